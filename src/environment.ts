@@ -1,0 +1,48 @@
+/**
+ * The outside world as parameters: clock, randomness and sockets reach all logic through these shapes, so that
+ * the whole gateway also runs in one thread on a simulated world (test/sim). Files: src/journal/log-directory.ts.
+ */
+
+/** Time. Every thread of a process shares both bases. */
+export interface Clock {
+  /** Milliseconds since an arbitrary start, with fraction; never goes back. For timers, buckets, latencies. */
+  monotonicMs(): number;
+  /** Milliseconds since the Unix epoch as of process start plus monotonic time since: no jumps in one run. */
+  wallMs(): number;
+}
+
+/** Uniform in [0, 1). */
+export type Random = () => number;
+
+/** What a socket tells its owner. All calls come from the owner's own thread, never from inside `write`. */
+export interface SocketEvents {
+  onConnect(): void;
+  /** Bytes [start, end) are valid during the call only. */
+  onData(bytes: Uint8Array, start: number, end: number): void;
+  /** Every written byte has been handed to the kernel: the write buffer may be used again. */
+  onDrain(): void;
+  /** Exactly once, at the end of every socket, also of one that never connected. */
+  onClose(cause: string): void;
+}
+
+/** A connected or connecting stream socket. */
+export interface Socket {
+  /** Writes `bytes[start, end)`, which must not change until the next `onDrain` or `onClose`. */
+  write(bytes: Uint8Array, start: number, end: number): void;
+  /** Closes after what was written is sent. */
+  end(): void;
+  /** Closes at once. `onClose` still comes, later. */
+  destroy(cause: string): void;
+  /** Stops and restarts the flow of `onData`. */
+  pause(): void;
+  resume(): void;
+}
+
+/** Opens a TCP connection; the result is reported through `events`. */
+export type Dial = (host: string, port: number, events: SocketEvents) => Socket;
+
+/** One structured log line: `operation` names what was being done, `fields` carry numbers and presumed cause. */
+export type LogLevel = "debug" | "info" | "warn" | "error";
+export interface Log {
+  write(level: LogLevel, operation: string, fields?: Readonly<Record<string, unknown>>): void;
+}

@@ -1,0 +1,76 @@
+/**
+ * Token bucket as one shared 32-bit word: when its debt will be paid, in 1/64 of this bucket's token.
+ *
+ *   debt = word - now, valid in (0, burst]; anything else is stale and means a full bucket (clocks wrap at 2^32)
+ *
+ * Any thread may call it; compare-and-exchange makes it lock-free. `now` is `bucketNow` of the clock all threads
+ * share. A change of rate rescales the debt, never forgives it.
+ */
+
+/** Units of one token. */
+export const UNITS_PER_TOKEN = 64;
+/** Largest burst in units: half the range would make debt and staleness indistinguishable. */
+export const BURST_UNITS_MAX = 0x1fffffff;
+
+/** Time as a bucket with `refillPerS` tokens/s counts it; wraps. */
+export function bucketNow(monotonicMs: number, refillPerS: number): number {
+  return ((monotonicMs * refillPerS * UNITS_PER_TOKEN) / 1000) | 0;
+}
+
+/**
+ * Takes `cost` units. Returns 0 if they were there, otherwise the negative number of units still missing; then
+ * nothing was taken.
+ */
+export function tryAcquire(
+  words: Int32Array,
+  slot: number,
+  now: number,
+  cost: number,
+  burst: number,
+): number {
+  for (;;) {
+    const seen = Atomics.load(words, slot);
+    const ahead = (seen - now) | 0;
+    const debt = ahead > 0 && ahead <= burst ? ahead : 0;
+    if (debt + cost > burst) return burst - debt - cost;
+    if (Atomics.compareExchange(words, slot, seen, (now + debt + cost) | 0) === seen) return 0;
+  }
+}
+
+/** Units that `tryAcquire` would find now. */
+export function availableUnits(
+  words: Int32Array,
+  slot: number,
+  now: number,
+  burst: number,
+): number {
+  const ahead = (Atomics.load(words, slot) - now) | 0;
+  return ahead > 0 && ahead <= burst ? burst - ahead : burst;
+}
+
+/** Gives `cost` units back, at most down to a full bucket. */
+export function giveBack(
+  words: Int32Array,
+  slot: number,
+  now: number,
+  cost: number,
+  burst: number,
+): void {
+  for (;;) {
+    const seen = Atomics.load(words, slot);
+    const ahead = (seen - now) | 0;
+    if (ahead <= 0 || ahead > burst) return;
+    const debt = Math.max(0, ahead - cost);
+    if (Atomics.compareExchange(words, slot, seen, (now + debt) | 0) === seen) return;
+  }
+}
+
+/** Burst, in tokens, that keeps a link within its contract: 1 % of a second's worth, at least one. */
+export function contractBurst(ratePerS: number): number {
+  return Math.floor(Math.max(1, ratePerS / 100));
+}
+
+/** Refill, in tokens/s, such that burst + refill never exceed `ratePerS` in any half-open second. */
+export function contractRefill(ratePerS: number): number {
+  return ratePerS - contractBurst(ratePerS) + 1;
+}

@@ -1,0 +1,103 @@
+/**
+ * ACCEPT: one accepted message, whole; the only record that carries a body.
+ *
+ *   0  header            8  sequence f64       16 origin u32       20 app_id u32
+ *   24 accepted_at f64   32 expires_at f64 (both wall ms)
+ *   40 pool_id u32       44 priority u8  45 class u8  46 dlr u8  47 encoding u8
+ *   48 part_count u8  49 source ton << 4 | npi u8  50 concat reference u16
+ *   52 data_coding u8  53 esm_class u8  54 protocol_id u8  55 udh length u8 (of a binary message's own UDH)
+ *   56 to u8  57 from u8  58 reference u8  59 campaign u8   (lengths in bytes)
+ *   60 body length u16  62 reserved u16
+ *   64 end of each part in the body, u16 × part_count
+ *   .. to, from, reference, campaign, udh, body: back to back, no padding
+ *
+ * `to` is digits, `from` ASCII, `reference` and `campaign` UTF-8; the body is in the alphabet of `encoding`,
+ * GSM 7-bit unpacked. The same bytes stand in the staging ring, in the log and in a SUBMIT record.
+ */
+import { RECORD_FLAGS_PLAIN, RECORD_VERSION, RecordType } from "./types.ts";
+import type { RecordMemory } from "./memory.ts";
+
+export const ACCEPT_VERSION = RECORD_VERSION;
+export const ACCEPT_FLAGS = RECORD_FLAGS_PLAIN;
+export const ACCEPT_TYPE = RecordType.ACCEPT;
+
+/** Offsets from the record's start. */
+export const Accept = {
+  SEQUENCE: 8,
+  ORIGIN: 16,
+  APP_ID: 20,
+  ACCEPTED_AT: 24,
+  EXPIRES_AT: 32,
+  POOL_ID: 40,
+  PRIORITY: 44,
+  CLASS: 45,
+  DLR: 46,
+  ENCODING: 47,
+  PART_COUNT: 48,
+  SOURCE_TON_NPI: 49,
+  CONCAT_REFERENCE: 50,
+  DATA_CODING: 52,
+  ESM_CLASS: 53,
+  PROTOCOL_ID: 54,
+  UDH_LENGTH: 55,
+  TO_LENGTH: 56,
+  FROM_LENGTH: 57,
+  REFERENCE_LENGTH: 58,
+  CAMPAIGN_LENGTH: 59,
+  BODY_LENGTH: 60,
+  PART_ENDS: 64,
+} as const;
+
+/** Length of an ACCEPT with these variable parts, in bytes. `textsLength` is everything behind the part ends. */
+export function acceptLength(partCount: number, textsLength: number): number {
+  return Accept.PART_ENDS + 2 * partCount + textsLength;
+}
+
+/** Offset of `to`, relative to the record. */
+export function acceptToOffset(view: DataView, record: number): number {
+  return Accept.PART_ENDS + 2 * view.getUint8(record + Accept.PART_COUNT);
+}
+
+export function acceptFromOffset(view: DataView, record: number): number {
+  return acceptToOffset(view, record) + view.getUint8(record + Accept.TO_LENGTH);
+}
+
+export function acceptReferenceOffset(view: DataView, record: number): number {
+  return acceptFromOffset(view, record) + view.getUint8(record + Accept.FROM_LENGTH);
+}
+
+export function acceptCampaignOffset(view: DataView, record: number): number {
+  return acceptReferenceOffset(view, record) + view.getUint8(record + Accept.REFERENCE_LENGTH);
+}
+
+export function acceptUdhOffset(view: DataView, record: number): number {
+  return acceptCampaignOffset(view, record) + view.getUint8(record + Accept.CAMPAIGN_LENGTH);
+}
+
+export function acceptBodyOffset(view: DataView, record: number): number {
+  return acceptUdhOffset(view, record) + view.getUint8(record + Accept.UDH_LENGTH);
+}
+
+/** Where part `part` (0-based) starts and ends within the body. */
+export function acceptPartStart(view: DataView, record: number, part: number): number {
+  return part === 0 ? 0 : view.getUint16(record + Accept.PART_ENDS + 2 * (part - 1), true);
+}
+
+export function acceptPartEnd(view: DataView, record: number, part: number): number {
+  return view.getUint16(record + Accept.PART_ENDS + 2 * part, true);
+}
+
+/** Whether the lengths inside the record agree with its total: the check of every reader of disk bytes. */
+export function acceptIsConsistent(
+  memory: RecordMemory,
+  record: number,
+  lengthBytes: number,
+): boolean {
+  if (lengthBytes < Accept.PART_ENDS) return false;
+  const { view } = memory;
+  const parts = view.getUint8(record + Accept.PART_COUNT);
+  const bodyLength = view.getUint16(record + Accept.BODY_LENGTH, true);
+  if (parts === 0 || lengthBytes < Accept.PART_ENDS + 2 * parts) return false;
+  if (acceptPartEnd(view, record, parts - 1) !== bodyLength) return false;
+  return acceptBodyOffset(view, record) + bodyLength === lengthBytes;
+}

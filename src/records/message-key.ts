@@ -1,0 +1,72 @@
+/**
+ * The key of a message and its text form, the message id.
+ *
+ *   sequence   53 bits: milliseconds since 2025-01-01 in the upper 41, a counter in the lower 12
+ *   origin     32 bits: epoch (one more at each start) << 8 | producer
+ *   id         <node>-<sequence, 14 hex digits><origin, 8 hex digits>
+ *
+ * A producer's sequences strictly increase, so ids sort by time, name their node, and never repeat: a clock that
+ * was set back meets another epoch. Pure; any thread.
+ */
+
+const BASE_MS = Date.UTC(2025, 0, 1);
+const COUNTER_PER_MS = 4096;
+const ID_HEX_DIGITS = 22;
+
+export const EPOCH_MAX = 0xffffff;
+export const PRODUCER_COUNT_MAX = 256;
+/** Bytes of a key in the ledger's store: sequence, then origin, both big-endian, so that keys sort by time. */
+export const MESSAGE_KEY_BYTES = 12;
+
+export interface MessageKey {
+  readonly sequence: number;
+  readonly origin: number;
+}
+
+export function originOf(epoch: number, producer: number): number {
+  return ((epoch << 8) | producer) >>> 0;
+}
+
+export function epochOf(origin: number): number {
+  return origin >>> 8;
+}
+
+export function producerOf(origin: number): number {
+  return origin & 0xff;
+}
+
+/** The next sequence of a producer whose last one was `last`, at wall-clock `wallMs`. */
+export function nextSequence(last: number, wallMs: number): number {
+  const byClock = Math.floor(wallMs - BASE_MS) * COUNTER_PER_MS;
+  return byClock > last ? byClock : last + 1;
+}
+
+/** Wall-clock milliseconds at which `sequence` was given out (approximate under extreme rates). */
+export function sequenceWallMs(sequence: number): number {
+  return Math.floor(sequence / COUNTER_PER_MS) + BASE_MS;
+}
+
+/** The id that users see, ≤ 64 ASCII characters. */
+export function formatMessageId(node: string, sequence: number, origin: number): string {
+  const high = Math.floor(sequence / 0x100000000);
+  const low = sequence >>> 0;
+  return `${node}-${hex(high, 6)}${hex(low, 8)}${hex(origin, 8)}`;
+}
+
+/** Splits an id into its node and key; null if it is none. Only ids as `formatMessageId` writes them pass. */
+export function parseMessageId(id: string): { node: string; key: MessageKey } | null {
+  const digits = id.length - ID_HEX_DIGITS;
+  if (digits < 2 || id.length > 64 || id.charCodeAt(digits - 1) !== 0x2d) return null;
+  const text = id.slice(digits);
+  if (!/^[0-9a-f]{22}$/.test(text)) return null;
+  const sequence = Number.parseInt(text.slice(0, 14), 16);
+  if (!Number.isSafeInteger(sequence)) return null;
+  return {
+    node: id.slice(0, digits - 1),
+    key: { sequence, origin: Number.parseInt(text.slice(14), 16) },
+  };
+}
+
+function hex(value: number, digits: number): string {
+  return value.toString(16).padStart(digits, "0");
+}

@@ -1,0 +1,43 @@
+/**
+ * Every record type, on rings and in the log, with its version. docs/JOURNAL.md says what each one means.
+ *
+ * Types below 64 are durable (staged, committed, replayed); types from 64 live on rings only.
+ */
+export const RecordType = {
+  STARTED: 1,
+  ACCEPT: 2,
+  SENDING: 3,
+  ANSWER: 4,
+  AMBIGUOUS: 5,
+  CONCLUDED: 6,
+  RECEIPT: 7,
+
+  SUBMIT: 64,
+  SUBMIT_REFERENCE: 65,
+  RETURN: 66,
+  COMMIT_NOTICE: 67,
+} as const;
+
+/** Version written in every record's header; a reader refuses a higher one. */
+export const RECORD_VERSION = 1;
+
+/** Header flags, reserved for encrypted bodies: cipher (low nibble) and key id (high nibble). Always 0 now. */
+export const RECORD_FLAGS_PLAIN = 0;
+
+/** Traffic class of a message; sets priority, validity and what an ambiguous submit leads to. */
+export const MessageClass = { OTP: 0, TRANSACTIONAL: 1, PROMOTIONAL: 2 } as const;
+/** Words of the API, by MessageClass value. */
+export const MESSAGE_CLASS_NAMES = ["otp", "transactional", "promotional"] as const;
+
+/** Which receipts the sender asked for. */
+export const DlrMode = { NONE: 0, FINAL: 1, ALL: 2 } as const;
+export const DLR_MODE_NAMES = ["none", "final", "all"] as const;
+
+/** How the body of a message is encoded. */
+export const BodyEncoding = { GSM7: 0, UCS2: 1, LATIN1: 2, BINARY: 3 } as const;
+export const BODY_ENCODING_NAMES = ["gsm7", "ucs2", "latin1", "binary"] as const;
+
+export const PRIORITY_COUNT = 4;
+
+/** Parts that one message may have. */
+export const PARTS_MAX = 10;

@@ -1,0 +1,57 @@
+/**
+ * Credits: how many messages each worker is ready to take from each producer, per pool and priority, and each
+ * worker's weight in each pool.
+ *
+ *   granted[producer][worker][pool][priority]   Int32, wraps; written by the worker only: messages ever allowed
+ *   weight[worker][pool]                        Int32; written by the worker only: sum of its available weights
+ *
+ * A producer may publish while (granted - its own count of published messages) > 0. A worker without an available
+ * session for a pool grants nothing for it and shows weight 0.
+ */
+import { PRIORITY_COUNT } from "../records/types.ts";
+import { producerCount, type SharedPlan } from "./plan.ts";
+
+export function allocateCreditTable(plan: SharedPlan): SharedArrayBuffer {
+  const granted = producerCount(plan) * plan.workerCount * plan.poolCount * PRIORITY_COUNT;
+  return new SharedArrayBuffer(4 * (granted + plan.workerCount * plan.poolCount));
+}
+
+export class CreditTable {
+  readonly #words: Int32Array;
+  readonly #poolCount: number;
+  readonly #workerCount: number;
+  readonly #weightBase: number;
+
+  constructor(buffer: SharedArrayBuffer, plan: SharedPlan) {
+    this.#words = new Int32Array(buffer);
+    this.#poolCount = plan.poolCount;
+    this.#workerCount = plan.workerCount;
+    this.#weightBase = this.#words.length - plan.workerCount * plan.poolCount;
+  }
+
+  /** Cells of one producer: an index for its own count of published messages. */
+  get cellCountPerProducer(): number {
+    return this.#workerCount * this.#poolCount * PRIORITY_COUNT;
+  }
+
+  /** Index of a cell within one producer's cells. */
+  cell(worker: number, poolIndex: number, priority: number): number {
+    return (worker * this.#poolCount + poolIndex) * PRIORITY_COUNT + priority;
+  }
+
+  granted(producer: number, cell: number): number {
+    return Atomics.load(this.#words, producer * this.cellCountPerProducer + cell);
+  }
+
+  grant(producer: number, cell: number, total: number): void {
+    Atomics.store(this.#words, producer * this.cellCountPerProducer + cell, total);
+  }
+
+  weight(worker: number, poolIndex: number): number {
+    return Atomics.load(this.#words, this.#weightBase + worker * this.#poolCount + poolIndex);
+  }
+
+  setWeight(worker: number, poolIndex: number, weight: number): void {
+    Atomics.store(this.#words, this.#weightBase + worker * this.#poolCount + poolIndex, weight);
+  }
+}

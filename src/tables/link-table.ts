@@ -1,0 +1,42 @@
+/**
+ * What threads share about links and their sessions: 16 Int32 words each, a cache line.
+ *
+ *   link     BUCKET          contract bucket; any worker, compare-and-exchange (limit/bucket.ts)
+ *            PACE_BUCKET     bucket of the adaptive pace under the contract; any worker, compare-and-exchange
+ *            PACE_MILLI      adaptive pace, 1/1000 segment/s, 0 = at the contract; any worker, compare-and-exchange
+ *            PREPARED        segments with a SENDING record, not yet written; any worker, atomic add
+ *   session  STATE           SessionState; its worker
+ *            WINDOW_USED     submits without an answer; its worker
+ *            BINDS           successful binds since start; its worker
+ *            PROGRESS_MS     monotonic ms (wraps) of the last answer; its worker
+ */
+export const LinkWord = { BUCKET: 0, PACE_BUCKET: 1, PACE_MILLI: 2, PREPARED: 3 } as const;
+export const SessionWord = { STATE: 0, WINDOW_USED: 1, BINDS: 2, PROGRESS_MS: 3 } as const;
+export const WORDS_PER_ROW = 16;
+
+export const SessionState = {
+  CLOSED: 0,
+  CONNECTING: 1,
+  BINDING: 2,
+  BOUND: 3,
+  UNBINDING: 4,
+  BACKOFF: 5,
+} as const;
+export const SESSION_STATE_NAMES = [
+  "closed",
+  "connecting",
+  "binding",
+  "bound",
+  "unbinding",
+  "backoff",
+] as const;
+
+/** Memory for `rows` rows: one table of links, one of sessions. */
+export function allocateRows(rows: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(Math.max(1, rows) * WORDS_PER_ROW * 4);
+}
+
+/** Index of `word` of row `row` in the table's Int32Array. */
+export function rowWord(row: number, word: number): number {
+  return row * WORDS_PER_ROW + word;
+}

@@ -1,0 +1,54 @@
+/**
+ * How far everybody is in the log: shared 64-bit offsets, each with one writer.
+ *
+ *   word                writer    meaning (bytes from the start of the log)
+ *   COMMITTED           journal   readers may read below it; in mode disk it is synced
+ *   SYNCED              journal   survives power loss below it
+ *   OLDEST              journal   start of the oldest segment that still exists
+ *   LEDGER_APPLIED      ledger    in the ledger's memory, visible to queries
+ *   LEDGER_FLUSHED      ledger    durable in the ledger's store
+ *   RELEASABLE          ledger    segments that end at or below it may go
+ *   OPEN_COUNT          ledger    messages without a final state
+ *   OPEN_LIFE_BYTES     ledger    log bytes that open messages may still need
+ *   APPLIED_SEQUENCE    ledger    per producer: last sequence of this epoch whose ACCEPT is applied
+ */
+export const LogWord = {
+  COMMITTED: 0,
+  SYNCED: 1,
+  OLDEST: 2,
+  LEDGER_APPLIED: 3,
+  LEDGER_FLUSHED: 4,
+  RELEASABLE: 5,
+  OPEN_COUNT: 6,
+  OPEN_LIFE_BYTES: 7,
+  APPLIED_SEQUENCE: 8,
+} as const;
+
+export function allocateLogTable(producers: number): SharedArrayBuffer {
+  return new SharedArrayBuffer((LogWord.APPLIED_SEQUENCE + producers) * 8);
+}
+
+/** Any thread reads; only a word's writer stores. */
+export class LogTable {
+  readonly #words: BigInt64Array;
+
+  constructor(buffer: SharedArrayBuffer) {
+    this.#words = new BigInt64Array(buffer);
+  }
+
+  load(word: number): number {
+    return Number(Atomics.load(this.#words, word));
+  }
+
+  store(word: number, value: number): void {
+    Atomics.store(this.#words, word, BigInt(value));
+  }
+
+  appliedSequence(producer: number): number {
+    return this.load(LogWord.APPLIED_SEQUENCE + producer);
+  }
+
+  storeAppliedSequence(producer: number, sequence: number): void {
+    this.store(LogWord.APPLIED_SEQUENCE + producer, sequence);
+  }
+}

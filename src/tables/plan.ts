@@ -1,0 +1,42 @@
+/**
+ * Sizes of everything shared, fixed at start: how many threads, pools, links, sessions and apps there are.
+ *
+ * Producers put messages to workers and append to the journal: ingress threads first, the ledger last.
+ * Appenders are all who append to the journal: the producers, then the workers.
+ * Threads, for bells, counters and in-hand marks: the appenders, then the journal.
+ */
+export interface SharedPlan {
+  readonly ingressCount: number;
+  readonly workerCount: number;
+  readonly poolCount: number;
+  readonly linkCount: number;
+  readonly sessionCount: number;
+  readonly appCount: number;
+}
+
+export function producerCount(plan: SharedPlan): number {
+  return plan.ingressCount + 1;
+}
+
+export function appenderCount(plan: SharedPlan): number {
+  return producerCount(plan) + plan.workerCount;
+}
+
+export function threadCount(plan: SharedPlan): number {
+  return appenderCount(plan) + 1;
+}
+
+/** The ledger's index as producer, appender and thread. */
+export function ledgerIndex(plan: SharedPlan): number {
+  return plan.ingressCount;
+}
+
+/** A worker's index as appender and thread; `worker` counts from 0. */
+export function workerAppenderIndex(plan: SharedPlan, worker: number): number {
+  return producerCount(plan) + worker;
+}
+
+/** The journal's index as thread. */
+export function journalThreadIndex(plan: SharedPlan): number {
+  return appenderCount(plan);
+}
