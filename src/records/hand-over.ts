@@ -3,7 +3,7 @@
  *
  * SUBMIT and SUBMIT_REFERENCE (producer → worker, submit ring):
  *   0  header   8 log_offset f64 (of the ACCEPT)   16 pool_index u16   18 priority u8   19 attempt u8 (of its next sending)
- *   20 parts u16: bit i set = part i is to be sent   22 flags u8 (FLAG_MAYBE_DUP)   23 reserved u8
+ *   20 parts u16: bit i set = part i is to be sent, PARTS_ALL = every part it has   22 flags u8 (FLAG_MAYBE_DUP)   23 reserved u8
  *   24 link_id u32: only this link may send it, 0 = any of the pool    28 app_index u32
  *   32 the ACCEPT record, whole (SUBMIT only; a reference is read from the log)
  *
@@ -26,6 +26,9 @@ export const HAND_OVER_BYTES = 32;
 export const SUBMIT_TYPE = RecordType.SUBMIT;
 export const SUBMIT_REFERENCE_TYPE = RecordType.SUBMIT_REFERENCE;
 export const RETURN_TYPE = RecordType.RETURN;
+
+/** Every part, written by who does not know how many there are. */
+export const PARTS_ALL = 0xffff;
 
 /** Bit set of all parts of a message with `partCount` parts. */
 export function allParts(partCount: number): number {
