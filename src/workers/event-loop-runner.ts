@@ -1,0 +1,77 @@
+/**
+ * Runs an agent on a thread with an event loop: works while there is work, sleeps in epoll when there is none.
+ *
+ *   wake (bell, socket, timer) → doWork until it finds nothing → arm the bell → doWork once more → sleep
+ *
+ * Between rounds the event loop gets its turn (setImmediate), so sockets and timers are served under full load.
+ */
+import { type DoorbellOwner } from "../ring/doorbell.ts";
+import { ticksIndex } from "../tables/thread-table.ts";
+
+/** A piece of work that is called again and again by one thread. */
+export interface Agent {
+  /** Does what there is to do now, bounded; returns how much it did, 0 for nothing. */
+  doWork(): number;
+  /** Called every few milliseconds, busy or not. */
+  onTick(): void;
+}
+
+const TICK_MS = 5;
+
+export class EventLoopRunner {
+  readonly #agent: Agent;
+  readonly #bell: DoorbellOwner;
+  readonly #bells: Int32Array;
+  readonly #thread: number;
+  readonly #run = (): void => this.#round();
+  #scheduled = false;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(agent: Agent, bell: DoorbellOwner, bells: Int32Array, thread: number) {
+    this.#agent = agent;
+    this.#bell = bell;
+    this.#bells = bells;
+    this.#thread = thread;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => {
+      Atomics.add(this.#bells, ticksIndex(this.#thread), 1);
+      this.#agent.onTick();
+      this.wake();
+    }, TICK_MS);
+    this.wake();
+  }
+
+  /** Something may have happened: run soon. */
+  wake(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(this.#run);
+  }
+
+  /** Runs the agent right here, after a burst of input that this thread itself has taken in. */
+  runNow(): void {
+    if (!this.#scheduled) this.#round();
+  }
+
+  stop(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+  }
+
+  #round(): void {
+    this.#bell.disarm();
+    if (this.#agent.doWork() > 0) {
+      this.#scheduled = true;
+      setImmediate(this.#run);
+      return;
+    }
+    this.#bell.arm();
+    this.#scheduled = this.#agent.doWork() > 0;
+    if (this.#scheduled) {
+      this.#bell.disarm();
+      setImmediate(this.#run);
+    }
+  }
+}
