@@ -7,7 +7,7 @@
  * Any thread may import it; it imports nothing of ours.
  */
 
-/** Where the cause lies: credentials, the request, a contact rule, load, a resource's state, or us. */
+/** Where the cause lies: credentials, request, contact rule, load, state of a resource, or us. */
 export type ErrorCategory = "auth" | "request" | "policy" | "capacity" | "state" | "fault";
 
 /** Names of google.rpc.Code as gRPC spells them; null where the case cannot occur over gRPC. */
