@@ -39,7 +39,8 @@ export function leafAllowed(leaf: AnyLeaf): string {
 
 function elementAllowed(leaf: AnyLeaf): string {
   if (leaf.values !== null) return leaf.values.join(" | ");
-  return leaf.format === null ? "texts" : FORMATS[leaf.format].says;
+  if (leaf.format === null) return "texts";
+  return leaf.format === "word" ? `names ${FORMATS.word.says}` : FORMATS[leaf.format].says;
 }
 
 /** What is wrong with the value, as a phrase that completes "found …"; null if it is right. */

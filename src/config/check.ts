@@ -188,7 +188,12 @@ function checkNamed(
   for (const name of names) {
     const place = inside(at, name);
     if (!FORMATS.word.test(name)) {
-      refuse(inside(at, name.slice(0, 64)), context, showValue(name), FORMATS.word.says);
+      refuse(
+        inside(at, name.slice(0, 64)),
+        context,
+        showValue(name),
+        `a name of 1 to 64 characters ${FORMATS.word.says}`,
+      );
       continue;
     }
     const given = Object.hasOwn(written, name) ? written[name] : undefined;

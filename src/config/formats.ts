@@ -66,12 +66,9 @@ function isPrintableAscii(text: string): boolean {
 }
 
 export const FORMATS = {
-  node_name: byPattern(
-    "^[a-z0-9][a-z0-9-]{0,30}$",
-    "1 to 31 of a-z, 0-9 and -, not beginning with -",
-  ),
+  node_name: byPattern("^[a-z0-9][a-z0-9-]{0,30}$", "of a-z, 0-9 and -, not beginning with -"),
   label: byPattern("^[^\\p{Cc}]+$", "text without control characters"),
-  word: byPattern("^[a-z0-9_-]{1,64}$", "1 to 64 of a-z, 0-9, _ and -"),
+  word: byPattern("^[a-z0-9_-]{1,64}$", "of a-z, 0-9, _ and -"),
   host: { test: isHost, says: "an IP address or a host name", pattern: null },
   host_port: {
     test: isHostPort,

@@ -1,0 +1,22 @@
+/**
+ * The commands of `smsgw`, one file each, loaded when asked for so that small ones start fast.
+ */
+import type { Command } from "./output.ts";
+
+export interface CommandEntry {
+  /** One line of the general help. */
+  readonly summary: string;
+  readonly load: () => Promise<Command>;
+}
+
+/** By name, in the order of the help. */
+export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
+  ["token", { summary: "print a development token for an app", load: () => import("./token.ts") }],
+  [
+    "check-config",
+    {
+      summary: "validate a configuration and print the effective one, secrets masked",
+      load: () => import("./check-config.ts"),
+    },
+  ],
+]);
