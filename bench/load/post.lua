@@ -1,0 +1,35 @@
+-- Posts 10,000 distinct messages in turn; the same script serves every server that is compared.
+-- Environment: TOKEN (a bearer token), APP_ID.
+local distinct = 10000
+local requests = {}
+local position = 0
+
+function init(args)
+  local headers = {
+    ["Content-Type"] = "application/json",
+    ["Authorization"] = "Bearer " .. (os.getenv("TOKEN") or "none"),
+    ["X-App-ID"] = os.getenv("APP_ID") or "1",
+  }
+  for i = 1, distinct do
+    local body = string.format(
+      '{"to":"+9989%08d","from":"MYBRAND","text":"Your order %d is on its way and arrives today between 14:00 and 16:00.",'
+        .. '"reference":"order-%d","class":"transactional"%s}',
+      i * 7919 % 100000000, i, i, os.getenv("EXTRA") or "")
+    requests[i] = wrk.format("POST", "/v1/messages", headers, body)
+  end
+end
+
+function request()
+  position = position % distinct + 1
+  return requests[position]
+end
+
+function done(summary, latency, requests)
+  local errors = summary.errors
+  io.write(string.format(
+    '{"requests":%d,"duration_us":%d,"p50_us":%d,"p90_us":%d,"p99_us":%d,"p999_us":%d,"max_us":%d,'
+      .. '"status_errors":%d,"socket_errors":%d}\n',
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(90),
+    latency:percentile(99), latency:percentile(99.9), latency.max, errors.status,
+    errors.connect + errors.read + errors.write + errors.timeout))
+end

@@ -1,0 +1,161 @@
+/**
+ * The built program as child processes: gateway and simulated operator, on ephemeral loopback ports.
+ *
+ * Every process started here is ended by pid when its test ends, whatever happens.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const SMSGW = fileURLToPath(new URL("../../src/cli/smsgw.js", import.meta.url));
+const START_DEADLINE_MS = 20_000;
+export const SECRET = "a secret of the tests, 32 bytes or more";
+
+/** A running `smsgw` command. */
+export interface Running {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  /** Lines of standard output so far. */
+  readonly lines: string[];
+  /** Resolves with the exit code, or the signal's name. */
+  readonly exited: Promise<number | string>;
+}
+
+/** A folder of its own for one test, removed by `dispose`. */
+export class Workspace {
+  readonly folder = mkdtempSync(join(tmpdir(), "smsgw-test-"));
+  readonly #children: ChildProcess[] = [];
+
+  /** Runs `smsgw` with `args` until its output has a line that `isReady` accepts. */
+  async run(
+    args: readonly string[],
+    isReady: (line: string) => boolean,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Running> {
+    const child = spawn(process.execPath, [SMSGW, ...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...env },
+      cwd: this.folder,
+    });
+    this.#children.push(child);
+    const lines: string[] = [];
+    const exited = new Promise<number | string>((resolve) => {
+      child.on("exit", (code, signal) => resolve(code ?? signal ?? "unknown"));
+    });
+    await new Promise<void>((resolve, reject) => {
+      const late = setTimeout(
+        () => reject(new Error(`smsgw ${args.join(" ")} is not ready:\n${lines.join("\n")}`)),
+        START_DEADLINE_MS,
+      );
+      const read = (line: string): void => {
+        lines.push(line);
+        if (isReady(line)) {
+          clearTimeout(late);
+          resolve();
+        }
+      };
+      createInterface({ input: child.stdout }).on("line", read);
+      createInterface({ input: child.stderr }).on("line", (line) => lines.push(line));
+      void exited.then((code) => {
+        clearTimeout(late);
+        reject(new Error(`smsgw ${args.join(" ")} ended with ${code}:\n${lines.join("\n")}`));
+      });
+    });
+    return { child, pid: child.pid as number, lines, exited };
+  }
+
+  write(name: string, text: string): string {
+    const path = join(this.folder, name);
+    mkdirSync(join(path, ".."), { recursive: true });
+    writeFileSync(path, text, { mode: 0o600 });
+    return path;
+  }
+
+  /** Ends every process of this test and removes its files. */
+  async dispose(): Promise<void> {
+    for (const child of this.#children) {
+      if (child.exitCode !== null || child.signalCode !== null) continue;
+      const gone = new Promise((resolve) => child.on("exit", resolve));
+      child.kill("SIGKILL");
+      await gone;
+    }
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+export interface GatewayProcess extends Running {
+  readonly httpPort: number;
+  readonly adminPort: number;
+}
+
+/** Starts a gateway whose configuration is `yaml`; ports 0 there are resolved here. */
+export async function startGateway(workspace: Workspace, yaml: string): Promise<GatewayProcess> {
+  workspace.write("secrets/jwt", SECRET);
+  const path = workspace.write("smsgw.yaml", yaml);
+  const running = await workspace.run(["start", "-c", path], (line) =>
+    line.includes('"listening"'),
+  );
+  const listening = running.lines.find((line) => line.includes('"listening"')) as string;
+  const ports = JSON.parse(listening) as { http_port: number; admin_port: number };
+  return { ...running, httpPort: ports.http_port, adminPort: ports.admin_port };
+}
+
+/** A configuration with one app, one pool and `links` links to a simulated operator at `smscPort`. */
+export function gatewayYaml(
+  smscPort: number,
+  extra: { links?: number; sessions?: number; window?: number; lines?: readonly string[] } = {},
+): string {
+  const links = Array.from({ length: extra.links ?? 2 }, (_, i) => 100 + i);
+  return [
+    "node: { name: gw-test, data_dir: ./data }",
+    "http: { port: 0 }",
+    "admin: { port: 0 }",
+    "auth: { jwt: { secret_file: ./secrets/jwt } }",
+    "apps: [{ id: 1, name: test, rate_tps: null, burst: 1000, scopes: [send, ops] }]",
+    "links:",
+    ...links.map(
+      (id) =>
+        `  - { id: ${id}, host: 127.0.0.1, port: ${smscPort}, system_id: test, ` +
+        `sessions: ${extra.sessions ?? 1}, window_max: ${extra.window ?? 500}, rate_tps: null }`,
+    ),
+    `pools: [{ id: 1000, name: main, members: [${links
+      .map((id) => `{ link: ${id}, weight: 1 }`)
+      .join(", ")}] }]`,
+    'routes: [{ prefix: "", to: 1000 }]',
+    ...(extra.lines ?? []),
+    "",
+  ].join("\n");
+}
+
+/** RssAnon + RssShmem of a process tree, in bytes. */
+export function residentBytes(pid: number): number {
+  let sum = 0;
+  for (const member of processTree(pid)) {
+    const status = readFileSync(`/proc/${member}/status`, "utf8");
+    for (const [, kib] of status.matchAll(/^Rss(?:Anon|Shmem):\s+(\d+) kB$/gm)) {
+      sum += Number(kib) * 1024;
+    }
+  }
+  return sum;
+}
+
+function processTree(pid: number): number[] {
+  const parents = new Map<number, number>();
+  for (const name of readdirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, "utf8");
+      parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]));
+    } catch {
+      // The process ended while we looked.
+    }
+  }
+  const tree = [pid];
+  for (const member of tree) {
+    for (const [child, parent] of parents) if (parent === member) tree.push(child);
+  }
+  return tree;
+}
