@@ -1,0 +1,259 @@
+/**
+ * Messages that wait for credits, 8 bytes each: their log offsets in chunked FIFOs, one FIFO per app, the FIFOs of a
+ * (pool, priority) together in a lane that serves its apps by deficit round-robin.
+ *
+ *   lane ── app 3 ── app 7 ── app 9 ──┐        app 7: chunk → chunk → chunk
+ *    ▲________________________________┘               lowest expiry of the chunk; -1 = dropped entry
+ *
+ * A chunk's lowest expiry is a lower bound: it only says when looking at the chunk may be worth while. One thread per
+ * store and its lanes. Nothing is allocated per message: chunks are kept and used again.
+ * Source: Shreedhar and Varghese, "Efficient Fair Queuing Using Deficit Round-Robin" (1995), with every message's
+ * cost 1.
+ */
+
+/** Entries of an ordinary chunk, and of the first one of a FIFO (many apps wait with few messages each). */
+export const CHUNK_ENTRIES = 1024;
+export const SMALL_CHUNK_ENTRIES = 64;
+/** Messages that one app may send per turn: neighbours in the log are read together. */
+export const QUANTUM = 8;
+/** `take` found no waiting message. */
+export const NONE_WAITING = -1;
+const DROPPED = -1;
+const NO_APP = -1;
+
+class Chunk {
+  readonly offsets: Float64Array;
+  next: Chunk | null = null;
+  start = 0;
+  end = 0;
+  lowestExpiresAtMs = Number.POSITIVE_INFINITY;
+
+  constructor(entries: number) {
+    this.offsets = new Float64Array(entries);
+  }
+}
+
+/** Free chunks of a thread, shared by its lanes. */
+export class ChunkStore {
+  #free: Chunk | null = null;
+  #freeSmall: Chunk | null = null;
+
+  take(small: boolean): Chunk {
+    const chunk = small ? this.#freeSmall : this.#free;
+    if (chunk === null) return new Chunk(small ? SMALL_CHUNK_ENTRIES : CHUNK_ENTRIES);
+    if (small) this.#freeSmall = chunk.next;
+    else this.#free = chunk.next;
+    chunk.next = null;
+    return chunk;
+  }
+
+  give(chunk: Chunk): void {
+    chunk.start = 0;
+    chunk.end = 0;
+    chunk.lowestExpiresAtMs = Number.POSITIVE_INFINITY;
+    if (chunk.offsets.length === CHUNK_ENTRIES) {
+      chunk.next = this.#free;
+      this.#free = chunk;
+    } else {
+      chunk.next = this.#freeSmall;
+      this.#freeSmall = chunk;
+    }
+  }
+}
+
+/** Looks at one waiting message whose validity may be over; returns when it ends, or 0 if it has ended the message. */
+export interface ExpiryCheck {
+  expire(logOffset: number, wallMs: number): number;
+}
+
+/** The waiting messages of one (pool, priority). */
+export class WaitingLane {
+  /** Messages that wait. */
+  count = 0;
+  /** App of the message that `take` returned last. */
+  takenApp = NO_APP;
+  /** No waiting message expires before this time (wall ms). */
+  lowestExpiresAtMs = Number.POSITIVE_INFINITY;
+  readonly #store: ChunkStore;
+  readonly #heads: (Chunk | null)[];
+  readonly #tails: (Chunk | null)[];
+  readonly #counts: Int32Array;
+  readonly #deficits: Int32Array;
+  readonly #following: Int32Array;
+  readonly #inRound: Uint8Array;
+  #current = NO_APP;
+  #previous = NO_APP;
+  #sweepApp = 0;
+
+  constructor(appCount: number, store: ChunkStore) {
+    this.#store = store;
+    this.#heads = Array.from({ length: appCount }, () => null);
+    this.#tails = Array.from({ length: appCount }, () => null);
+    this.#counts = new Int32Array(appCount);
+    this.#deficits = new Int32Array(appCount);
+    this.#following = new Int32Array(appCount);
+    this.#inRound = new Uint8Array(appCount);
+  }
+
+  /** Queues a message behind its app's others. `expiresAtMs` 0 means not known: the next sweep asks. */
+  append(app: number, logOffset: number, expiresAtMs: number): void {
+    let tail = this.#tails[app] as Chunk | null;
+    if (tail === null || tail.end === tail.offsets.length) {
+      const chunk = this.#store.take(tail === null);
+      if (tail === null) this.#heads[app] = chunk;
+      else tail.next = chunk;
+      this.#tails[app] = chunk;
+      tail = chunk;
+    }
+    tail.offsets[tail.end++] = logOffset;
+    this.#note(app, tail, expiresAtMs);
+  }
+
+  /** Queues a message before its app's others: one that was returned keeps its place. */
+  prepend(app: number, logOffset: number, expiresAtMs: number): void {
+    let head = this.#heads[app] as Chunk | null;
+    if (head === null || head.start === 0) {
+      const chunk = this.#store.take(true);
+      chunk.start = SMALL_CHUNK_ENTRIES;
+      chunk.end = SMALL_CHUNK_ENTRIES;
+      chunk.next = head;
+      this.#heads[app] = chunk;
+      if (head === null) this.#tails[app] = chunk;
+      head = chunk;
+    }
+    head.offsets[--head.start] = logOffset;
+    this.#note(app, head, expiresAtMs);
+  }
+
+  /** Takes the next message in turn: its log offset, or NONE_WAITING; `takenApp` tells whose it is. */
+  take(): number {
+    while (this.#current !== NO_APP) {
+      const app = this.#current;
+      const logOffset = this.#shift(app);
+      if (logOffset === DROPPED) {
+        this.#leaveRound(app);
+        continue;
+      }
+      this.count--;
+      this.#counts[app] = (this.#counts[app] as number) - 1;
+      this.takenApp = app;
+      this.#spend(app);
+      return logOffset;
+    }
+    return NONE_WAITING;
+  }
+
+  /**
+   * Asks `check` about every message in chunks where one may have expired, and drops those it has ended. Looks at
+   * about `budget` messages (whole chunks); returns how many of the budget are left, 0 if it must be called again.
+   */
+  sweep(check: ExpiryCheck, wallMs: number, budget: number): number {
+    let left = budget;
+    for (; this.#sweepApp < this.#heads.length; this.#sweepApp++) {
+      for (let chunk = this.#heads[this.#sweepApp] as Chunk | null; chunk !== null; ) {
+        if (chunk.lowestExpiresAtMs <= wallMs) {
+          if (left <= 0) return 0;
+          left -= this.#sweepChunk(chunk, this.#sweepApp, check, wallMs);
+        }
+        chunk = chunk.next;
+      }
+    }
+    this.#sweepApp = 0;
+    this.lowestExpiresAtMs = this.#lowestOfChunks();
+    return Math.max(1, left);
+  }
+
+  #sweepChunk(chunk: Chunk, app: number, check: ExpiryCheck, wallMs: number): number {
+    let lowest = Number.POSITIVE_INFINITY;
+    for (let i = chunk.start; i < chunk.end; i++) {
+      const logOffset = chunk.offsets[i] as number;
+      if (logOffset === DROPPED) continue;
+      const expiresAtMs = check.expire(logOffset, wallMs);
+      if (expiresAtMs === 0) {
+        chunk.offsets[i] = DROPPED;
+        this.count--;
+        this.#counts[app] = (this.#counts[app] as number) - 1;
+      } else if (expiresAtMs < lowest) {
+        lowest = expiresAtMs;
+      }
+    }
+    chunk.lowestExpiresAtMs = lowest;
+    return chunk.end - chunk.start;
+  }
+
+  #lowestOfChunks(): number {
+    let lowest = Number.POSITIVE_INFINITY;
+    for (const head of this.#heads) {
+      for (let chunk = head; chunk !== null; chunk = chunk.next) {
+        lowest = Math.min(lowest, chunk.lowestExpiresAtMs);
+      }
+    }
+    return lowest;
+  }
+
+  #note(app: number, chunk: Chunk, expiresAtMs: number): void {
+    if (expiresAtMs < chunk.lowestExpiresAtMs) chunk.lowestExpiresAtMs = expiresAtMs;
+    if (expiresAtMs < this.lowestExpiresAtMs) this.lowestExpiresAtMs = expiresAtMs;
+    this.count++;
+    this.#counts[app] = (this.#counts[app] as number) + 1;
+    if (this.#inRound[app] === 0) this.#enterRound(app);
+  }
+
+  /** First entry of the app's FIFO that was not dropped, removed; DROPPED if there is none. */
+  #shift(app: number): number {
+    for (;;) {
+      const head = this.#heads[app] as Chunk | null;
+      if (head === null) return DROPPED;
+      while (head.start < head.end) {
+        const logOffset = head.offsets[head.start++] as number;
+        if (logOffset !== DROPPED) return logOffset;
+      }
+      this.#heads[app] = head.next;
+      if (head.next === null) this.#tails[app] = null;
+      this.#store.give(head);
+    }
+  }
+
+  #spend(app: number): void {
+    if ((this.#counts[app] as number) === 0) {
+      this.#shift(app);
+      this.#leaveRound(app);
+      return;
+    }
+    const deficit = (this.#deficits[app] as number) - 1;
+    if (deficit > 0) {
+      this.#deficits[app] = deficit;
+      return;
+    }
+    this.#deficits[app] = QUANTUM;
+    this.#previous = app;
+    this.#current = this.#following[app] as number;
+  }
+
+  /** Behind everybody else: right before the app whose turn it is. */
+  #enterRound(app: number): void {
+    this.#inRound[app] = 1;
+    this.#deficits[app] = QUANTUM;
+    if (this.#current === NO_APP) {
+      this.#current = app;
+      this.#following[app] = app;
+    } else {
+      this.#following[this.#previous] = app;
+      this.#following[app] = this.#current;
+    }
+    this.#previous = app;
+  }
+
+  /** Takes the app whose turn it is out of the round. */
+  #leaveRound(app: number): void {
+    this.#inRound[app] = 0;
+    const next = this.#following[app] as number;
+    if (next === app) {
+      this.#current = NO_APP;
+      this.#previous = NO_APP;
+      return;
+    }
+    this.#following[this.#previous] = next;
+    this.#current = next;
+  }
+}
