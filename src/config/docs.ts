@@ -84,22 +84,23 @@ const CONFIG_INTRO = `# Configuration
 
 ${GENERATED}
 
-One YAML file (\`smsgw start -c smsgw.yaml\`). Every key has a default except \`apps\`, \`links\`, \`routes\`
-and what is marked **required**. Anything unknown, of the wrong type, out of bounds or dangling is
-refused, all of it in one go, with the key's path, what was found and what is allowed; the exit code
-is ${EXIT_CODES.config.code}. \`smsgw check-config\` shows the effective configuration with secrets masked.
+One YAML file (\`smsgw start -c smsgw.yaml\`). Every key has a default except \`apps\`, \`links\`,
+\`routes\` and what is marked **required**. Anything unknown, of the wrong type, out of bounds or
+dangling is refused, all of it in one go, with the key's path, what was found and what is allowed;
+the exit code is ${EXIT_CODES.config.code}. \`smsgw check-config\` shows what is in effect.
 
 - **Rates**: \`null\` is unlimited, \`0\` is closed.
 - **Units** stand last in a key's name; values are plain numbers.
 - **Paths** are relative to the file.
 - **Environment**: \`SMSGW_HTTP__PORT=8081\` overrides \`http.port\`. Items of lists go by their id
-  (\`SMSGW_LINKS__100__RATE_TPS=50\`; members of pools by their link, routes by their prefix), items of
-  mappings by their name with \`-\` as \`_\`. Lists are comma-separated; \`null\` is null; a whole block or
-  list may be given as YAML in one variable. A variable that begins with \`SMSGW_\` and names nothing is
-  an error (in Kubernetes set \`enableServiceLinks: false\` if a Service is called smsgw).
+  (\`SMSGW_LINKS__100__RATE_TPS=50\`; members of pools by their link, routes by their prefix),
+  items of mappings by their name with \`-\` as \`_\`. Lists are comma-separated; \`null\` is null;
+  a whole block or list may be given as YAML in one variable. A variable that begins with \`SMSGW_\`
+  and names nothing is an error (in Kubernetes set \`enableServiceLinks: false\` if a Service is
+  called smsgw).
 - **Secrets** come from a file (one trailing newline is dropped) or from the environment under the
-  key without \`_file\`: \`SMSGW_AUTH__JWT__SECRET\`, \`SMSGW_LINKS__100__PASSWORD\`. The environment wins.
-  They never stand in the file.
+  key without \`_file\`: \`SMSGW_AUTH__JWT__SECRET\`, \`SMSGW_LINKS__100__PASSWORD\`. The
+  environment wins. They never stand in the file.
 - **Reload** (SIGHUP): keys marked live change in the running gateway, the others need a restart; a
   bad file changes nothing and says why.
 `;
@@ -167,8 +168,8 @@ export function errorsMarkdown(): string {
     "",
     GENERATED,
     "",
-    "HTTP answers carry `application/problem+json` (RFC 9457) with `type`, `title`, `status`, `detail`",
-    "and what the table's *carries* column names in backticks; the other names there are headers.",
+    "HTTP answers carry `application/problem+json` (RFC 9457) with `type`, `title`, `status`,",
+    "`detail` and what the column *carries* names in backticks; the other names there are headers.",
     "gRPC and the log use the same codes. Retryable means that the same call may succeed later.",
     "",
     ...header(columns),

@@ -162,14 +162,19 @@ function followName(
   return follow(node.item, rest, below, inside(place, name));
 }
 
+function yamlOrText(text: string): unknown {
+  const value = readYamlValue(text);
+  return value === undefined ? text : value;
+}
+
 /** The variable's text as a value of the node's kind; what does not fit is left for the check. */
 function parseValue(node: Node, text: string): unknown {
-  if (node.node !== "leaf") return readYamlValue(text) ?? text;
+  if (node.node !== "leaf") return yamlOrText(text);
   switch (node.type) {
     case "int":
     case "int_or_auto":
     case "bool":
-      return readYamlValue(text) ?? text;
+      return yamlOrText(text);
     case "ints":
     case "strings":
       return parseList(node, text.trim());
@@ -181,9 +186,9 @@ function parseValue(node: Node, text: string): unknown {
 function parseList(leaf: AnyLeaf, text: string): unknown {
   if (text === "") return [];
   if (text === "null" && leaf.nullable) return null;
-  if (text.startsWith("[")) return readYamlValue(text) ?? text;
+  if (text.startsWith("[") && text.endsWith("]")) return yamlOrText(text);
   const parts = text.split(",").map((part) => part.trim());
-  return leaf.type === "ints" ? parts.map((part) => readYamlValue(part) ?? part) : parts;
+  return leaf.type === "ints" ? parts.map((part) => yamlOrText(part)) : parts;
 }
 
 /** The tree with one value replaced; only the containers on the way are copied. */

@@ -36,7 +36,8 @@ function isHostPort(text: string): boolean {
     return isIP(bracketed.groups["host"] ?? "") === 6 && isPort(bracketed.groups["port"] ?? "");
   }
   const colon = text.lastIndexOf(":");
-  return colon > 0 && isHost(text.slice(0, colon)) && isPort(text.slice(colon + 1));
+  const host = text.slice(0, colon);
+  return colon > 0 && !host.includes(":") && isHost(host) && isPort(text.slice(colon + 1));
 }
 
 function isCidr(text: string): boolean {
@@ -103,7 +104,10 @@ export const FORMATS = {
     "^(message|link|deadletter)\\.[a-z]+$",
     "an event type as message.delivered",
   ),
-  key_prefix: byPattern("^([A-Za-z0-9._=-]+/)*$", "empty, or folders each ending in /"),
+  key_prefix: byPattern(
+    "^([A-Za-z0-9_=-][A-Za-z0-9._=-]*/)*$",
+    "empty, or folders each ending in /",
+  ),
 } as const satisfies Record<string, Format>;
 
 export type FormatName = keyof typeof FORMATS;

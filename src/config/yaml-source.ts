@@ -76,6 +76,7 @@ function readText(text: string, problems: ConfigProblem[]): YamlSource | null {
     return null;
   }
   const value: unknown = document.toJS({ maxAliasCount: ALIAS_COUNT_MAX });
+  if (containsItself(value, new Set())) throw new Error("an anchor that contains itself");
   const lineOf = (path: RawPath): number | null => {
     for (let length = path.length; length > 0; length--) {
       const node: unknown = document.getIn(path.slice(0, length), true);
@@ -86,13 +87,23 @@ function readText(text: string, problems: ConfigProblem[]): YamlSource | null {
   return { value, lineOf };
 }
 
+function containsItself(value: unknown, above: Set<object>): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (above.has(value)) return true;
+  above.add(value);
+  const found = Object.values(value).some((child) => containsItself(child, above));
+  above.delete(value);
+  return found;
+}
+
 /** One value written in YAML, as in an environment variable; undefined if it is not YAML. */
 export function readYamlValue(text: string): unknown {
   if (text.length > SOURCE_BYTES_MAX) return undefined;
   try {
     const document = parseDocument(text, { stringKeys: true, prettyErrors: false });
     if (document.errors.length > 0 || document.warnings.length > 0) return undefined;
-    return document.toJS({ maxAliasCount: 0 });
+    const value: unknown = document.toJS({ maxAliasCount: 0 });
+    return containsItself(value, new Set()) ? undefined : value;
   } catch {
     return undefined;
   }

@@ -1,0 +1,99 @@
+/** Dense indices, pools for single links, worker counts and warnings. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { configWarnings, derivePools, workersCount } from "../../../src/config/derive.ts";
+import { LEAST, parse } from "./fixtures.ts";
+
+const MIXED = `
+apps: [{ id: 1, name: demo }]
+links:
+  - { id: 300, host: 127.0.0.1, system_id: c }
+  - { id: 100, host: 127.0.0.1, system_id: a }
+  - { id: 200, host: 127.0.0.1, system_id: b }
+pools:
+  - { id: 2000, name: two, members: [{ link: 200, weight: 3 }, { link: 100 }] }
+  - { id: 1000, name: one, members: [{ link: 100, weight: 5 }] }
+routes:
+  - { prefix: "998", to: 1000 }
+  - { prefix: "7", to: 200 }
+  - { prefix: "71", to: 2000 }
+  - { prefix: "72", to: 200 }
+`;
+
+test("links and pools are numbered in order of configuration, single links behind them", () => {
+  const plan = derivePools(parse(MIXED));
+  assert.deepEqual(
+    plan.links.map((link) => [link.linkIndex, link.config.id]),
+    [
+      [0, 300],
+      [1, 100],
+      [2, 200],
+    ],
+  );
+  assert.deepEqual(plan.pools, [
+    {
+      poolIndex: 0,
+      id: 2000,
+      name: "two",
+      direct: false,
+      members: [
+        { linkIndex: 2, weight: 3 },
+        { linkIndex: 1, weight: 1 },
+      ],
+    },
+    { poolIndex: 1, id: 1000, name: "one", direct: false, members: [{ linkIndex: 1, weight: 5 }] },
+    {
+      poolIndex: 2,
+      id: 200,
+      name: "link-200",
+      direct: true,
+      members: [{ linkIndex: 2, weight: 1 }],
+    },
+  ]);
+  assert.deepEqual(plan.routes, [
+    { prefix: "998", poolIndex: 1 },
+    { prefix: "7", poolIndex: 2 },
+    { prefix: "71", poolIndex: 0 },
+    { prefix: "72", poolIndex: 2 },
+  ]);
+  assert.equal(plan.poolIndexById.get(200), 2);
+  assert.equal(plan.poolIndexById.get(100), undefined);
+  assert.equal(plan.linkIndexById.get(300), 0);
+});
+
+test("where an app may pin routes every link has a pool", () => {
+  const text = MIXED.replace("name: demo", "name: demo, scopes: [send, 'route:pin']");
+  const { pools } = derivePools(parse(text));
+  assert.deepEqual(
+    pools.map((pool) => pool.id),
+    [2000, 1000, 300, 100, 200],
+  );
+});
+
+test("the plan is plain data that a thread can be given", () => {
+  const plan = derivePools(parse(MIXED));
+  assert.deepEqual(structuredClone(plan), plan);
+});
+
+test("auto leaves one processor, within 1 to 16", () => {
+  assert.deepEqual(
+    [1, 2, 3, 8, 64].map((cpus) => workersCount("auto", cpus)),
+    [1, 1, 2, 7, 16],
+  );
+  assert.equal(workersCount(5, 1), 5);
+});
+
+test("warnings name what is legal and probably not meant", () => {
+  const warnings = configWarnings(parse(LEAST)).join("\n");
+  assert.match(warnings, /auth\.jwt has no key/);
+  assert.match(warnings, /links\[100\] binds with an empty password/);
+  const unused = configWarnings(parse(MIXED)).join("\n");
+  assert.match(unused, /links\[300\] is in no pool and no route/);
+  assert.doesNotMatch(unused, /links\[200\] is in no pool/);
+  const fine = configWarnings(
+    parse(LEAST, {
+      env: { SMSGW_AUTH__JWT__SECRET: "s".repeat(32), SMSGW_LINKS__100__PASSWORD: "p" },
+    }),
+  );
+  assert.deepEqual(fine, []);
+});
