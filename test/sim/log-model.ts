@@ -1,0 +1,301 @@
+/**
+ * What the safe part of the log says, folded by a reading of docs/JOURNAL.md that shares no code with the ledger.
+ *
+ *   message ── ACCEPT, CONCLUDED
+ *     part  ── SENDINGs, the last one's end: none, ANSWER, AMBIGUOUS
+ *
+ * At each STARTED it tells which row of the recovery table every open part meets; the sums over all seeds show that no
+ * row goes untested. It also counts, for the order rules, what is safe: ACCEPTs, SENDINGs and RECEIPTs.
+ */
+import { Accept, acceptToOffset } from "../../src/records/accept.ts";
+import { AmbiguousCause, Attempt, FLAG_MAYBE_DUP, Outcome } from "../../src/records/attempt.ts";
+import { Concluded, Verdict } from "../../src/records/concluded.ts";
+import { Receipt } from "../../src/records/receipt.ts";
+import { Started } from "../../src/records/started.ts";
+import { DlrMode, MessageClass, RecordType } from "../../src/records/types.ts";
+import type { ObservedRecordVisitor } from "./log-observer.ts";
+import { segmentName } from "./wire.ts";
+
+/** Rows of the recovery table in docs/JOURNAL.md. */
+export const RECOVERY_ROWS = [
+  "accepted",
+  "refused",
+  "kept",
+  "resend",
+  "fail",
+  "hold",
+  "answered",
+  "expired",
+  "parked",
+  "quarantined",
+] as const;
+export type RecoveryRow = (typeof RECOVERY_ROWS)[number];
+
+/** One SENDING and how it ended. */
+export interface AttemptModel {
+  readonly attempt: number;
+  readonly link: number;
+  readonly maybeDup: boolean;
+  readonly epoch: number;
+  /** -1: no answer; otherwise an Outcome. */
+  outcome: number;
+  ambiguous: boolean;
+  smscId: string;
+}
+
+export interface PartModel {
+  readonly attempts: AttemptModel[];
+  receiptFinal: boolean;
+}
+
+export interface MessageModel {
+  readonly key: string;
+  readonly to: string;
+  readonly messageClass: number;
+  readonly dlr: number;
+  readonly expiresAtMs: number;
+  readonly parts: PartModel[];
+  readonly logOffset: number;
+  /** -1 unless CONCLUDED. */
+  verdict: number;
+}
+
+/** How a link's configuration answers ambiguity. */
+export type AmbiguousRule = (linkId: number) => "resend" | "hold" | "fail" | "by_class";
+
+export function keyText(sequence: number, origin: number): string {
+  return `${sequence}/${origin}`;
+}
+
+export class LogModel implements ObservedRecordVisitor {
+  readonly messages = new Map<string, MessageModel>();
+  readonly byDestination = new Map<string, MessageModel>();
+  /** SENDINGs that are safe, by segment. */
+  readonly sendings = new Map<string, AttemptModel[]>();
+  /** RECEIPTs that are safe, by link and id as received, then state. */
+  readonly receipts = new Map<string, number>();
+  readonly rows = new Map<RecoveryRow, number>();
+  readonly complaints: string[] = [];
+  epoch = 0;
+  starts = 0;
+  /** Told of every ACCEPT, before anything else may happen. */
+  onAccept: (message: MessageModel) => void = () => undefined;
+  readonly #ambiguousRule: AmbiguousRule;
+  readonly #answeredIds = new Set<string>();
+  /** Final receipts by each form of their id. */
+  readonly #receiptForms = new Set<string>();
+  /** Receipts, final or not, whose answer was not seen, by id as received: all forms of the id. */
+  readonly #unanswered = new Map<string, string[]>();
+  readonly #partOfId = new Map<string, PartModel>();
+
+  constructor(ambiguousRule: AmbiguousRule) {
+    this.#ambiguousRule = ambiguousRule;
+  }
+
+  onRecord(type: number, view: DataView, at: number, length: number, logOffset: number): void {
+    switch (type) {
+      case RecordType.STARTED:
+        this.#started(view, at);
+        return;
+      case RecordType.ACCEPT:
+        this.#accept(view, at, logOffset);
+        return;
+      case RecordType.SENDING:
+        this.#sending(view, at);
+        return;
+      case RecordType.ANSWER:
+        this.#answer(view, at);
+        return;
+      case RecordType.AMBIGUOUS:
+        this.#ambiguous(view, at);
+        return;
+      case RecordType.CONCLUDED:
+        this.#concluded(view, at);
+        return;
+      case RecordType.RECEIPT:
+        this.#receipt(view, at);
+        return;
+      default:
+        this.complaints.push(`record of type ${type}, length ${length} in the log`);
+    }
+  }
+
+  #message(view: DataView, at: number): MessageModel | undefined {
+    // Sequence and origin lie at the same place in every record about a message.
+    const key = keyText(
+      view.getFloat64(at + Accept.SEQUENCE, true),
+      view.getUint32(at + Accept.ORIGIN, true),
+    );
+    return this.messages.get(key);
+  }
+
+  #accept(view: DataView, at: number, logOffset: number): void {
+    const to = textAt(view, at + acceptToOffset(view, at), view.getUint8(at + Accept.TO_LENGTH));
+    const message: MessageModel = {
+      key: keyText(
+        view.getFloat64(at + Accept.SEQUENCE, true),
+        view.getUint32(at + Accept.ORIGIN, true),
+      ),
+      to,
+      messageClass: view.getUint8(at + Accept.CLASS),
+      dlr: view.getUint8(at + Accept.DLR),
+      expiresAtMs: view.getFloat64(at + Accept.EXPIRES_AT, true),
+      parts: Array.from({ length: view.getUint8(at + Accept.PART_COUNT) }, () => ({
+        attempts: [],
+        receiptFinal: false,
+      })),
+      logOffset,
+      verdict: -1,
+    };
+    if (this.messages.has(message.key)) this.complaints.push(`key ${message.key} given out twice`);
+    this.messages.set(message.key, message);
+    this.byDestination.set(to, message);
+    this.onAccept(message);
+  }
+
+  #sending(view: DataView, at: number): void {
+    const message = this.#message(view, at);
+    const part = view.getUint8(at + Attempt.PART);
+    if (message === undefined) {
+      this.complaints.push("a SENDING of a message that was never accepted");
+      return;
+    }
+    const attempt: AttemptModel = {
+      attempt: view.getUint8(at + Attempt.ATTEMPT),
+      link: view.getUint32(at + Attempt.LINK_ID, true),
+      maybeDup: (view.getUint8(at + Attempt.FLAGS) & FLAG_MAYBE_DUP) !== 0,
+      epoch: this.epoch,
+      outcome: -1,
+      ambiguous: false,
+      smscId: "",
+    };
+    message.parts[part]?.attempts.push(attempt);
+    const name = segmentName(message.to, part);
+    const list = this.sendings.get(name);
+    if (list === undefined) this.sendings.set(name, [attempt]);
+    else list.push(attempt);
+  }
+
+  #attempt(view: DataView, at: number): AttemptModel | undefined {
+    const part = this.#message(view, at)?.parts[view.getUint8(at + Attempt.PART)];
+    const attempt = view.getUint8(at + Attempt.ATTEMPT);
+    return part?.attempts.findLast((one) => one.attempt === attempt);
+  }
+
+  #answer(view: DataView, at: number): void {
+    const attempt = this.#attempt(view, at);
+    if (attempt === undefined) {
+      this.complaints.push("an ANSWER to a SENDING that is not in the log");
+      return;
+    }
+    attempt.outcome = view.getUint8(at + Attempt.OUTCOME);
+    if (attempt.outcome !== Outcome.ACCEPTED) return;
+    attempt.smscId = textAt(view, at + Attempt.SMSC_ID, view.getUint8(at + Attempt.SMSC_ID_LENGTH));
+    const part = this.#message(view, at)?.parts[view.getUint8(at + Attempt.PART)] as PartModel;
+    for (const form of idForms(attempt.link, attempt.smscId)) {
+      this.#answeredIds.add(form);
+      this.#partOfId.set(form, part);
+      if (this.#receiptForms.has(form)) part.receiptFinal = true;
+    }
+  }
+
+  #ambiguous(view: DataView, at: number): void {
+    const attempt = this.#attempt(view, at);
+    const cause = view.getUint8(at + Attempt.OUTCOME);
+    if (attempt === undefined || cause > AmbiguousCause.RESPONSE_TIMEOUT) {
+      this.complaints.push("an AMBIGUOUS without its SENDING");
+      return;
+    }
+    attempt.ambiguous = true;
+  }
+
+  #concluded(view: DataView, at: number): void {
+    const message = this.#message(view, at);
+    if (message === undefined) return;
+    message.verdict = view.getUint8(at + Concluded.VERDICT);
+    if (message.verdict === Verdict.QUARANTINED) this.#count("quarantined");
+  }
+
+  #receipt(view: DataView, at: number): void {
+    const link = view.getUint32(at + Receipt.LINK_ID, true);
+    const state = view.getUint8(at + Receipt.MESSAGE_STATE);
+    const id = textAt(view, at + Receipt.TEXTS, view.getUint8(at + Receipt.SMSC_ID_LENGTH));
+    const name = receiptName(link, id, state);
+    this.receipts.set(name, (this.receipts.get(name) ?? 0) + 1);
+    const forms = idForms(link, id);
+    if (!forms.some((form) => this.#answeredIds.has(form))) this.#unanswered.set(name, forms);
+    if (!isFinalReceipt(state)) return;
+    for (const form of forms) {
+      this.#receiptForms.add(form);
+      const part = this.#partOfId.get(form);
+      if (part !== undefined) part.receiptFinal = true;
+    }
+  }
+
+  #started(view: DataView, at: number): void {
+    this.epoch = view.getUint32(at + Started.EPOCH, true);
+    this.starts++;
+    const atMs = view.getFloat64(at + Started.AT, true);
+    for (const message of this.messages.values()) {
+      if (message.verdict >= 0) continue;
+      for (const part of message.parts) {
+        const row = this.#rowOf(message, part);
+        if (row === null) continue;
+        const over = atMs >= message.expiresAtMs && row !== "answered";
+        this.#count(over ? "expired" : row);
+      }
+    }
+    for (const [name, forms] of this.#unanswered) {
+      if (forms.some((form) => this.#answeredIds.has(form))) this.#unanswered.delete(name);
+      else this.#count("parked");
+    }
+  }
+
+  #rowOf(message: MessageModel, part: PartModel): RecoveryRow | null {
+    const last = part.attempts.at(-1);
+    if (last === undefined) return "accepted";
+    if (last.outcome === Outcome.ACCEPTED) {
+      return message.dlr === DlrMode.NONE || part.receiptFinal ? null : "answered";
+    }
+    if (last.outcome === Outcome.REJECTED) return null;
+    if (last.outcome === Outcome.RETRY) return "refused";
+    if (last.outcome === Outcome.KEPT) return "kept";
+    // An ambiguity that was on record before was resolved in that run.
+    if (last.ambiguous) return null;
+    const earlier = part.attempts.some((one) => one !== last && isUnanswered(one));
+    const rule = this.#ambiguousRule(last.link);
+    if (rule === "hold") return "hold";
+    if (rule === "fail") return "fail";
+    if (rule === "by_class" && message.messageClass === MessageClass.PROMOTIONAL) return "fail";
+    return earlier ? "hold" : "resend";
+  }
+
+  #count(row: RecoveryRow): void {
+    this.rows.set(row, (this.rows.get(row) ?? 0) + 1);
+  }
+}
+
+function isUnanswered(attempt: AttemptModel): boolean {
+  return attempt.outcome < 0;
+}
+
+export function isFinalReceipt(state: number): boolean {
+  return state === 2 || state === 3 || state === 4 || state === 5 || state === 8;
+}
+
+export function receiptName(link: number, id: string, state: number): string {
+  return `${link}:${id}:${state}`;
+}
+
+/** Forms under which an id may be meant: as text, as decimal, as hexadecimal; zeros and case aside. */
+function idForms(link: number, id: string): string[] {
+  const plain = id.toLowerCase().replace(/^0+/, "");
+  const forms = [`${link}=${plain}`];
+  if (/^\d+$/.test(plain)) forms.push(`${link}#${Number(plain).toString(16)}`);
+  if (/^[0-9a-f]+$/.test(plain)) forms.push(`${link}#${plain}`);
+  return forms;
+}
+
+function textAt(view: DataView, at: number, length: number): string {
+  return Buffer.from(view.buffer, view.byteOffset + at, length).toString("latin1");
+}

@@ -1,0 +1,224 @@
+/**
+ * One loop that stands for all threads and for the world around them.
+ *
+ *   agents   what a thread of the gateway does in one turn; picked at random, some of them stalled for a while
+ *   events   what the world does at an instant: bytes arrive, a peer answers, a fault begins
+ *   effects  at each of them (effects.ts) other agents may get turns, as threads interleave; never the same one twice
+ *
+ * Time stands still but for small steps until nobody finds work; then it jumps to the next event, at most one tick.
+ */
+import type { SimulatedClock } from "./clock.ts";
+import type { Effects } from "./effects.ts";
+import { SimulatedCrash } from "./effects.ts";
+import type { SeededRandom } from "./random.ts";
+
+/** A thread's worth of the gateway. */
+export interface SimulatedAgent {
+  readonly name: string;
+  /** One turn; returns how much it found to do. */
+  doWork(): number;
+}
+
+/** An event's owner: an agent's index, or nobody in the gateway. */
+export const WORLD = -1;
+
+interface WorldEvent {
+  readonly atMs: number;
+  readonly order: number;
+  readonly owner: number;
+  readonly epoch: number;
+  readonly run: () => void;
+}
+
+interface AgentState {
+  readonly agent: SimulatedAgent;
+  running: boolean;
+  stalledUntilMs: number;
+}
+
+export class Scheduler {
+  /** Longest jump while nobody finds work. */
+  tickMs = 4;
+  /** Chance that other agents get turns at an effect. */
+  preemptChance = 0.08;
+  readonly #clock: SimulatedClock;
+  readonly #random: SeededRandom;
+  readonly #heap: WorldEvent[] = [];
+  #agents: AgentState[] = [];
+  #order = 0;
+  #epoch = 0;
+  #idleTurns = 0;
+  #depth = 0;
+  /** Turns given, for statistics. */
+  turns = 0;
+
+  constructor(clock: SimulatedClock, random: SeededRandom, effects: Effects) {
+    this.#clock = clock;
+    this.#random = random;
+    effects.onPreempt(() => {
+      if (this.#random.chance(this.preemptChance)) this.#giveTurns(this.#random.between(1, 6));
+    });
+  }
+
+  /** Installs the agents of a new process; events owned by agents of an earlier one are dropped. */
+  setAgents(agents: readonly SimulatedAgent[]): void {
+    this.#epoch++;
+    this.#agents = agents.map((agent) => ({ agent, running: false, stalledUntilMs: 0 }));
+    this.#idleTurns = 0;
+    this.#depth = 0;
+  }
+
+  /** Keeps an agent from its turns for a while: a thread that the machine does not run. */
+  stall(index: number, ms: number): void {
+    const state = this.#agents[index];
+    if (state !== undefined) state.stalledUntilMs = this.#clock.monotonicMs() + ms;
+  }
+
+  get agentCount(): number {
+    return this.#agents.length;
+  }
+
+  /** Runs `run` at `atMs`. An owned event waits until its agent is between turns, and dies with its process. */
+  at(atMs: number, owner: number, run: () => void): void {
+    const order = this.#order++;
+    this.#push({ atMs, order, owner, epoch: owner === WORLD ? 0 : this.#epoch, run });
+  }
+
+  after(ms: number, owner: number, run: () => void): void {
+    this.at(this.#clock.monotonicMs() + ms, owner, run);
+  }
+
+  /** Lets time pass for the thread that calls: the others go on. */
+  sleep(ms: number): void {
+    const untilMs = this.#clock.monotonicMs() + ms;
+    if (this.#depth > 3) {
+      this.#clock.moveTo(untilMs);
+      return;
+    }
+    for (let i = 0; i < 10_000 && this.#clock.monotonicMs() < untilMs; i++) {
+      this.#depth++;
+      try {
+        this.#step(untilMs);
+      } finally {
+        this.#depth--;
+      }
+    }
+    this.#clock.moveTo(untilMs);
+  }
+
+  /** Runs until `done`, or until simulated time reaches `untilMs`. Returns the crash that ended it, or null. */
+  run(done: () => boolean, untilMs: number): SimulatedCrash | null {
+    try {
+      while (!done() && this.#clock.monotonicMs() < untilMs) this.#step(untilMs);
+      return null;
+    } catch (error) {
+      if (error instanceof SimulatedCrash) return error;
+      throw error;
+    }
+  }
+
+  #step(untilMs: number): void {
+    this.#deliverDue();
+    const worked = this.#turn();
+    this.#clock.moveTo(this.#clock.monotonicMs() + 0.001 + this.#random.next() * 0.01);
+    this.#idleTurns = worked > 0 ? 0 : this.#idleTurns + 1;
+    if (this.#idleTurns < this.#agents.length * 2) return;
+    this.#idleTurns = 0;
+    const next = this.#heap[0]?.atMs ?? Number.POSITIVE_INFINITY;
+    const tick = this.#clock.monotonicMs() + this.tickMs * (0.5 + this.#random.next() * 0.5);
+    this.#clock.moveTo(Math.min(next, tick, untilMs));
+  }
+
+  #giveTurns(count: number): void {
+    if (this.#depth > 3) return;
+    this.#depth++;
+    try {
+      for (let i = 0; i < count; i++) {
+        this.#turn();
+        if (this.#random.chance(0.3)) this.#deliverDue();
+      }
+    } finally {
+      this.#depth--;
+    }
+  }
+
+  #turn(): number {
+    const count = this.#agents.length;
+    if (count === 0) return 0;
+    const state = this.#agents[this.#random.below(count)] as AgentState;
+    if (state.running || state.stalledUntilMs > this.#clock.monotonicMs()) return 0;
+    state.running = true;
+    this.turns++;
+    try {
+      return state.agent.doWork();
+    } finally {
+      state.running = false;
+    }
+  }
+
+  #deliverDue(): void {
+    for (;;) {
+      const event = this.#heap[0];
+      if (event === undefined || event.atMs > this.#clock.monotonicMs()) return;
+      this.#pop();
+      this.#deliver(event);
+    }
+  }
+
+  #deliver(event: WorldEvent): void {
+    if (event.owner === WORLD) {
+      event.run();
+      return;
+    }
+    if (event.epoch !== this.#epoch) return;
+    const state = this.#agents[event.owner] as AgentState;
+    const nowMs = this.#clock.monotonicMs();
+    if (state.running || state.stalledUntilMs > nowMs) {
+      const atMs = Math.max(state.stalledUntilMs, nowMs + 0.05);
+      this.#push({ ...event, atMs });
+      return;
+    }
+    state.running = true;
+    try {
+      event.run();
+    } finally {
+      state.running = false;
+    }
+  }
+
+  #push(event: WorldEvent): void {
+    const heap = this.#heap;
+    let at = heap.length;
+    heap.push(event);
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (!isBefore(event, heap[parent] as WorldEvent)) break;
+      heap[at] = heap[parent] as WorldEvent;
+      at = parent;
+    }
+    heap[at] = event;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop() as WorldEvent;
+    if (heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      let child = at * 2 + 1;
+      if (child >= heap.length) break;
+      const right = child + 1;
+      if (right < heap.length && isBefore(heap[right] as WorldEvent, heap[child] as WorldEvent)) {
+        child = right;
+      }
+      if (!isBefore(heap[child] as WorldEvent, last)) break;
+      heap[at] = heap[child] as WorldEvent;
+      at = child;
+    }
+    heap[at] = last;
+  }
+}
+
+function isBefore(a: WorldEvent, b: WorldEvent): boolean {
+  return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
+}
