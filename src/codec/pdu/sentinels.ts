@@ -27,8 +27,6 @@ export const DEFECT_SM_LENGTH = -12;
 export const DEFECT_TLV_STREAM = -13;
 /** A dest_flag of submit_multi is neither 1 nor 2. */
 export const DEFECT_DEST_FLAG = -14;
-/** Octets follow a body that ends with its mandatory fields (header-only PDUs, for example). */
-export const DEFECT_TRAILING = -15;
 /** The command id is not one that this function decodes. */
 export const DEFECT_COMMAND_ID = -16;
 /** A delivery receipt names neither a message id nor a state. */
@@ -61,7 +59,6 @@ const DESCRIPTIONS: Readonly<Record<number, string>> = {
   [DEFECT_SM_LENGTH]: "sm_length reaches beyond the end of the PDU",
   [DEFECT_TLV_STREAM]: "a TLV reaches beyond the end of the PDU",
   [DEFECT_DEST_FLAG]: "a dest_flag is neither 1 nor 2",
-  [DEFECT_TRAILING]: "octets follow the last field of the PDU",
   [DEFECT_COMMAND_ID]: "the command id does not fit",
   [RECEIPT_UNREADABLE]: "the receipt names neither an id nor a state",
   [NO_ROOM]: "the output buffer is too small",

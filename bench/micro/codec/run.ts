@@ -1,0 +1,21 @@
+/**
+ * Runs the codec's micro benches and prints their tables.
+ *
+ *   node --expose-gc dist/bench/micro/codec/run.js [--json]
+ */
+import { rmSync } from "node:fs";
+import { runDecodeBench } from "./decode.ts";
+import { runEncodeBench } from "./encode.ts";
+import { buildNative, createScratch } from "./native.ts";
+import { formatComparisons } from "./report.ts";
+
+const scratch = createScratch();
+try {
+  const minimal = buildNative(scratch, "minimal", []);
+  const libsmpp34 = buildNative(scratch, "libsmpp34", ["-I/usr/include/libsmpp34", "-lsmpp34"]);
+  const rows = await runDecodeBench(scratch, minimal, libsmpp34);
+  rows.push(await runEncodeBench(scratch, minimal, libsmpp34));
+  console.log(formatComparisons(rows));
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
