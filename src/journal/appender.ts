@@ -66,15 +66,20 @@ export class JournalAppender {
   /** Tells `visitor` of every record committed since the last call, frees their room, returns their number. */
   pollCommitted(visitor: CommitVisitor): number {
     let count = 0;
+    let frees = false;
     for (;;) {
       const notice = this.#notices.next();
-      if (notice === RING_EMPTY) return count;
+      if (notice === RING_EMPTY) break;
       const { view } = this.#notices;
       const end = view.getInt32(notice + CommitNotice.END_POSITION, true);
       const logOffset = view.getFloat64(notice + CommitNotice.LOG_OFFSET, true);
       count += this.#visitRun(end, logOffset, visitor);
       this.#notices.release();
+      frees = true;
     }
+    // The journal passes by a ring without room for notices; now there may be room.
+    if (frees && this.pendingBytes() > 0) this.#bell.ring();
+    return count;
   }
 
   #visitRun(end: number, runLogOffset: number, visitor: CommitVisitor): number {

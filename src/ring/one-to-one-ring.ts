@@ -11,6 +11,7 @@ import {
   alignRecord,
   PADDING_TYPE,
   PUBLISHED_INDEX,
+  RECORD_BYTES_MAX,
   RECORD_HEADER_BYTES,
   RECORD_LENGTH_OFFSET,
   RECORD_TYPE_OFFSET,
@@ -82,10 +83,11 @@ export class RingProducer {
     return offset;
   }
 
-  /** Whether records with `footprintBytes` in all, padding at the end included, would find room now. */
+  /** Whether records with `footprintBytes` in all would find room now, whatever padding they need. */
   hasRoom(footprintBytes: number): boolean {
     const toEnd = this.capacityBytes - (this.#claimed & this.#mask);
-    return this.#hasRoom(footprintBytes > toEnd ? footprintBytes + toEnd : footprintBytes);
+    if (footprintBytes <= toEnd) return this.#hasRoom(footprintBytes);
+    return this.#hasRoom(footprintBytes + Math.min(toEnd, RECORD_BYTES_MAX));
   }
 
   /** Makes every claimed record visible to the consumer. */

@@ -10,6 +10,7 @@
  *   RELEASABLE          ledger    segments that end at or below it may go
  *   OPEN_COUNT          ledger    messages without a final state
  *   OPEN_LIFE_BYTES     ledger    log bytes that open messages may still need
+ *   SHORT_OF_SPACE      journal   1 while no new segment can be made: admission refuses
  *   APPLIED_SEQUENCE    ledger    per producer: last sequence of this epoch whose ACCEPT is applied
  */
 export const LogWord = {
@@ -21,7 +22,8 @@ export const LogWord = {
   RELEASABLE: 5,
   OPEN_COUNT: 6,
   OPEN_LIFE_BYTES: 7,
-  APPLIED_SEQUENCE: 8,
+  SHORT_OF_SPACE: 8,
+  APPLIED_SEQUENCE: 9,
 } as const;
 
 export function allocateLogTable(producers: number): SharedArrayBuffer {

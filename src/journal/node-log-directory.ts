@@ -1,0 +1,112 @@
+/**
+ * The real file layer: synchronous calls of node:fs on one directory.
+ *
+ * Node opens every file with O_CLOEXEC. Threads each make one of their own; none touches libuv's pool.
+ */
+import {
+  closeSync,
+  constants,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import type { LogDirectory, LogFile } from "./log-directory.ts";
+
+const FILE_MODE = 0o600;
+const DIRECTORY_MODE = 0o700;
+
+/** Opens the directory at `path`, making it (and what is above it) if it is missing. */
+export function openNodeLogDirectory(path: string): LogDirectory {
+  mkdirSync(path, { recursive: true, mode: DIRECTORY_MODE });
+  return new NodeLogDirectory(path);
+}
+
+class NodeLogDirectory implements LogDirectory {
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  list(): string[] {
+    return readdirSync(this.#path);
+  }
+
+  open(name: string, create: boolean): LogFile {
+    const flags = constants.O_RDWR | (create ? constants.O_CREAT : 0);
+    return new NodeLogFile(openSync(join(this.#path, name), flags, FILE_MODE));
+  }
+
+  remove(name: string): void {
+    unlinkSync(join(this.#path, name));
+  }
+
+  rename(from: string, to: string): void {
+    renameSync(join(this.#path, from), join(this.#path, to));
+  }
+
+  sync(): void {
+    const descriptor = openSync(this.#path, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+}
+
+class NodeLogFile implements LogFile {
+  readonly #descriptor: number;
+
+  constructor(descriptor: number) {
+    this.#descriptor = descriptor;
+  }
+
+  write(bytes: Uint8Array, length: number, position: number): void {
+    let written = 0;
+    while (written < length) {
+      written += writeSync(this.#descriptor, bytes, written, length - written, position + written);
+    }
+  }
+
+  dataSync(): void {
+    fdatasyncSync(this.#descriptor);
+  }
+
+  read(into: Uint8Array, offset: number, length: number, position: number): number {
+    let count = 0;
+    while (count < length) {
+      const got = readSync(
+        this.#descriptor,
+        into,
+        offset + count,
+        length - count,
+        position + count,
+      );
+      if (got === 0) break;
+      count += got;
+    }
+    return count;
+  }
+
+  sizeBytes(): number {
+    return fstatSync(this.#descriptor).size;
+  }
+
+  truncate(lengthBytes: number): void {
+    ftruncateSync(this.#descriptor, lengthBytes);
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+}
