@@ -1,20 +1,35 @@
 /**
  * Token bucket as one shared 32-bit word: when its debt will be paid, in 1/64 of this bucket's token.
  *
- *   debt = word - now, valid in (0, burst]; anything else is stale and means a full bucket (clocks wrap at 2^32)
+ *   debt = word - now, valid in (0, burst]; beyond it, up to 16 bursts more, the reader's `now` is older than the
+ *   writer's: the bucket is empty. Anything else is stale and means a full bucket (clocks wrap at 2^32)
  *
  * Any thread may call it; compare-and-exchange makes it lock-free. `now` is `bucketNow` of the clock all threads
- * share. A change of rate rescales the debt, never forgives it.
+ * share, read some time before the call. A change of rate rescales the debt, never forgives it.
  */
 
 /** Units of one token. */
 export const UNITS_PER_TOKEN = 64;
 /** Largest burst in units: half the range would make debt and staleness indistinguishable. */
 export const BURST_UNITS_MAX = 0x1fffffff;
+/** A reader's `now` may lie so many bursts behind the writer's. */
+const SKEW_BURSTS = 16;
+const AHEAD_UNITS_MAX = 0x3fffffff;
 
 /** Time as a bucket with `refillPerS` tokens/s counts it; wraps. */
 export function bucketNow(monotonicMs: number, refillPerS: number): number {
   return ((monotonicMs * refillPerS * UNITS_PER_TOKEN) / 1000) | 0;
+}
+
+/** Debt at `now` of a bucket whose word is `seen`. */
+function debtOf(seen: number, now: number, burst: number): number {
+  const ahead = (seen - now) | 0;
+  if (ahead <= 0 || ahead > aheadMax(burst)) return 0;
+  return ahead < burst ? ahead : burst;
+}
+
+function aheadMax(burst: number): number {
+  return Math.min(AHEAD_UNITS_MAX, burst * (1 + SKEW_BURSTS));
 }
 
 /**
@@ -30,8 +45,7 @@ export function tryAcquire(
 ): number {
   for (;;) {
     const seen = Atomics.load(words, slot);
-    const ahead = (seen - now) | 0;
-    const debt = ahead > 0 && ahead <= burst ? ahead : 0;
+    const debt = debtOf(seen, now, burst);
     if (debt + cost > burst) return burst - debt - cost;
     if (Atomics.compareExchange(words, slot, seen, (now + debt + cost) | 0) === seen) return 0;
   }
@@ -44,8 +58,7 @@ export function availableUnits(
   now: number,
   burst: number,
 ): number {
-  const ahead = (Atomics.load(words, slot) - now) | 0;
-  return ahead > 0 && ahead <= burst ? burst - ahead : burst;
+  return burst - debtOf(Atomics.load(words, slot), now, burst);
 }
 
 /** Gives `cost` units back, at most down to a full bucket. */
@@ -59,7 +72,7 @@ export function giveBack(
   for (;;) {
     const seen = Atomics.load(words, slot);
     const ahead = (seen - now) | 0;
-    if (ahead <= 0 || ahead > burst) return;
+    if (ahead <= 0 || ahead > aheadMax(burst)) return;
     const debt = Math.max(0, ahead - cost);
     if (Atomics.compareExchange(words, slot, seen, (now + debt) | 0) === seen) return;
   }
@@ -70,7 +83,10 @@ export function contractBurst(ratePerS: number): number {
   return Math.floor(Math.max(1, ratePerS / 100));
 }
 
-/** Refill, in tokens/s, such that burst + refill never exceed `ratePerS` in any half-open second. */
+/**
+ * Refill, in tokens/s, such that no half-open second sees more than `ratePerS` tokens: burst + refill would be one
+ * token more, spread over the whole second; one unit less makes up for `now` being cut to whole units.
+ */
 export function contractRefill(ratePerS: number): number {
-  return ratePerS - contractBurst(ratePerS) + 1;
+  return ratePerS - contractBurst(ratePerS) + 1 - 1 / UNITS_PER_TOKEN;
 }

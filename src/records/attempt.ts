@@ -52,5 +52,11 @@ export const Outcome = {
 /** Why it is not known whether the SMSC has the part. */
 export const AmbiguousCause = { SESSION_LOST: 0, RESPONSE_TIMEOUT: 1 } as const;
 
+/**
+ * command_status of an ANSWER that no SMSC gave: the attempt's bytes were never written to a socket (its session was
+ * lost first: KEPT), or cannot be (the PDU does not encode: REJECTED). The attempt surely had no effect.
+ */
+export const NOT_WRITTEN = 0xffffffff;
+
 /** Longest SMSC id that is kept, in bytes (C-Octet String of 65 without its NUL). */
 export const SMSC_ID_BYTES_MAX = 64;

@@ -2,15 +2,26 @@
  * What threads share about links and their sessions: 16 Int32 words each, a cache line.
  *
  *   link     BUCKET          contract bucket; any worker, compare-and-exchange (limit/bucket.ts)
- *            PACE_BUCKET     bucket of the adaptive pace under the contract; any worker, compare-and-exchange
+ *            PACE_BUCKET     bucket of the adaptive pace under the contract (smpp/pace.ts); likewise
  *            PACE_MILLI      adaptive pace, 1/1000 segment/s, 0 = at the contract; any worker, compare-and-exchange
  *            PREPARED        segments with a SENDING record, not yet written; any worker, atomic add
+ *            PACE_CUT_MS     monotonic ms (wraps) of the last cut of the pace; any worker, compare-and-exchange
+ *            PACE_RAISE_MS   … of its last raise; any worker, compare-and-exchange
+ *            WRITTEN         segments written since start (wraps); any worker, atomic add
  *   session  STATE           SessionState; its worker
  *            WINDOW_USED     submits without an answer; its worker
  *            BINDS           successful binds since start; its worker
  *            PROGRESS_MS     monotonic ms (wraps) of the last answer; its worker
  */
-export const LinkWord = { BUCKET: 0, PACE_BUCKET: 1, PACE_MILLI: 2, PREPARED: 3 } as const;
+export const LinkWord = {
+  BUCKET: 0,
+  PACE_BUCKET: 1,
+  PACE_MILLI: 2,
+  PREPARED: 3,
+  PACE_CUT_MS: 4,
+  PACE_RAISE_MS: 5,
+  WRITTEN: 6,
+} as const;
 export const SessionWord = { STATE: 0, WINDOW_USED: 1, BINDS: 2, PROGRESS_MS: 3 } as const;
 export const WORDS_PER_ROW = 16;
 
