@@ -75,7 +75,7 @@ export class BlockTailer implements LogTailer {
   #visit(length: number, visitor: RecordVisitor): number {
     const reader = this.#reader;
     const number = reader.field(Block.NUMBER);
-    const skips = (reader.flags & BLOCK_FLAG_SKIPPED) !== 0;
+    const skips = (reader.flags & BLOCK_FLAG_SKIPPED) !== 0 && number > this.#number;
     if (this.#number >= 0 && number !== this.#number && !skips) this.#fail("blocks are missing");
     const count = visitRecords(reader.memory, reader.at, length, this.#position, visitor);
     if (count < 0) this.#fail("records do not add up");

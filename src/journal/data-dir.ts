@@ -1,0 +1,157 @@
+/**
+ * Small files of the data directory: who the node is, its epoch, and how the last run ended.
+ *
+ *   node.json        { node, epoch }
+ *   last-exit.json   { code, reason, thread, at, in_hand, strikes }
+ *
+ * Each is replaced as a whole: written aside, synced, renamed, directory synced. Start-up and the end of the
+ * process only; one thread at a time.
+ */
+import { EPOCH_MAX } from "../records/message-key.ts";
+import { DataDirError, systemCode } from "./errors.ts";
+import type { LogDirectory, LogFile } from "./log-directory.ts";
+
+const NODE_FILE = "node.json";
+const LAST_EXIT_FILE = "last-exit.json";
+const FILE_BYTES_MAX = 64 * 1024;
+
+export interface NodeFile {
+  readonly node: string;
+  readonly epoch: number;
+}
+
+export interface StartedEpoch extends NodeFile {
+  /** Name under which the directory was used before, if it was another one. */
+  readonly previousNode: string | null;
+}
+
+/** How a run ended; the file's own words. */
+export interface LastExit {
+  /** Exit code, see EXIT_CODES. */
+  readonly code: number;
+  readonly reason: string;
+  /** Thread that ended it. */
+  readonly thread: string;
+  /** Wall time in ms. */
+  readonly at: number;
+  /** Log offset of the record that was being worked on, null for none. */
+  readonly in_hand: number | null;
+  /** Crashes in a row with this record in hand; 0 if none was. */
+  readonly strikes: number;
+}
+
+/** What a run says when it ends. */
+export interface ExitNote {
+  readonly code: number;
+  readonly reason: string;
+  readonly thread: string;
+  readonly atMs: number;
+  readonly inHand: number | null;
+}
+
+/** The node's name and last epoch; null in a new directory. Throws DataDirError if the file is unreadable. */
+export function readNodeFile(directory: LogDirectory): NodeFile | null {
+  const found = readJson(directory, NODE_FILE);
+  if (found === null) return null;
+  const { node, epoch } = found;
+  if (typeof node !== "string" || !Number.isSafeInteger(epoch) || (epoch as number) < 0) {
+    throw new DataDirError("damaged", `${NODE_FILE} does not say node and epoch`);
+  }
+  return { node, epoch: epoch as number };
+}
+
+/**
+ * Begins the next epoch: one more than the highest ever used, by the file or (`epochSeen`) by the log. It is durable
+ * when this returns. Throws DataDirError if the file is unreadable or epochs have run out.
+ */
+export function startEpoch(directory: LogDirectory, node: string, epochSeen: number): StartedEpoch {
+  const before = readNodeFile(directory);
+  const epoch = Math.max(before?.epoch ?? 0, epochSeen) + 1;
+  if (epoch > EPOCH_MAX) {
+    throw new DataDirError("damaged", `epoch ${epoch} is beyond the last one, ${EPOCH_MAX}`);
+  }
+  writeJson(directory, NODE_FILE, { node, epoch });
+  const renamed = before !== null && before.node !== node;
+  return { node, epoch, previousNode: renamed ? before.node : null };
+}
+
+/** How the last run ended; null if none has, or if its note is unreadable: it is advice only. */
+export function readLastExit(directory: LogDirectory): LastExit | null {
+  let found: Record<string, unknown> | null;
+  try {
+    found = readJson(directory, LAST_EXIT_FILE);
+  } catch (error) {
+    if (error instanceof DataDirError) return null;
+    throw error;
+  }
+  if (found === null) return null;
+  const { code, reason, thread, at, in_hand: inHand, strikes } = found;
+  return {
+    code: numberOr(code, 0),
+    reason: typeof reason === "string" ? reason : "",
+    thread: typeof thread === "string" ? thread : "",
+    at: numberOr(at, 0),
+    in_hand: typeof inHand === "number" ? inHand : null,
+    strikes: numberOr(strikes, 0),
+  };
+}
+
+/**
+ * Writes how this run ends. A crash with the same record in hand as the last one is one more strike against it.
+ * Returns what was written; throws what the directory throws.
+ */
+export function writeLastExit(directory: LogDirectory, note: ExitNote): LastExit {
+  const before = readLastExit(directory);
+  const again = note.inHand !== null && before?.in_hand === note.inHand;
+  const written: LastExit = {
+    code: note.code,
+    reason: note.reason,
+    thread: note.thread,
+    at: note.atMs,
+    in_hand: note.inHand,
+    strikes: note.inHand === null ? 0 : 1 + (again ? before.strikes : 0),
+  };
+  writeJson(directory, LAST_EXIT_FILE, { ...written });
+  return written;
+}
+
+function numberOr(value: unknown, otherwise: number): number {
+  return typeof value === "number" && Number.isFinite(value) ? value : otherwise;
+}
+
+function readJson(directory: LogDirectory, name: string): Record<string, unknown> | null {
+  let file: LogFile;
+  try {
+    file = directory.open(name, false);
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return null;
+    throw error;
+  }
+  try {
+    const bytes = Buffer.alloc(Math.min(file.sizeBytes(), FILE_BYTES_MAX));
+    const length = file.read(bytes, 0, bytes.length, 0);
+    const value: unknown = JSON.parse(bytes.toString("utf8", 0, length));
+    if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
+    throw new SyntaxError("no object");
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new DataDirError("damaged", `${name} is not readable as JSON`, error);
+  } finally {
+    file.close();
+  }
+}
+
+function writeJson(directory: LogDirectory, name: string, value: Record<string, unknown>): void {
+  const bytes = Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
+  const aside = `${name}.new`;
+  const file = directory.open(aside, true);
+  try {
+    file.truncate(0);
+    file.write(bytes, bytes.length, 0);
+    file.dataSync();
+  } finally {
+    file.close();
+  }
+  directory.rename(aside, name);
+  directory.sync();
+}
