@@ -1,0 +1,196 @@
+/**
+ * What the simulator has seen and done, and what the connected ESMEs did wrong.
+ *
+ * Plain numbers that only ever grow; `SmscStats` is the snapshot that people and tests read. One thread writes.
+ */
+import { COMMAND_STATUS } from "../codec/index.ts";
+
+/** Mistakes of an ESME, by name and index. */
+export const PROTOCOL_ERRORS = [
+  /** The sequence_number was used before, among the last 4,096. */
+  "sequence_reused",
+  /** The sequence_number is below the one before it and the number space has not wrapped. */
+  "sequence_not_monotonic",
+  "sequence_out_of_range",
+  /** A request that its session state does not allow (spec 2.2). */
+  "wrong_state",
+  "already_bound",
+  "bad_length",
+  "malformed_pdu",
+  "unknown_command",
+  /** A response to nothing that waits for one; a late answer to a receipt sent again counts here too. */
+  "unexpected_response",
+  "status_in_request",
+  "pdu_after_unbind",
+  "foreign_protocol",
+  /** More unanswered submits than the contract's window. */
+  "window_exceeded",
+  /** Reserved TON or NPI, or a pair that does not belong together. */
+  "bad_ton_npi",
+  /** An address whose characters or length do not fit its TON. */
+  "bad_address",
+  "string_too_long",
+  "reserved_value",
+  "bad_time",
+  "udh_malformed",
+  /** A user data header and sar_ TLVs in one message (spec 5.3.2.22). */
+  "udh_with_sar",
+  "text_twice",
+  "text_too_long",
+  "ucs2_odd_length",
+  "split_surrogate",
+  "split_escape",
+  /** A part that came before, or a reference used again within a minute. */
+  "duplicate_part",
+  /** A concatenated message of which a part never came. */
+  "incomplete_message",
+] as const;
+
+export type ProtocolErrorName = (typeof PROTOCOL_ERRORS)[number];
+
+/** Name → index into `SmscCounters.protocolErrors`. */
+export const PROTOCOL_ERROR = Object.fromEntries(
+  PROTOCOL_ERRORS.map((name, index) => [name, index]),
+) as Readonly<Record<ProtocolErrorName, number>>;
+
+/** Statuses up to this one are counted singly, others together under it. */
+const STATUS_MAX = 0x500;
+
+export class SmscCounters {
+  sessionsOpened = 0;
+  sessionsClosed = 0;
+  binds = 0;
+  bindsRefused = 0;
+  pdusIn = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  submits = 0;
+  accepted = 0;
+  refused = 0;
+  answersSent = 0;
+  /** Accepted and, as told, never answered. */
+  answersWithheld = 0;
+  /** Their session was gone when the answer was due. */
+  answersLost = 0;
+  throttled = 0;
+  receiptsScheduled = 0;
+  receiptsSent = 0;
+  receiptsAnswered = 0;
+  receiptsRefused = 0;
+  receiptsResent = 0;
+  receiptsDuplicated = 0;
+  receiptsAbandoned = 0;
+  receiptsBeforeAnswer = 0;
+  enquireLinks = 0;
+  unbinds = 0;
+  nacksSent = 0;
+  nacksReceived = 0;
+  disconnectsForced = 0;
+  readonly statuses = new Float64Array(STATUS_MAX + 1);
+  readonly states = new Float64Array(16);
+  readonly protocolErrors = new Float64Array(PROTOCOL_ERRORS.length);
+
+  countStatus(status: number): void {
+    const index = status < STATUS_MAX ? status : STATUS_MAX;
+    this.statuses[index] = this.statuses[index]! + 1;
+  }
+
+  countError(index: number): void {
+    this.protocolErrors[index] = this.protocolErrors[index]! + 1;
+  }
+}
+
+/** A snapshot for people, tests and benches. */
+export interface SmscStats {
+  readonly seed: number;
+  /** Milliseconds since the start. */
+  readonly uptimeMs: number;
+  readonly sessions: number;
+  readonly sessionsOpened: number;
+  readonly binds: number;
+  readonly bindsRefused: number;
+  readonly pdusIn: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly submits: number;
+  readonly accepted: number;
+  readonly refused: number;
+  readonly throttled: number;
+  readonly answersSent: number;
+  readonly answersWithheld: number;
+  readonly answersLost: number;
+  /** Delayed answers and receipts that are not final yet. */
+  readonly waiting: number;
+  readonly receiptsScheduled: number;
+  readonly receiptsSent: number;
+  readonly receiptsAnswered: number;
+  readonly receiptsRefused: number;
+  readonly receiptsResent: number;
+  readonly receiptsDuplicated: number;
+  readonly receiptsAbandoned: number;
+  readonly receiptsBeforeAnswer: number;
+  readonly enquireLinks: number;
+  readonly unbinds: number;
+  readonly nacksSent: number;
+  readonly nacksReceived: number;
+  readonly disconnectsForced: number;
+  /** command_status of submits as "0x00000058" → count. */
+  readonly statuses: Readonly<Record<string, number>>;
+  /** MESSAGE_STATE of scheduled receipts → count. */
+  readonly states: Readonly<Record<string, number>>;
+  /** Only those that happened. */
+  readonly protocolErrors: Readonly<Partial<Record<ProtocolErrorName, number>>>;
+  readonly protocolErrorCount: number;
+}
+
+function nonZero(values: Float64Array, name: (index: number) => string): Record<string, number> {
+  const found: Record<string, number> = {};
+  values.forEach((value, index) => {
+    if (value !== 0) found[name(index)] = value;
+  });
+  return found;
+}
+
+/** Takes a snapshot. `incompleteMessages` are those still open now, beside those given up before. */
+export function snapshotCounters(
+  counters: SmscCounters,
+  seed: number,
+  uptimeMs: number,
+  sessions: number,
+  waiting: number,
+  incompleteMessages: number,
+): SmscStats {
+  const errors = Float64Array.from(counters.protocolErrors);
+  errors[PROTOCOL_ERROR.incomplete_message]! += incompleteMessages;
+  const { statuses, states, protocolErrors: _raw, ...numbers } = counters;
+  return {
+    seed,
+    uptimeMs,
+    sessions,
+    waiting,
+    ...numbers,
+    statuses: nonZero(statuses, (code) =>
+      code === STATUS_MAX ? "other" : `0x${code.toString(16).padStart(8, "0")}`,
+    ),
+    states: nonZero(states, (state) => STATE_NAMES[state] ?? String(state)),
+    protocolErrors: nonZero(errors, (index) => PROTOCOL_ERRORS[index]!),
+    protocolErrorCount: errors.reduce((sum, value) => sum + value, 0),
+  };
+}
+
+const STATE_NAMES: readonly string[] = [
+  "scheduled",
+  "enroute",
+  "delivered",
+  "expired",
+  "deleted",
+  "undeliverable",
+  "accepted",
+  "unknown",
+  "rejected",
+];
+
+/** Whether a status asks the ESME to slow down. */
+export function isThrottle(status: number): boolean {
+  return status === COMMAND_STATUS.ESME_RTHROTTLED || status === COMMAND_STATUS.ESME_RMSGQFUL;
+}

@@ -1,0 +1,628 @@
+/**
+ * One SMPP session, seen from the operator: bytes in, bytes out, nothing else.
+ *
+ *   open ──bind_*──► bound ──unbind from the peer──► unbound ──► over
+ *     │                └──── our own unbind ──► leaving ──► unbound ──► over
+ *     └── bad length, at any time ──► ending (nothing more is read, output still leaves) ──► over
+ *
+ * All change of state happens in the calls of SocketEvents and in `sweep`, `answerSubmit` and `sendReceipt`, which
+ * the engine makes. A peer that does not read fills two buffers; then its own requests are no longer read. One
+ * thread.
+ */
+import {
+  type BindRequest,
+  COMMAND_ID,
+  COMMAND_STATUS,
+  commandNameOf,
+  decodeBind,
+  encodeBindResp,
+  encodeHeaderOnly,
+  encodeMessageIdResp,
+  encodeSubmitSmResp,
+  expectsResponse,
+  HEADER_LENGTH,
+  INTERFACE_VERSION,
+  isResponseId,
+  nextSequenceNumber,
+  readCommandId,
+  readCommandStatus,
+  readSequenceNumber,
+  recogniseForeign,
+  responseIdOf,
+  SEQUENCE_NUMBER_MAX,
+  statusClassOf,
+} from "../codec/index.ts";
+import type { Socket, SocketEvents } from "../environment.ts";
+import type { Account, Receiver } from "./account.ts";
+import { PROTOCOL_ERROR } from "./counters.ts";
+import { FrameReader, type PduSink } from "./frame-reader.ts";
+import type { Intake, Submitter } from "./intake.ts";
+import { JOB_FLAG_DUPLICATE, JOB_NONE, JOB_WORD } from "./job-pool.ts";
+import { Outbox } from "./outbox.ts";
+import { drawOf, STATE_STEP } from "./random.ts";
+import { RECEIPT_LENGTH_MAX } from "./receipt-writer.ts";
+import { ReceiptWindow } from "./receipt-window.ts";
+import type { Flushable, SmscShared } from "./shared.ts";
+
+export const SESSION_STATE = {
+  open: 0,
+  bound: 1,
+  leaving: 2,
+  unbound: 3,
+  ending: 4,
+  over: 5,
+} as const;
+
+/** What a session asks of the engine that accepted it. */
+export interface SessionOwner {
+  readonly shared: SmscShared;
+  readonly intake: Intake;
+  /** The account of a system_id, or null if too many are in use. */
+  accountOf(systemId: string): Account | null;
+  /** The session's socket is closed. */
+  forget(session: SmscSession): void;
+}
+
+/** Room that any answer fits in. */
+const ANSWER_LENGTH_MAX = 128;
+/** How far back a used sequence_number is recognised. */
+const SEQUENCES_KEPT = 4096;
+/** A receipt is given up after so many attempts. */
+const RECEIPT_ATTEMPTS_MAX = 10;
+/** Until a receipt that was answered with a transient status is sent again. */
+const RECEIPT_RETRY_MS = 1000;
+/** Until the second copy of a receipt that is to be sent twice. */
+const DUPLICATE_AFTER_MS = 5;
+
+export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, Flushable {
+  readonly index: number;
+  readonly serial: number;
+  unansweredCount = 0;
+  state: number = SESSION_STATE.open;
+  readonly #owner: SessionOwner;
+  readonly #shared: SmscShared;
+  readonly #socket: Socket;
+  readonly #outbox = new Outbox();
+  readonly #reader: FrameReader;
+  readonly #window: ReceiptWindow;
+  readonly #sequences = new Int32Array(SEQUENCES_KEPT);
+  readonly #openedMs: number;
+  #account: Account | null = null;
+  #maySubmit = false;
+  #mayReceive = false;
+  #random: number;
+  #lastSequence = 0;
+  #nextSequence = 1;
+  #lastInMs: number;
+  #enquiredMs = -1;
+  #isDirty = false;
+  #isEnding = false;
+  #hadPdu = false;
+
+  constructor(owner: SessionOwner, socket: Socket, index: number, serial: number, seed: number) {
+    this.#owner = owner;
+    this.#shared = owner.shared;
+    this.#socket = socket;
+    this.index = index;
+    this.serial = serial;
+    this.#random = seed | 0;
+    this.#reader = new FrameReader(owner.shared.options.pduLengthMax);
+    this.#window = new ReceiptWindow(owner.shared.options.receiptWindow);
+    this.#openedMs = owner.shared.nowMs;
+    this.#lastInMs = this.#openedMs;
+  }
+
+  draw(): number {
+    this.#random = (this.#random + STATE_STEP) | 0;
+    return drawOf(this.#random);
+  }
+
+  // SocketEvents
+
+  onConnect(): void {}
+
+  onData(bytes: Uint8Array, start: number, end: number): void {
+    if (this.isOver) return;
+    const shared = this.#shared;
+    shared.readClock();
+    shared.counters.bytesIn += end - start;
+    this.#lastInMs = shared.nowMs;
+    this.#enquiredMs = -1;
+    this.#reader.read(bytes, start, end, this);
+    if (this.#reader.isBlocked && !this.isOver) this.#socket.pause();
+    this.#markDirty();
+    shared.settle();
+  }
+
+  onDrain(): void {
+    this.#outbox.onDrain();
+    if (this.state === SESSION_STATE.over) return;
+    this.#shared.readClock();
+    this.flush();
+    if (this.#reader.isBlocked && !this.isOver) {
+      this.#reader.resume(this);
+      if (!this.#reader.isBlocked) this.#socket.resume();
+      this.#markDirty();
+    }
+    this.#account?.onRoom();
+    this.#shared.settle();
+  }
+
+  onClose(cause: string): void {
+    const shared = this.#shared;
+    shared.readClock();
+    this.state = SESSION_STATE.over;
+    shared.counters.sessionsClosed++;
+    shared.witness?.writeEvent(shared.wallMs, "close", this.serial, { cause });
+    const account = this.#account;
+    if (account !== null) {
+      account.boundCount--;
+      if (this.#mayReceive) account.removeReceiver(this);
+      this.#window.takeWhere(
+        () => true,
+        (job) => this.#resend(job),
+      );
+    }
+    this.#account = null;
+    this.#owner.forget(this);
+    shared.settle();
+  }
+
+  // Output
+
+  #markDirty(): void {
+    if (this.#isDirty) return;
+    this.#isDirty = true;
+    this.#shared.flushLater(this);
+  }
+
+  flush(): void {
+    this.#isDirty = false;
+    if (this.state === SESSION_STATE.over) return;
+    this.#shared.counters.bytesOut += this.#outbox.flush(this.#socket);
+    if (this.#isEnding && this.#outbox.used === 0) {
+      this.#isEnding = false;
+      this.#socket.end();
+    }
+  }
+
+  /** Closes once everything encoded is written. */
+  #endSoon(state: number): void {
+    this.state = state;
+    this.#isEnding = true;
+    this.#markDirty();
+  }
+
+  cut(): void {
+    const shared = this.#shared;
+    shared.counters.disconnectsForced++;
+    shared.witness?.writeEvent(shared.wallMs, "cut", this.serial, {});
+    this.state = SESSION_STATE.over;
+    this.#socket.destroy("cut as told");
+  }
+
+  #answer(commandId: number, status: number, sequence: number): void {
+    const out = this.#outbox;
+    out.used += encodeHeaderOnly(commandId, out.bytes, out.used, status, sequence);
+    this.#markDirty();
+  }
+
+  #nack(status: number, sequence: number): void {
+    this.#shared.counters.nacksSent++;
+    this.#answer(COMMAND_ID.generic_nack, status, sequence);
+  }
+
+  answerSubmit(sequence: number, status: number, idLength: number): void {
+    const { counters, idBytes } = this.#shared;
+    const out = this.#outbox;
+    out.used += encodeSubmitSmResp(out.bytes, out.used, status, sequence, idBytes, 0, idLength);
+    counters.answersSent++;
+    this.#markDirty();
+  }
+
+  /** Whether an answer fits now. */
+  hasAnswerRoom(): boolean {
+    return this.#outbox.hasRoom(ANSWER_LENGTH_MAX);
+  }
+
+  hasReceiptRoom(): boolean {
+    return (
+      this.state === SESSION_STATE.bound &&
+      this.#window.hasRoom(this.#nextSequence) &&
+      // An answer must still fit behind it.
+      this.#outbox.hasRoom(RECEIPT_LENGTH_MAX + ANSWER_LENGTH_MAX)
+    );
+  }
+
+  sendReceipt(job: number): void {
+    const shared = this.#shared;
+    const { pool, counters, witness, idWriting } = shared;
+    const out = this.#outbox;
+    const sequence = this.#nextSequence;
+    this.#nextSequence = nextSequenceNumber(sequence);
+    out.used += shared.receiptWriter.write(
+      out.bytes,
+      out.used,
+      sequence,
+      pool,
+      job,
+      idWriting.receipt,
+      Math.floor(shared.wallMs / 60_000),
+    );
+    const attempt = pool.get(job, JOB_WORD.ATTEMPTS) + 1;
+    pool.set(job, JOB_WORD.ATTEMPTS, attempt);
+    pool.set(job, JOB_WORD.DUE, shared.tick);
+    this.#window.put(sequence, job);
+    counters.receiptsSent++;
+    if (witness !== null) {
+      const idLength = shared.writeId(idWriting.receipt, pool.idOf(job));
+      const state = pool.get(job, JOB_WORD.STATE);
+      const { wallMs, idBytes } = shared;
+      witness.writeReceipt(wallMs, this.serial, sequence, idBytes, idLength, state, attempt);
+    }
+    this.#markDirty();
+  }
+
+  // PduSink
+
+  get isOver(): boolean {
+    return this.state >= SESSION_STATE.ending;
+  }
+
+  canTake(): boolean {
+    if (this.hasAnswerRoom()) return true;
+    this.flush();
+    return this.hasAnswerRoom();
+  }
+
+  onBadLength(bytes: Uint8Array, start: number, end: number): void {
+    const { counters } = this.#shared;
+    const foreign = this.#hadPdu ? null : recogniseForeign(bytes, start, end);
+    if (foreign === null) {
+      counters.countError(PROTOCOL_ERROR.bad_length);
+      const hasHeader = end - start >= HEADER_LENGTH;
+      this.#nack(COMMAND_STATUS.ESME_RINVCMDLEN, hasHeader ? readSequenceNumber(bytes, start) : 0);
+    } else {
+      counters.countError(PROTOCOL_ERROR.foreign_protocol);
+    }
+    this.#endSoon(SESSION_STATE.ending);
+  }
+
+  onPdu(bytes: Uint8Array, start: number, end: number): void {
+    const { counters } = this.#shared;
+    counters.pdusIn++;
+    this.#hadPdu = true;
+    const commandId = readCommandId(bytes, start);
+    const sequence = readSequenceNumber(bytes, start);
+    if (isResponseId(commandId)) {
+      this.#onResponse(commandId, readCommandStatus(bytes, start), sequence);
+      return;
+    }
+    this.#checkRequest(bytes, start, sequence);
+    if (this.state === SESSION_STATE.unbound) {
+      counters.countError(PROTOCOL_ERROR.pdu_after_unbind);
+      return;
+    }
+    if (commandId === COMMAND_ID.submit_sm) {
+      if (this.#maySubmit && this.#account !== null) {
+        this.#owner.intake.take(this, this.#account, bytes, start, end, sequence);
+      } else {
+        this.#refuseState(commandId, sequence);
+      }
+      return;
+    }
+    this.#onRareRequest(commandId, bytes, start, end, sequence);
+  }
+
+  /** Counts what is wrong with the header of a request. */
+  #checkRequest(bytes: Uint8Array, start: number, sequence: number): void {
+    const { counters } = this.#shared;
+    const place = sequence & (SEQUENCES_KEPT - 1);
+    if (sequence === 0 || sequence > SEQUENCE_NUMBER_MAX) {
+      counters.countError(PROTOCOL_ERROR.sequence_out_of_range);
+    } else if (this.#sequences[place] === sequence) {
+      counters.countError(PROTOCOL_ERROR.sequence_reused);
+    } else if (sequence < this.#lastSequence && this.#lastSequence < SEQUENCE_NUMBER_MAX - 65_536) {
+      counters.countError(PROTOCOL_ERROR.sequence_not_monotonic);
+    }
+    this.#sequences[place] = sequence;
+    this.#lastSequence = sequence;
+    if (readCommandStatus(bytes, start) !== 0) {
+      counters.countError(PROTOCOL_ERROR.status_in_request);
+    }
+  }
+
+  #refuseState(commandId: number, sequence: number): void {
+    // What crosses our own unbind on the wire is no mistake.
+    if (this.state !== SESSION_STATE.leaving) {
+      this.#shared.counters.countError(PROTOCOL_ERROR.wrong_state);
+    }
+    this.#answer(responseIdOf(commandId), COMMAND_STATUS.ESME_RINVBNDSTS, sequence);
+  }
+
+  #onRareRequest(
+    commandId: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    sequence: number,
+  ): void {
+    const { counters } = this.#shared;
+    switch (commandId) {
+      case COMMAND_ID.bind_receiver:
+      case COMMAND_ID.bind_transmitter:
+      case COMMAND_ID.bind_transceiver:
+        this.#onBind(commandId, bytes, start, end, sequence);
+        return;
+      case COMMAND_ID.enquire_link:
+        counters.enquireLinks++;
+        if (end - start !== HEADER_LENGTH) counters.countError(PROTOCOL_ERROR.malformed_pdu);
+        this.#answer(COMMAND_ID.enquire_link_resp, COMMAND_STATUS.ESME_ROK, sequence);
+        return;
+      case COMMAND_ID.unbind:
+        if (this.state === SESSION_STATE.open) {
+          this.#refuseState(commandId, sequence);
+          return;
+        }
+        counters.unbinds++;
+        this.#answer(COMMAND_ID.unbind_resp, COMMAND_STATUS.ESME_ROK, sequence);
+        this.#endSoon(SESSION_STATE.unbound);
+        return;
+      default:
+        this.#onOtherRequest(commandId, sequence);
+    }
+  }
+
+  /** Operations this operator does not offer, and ids that no request may have. */
+  #onOtherRequest(commandId: number, sequence: number): void {
+    const status = UNSUPPORTED[commandId];
+    if (status === undefined) {
+      this.#shared.counters.countError(PROTOCOL_ERROR.unknown_command);
+      // alert_notification and outbind belong to the other side and have no response.
+      if (commandNameOf(commandId) === undefined || expectsResponse(commandId)) {
+        this.#nack(COMMAND_STATUS.ESME_RINVCMDID, sequence);
+      }
+      return;
+    }
+    if (!this.#maySubmit) {
+      this.#refuseState(commandId, sequence);
+      return;
+    }
+    const out = this.#outbox;
+    out.used += encodeMessageIdResp(
+      responseIdOf(commandId),
+      out.bytes,
+      out.used,
+      status,
+      sequence,
+      bytesNone,
+      0,
+      0,
+    );
+    this.#markDirty();
+  }
+
+  #onBind(
+    commandId: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    sequence: number,
+  ): void {
+    const { counters, options, witness, wallMs } = this.#shared;
+    const bind: BindRequest = { ...BIND_EMPTY };
+    const defect = decodeBind(bytes, start, end, bind);
+    const status = defect < 0 ? COMMAND_STATUS.ESME_RINVCMDLEN : this.#judgeBind(bind);
+    if (defect < 0) counters.countError(PROTOCOL_ERROR.malformed_pdu);
+    if (status === COMMAND_STATUS.ESME_ROK) {
+      counters.binds++;
+      this.#bindTo(this.#account!, commandId);
+    } else {
+      counters.bindsRefused++;
+    }
+    const { systemId } = bind;
+    const type = commandNameOf(commandId);
+    witness?.writeEvent(wallMs, "bind", this.serial, { sequence, systemId, type, status });
+    const out = this.#outbox;
+    out.used += encodeBindResp(
+      responseIdOf(commandId),
+      out.bytes,
+      out.used,
+      status,
+      sequence,
+      options.smscSystemId,
+      INTERFACE_VERSION.v34,
+    );
+    this.#markDirty();
+  }
+
+  /** The status of a bind; if it is ESME_ROK, `#account` is set. */
+  #judgeBind(bind: BindRequest): number {
+    const { options, counters } = this.#shared;
+    if (this.state === SESSION_STATE.bound) {
+      counters.countError(PROTOCOL_ERROR.already_bound);
+      return COMMAND_STATUS.ESME_RALYBND;
+    }
+    if (options.systemId !== null && bind.systemId !== options.systemId) {
+      return COMMAND_STATUS.ESME_RINVSYSID;
+    }
+    if (options.password !== null && bind.password !== options.password) {
+      return COMMAND_STATUS.ESME_RINVPASWD;
+    }
+    const account = this.#owner.accountOf(bind.systemId);
+    if (account === null) return COMMAND_STATUS.ESME_RBINDFAIL;
+    if (options.bindsMax !== null && account.boundCount >= options.bindsMax) {
+      return COMMAND_STATUS.ESME_RALYBND;
+    }
+    this.#account = account;
+    return COMMAND_STATUS.ESME_ROK;
+  }
+
+  #bindTo(account: Account, commandId: number): void {
+    this.state = SESSION_STATE.bound;
+    this.#maySubmit = commandId !== COMMAND_ID.bind_receiver;
+    this.#mayReceive = commandId !== COMMAND_ID.bind_transmitter;
+    account.boundCount++;
+    if (this.#mayReceive) account.addReceiver(this);
+  }
+
+  #onResponse(commandId: number, status: number, sequence: number): void {
+    const { counters } = this.#shared;
+    switch (commandId) {
+      case COMMAND_ID.deliver_sm_resp:
+        this.#onReceiptAnswer(status, sequence);
+        return;
+      case COMMAND_ID.generic_nack:
+        counters.nacksReceived++;
+        // A nack of 0 is an answer only where it names a receipt (spec 4.3).
+        if (sequence !== 0)
+          this.#onReceiptAnswer(status || COMMAND_STATUS.ESME_RUNKNOWNERR, sequence);
+        return;
+      case COMMAND_ID.enquire_link_resp:
+        return;
+      case COMMAND_ID.unbind_resp:
+        if (this.state === SESSION_STATE.leaving) this.#endSoon(SESSION_STATE.unbound);
+        else counters.countError(PROTOCOL_ERROR.unexpected_response);
+        return;
+      default:
+        counters.countError(PROTOCOL_ERROR.unexpected_response);
+    }
+  }
+
+  #onReceiptAnswer(status: number, sequence: number): void {
+    const shared = this.#shared;
+    const { pool, counters, witness } = shared;
+    const job = this.#window.take(sequence);
+    if (job === JOB_NONE) {
+      counters.countError(PROTOCOL_ERROR.unexpected_response);
+      return;
+    }
+    if (witness !== null) {
+      const idLength = shared.writeId(shared.idWriting.receipt, pool.idOf(job));
+      const { wallMs, idBytes } = shared;
+      witness.writeReceiptAnswer(wallMs, this.serial, sequence, idBytes, idLength, status);
+    }
+    this.#account?.onRoom();
+    if (status === COMMAND_STATUS.ESME_ROK) this.#concludeReceipt(job);
+    else this.#refuseReceipt(job, status);
+  }
+
+  #concludeReceipt(job: number): void {
+    const { pool, counters, wheel, tick } = this.#shared;
+    counters.receiptsAnswered++;
+    if ((pool.get(job, JOB_WORD.FLAGS) & JOB_FLAG_DUPLICATE) === 0) {
+      pool.release(job);
+      return;
+    }
+    pool.set(job, JOB_WORD.FLAGS, 0);
+    pool.set(job, JOB_WORD.ATTEMPTS, 0);
+    counters.receiptsDuplicated++;
+    wheel.schedule(job, (tick + DUPLICATE_AFTER_MS) | 0);
+  }
+
+  #refuseReceipt(job: number, status: number): void {
+    const { pool, counters, wheel, tick } = this.#shared;
+    counters.receiptsRefused++;
+    const kind = statusClassOf(status);
+    const mayRetry = kind === "T" || kind === "B";
+    if (mayRetry && pool.get(job, JOB_WORD.ATTEMPTS) < RECEIPT_ATTEMPTS_MAX) {
+      counters.receiptsResent++;
+      wheel.schedule(job, (tick + RECEIPT_RETRY_MS) | 0);
+      return;
+    }
+    counters.receiptsAbandoned++;
+    pool.release(job);
+  }
+
+  /** A receipt that got no answer here goes back to its account. */
+  #resend(job: number): void {
+    const { pool, counters } = this.#shared;
+    if (this.#account === null || pool.get(job, JOB_WORD.ATTEMPTS) >= RECEIPT_ATTEMPTS_MAX) {
+      counters.receiptsAbandoned++;
+      pool.release(job);
+      return;
+    }
+    counters.receiptsResent++;
+    this.#account.enqueue(job);
+  }
+
+  // Timers
+
+  /** Looks after everything that takes longer than it should; called about once a second. */
+  sweep(): void {
+    const { nowMs, options, tick, pool } = this.#shared;
+    if (this.isOver) return;
+    if (this.state === SESSION_STATE.open && nowMs - this.#openedMs >= options.bindTimeoutMs) {
+      this.#socket.destroy("no bind in time");
+      this.state = SESSION_STATE.over;
+      return;
+    }
+    if (this.#window.count > 0) {
+      const isLate = (job: number): boolean =>
+        ((tick - pool.get(job, JOB_WORD.DUE)) | 0) >= options.receiptTimeoutMs;
+      this.#window.takeWhere(isLate, (job) => this.#resend(job));
+    }
+    if (options.enquireLinkIntervalMs !== null && this.state === SESSION_STATE.bound) {
+      this.#watchSilence(options.enquireLinkIntervalMs);
+    }
+  }
+
+  #watchSilence(intervalMs: number): void {
+    const { nowMs } = this.#shared;
+    if (this.#enquiredMs >= 0) {
+      if (nowMs - this.#enquiredMs < intervalMs) return;
+      this.state = SESSION_STATE.over;
+      this.#socket.destroy("enquire_link was not answered");
+    } else if (nowMs - this.#lastInMs >= intervalMs && this.hasAnswerRoom()) {
+      this.#enquiredMs = nowMs;
+      this.#answer(COMMAND_ID.enquire_link, 0, this.#takeSequence());
+    }
+  }
+
+  #takeSequence(): number {
+    const sequence = this.#nextSequence;
+    this.#nextSequence = nextSequenceNumber(sequence);
+    return sequence;
+  }
+
+  /** Says goodbye: unbind to a bound peer, then the end of the connection with its answer. */
+  leave(): void {
+    if (this.isOver) return;
+    if (this.state === SESSION_STATE.bound && this.hasAnswerRoom()) {
+      this.state = SESSION_STATE.leaving;
+      this.#maySubmit = false;
+      this.#answer(COMMAND_ID.unbind, 0, this.#takeSequence());
+    } else {
+      this.#endSoon(SESSION_STATE.unbound);
+    }
+    this.#markDirty();
+  }
+
+  /** Ends the connection without a word. */
+  drop(cause: string): void {
+    if (this.isOver) return;
+    this.state = SESSION_STATE.over;
+    this.#socket.destroy(cause);
+  }
+}
+
+const bytesNone = new Uint8Array(0);
+
+const BIND_EMPTY: BindRequest = {
+  systemId: "",
+  password: "",
+  systemType: "",
+  interfaceVersion: 0,
+  addrTon: 0,
+  addrNpi: 0,
+  addressRange: "",
+};
+
+/** Known operations that are refused, and with what. */
+const UNSUPPORTED: Readonly<Record<number, number>> = {
+  [COMMAND_ID.query_sm]: COMMAND_STATUS.ESME_RQUERYFAIL,
+  [COMMAND_ID.cancel_sm]: COMMAND_STATUS.ESME_RCANCELFAIL,
+  [COMMAND_ID.replace_sm]: COMMAND_STATUS.ESME_RREPLACEFAIL,
+  [COMMAND_ID.submit_multi]: COMMAND_STATUS.ESME_RINVCMDID,
+  [COMMAND_ID.data_sm]: COMMAND_STATUS.ESME_RINVCMDID,
+};
