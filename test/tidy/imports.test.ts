@@ -14,7 +14,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   records: ["codec", "ring"],
   tables: ["ring", "records"],
   metrics: ["ring", "tables"],
-  journal: ["ring", "records", "tables", "metrics", "environment.ts"],
+  journal: ["ring", "records", "tables", "metrics", "environment.ts", "errors.ts"],
   limit: ["tables"],
   routing: ["tables", "config"],
   config: ["errors.ts", "records"],

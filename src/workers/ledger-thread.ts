@@ -1,0 +1,159 @@
+/**
+ * Entry of the ledger thread: recovers the log, then tails it for as long as the process lives.
+ *
+ * Order at start: store → cursor → recovery of the log → epoch → "recovered" (the main thread starts the journal) →
+ * STARTED applied → "ready" (the main thread starts workers and listens).
+ */
+import { join } from "node:path";
+import { parentPort, workerData } from "node:worker_threads";
+import { derivePools } from "../config/derive.ts";
+import { Dispatcher } from "../dispatch/dispatcher.ts";
+import { JournalAppender } from "../journal/appender.ts";
+import { readLastExit, startEpoch } from "../journal/data-dir.ts";
+import { BlockTailer } from "../journal/log-tailer.ts";
+import { openNodeLogDirectory } from "../journal/node-log-directory.ts";
+import { ChunkedRecordLoader } from "../journal/record-loader.ts";
+import { recoverLog } from "../journal/recovery.ts";
+import { Ledger } from "../ledger/ledger.ts";
+import { openLmdbStore } from "../ledger/lmdb-store.ts";
+import { readCursor } from "../ledger/meta.ts";
+import { MetricBlock } from "../metrics/block.ts";
+import { LogTable, LogWord } from "../tables/log-table.ts";
+import { journalThreadIndex, ledgerIndex } from "../tables/plan.ts";
+import { doorbells, ownBell } from "./bell-ports.ts";
+import { threadClock } from "./clock.ts";
+import { EventLoopRunner } from "./event-loop-runner.ts";
+import { threadLog } from "./log.ts";
+import { producerEnds } from "./producer-ends.ts";
+import { ringConsumer, ringProducer } from "./shared-memory.ts";
+import type {
+  LedgerAnswer,
+  LedgerQuestion,
+  LedgerThreadData,
+  ThreadCommand,
+  ThreadNote,
+} from "./thread-data.ts";
+
+const WAITING_MAX = 8_000_000;
+const STRIKES_TO_QUARANTINE = 2;
+const LOOK_INTERVAL_MS = 5;
+const LOADER_LOOK_MS = 1000;
+
+const data = workerData as LedgerThreadData;
+const { plan, memory, config } = data;
+const self = ledgerIndex(plan);
+const bells = new Int32Array(memory.bells);
+const ring = doorbells(data.ports, bells, plan);
+const log = threadLog("ledger", config.log.level);
+const directory = openNodeLogDirectory(config.node.dataDir);
+const logTable = new LogTable(memory.log);
+
+const store = openLmdbStore(join(config.node.dataDir, "ledger"), config.ledger.bytesMax);
+const cursor = readCursor(store);
+const recovered = recoverLog(directory, {
+  segmentBytes: config.journal.segmentBytes,
+  from: cursor > 0 ? cursor : null,
+});
+if (recovered.cut > 0) log.write("warn", "cut a torn tail of the log", { bytes: recovered.cut });
+const { epoch } = startEpoch(directory, config.node.name, recovered.epochSeen);
+const ledger = makeLedger();
+const runner: EventLoopRunner = new EventLoopRunner(
+  ledger,
+  ownBell(data.ports, bells, self, () => runner.wake()),
+  bells,
+  self,
+);
+data.queries.on("message", answer);
+parentPort?.on("message", (command: ThreadCommand) => {
+  if (command.kind === "drain") drain();
+});
+note({
+  kind: "recovered",
+  epoch,
+  nextOffset: recovered.nextOffset,
+  nextNumber: recovered.nextNumber,
+});
+runner.start();
+const readyTimer = setInterval(() => {
+  if (!ledger.isReady()) return;
+  clearInterval(readyTimer);
+  note({ kind: "ready" });
+}, LOOK_INTERVAL_MS);
+
+function makeLedger(): Ledger {
+  const pools = derivePools(config);
+  const loader = new ChunkedRecordLoader(directory, logTable);
+  setInterval(() => loader.closeRemoved(), LOADER_LOOK_MS);
+  return new Ledger({
+    node: config.node.name,
+    epoch,
+    tailer: new BlockTailer(directory, logTable, cursor > 0 ? cursor : recovered.firstOffset),
+    loader,
+    appender: new JournalAppender(
+      ringProducer(memory.staging[self]),
+      ringConsumer(memory.notices[self]),
+      ring[journalThreadIndex(plan)] as (typeof ring)[number],
+    ),
+    store,
+    submitterOf: (owner) =>
+      new Dispatcher({
+        ...producerEnds(memory, config, self, ring),
+        waitingMax: WAITING_MAX,
+        owner,
+      }),
+    logTable,
+    clock: threadClock(data.clock),
+    random: Math.random,
+    log,
+    metrics: new MetricBlock(memory.metrics, self),
+    inHand: new Float64Array(memory.inHand),
+    inHandIndex: self,
+    quarantined: quarantined(),
+    policy: {
+      retentionMs: config.ledger.retentionH * 3_600_000,
+      bytesMax: config.ledger.bytesMax,
+      receiptGraceMs: config.ledger.receiptGraceS * 1000,
+      poolIndexById: pools.poolIndexById,
+      appIndexById: new Map(config.apps.map((app, index) => [app.id, index])),
+      ambiguousByLink: new Map(config.links.map((link) => [link.id, link.ambiguous])),
+    },
+  });
+}
+
+function quarantined(): ReadonlySet<number> {
+  const last = readLastExit(directory);
+  if (last === null || last.in_hand === null || last.strikes < STRIKES_TO_QUARANTINE) {
+    return new Set();
+  }
+  log.write("error", "quarantine a record that was in hand at two crashes", {
+    log_offset: last.in_hand,
+  });
+  return new Set([last.in_hand]);
+}
+
+function answer(question: LedgerQuestion): void {
+  const document =
+    question.kind === "status"
+      ? ledger.status()
+      : ledger.getMessage({ sequence: question.sequence, origin: question.origin }, question.appId);
+  data.queries.postMessage({ question: question.question, document } satisfies LedgerAnswer);
+}
+
+/** Applies and flushes everything that is committed; nobody appends any more but the ledger itself. */
+function drain(): void {
+  const timer = setInterval(() => {
+    const committed = logTable.load(LogWord.COMMITTED);
+    if (logTable.load(LogWord.LEDGER_FLUSHED) < committed) {
+      ledger.requestFlush();
+      runner.wake();
+      return;
+    }
+    clearInterval(timer);
+    runner.stop();
+    void store.close().then(() => note({ kind: "drained" }));
+  }, LOOK_INTERVAL_MS);
+}
+
+function note(message: ThreadNote): void {
+  parentPort?.postMessage(message);
+}

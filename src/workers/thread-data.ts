@@ -1,0 +1,68 @@
+/**
+ * What a thread is given at its start, and the few messages it exchanges with the main thread. Everything that carries
+ * traffic goes over rings; these are for start, drain and questions.
+ */
+import type { MessagePort } from "node:worker_threads";
+import type { GatewayConfig } from "../config/types.ts";
+import type { SharedPlan } from "../tables/plan.ts";
+import type { BellPorts } from "./bell-ports.ts";
+import type { ClockBase } from "./clock.ts";
+import type { SharedMemory } from "./shared-memory.ts";
+
+export interface ThreadData {
+  readonly config: GatewayConfig;
+  readonly plan: SharedPlan;
+  readonly memory: SharedMemory;
+  readonly clock: ClockBase;
+  readonly ports: BellPorts;
+}
+
+export interface WorkerThreadData extends ThreadData {
+  /** Counts from 0. */
+  readonly worker: number;
+}
+
+export interface JournalThreadData extends ThreadData {
+  readonly epoch: number;
+  /** Where the log goes on. */
+  readonly nextOffset: number;
+  readonly nextNumber: number;
+}
+
+export interface LedgerThreadData extends ThreadData {
+  readonly queries: MessagePort;
+}
+
+/** From a thread to the main thread. */
+export type ThreadNote =
+  | {
+      readonly kind: "recovered";
+      readonly epoch: number;
+      readonly nextOffset: number;
+      readonly nextNumber: number;
+    }
+  | { readonly kind: "refused"; readonly exitCode: number; readonly reason: string }
+  | { readonly kind: "ready" }
+  | { readonly kind: "drained" };
+
+/** From the main thread to a thread. */
+export interface ThreadCommand {
+  readonly kind: "drain";
+}
+
+/** A question to the ledger, over its query port. */
+export type LedgerQuestion =
+  | {
+      readonly kind: "message";
+      readonly question: number;
+      readonly sequence: number;
+      readonly origin: number;
+      readonly appId: number;
+    }
+  | { readonly kind: "status"; readonly question: number };
+
+export interface LedgerAnswer {
+  readonly question: number;
+  /** What was asked for, or null for no such message. */
+  readonly document: unknown;
+}

@@ -1,0 +1,56 @@
+/** SIGTERM under load: pending requests are answered, windows finish, exit 0, nothing lost or doubled. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { testToken, untilAllFinal } from "../support/client.ts";
+import { startLoad } from "../support/http-load.ts";
+import { gatewayYaml, startGateway, Workspace } from "../support/processes.ts";
+import { acceptedByDestination, destinationOf } from "../support/witnesses.ts";
+
+const workspace = new Workspace();
+after(() => workspace.dispose());
+
+test("SIGTERM drains and exits 0", async () => {
+  const log = join(workspace.folder, "smsc.ndjson");
+  const smsc = await workspace.run(
+    ["smsc", "--port", "0", "--latency-ms", "5:50", "--receipt-delay-ms", "50", "--log", log],
+    (line) => line.includes("listening on"),
+  );
+  const yaml = gatewayYaml(Number(smsc.lines[0]?.split(":").at(-1)), { window: 50 });
+  const first = await startGateway(workspace, yaml);
+  const promised = new Set<string>();
+  const other: number[] = [];
+  let index = 0;
+  const load = startLoad({
+    host: "127.0.0.1",
+    port: first.httpPort,
+    token: testToken(),
+    appId: 1,
+    connections: 16,
+    next: () => ({ to: destinationOf(index++), from: "TEST", text: "drain me" }),
+    onAnswer: (message, status) => {
+      if (status === 202) promised.add(message.to as string);
+      else other.push(status);
+    },
+  });
+  await sleep(700);
+  first.child.kill("SIGTERM");
+  assert.equal(await first.exited, 0, first.lines.slice(-5).join("\n"));
+  await load.done;
+  assert.ok(promised.size > 100);
+  assert.ok(
+    other.every((status) => status === 503),
+    `only 503 while it drains: ${other.join(" ")}`,
+  );
+
+  const second = await startGateway(workspace, yaml);
+  await untilAllFinal(second.adminPort);
+  second.child.kill("SIGTERM");
+  assert.equal(await second.exited, 0, second.lines.slice(-5).join("\n"));
+  smsc.child.kill("SIGTERM");
+  await smsc.exited;
+  const accepted = acceptedByDestination(log);
+  const wrong = [...promised].filter((to) => accepted.get(to) !== 1);
+  assert.deepEqual(wrong.slice(0, 5), [], `${wrong.length} of ${promised.size} lost or doubled`);
+});
