@@ -22,11 +22,16 @@ export const SEGMENTS_MAX = 255;
 /** Octets of user data in one SMS (TS 23.040, 9.2.3.16). */
 export const USER_DATA_LENGTH_MAX = 140;
 
+/** True if the text is planned in septets; packing does not change how many fit. */
+function isSeptets(encoding: number): boolean {
+  return encoding === ENCODING.gsm7 || encoding === ENCODING.gsm7_packed;
+}
+
 /** The octets of text that fit one SMS beside a header of `udhLength` octets, unpacked for gsm7. */
 export function segmentCapacity(encoding: number, udhLength: number): number {
   const octets = USER_DATA_LENGTH_MAX - udhLength;
   if (octets <= 0) return 0;
-  if (encoding === ENCODING.gsm7) return Math.floor((octets * 8) / 7);
+  if (isSeptets(encoding)) return Math.floor((octets * 8) / 7);
   if (encoding === ENCODING.ucs2) return octets & ~1;
   return octets;
 }
@@ -46,7 +51,7 @@ function splitsEscape(bytes: Uint8Array, start: number, at: number): boolean {
 
 /** The last offset ≤ `at` that breaks no escape and no surrogate pair; `at` lies inside the text. */
 function characterCut(encoding: number, bytes: Uint8Array, start: number, at: number): number {
-  if (encoding === ENCODING.gsm7) return splitsEscape(bytes, start, at) ? at - 1 : at;
+  if (isSeptets(encoding)) return splitsEscape(bytes, start, at) ? at - 1 : at;
   if (encoding === ENCODING.ucs2) {
     const splitsPair = (bytes[at - 2]! & 0xfc) === 0xd8 && (bytes[at]! & 0xfc) === 0xdc;
     return splitsPair ? at - 2 : at;
