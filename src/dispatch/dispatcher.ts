@@ -156,6 +156,11 @@ export class Dispatcher {
     return this.#waiting;
   }
 
+  /** How many more may wait before `submit` refuses; less than 0 if returns went beyond it. */
+  get waitingRoom(): number {
+    return this.#options.waitingMax - this.#waiting;
+  }
+
   /** Whether `submit` would refuse a message that has to wait. */
   isFull(): boolean {
     return this.#waiting >= this.#options.waitingMax;
@@ -200,6 +205,11 @@ export class Dispatcher {
     if (this.isFull()) return false;
     this.#queue(entry, false);
     return true;
+  }
+
+  /** Queues a message beyond the bound: for one that is promised already and found the room taken by returns. */
+  keep(entry: DispatchEntry): void {
+    this.#queue(entry, false);
   }
 
   /**

@@ -1,0 +1,368 @@
+/**
+ * Admission: one request body in, one staged ACCEPT out, or a reason why not. Knows nothing of HTTP.
+ *
+ *   fields ─► encode, cut into parts ─► pin allowed? route? ─► room? ─► app bucket ─► node bucket ─► claim, write ACCEPT
+ *
+ * Nothing is promised here: a message counts as accepted once its ACCEPT is committed. One instance per ingress
+ * thread. Refusals are integers; `outcome` is one object that each call fills anew.
+ */
+import {
+  CONCAT_METHOD,
+  dataCodingOf,
+  ENCODING,
+  encodeText,
+  NOT_ENCODABLE,
+  planByMethod,
+} from "../codec/index.ts";
+import type { PoolPlan } from "../config/derive.ts";
+import type { AppConfig } from "../config/types.ts";
+import type { Clock, Random } from "../environment.ts";
+import type { FieldError } from "../errors.ts";
+import type { JournalAppender } from "../journal/appender.ts";
+import { admissionFits, lifeCharge } from "../journal/space.ts";
+import { bucketNow, giveBack, tryAcquire, UNITS_PER_TOKEN } from "../limit/bucket.ts";
+import { ACCEPT_TYPE, Accept, acceptLength } from "../records/accept.ts";
+import { copyBytes } from "../records/memory.ts";
+import { nextSequence, originOf } from "../records/message-key.ts";
+import { BodyEncoding, PARTS_MAX } from "../records/types.ts";
+import { RING_FULL } from "../ring/layout.ts";
+import { NO_ROUTE, PrefixTable } from "../routing/prefix-table.ts";
+import { type LogTable, LogWord } from "../tables/log-table.ts";
+import { ConcatReferences } from "./concat-references.ts";
+import { ENCODING_AUTO, MessageDraft, readMessage, refuse } from "./message-fields.ts";
+import { utf8Length, writeAscii, writeUtf8 } from "./text-bytes.ts";
+
+/** What `admit` returns. */
+export const Admit = {
+  /** Its ACCEPT is staged. */
+  STAGED: 0,
+  INVALID: -1,
+  FORBIDDEN: -2,
+  NO_ROUTE: -3,
+  RATE_LIMITED: -4,
+  OVERLOADED: -5,
+} as const;
+
+/** Scopes of a token, as a bit set. */
+export const ScopeBit = { SEND: 1, OPS: 2, PIN: 4 } as const;
+
+/** The ledger may lag so far behind the log before admission sheds. */
+export const LEDGER_LAG_BYTES_MAX = 256 * 1024 * 1024;
+/** Space is looked up anew at each `refresh` and after charging so much. */
+const SPACE_STEP_BYTES = 1024 * 1024;
+/** Longest text that PARTS_MAX parts can hold, in units of any alphabet. */
+const TEXT_UNITS_MAX = 153 * PARTS_MAX;
+const RETRY_OVERLOADED_S = 1;
+const RETRY_CLOSED_S = 60;
+
+export interface AdmissionOptions {
+  readonly producer: number;
+  readonly epoch: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly appender: JournalAppender;
+  readonly logTable: LogTable;
+  /** By app index. */
+  readonly apps: readonly AppConfig[];
+  /** Bucket words: one per app, then the node's. */
+  readonly bucketWords: Int32Array;
+  /** Segments per second of the node; null: unlimited. */
+  readonly nodeRateTps: number | null;
+  readonly journalBytesMax: number;
+  readonly pools: PoolPlan;
+}
+
+/** What the last `admit` found: the message if it was staged, the reason if it was not. */
+export interface AdmissionOutcome {
+  sequence: number;
+  poolIndex: number;
+  priority: number;
+  expiresAtMs: number;
+  parts: number;
+  /** BodyEncoding. */
+  encoding: number;
+  /** Empty: none. */
+  reference: string;
+  detail: string;
+  problems: FieldError[];
+  retryAfterS: number;
+  /** Of the bucket that was empty: segments per second. */
+  rateTps: number;
+}
+
+export class Admission {
+  readonly outcome: AdmissionOutcome = {
+    sequence: 0,
+    poolIndex: 0,
+    priority: 0,
+    expiresAtMs: 0,
+    parts: 0,
+    encoding: 0,
+    reference: "",
+    detail: "",
+    problems: [],
+    retryAfterS: 0,
+    rateTps: 0,
+  };
+  readonly origin: number;
+  readonly #options: AdmissionOptions;
+  readonly #routes: PrefixTable;
+  readonly #references: ConcatReferences;
+  readonly #draft = new MessageDraft();
+  readonly #body = new Uint8Array(2 * TEXT_UNITS_MAX);
+  readonly #partEnds = new Uint16Array(PARTS_MAX);
+  #bodyLength = 0;
+  #lastSequence = 0;
+  #ledgerLags = false;
+  #spaceLeft = 0;
+  #referenceLength = 0;
+  #campaignLength = 0;
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+    this.origin = originOf(options.epoch, options.producer);
+    this.#routes = new PrefixTable(options.pools.routes);
+    this.#references = new ConcatReferences(options.random);
+    this.refresh();
+  }
+
+  /** The last sequence given out; 0 if none was. */
+  get lastSequence(): number {
+    return this.#lastSequence;
+  }
+
+  /** Looks anew at how far the ledger lags and how much space there is. To be called every few milliseconds. */
+  refresh(): void {
+    const table = this.#options.logTable;
+    const lag = table.load(LogWord.COMMITTED) - table.load(LogWord.LEDGER_APPLIED);
+    this.#ledgerLags = lag > LEDGER_LAG_BYTES_MAX;
+    this.#spaceLeft = 0;
+  }
+
+  /**
+   * Admits the parsed JSON `body` of app `appIndex`, whose token has `scopes`. On STAGED the ACCEPT is claimed and
+   * written, to be published by the caller; on anything else nothing was charged and `outcome` says why.
+   */
+  admit(appIndex: number, body: unknown, scopes: number): number {
+    const { outcome } = this;
+    const app = this.#options.apps[appIndex] as AppConfig;
+    const draft = this.#draft;
+    if (outcome.problems.length > 0) outcome.problems = [];
+    if (!readMessage(body, app.policies, draft, outcome.problems)) return Admit.INVALID;
+    if (!this.#encode(draft)) return Admit.INVALID;
+    if (draft.route !== 0 && (scopes & ScopeBit.PIN) === 0) {
+      outcome.detail = "route needs the scope route:pin";
+      return Admit.FORBIDDEN;
+    }
+    outcome.poolIndex =
+      draft.route === 0
+        ? this.#routes.find(draft.to, draft.toStart)
+        : (this.#options.pools.poolIndexById.get(draft.route) ?? NO_ROUTE);
+    if (outcome.poolIndex === NO_ROUTE) {
+      outcome.detail =
+        draft.route === 0 ? "no prefix matches this number" : "there is no such link or pool";
+      return Admit.NO_ROUTE;
+    }
+    return this.#stage(app, appIndex, draft);
+  }
+
+  /** Encodes the body into scratch memory and finds the ends of its parts; false if it cannot be sent as asked. */
+  #encode(draft: MessageDraft): boolean {
+    const { outcome } = this;
+    if (draft.binary !== null) return this.#encodeBinary(draft);
+    const text = draft.text as string;
+    let length = NOT_ENCODABLE;
+    let { encoding } = draft;
+    if (text.length > TEXT_UNITS_MAX) return this.#tooLong(draft);
+    if (encoding === ENCODING_AUTO) {
+      encoding = ENCODING.gsm7;
+      length = encodeText(encoding, text, this.#body, 0);
+      if (length < 0) encoding = ENCODING.ucs2;
+    }
+    if (length < 0) length = encodeText(encoding, text, this.#body, 0);
+    if (length < 0) {
+      refuse(outcome.problems, "/encoding", "cannot hold every character of the text");
+      return false;
+    }
+    const { udh8 } = CONCAT_METHOD;
+    const max = draft.partsMax;
+    const parts = planByMethod(encoding, this.#body, 0, length, udh8, 0, max, this.#partEnds);
+    if (parts < 0) return this.#tooLong(draft);
+    this.#bodyLength = length;
+    outcome.encoding = encoding;
+    outcome.parts = parts;
+    return true;
+  }
+
+  #encodeBinary(draft: MessageDraft): boolean {
+    const data = draft.binary?.data as Uint8Array;
+    copyBytes(data, 0, this.#body, 0, data.length);
+    this.#bodyLength = data.length;
+    this.#partEnds[0] = data.length;
+    this.outcome.encoding = BodyEncoding.BINARY;
+    this.outcome.parts = 1;
+    return true;
+  }
+
+  #tooLong(draft: MessageDraft): boolean {
+    const limit = `needs more than ${draft.partsMax} part${draft.partsMax === 1 ? "" : "s"}`;
+    refuse(this.outcome.problems, "/text", limit);
+    return false;
+  }
+
+  /** The message is fine: checks capacity and rates, and writes its ACCEPT. */
+  #stage(app: AppConfig, appIndex: number, draft: MessageDraft): number {
+    const { outcome } = this;
+    const { appender, clock } = this.#options;
+    this.#referenceLength = utf8Length(draft.reference);
+    this.#campaignLength = utf8Length(draft.campaign);
+    const texts =
+      draft.to.length -
+      draft.toStart +
+      (draft.from.length - draft.fromStart) +
+      this.#referenceLength +
+      this.#campaignLength +
+      (draft.binary === null ? 0 : draft.binary.udh.length) +
+      this.#bodyLength;
+    const lengthBytes = acceptLength(outcome.parts, texts);
+    if (!this.#hasCapacity(lengthBytes)) return Admit.OVERLOADED;
+    const monotonicMs = clock.monotonicMs();
+    if (!this.#acquire(app, appIndex, monotonicMs)) return Admit.RATE_LIMITED;
+    const record = appender.claim(lengthBytes, ACCEPT_TYPE);
+    if (record === RING_FULL) {
+      this.#giveBack(appIndex, app.rateTps, app.burst, monotonicMs);
+      this.#giveBackToNode(monotonicMs);
+      return this.#overloaded("the journal is behind");
+    }
+    const wallMs = clock.wallMs();
+    this.#lastSequence = nextSequence(this.#lastSequence, wallMs);
+    outcome.sequence = this.#lastSequence;
+    outcome.priority = draft.priority;
+    outcome.expiresAtMs = wallMs + draft.ttlS * 1000;
+    outcome.reference = draft.reference;
+    this.#write(record, app.id, wallMs, draft);
+    return Admit.STAGED;
+  }
+
+  #write(record: number, appId: number, wallMs: number, draft: MessageDraft): void {
+    const { outcome } = this;
+    const { bytes, view } = this.#options.appender.memory;
+    const { binary } = draft;
+    const pool = this.#options.pools.pools[outcome.poolIndex];
+    view.setFloat64(record + Accept.SEQUENCE, outcome.sequence, true);
+    view.setUint32(record + Accept.ORIGIN, this.origin, true);
+    view.setUint32(record + Accept.APP_ID, appId, true);
+    view.setFloat64(record + Accept.ACCEPTED_AT, wallMs, true);
+    view.setFloat64(record + Accept.EXPIRES_AT, outcome.expiresAtMs, true);
+    view.setUint32(record + Accept.POOL_ID, pool?.id as number, true);
+    view.setUint8(record + Accept.PRIORITY, draft.priority);
+    view.setUint8(record + Accept.CLASS, draft.messageClass);
+    view.setUint8(record + Accept.DLR, draft.dlr);
+    view.setUint8(record + Accept.ENCODING, outcome.encoding);
+    view.setUint8(record + Accept.PART_COUNT, outcome.parts);
+    view.setUint8(record + Accept.SOURCE_TON_NPI, (draft.sourceTon << 4) | draft.sourceNpi);
+    const { to, toStart, from, fromStart } = draft;
+    const reference = outcome.parts === 1 ? 0 : this.#references.next(to, toStart, from, fromStart);
+    view.setUint16(record + Accept.CONCAT_REFERENCE, reference, true);
+    const dataCoding = binary === null ? dataCodingOf(outcome.encoding) : binary.dataCoding;
+    view.setUint8(record + Accept.DATA_CODING, dataCoding);
+    view.setUint8(record + Accept.ESM_CLASS, 0);
+    view.setUint8(record + Accept.PROTOCOL_ID, 0);
+    view.setUint8(record + Accept.UDH_LENGTH, binary === null ? 0 : binary.udh.length);
+    view.setUint8(record + Accept.TO_LENGTH, to.length - toStart);
+    view.setUint8(record + Accept.FROM_LENGTH, from.length - fromStart);
+    view.setUint8(record + Accept.REFERENCE_LENGTH, this.#referenceLength);
+    view.setUint8(record + Accept.CAMPAIGN_LENGTH, this.#campaignLength);
+    view.setUint16(record + Accept.BODY_LENGTH, this.#bodyLength, true);
+    view.setUint16(record + Accept.BODY_LENGTH + 2, 0, true);
+    let at = record + Accept.PART_ENDS;
+    for (let part = 0; part < outcome.parts; part++, at += 2) {
+      view.setUint16(at, this.#partEnds[part] as number, true);
+    }
+    at = writeAscii(to, toStart, bytes, at);
+    at = writeAscii(from, fromStart, bytes, at);
+    at = writeUtf8(draft.reference, bytes, at);
+    at = writeUtf8(draft.campaign, bytes, at);
+    if (binary !== null) {
+      copyBytes(binary.udh, 0, bytes, at, binary.udh.length);
+      at += binary.udh.length;
+    }
+    copyBytes(this.#body, 0, bytes, at, this.#bodyLength);
+  }
+
+  #hasCapacity(lengthBytes: number): boolean {
+    if (this.#ledgerLags) {
+      this.#overloaded("the ledger is behind");
+      return false;
+    }
+    const charge = lifeCharge(lengthBytes, this.outcome.parts);
+    if (charge > this.#spaceLeft) {
+      const { appender, logTable, journalBytesMax } = this.#options;
+      const pending = appender.pendingBytes();
+      if (admissionFits(logTable, journalBytesMax, SPACE_STEP_BYTES, pending)) {
+        this.#spaceLeft = SPACE_STEP_BYTES;
+      } else if (admissionFits(logTable, journalBytesMax, charge, pending)) {
+        return true;
+      } else {
+        this.#overloaded("the journal has no space");
+        return false;
+      }
+    }
+    this.#spaceLeft -= charge;
+    return true;
+  }
+
+  #overloaded(detail: string): number {
+    this.outcome.detail = detail;
+    this.outcome.retryAfterS = RETRY_OVERLOADED_S;
+    return Admit.OVERLOADED;
+  }
+
+  /** Takes the message's segments from the app's bucket and the node's, or from neither. */
+  #acquire(app: AppConfig, appIndex: number, monotonicMs: number): boolean {
+    if (!this.#acquireOne(appIndex, app.rateTps, app.burst, monotonicMs)) {
+      this.outcome.detail = "the app is over its rate";
+      return false;
+    }
+    const rate = this.#options.nodeRateTps;
+    const node = this.#options.apps.length;
+    if (!this.#acquireOne(node, rate, nodeBurst(rate), monotonicMs)) {
+      this.#giveBack(appIndex, app.rateTps, app.burst, monotonicMs);
+      this.outcome.detail = "the gateway is over its rate";
+      return false;
+    }
+    return true;
+  }
+
+  #acquireOne(word: number, rateTps: number | null, burst: number, monotonicMs: number): boolean {
+    if (rateTps === null) return true;
+    const { outcome } = this;
+    outcome.rateTps = rateTps;
+    outcome.retryAfterS = RETRY_CLOSED_S;
+    if (rateTps === 0) return false;
+    const now = bucketNow(monotonicMs, rateTps);
+    const cost = outcome.parts * UNITS_PER_TOKEN;
+    const words = this.#options.bucketWords;
+    const missing = -tryAcquire(words, word, now, cost, burst * UNITS_PER_TOKEN);
+    if (missing === 0) return true;
+    outcome.retryAfterS = Math.max(1, Math.ceil(missing / UNITS_PER_TOKEN / rateTps));
+    return false;
+  }
+
+  #giveBack(word: number, rateTps: number | null, burst: number, monotonicMs: number): void {
+    if (rateTps === null || rateTps === 0) return;
+    const cost = this.outcome.parts * UNITS_PER_TOKEN;
+    const now = bucketNow(monotonicMs, rateTps);
+    giveBack(this.#options.bucketWords, word, now, cost, burst * UNITS_PER_TOKEN);
+  }
+
+  #giveBackToNode(monotonicMs: number): void {
+    const rate = this.#options.nodeRateTps;
+    this.#giveBack(this.#options.apps.length, rate, nodeBurst(rate), monotonicMs);
+  }
+}
+
+/** The node's bucket holds what it may accept in a second, and the longest message at least. */
+function nodeBurst(rateTps: number | null): number {
+  return Math.max(rateTps ?? 0, PARTS_MAX);
+}

@@ -1,0 +1,169 @@
+/**
+ * One HTTP call: its headers while it is read, its body, and where its answer goes.
+ *
+ *   begin ─► [grant] + [body whole] ─► ready ─► answered
+ *              └── aborted: `response` is null, whoever still holds the call finds that out
+ *
+ * Its listeners are made once, so that a call costs no closures. A call may be used again only if its body came
+ * whole: uWS goes on delivering the rest of a body that was answered early. Main thread only.
+ */
+import type { AppGrant } from "./authentication.ts";
+import type { PendingMessage, Ticket } from "./pending-messages.ts";
+import type { UwsRequest, UwsResponse } from "./uws.ts";
+
+/** What an exchange tells the server that it belongs to. */
+export interface ExchangeOwner {
+  /** Grant and body are there. */
+  onReady(exchange: Exchange): void;
+  /** The body is longer than allowed. */
+  onTooLarge(exchange: Exchange): void;
+  /** Its message is durable. */
+  onAccepted(exchange: Exchange, message: PendingMessage): void;
+  /** The client went away before its message was admitted; nobody holds the exchange any more. */
+  onAbandoned(exchange: Exchange): void;
+}
+
+const EMPTY = Buffer.alloc(0);
+
+export class Exchange implements Ticket {
+  /** Null once answered or aborted. */
+  response: UwsResponse | null = null;
+  grant: AppGrant | null = null;
+  /** Whether somebody will call back about it: verification or admission. */
+  isHeld = false;
+  isBodyWhole = false;
+
+  authorization = "";
+  appId = "";
+  contentType = "";
+  contentLength = "";
+  /** Headers that must not be given twice, that came twice. */
+  hasRepeated = false;
+  hasIdempotencyKey = false;
+  hasContentEncoding = false;
+  transferEncoding = "";
+
+  readonly #owner: ExchangeOwner;
+  readonly #bodyBytesMax: number;
+  #body: Buffer = EMPTY;
+  #length = 0;
+
+  constructor(owner: ExchangeOwner, bodyBytesMax: number) {
+    this.#owner = owner;
+    this.#bodyBytesMax = bodyBytesMax;
+  }
+
+  /** Takes a call: reads its headers, listens for its end. */
+  begin(response: UwsResponse, request: UwsRequest): void {
+    this.response = response;
+    this.grant = null;
+    this.isHeld = false;
+    this.isBodyWhole = false;
+    this.authorization = "";
+    this.appId = "";
+    this.contentType = "";
+    this.contentLength = "";
+    this.hasRepeated = false;
+    this.hasIdempotencyKey = false;
+    this.hasContentEncoding = false;
+    this.transferEncoding = "";
+    this.#body = EMPTY;
+    this.#length = 0;
+    request.forEach(this.#visitHeader);
+  }
+
+  /** Registers for the client going away; before the route returns, unless the call was answered. */
+  watch(): void {
+    this.response?.onAborted(this.#abort);
+  }
+
+  /** Starts taking the body in. */
+  read(): void {
+    this.response?.onData(this.#take);
+  }
+
+  /** The body; only when it is whole, and only until the call that told so returns. */
+  get body(): Buffer {
+    return this.#body;
+  }
+
+  /** Ends the exchange on this side: the response to write to, or null if the client is gone. */
+  finish(): UwsResponse | null {
+    const { response } = this;
+    this.response = null;
+    this.#body = EMPTY;
+    return response;
+  }
+
+  accepted(message: PendingMessage): void {
+    this.#owner.onAccepted(this, message);
+  }
+
+  readonly #visitHeader = (name: string, value: string): void => {
+    switch (name) {
+      case "authorization":
+        this.hasRepeated ||= this.authorization !== "";
+        this.authorization = value;
+        break;
+      case "x-app-id":
+        this.hasRepeated ||= this.appId !== "";
+        this.appId = value;
+        break;
+      case "content-type":
+        this.hasRepeated ||= this.contentType !== "";
+        this.contentType = value;
+        break;
+      case "content-length":
+        // Two lengths, or a length beside a coding: whoever stands before us may see another end of the body.
+        this.transferEncoding = this.contentLength === "" ? this.transferEncoding : "repeated";
+        this.contentLength = value;
+        break;
+      case "transfer-encoding":
+        this.transferEncoding = this.transferEncoding === "" ? value : "repeated";
+        break;
+      case "content-encoding":
+        this.hasContentEncoding = value !== "identity";
+        break;
+      case "idempotency-key":
+        this.hasIdempotencyKey = true;
+        break;
+      default:
+    }
+  };
+
+  readonly #abort = (): void => {
+    this.response = null;
+    if (!this.isHeld) this.#owner.onAbandoned(this);
+  };
+
+  readonly #take = (chunk: ArrayBuffer, isLast: boolean): void => {
+    if (this.response === null || this.isBodyWhole) return;
+    const whole = this.#length + chunk.byteLength;
+    if (whole > this.#bodyBytesMax) {
+      this.#owner.onTooLarge(this);
+      return;
+    }
+    this.isBodyWhole = isLast;
+    if (isLast && this.grant !== null && this.#length === 0) {
+      this.#body = Buffer.from(chunk);
+      this.#owner.onReady(this);
+      // uWS takes the chunk back when this call returns.
+      this.#body = EMPTY;
+      return;
+    }
+    if (whole > this.#body.length) this.#grow(whole);
+    this.#body.set(new Uint8Array(chunk), this.#length);
+    this.#length = whole;
+    if (!isLast) return;
+    this.#body = this.#body.subarray(0, whole);
+    if (this.grant !== null) this.#owner.onReady(this);
+  };
+
+  /** Room for the body so far, doubled so that many small pieces cost no more than a few large ones. */
+  #grow(neededBytes: number): void {
+    const grown = Math.min(this.#bodyBytesMax, Math.max(neededBytes, 2 * this.#body.length));
+    const body = Buffer.allocUnsafeSlow(grown);
+    body.set(this.#body.subarray(0, this.#length));
+    this.#body = body;
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * The agent of an ingress thread: admits messages, and when they are durable dispatches and answers them.
+ *
+ *   accept ─► ACCEPT staged ─► [journal commit] ─► dispatcher ─► ticket.accepted
+ *
+ * Order rule (a): nothing is answered or published before its commit is seen. As owner of what waits it ends expired
+ * messages by CONCLUDED. Knows nothing of HTTP; one instance per thread, used by that thread only.
+ */
+import { Dispatcher, emptyDispatchEntry } from "../dispatch/dispatcher.ts";
+import type { WaitingOwner } from "../dispatch/dispatcher.ts";
+import type { CommitVisitor, JournalAppender } from "../journal/appender.ts";
+import type { RecordLoader } from "../journal/log-reading.ts";
+import { Counter, Histogram, type MetricBlock } from "../metrics/block.ts";
+import { Accept, ACCEPT_TYPE } from "../records/accept.ts";
+import { Concluded, CONCLUDED_BYTES, CONCLUDED_TYPE, Verdict } from "../records/concluded.ts";
+import { RING_FULL } from "../ring/layout.ts";
+import { Admission, type AdmissionOptions, type AdmissionOutcome, Admit } from "./admission.ts";
+import type { MessageLookup } from "./message-lookup.ts";
+import { PendingMessages, type Ticket } from "./pending-messages.ts";
+
+/** Calls that may wait for their commit. */
+export const PENDING_MAX = 16_384;
+/** A waiting message that cannot be read now is looked at again after this time. */
+const UNREADABLE_RETRY_MS = 60_000;
+
+export interface IngressOptions extends AdmissionOptions {
+  readonly dispatcherOf: (owner: WaitingOwner) => Dispatcher;
+  /** Reads ACCEPTs of expired waiting messages. */
+  readonly loader: RecordLoader;
+  readonly lookup: MessageLookup;
+  readonly metrics: MetricBlock;
+  /** "Call doWork soon": the runner's `wake`. */
+  readonly wake: () => void;
+  /** Power of two; default PENDING_MAX. */
+  readonly pendingMax?: number;
+}
+
+export class Ingress implements CommitVisitor, WaitingOwner {
+  readonly dispatcher: Dispatcher;
+  readonly lookup: MessageLookup;
+  readonly origin: number;
+  readonly #options: IngressOptions;
+  readonly #admission: Admission;
+  readonly #appender: JournalAppender;
+  readonly #pending: PendingMessages;
+  readonly #entry = emptyDispatchEntry();
+  #unpublished = 0;
+  #draining = false;
+
+  constructor(options: IngressOptions) {
+    this.#options = options;
+    this.#admission = new Admission(options);
+    this.#appender = options.appender;
+    this.#pending = new PendingMessages(options.pendingMax ?? PENDING_MAX);
+    this.origin = this.#admission.origin;
+    this.lookup = options.lookup;
+    this.dispatcher = options.dispatcherOf(this);
+  }
+
+  /** What the last `accept` found. */
+  get outcome(): AdmissionOutcome {
+    return this.#admission.outcome;
+  }
+
+  /** Calls without an answer. */
+  get pendingCount(): number {
+    return this.#pending.count;
+  }
+
+  /** Whether nothing can be taken now, whatever it is; if so `outcome` says why. Cheap: ask before parsing. */
+  isShedding(): boolean {
+    const { outcome } = this.#admission;
+    outcome.retryAfterS = 1;
+    if (this.#draining) outcome.detail = "the gateway is stopping";
+    else if (this.#pending.isFull()) outcome.detail = "too many calls wait for the journal";
+    else if (this.dispatcher.waitingRoom <= this.#pending.uncommittedCount) {
+      outcome.detail = "too many messages wait for a link";
+    } else return false;
+    return true;
+  }
+
+  /**
+   * Admits the parsed JSON of one message. Admit.STAGED: `ticket` will be told when the message is durable. Anything
+   * else: refused for good, `outcome` says why.
+   */
+  accept(appIndex: number, body: unknown, scopes: number, ticket: Ticket): number {
+    const code = this.isShedding()
+      ? Admit.OVERLOADED
+      : this.#admission.admit(appIndex, body, scopes);
+    if (code !== Admit.STAGED) {
+      this.#options.metrics.add(Counter.messagesRefused, 1);
+      return code;
+    }
+    const { outcome } = this.#admission;
+    const slot = this.#pending.stage();
+    slot.ticket = ticket;
+    slot.sequence = outcome.sequence;
+    slot.poolIndex = outcome.poolIndex;
+    slot.priority = outcome.priority;
+    slot.appIndex = appIndex;
+    slot.expiresAtMs = outcome.expiresAtMs;
+    slot.parts = outcome.parts;
+    slot.encoding = outcome.encoding;
+    slot.reference = outcome.reference;
+    slot.admittedAtMs = this.#options.clock.monotonicMs();
+    if (this.#unpublished++ === 0) this.#options.wake();
+    return code;
+  }
+
+  /** Hands on what was staged, answers what was committed, and moves waiting messages. */
+  doWork(): number {
+    const { clock } = this.#options;
+    const staged = this.#publish();
+    const committed = this.#appender.pollCommitted(this);
+    const moved = this.dispatcher.doWork(clock.wallMs());
+    this.#answer();
+    this.#publish();
+    this.lookup.poll();
+    return staged + committed + moved;
+  }
+
+  onTick(): void {
+    this.#admission.refresh();
+  }
+
+  /** Refuses everything from now on; what was admitted is still answered. */
+  drain(): void {
+    this.#draining = true;
+  }
+
+  /** Whether every staged record is committed and every call answered. */
+  isDrained(): boolean {
+    return this.#draining && this.#pending.count === 0 && this.#appender.pendingBytes() === 0;
+  }
+
+  onCommitted(type: number, offset: number, lengthBytes: number, logOffset: number): void {
+    if (type !== ACCEPT_TYPE) return;
+    const { memory } = this.#appender;
+    const slot = this.#pending.commit();
+    if (slot === null || memory.view.getFloat64(offset + Accept.SEQUENCE, true) !== slot.sequence) {
+      throw new Error("committed ACCEPT is not the one that waits for its commit");
+    }
+    const entry = this.#entry;
+    entry.logOffset = logOffset;
+    entry.poolIndex = slot.poolIndex;
+    entry.priority = slot.priority;
+    entry.appIndex = slot.appIndex;
+    entry.expiresAtMs = slot.expiresAtMs;
+    if (!this.dispatcher.submit(entry, memory, offset, lengthBytes)) this.dispatcher.keep(entry);
+  }
+
+  isWanted(): boolean {
+    return true;
+  }
+
+  expire(logOffset: number, wallMs: number): number {
+    const { loader } = this.#options;
+    const at = loader.load(logOffset);
+    if (at < 0) return wallMs + UNREADABLE_RETRY_MS;
+    const { view } = loader.memory;
+    const expiresAtMs = view.getFloat64(at + Accept.EXPIRES_AT, true);
+    if (expiresAtMs > wallMs) return expiresAtMs;
+    const record = this.#appender.claim(CONCLUDED_BYTES, CONCLUDED_TYPE);
+    if (record === RING_FULL) return expiresAtMs;
+    const out = this.#appender.memory.view;
+    const sequence = view.getFloat64(at + Accept.SEQUENCE, true);
+    out.setFloat64(record + Concluded.SEQUENCE, sequence, true);
+    out.setUint32(record + Concluded.ORIGIN, view.getUint32(at + Accept.ORIGIN, true), true);
+    out.setUint32(record + Concluded.VERDICT, Verdict.EXPIRED, true);
+    out.setFloat64(record + Concluded.AT, wallMs, true);
+    this.#options.metrics.add(Counter.messagesConcluded, 1);
+    this.#unpublished++;
+    return 0;
+  }
+
+  #publish(): number {
+    const staged = this.#unpublished;
+    if (staged === 0) return 0;
+    this.#unpublished = 0;
+    this.#appender.publish();
+    return staged;
+  }
+
+  #answer(): void {
+    const { clock, metrics } = this.#options;
+    const nowMs = clock.monotonicMs();
+    let answered = 0;
+    for (let slot = this.#pending.answer(); slot !== null; slot = this.#pending.answer()) {
+      const { ticket } = slot;
+      slot.ticket = null;
+      ticket?.accepted(slot);
+      metrics.record(Histogram.acceptLatency, nowMs - slot.admittedAtMs);
+      answered++;
+    }
+    if (answered > 0) metrics.add(Counter.messagesAccepted, answered);
+  }
+}

@@ -1,0 +1,376 @@
+/**
+ * The fields of one message as a client writes them, checked one by one (docs: api, POST /v1/messages).
+ *
+ *   JSON object ──► MessageDraft, and a list of what is wrong with it: RFC 6901 pointer and sentence each
+ *
+ * Every field has one row in FIELDS; an unknown field is refused, since a typo must not send money. Problems never
+ * repeat what the client wrote. Pure; one draft per thread is used again and again.
+ */
+import { ENCODING, NPI, TON } from "../codec/index.ts";
+import type { FieldError } from "../errors.ts";
+import {
+  DLR_MODE_NAMES,
+  DlrMode,
+  MESSAGE_CLASS_NAMES,
+  MessageClass,
+  PARTS_MAX,
+  PRIORITY_COUNT,
+} from "../records/types.ts";
+import { scanText, TEXT_CLEAN, TEXT_CONTROL, utf8Length } from "./text-bytes.ts";
+
+/** Encoding is to be chosen by the text: GSM 7-bit if it fits, else UCS-2. */
+export const ENCODING_AUTO = -1;
+/** Longest validity that may be asked for; SMSCs rarely keep a message longer. */
+export const TTL_S_MAX = 172_800;
+export const REFERENCE_BYTES_MAX = 255;
+/** Octets of a binary message, its user data header included. */
+export const BINARY_BYTES_MAX = 140;
+/** No message lists more problems than this. */
+export const PROBLEMS_MAX = 50;
+
+/** Priority and validity of each class, by MessageClass. */
+export const CLASS_PRIORITY = [3, 2, 1] as const;
+export const CLASS_TTL_S = [300, 86_400, 86_400] as const;
+
+const ALPHA_LENGTH_MAX = 11;
+const SHORT_CODE_DIGITS_MAX = 6;
+const ENCODINGS: ReadonlyMap<string, number> = new Map([
+  ["auto", ENCODING_AUTO],
+  ["gsm7", ENCODING.gsm7],
+  ["ucs2", ENCODING.ucs2],
+  ["latin1", ENCODING.latin1],
+]);
+
+/** Body of a message that is not text. */
+export interface BinaryBody {
+  readonly data: Uint8Array;
+  readonly udh: Uint8Array;
+  readonly dataCoding: number;
+}
+
+/** A checked message; only meaningful if no problem was found. */
+export class MessageDraft {
+  /** Digits of the destination start at `toStart` of `to`; the same for `from`, which may be empty. */
+  to = "";
+  toStart = 0;
+  from = "";
+  fromStart = 0;
+  sourceTon = 0;
+  sourceNpi = 0;
+  text: string | null = null;
+  binary: BinaryBody | null = null;
+  /** Empty: none. */
+  reference = "";
+  campaign = "";
+  messageClass: number = MessageClass.TRANSACTIONAL;
+  priority = 0;
+  /** Id of a link or pool, or 0. */
+  route = 0;
+  encoding = ENCODING_AUTO;
+  partsMax = PARTS_MAX;
+  ttlS = 0;
+  dlr: number = DlrMode.FINAL;
+  policy = "";
+
+  reset(): void {
+    this.to = "";
+    this.toStart = 0;
+    this.from = "";
+    this.fromStart = 0;
+    this.sourceTon = TON.unknown;
+    this.sourceNpi = NPI.unknown;
+    this.text = null;
+    this.binary = null;
+    this.reference = "";
+    this.campaign = "";
+    this.messageClass = MessageClass.TRANSACTIONAL;
+    this.priority = -1;
+    this.route = 0;
+    this.encoding = ENCODING_AUTO;
+    this.partsMax = PARTS_MAX;
+    this.ttlS = 0;
+    this.dlr = DlrMode.FINAL;
+    this.policy = "";
+  }
+}
+
+type FieldCheck = (draft: MessageDraft, value: unknown) => string | null;
+
+const FIELDS: ReadonlyMap<string, FieldCheck> = new Map<string, FieldCheck>([
+  ["to", checkTo],
+  ["from", checkFrom],
+  ["text", checkText],
+  ["reference", (draft, value) => checkLabel(value, (text) => (draft.reference = text))],
+  ["campaign", (draft, value) => checkLabel(value, (text) => (draft.campaign = text))],
+  ["class", checkClass],
+  ["priority", checkPriority],
+  ["route", checkRoute],
+  ["encoding", checkEncoding],
+  ["transliterate", checkTransliterate],
+  ["max_parts", checkMaxParts],
+  ["send_at", () => "is not available yet; leave it out to send at once"],
+  ["ttl_s", checkTtl],
+  ["policy", checkPolicy],
+  ["dlr", checkDlr],
+  ["webhook", () => "is not under the webhook_allow of this app"],
+]);
+
+/**
+ * Checks the parsed JSON of one message and fills `draft`; appends what is wrong to `problems`. `policies` are those
+ * the app may choose from. Returns whether nothing was wrong.
+ */
+export function readMessage(
+  body: unknown,
+  policies: readonly string[],
+  draft: MessageDraft,
+  problems: FieldError[],
+): boolean {
+  draft.reset();
+  if (typeof body !== "object" || body === null || Array.isArray(body)) {
+    problems.push({ pointer: "", detail: "must be a JSON object" });
+    return false;
+  }
+  const fields = body as Readonly<Record<string, unknown>>;
+  for (const name of Object.keys(fields)) {
+    const check = FIELDS.get(name);
+    let detail: string | null = null;
+    if (check !== undefined) detail = check(draft, fields[name]);
+    else if (name === "binary") readBinary(fields[name], draft, problems);
+    else detail = "is not a known field";
+    if (detail !== null) refuse(problems, `/${escapePointer(name)}`, detail);
+  }
+  concludeDraft(fields, policies, draft, problems);
+  return problems.length === 0;
+}
+
+/** What depends on more than one field. */
+function concludeDraft(
+  fields: Readonly<Record<string, unknown>>,
+  policies: readonly string[],
+  draft: MessageDraft,
+  problems: FieldError[],
+): void {
+  if (fields["to"] === undefined) refuse(problems, "/to", "is required");
+  if (fields["text"] === undefined && fields["binary"] === undefined) {
+    refuse(problems, "/text", "is required, or binary in its place");
+  }
+  if (fields["binary"] !== undefined) {
+    if (fields["text"] !== undefined) refuse(problems, "/binary", "cannot stand beside text");
+    if (fields["encoding"] !== undefined) {
+      refuse(problems, "/encoding", "is for text; binary has its data_coding");
+    }
+  }
+  const priorityMax = CLASS_PRIORITY[draft.messageClass] as number;
+  if (draft.priority > priorityMax) {
+    refuse(problems, "/priority", `is at most ${priorityMax} for this class`);
+  }
+  if (draft.priority < 0) draft.priority = priorityMax;
+  if (draft.ttlS === 0) draft.ttlS = CLASS_TTL_S[draft.messageClass] as number;
+  if (draft.policy !== "" && !policies.includes(draft.policy)) {
+    refuse(problems, "/policy", "is not a policy of this app");
+  }
+}
+
+/** Notes a problem; beyond PROBLEMS_MAX it is dropped. */
+export function refuse(problems: FieldError[], pointer: string, detail: string): void {
+  if (problems.length < PROBLEMS_MAX) problems.push({ pointer, detail });
+}
+
+/** A member name as a step of a JSON Pointer (RFC 6901 §3). */
+function escapePointer(name: string): string {
+  return name.replaceAll("~", "~0").replaceAll("/", "~1");
+}
+
+function isInteger(value: unknown, min: number, max: number): value is number {
+  return Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
+}
+
+/** Whether `text` from `start` on is `min` to `max` digits, the first not 0 unless `zeroFirst`. */
+function areDigits(
+  text: string,
+  start: number,
+  min: number,
+  max: number,
+  zeroFirst: boolean,
+): boolean {
+  const count = text.length - start;
+  if (count < min || count > max) return false;
+  for (let i = start; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0x30 || unit > 0x39) return false;
+  }
+  return zeroFirst || text.charCodeAt(start) !== 0x30;
+}
+
+/** E.164: 7 to 15 digits, not starting with 0, with or without a plus. */
+function checkTo(draft: MessageDraft, value: unknown): string | null {
+  if (typeof value !== "string") return "must be a string";
+  const start = value.charCodeAt(0) === 0x2b ? 1 : 0;
+  if (!areDigits(value, start, 7, 15, false)) {
+    return "must be an international number: 7 to 15 digits, the first not 0, + optional";
+  }
+  draft.to = value;
+  draft.toStart = start;
+  return null;
+}
+
+/**
+ * A source address and its type (spec 5.2.5, 5.2.6): an international number is 1/1, a short code of 3 to 6 digits
+ * 3/0, anything with a letter is alphanumeric, 5/0.
+ */
+function checkFrom(draft: MessageDraft, value: unknown): string | null {
+  if (typeof value !== "string") return "must be a string";
+  const plus = value.charCodeAt(0) === 0x2b;
+  draft.from = value;
+  draft.fromStart = plus ? 1 : 0;
+  if (areDigits(value, draft.fromStart, 7, 15, false)) {
+    draft.sourceTon = TON.international;
+    draft.sourceNpi = NPI.isdn;
+    return null;
+  }
+  if (!plus && areDigits(value, 0, 3, SHORT_CODE_DIGITS_MAX, true)) {
+    draft.sourceTon = TON.network_specific;
+    draft.sourceNpi = NPI.unknown;
+    return null;
+  }
+  if (isAlphanumericSender(value)) {
+    draft.sourceTon = TON.alphanumeric;
+    draft.sourceNpi = NPI.unknown;
+    return null;
+  }
+  return (
+    "must be an international number, a short code of 3 to 6 digits, or 1 to 11 of " +
+    "letters, digits, space and . _ & - with at least one letter"
+  );
+}
+
+function isAlphanumericSender(value: string): boolean {
+  if (value.length > ALPHA_LENGTH_MAX) return false;
+  return /^[A-Za-z0-9 ._&-]+$/.test(value) && /[A-Za-z]/.test(value);
+}
+
+function checkText(draft: MessageDraft, value: unknown): string | null {
+  if (typeof value !== "string") return "must be a string";
+  if (value.length === 0) return "must not be empty";
+  const found = scanText(value, true);
+  if (found !== TEXT_CLEAN) return describeText(found);
+  draft.text = value;
+  return null;
+}
+
+function describeText(found: number): string {
+  return found === TEXT_CONTROL
+    ? "must not have control characters"
+    : "must not have half a surrogate pair";
+}
+
+/** A reference or campaign: opaque text of the client's, 1 to 255 bytes of UTF-8. */
+function checkLabel(value: unknown, take: (text: string) => void): string | null {
+  if (typeof value !== "string") return "must be a string";
+  const found = scanText(value, false);
+  if (found !== TEXT_CLEAN) return describeText(found);
+  if (value.length === 0 || utf8Length(value) > REFERENCE_BYTES_MAX) {
+    return `must have 1 to ${REFERENCE_BYTES_MAX} bytes`;
+  }
+  take(value);
+  return null;
+}
+
+function checkClass(draft: MessageDraft, value: unknown): string | null {
+  const index = (MESSAGE_CLASS_NAMES as readonly unknown[]).indexOf(value);
+  if (index < 0) return `must be one of ${MESSAGE_CLASS_NAMES.join(", ")}`;
+  draft.messageClass = index;
+  return null;
+}
+
+function checkPriority(draft: MessageDraft, value: unknown): string | null {
+  if (!isInteger(value, 0, PRIORITY_COUNT - 1)) return "must be an integer from 0 to 3";
+  draft.priority = value;
+  return null;
+}
+
+function checkRoute(draft: MessageDraft, value: unknown): string | null {
+  if (!isInteger(value, 1, 0x7fffffff)) return "must be the id of a link or a pool";
+  draft.route = value;
+  return null;
+}
+
+function checkEncoding(draft: MessageDraft, value: unknown): string | null {
+  const encoding = typeof value === "string" ? ENCODINGS.get(value) : undefined;
+  if (encoding === undefined) return `must be one of ${[...ENCODINGS.keys()].join(", ")}`;
+  draft.encoding = encoding;
+  return null;
+}
+
+function checkTransliterate(_draft: MessageDraft, value: unknown): string | null {
+  if (typeof value !== "boolean") return "must be true or false";
+  return value ? "is not available yet" : null;
+}
+
+function checkMaxParts(draft: MessageDraft, value: unknown): string | null {
+  if (!isInteger(value, 1, PARTS_MAX)) return `must be an integer from 1 to ${PARTS_MAX}`;
+  draft.partsMax = value;
+  return null;
+}
+
+function checkTtl(draft: MessageDraft, value: unknown): string | null {
+  if (!isInteger(value, 1, TTL_S_MAX)) return `must be an integer from 1 to ${TTL_S_MAX}`;
+  draft.ttlS = value;
+  return null;
+}
+
+function checkPolicy(draft: MessageDraft, value: unknown): string | null {
+  if (typeof value !== "string" || value === "") return "must be the name of a policy";
+  draft.policy = value;
+  return null;
+}
+
+function checkDlr(draft: MessageDraft, value: unknown): string | null {
+  const index = (DLR_MODE_NAMES as readonly unknown[]).indexOf(value);
+  if (index < 0) return `must be one of ${DLR_MODE_NAMES.join(", ")}`;
+  draft.dlr = index;
+  return null;
+}
+
+/** `{data: base64, udh: hex, data_coding}`: one segment, as it is. */
+function readBinary(value: unknown, draft: MessageDraft, problems: FieldError[]): void {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    refuse(problems, "/binary", "must be an object with data, and optionally udh, data_coding");
+    return;
+  }
+  const { data, udh, data_coding: dataCoding, ...unknown } = value as Record<string, unknown>;
+  const found = problems.length;
+  for (const name of Object.keys(unknown)) {
+    refuse(problems, `/binary/${escapePointer(name)}`, "is not a known field");
+  }
+  const bytes = decodeBase64(data);
+  if (bytes === null) refuse(problems, "/binary/data", "must be base64 of at least one octet");
+  const header = udh === undefined ? new Uint8Array() : decodeHeader(udh);
+  if (header === null) {
+    refuse(problems, "/binary/udh", "must be hex of a user data header: its length, then so much");
+  }
+  if (dataCoding !== undefined && !isInteger(dataCoding, 0, 255)) {
+    refuse(problems, "/binary/data_coding", "must be an integer from 0 to 255");
+  }
+  if (problems.length > found || bytes === null || header === null) return;
+  if (bytes.length + header.length > BINARY_BYTES_MAX) {
+    const limit = `has more than ${BINARY_BYTES_MAX} octets with its header`;
+    refuse(problems, "/binary/data", limit);
+    return;
+  }
+  draft.binary = { data: bytes, udh: header, dataCoding: (dataCoding as number | undefined) ?? 4 };
+}
+
+/** Canonical base64 with padding (RFC 4648 §4), not empty; null for anything else. */
+function decodeBase64(value: unknown): Uint8Array | null {
+  if (typeof value !== "string" || value.length === 0) return null;
+  const bytes = Buffer.from(value, "base64");
+  return bytes.toString("base64") === value ? bytes : null;
+}
+
+/** Hex of a user data header whose first octet counts the rest (TS 23.040, 9.2.3.24); null for anything else. */
+function decodeHeader(value: unknown): Uint8Array | null {
+  if (typeof value !== "string" || !/^(?:[0-9A-Fa-f]{2}){2,140}$/.test(value)) return null;
+  const bytes = Buffer.from(value, "hex");
+  return bytes[0] === bytes.length - 1 ? bytes : null;
+}

@@ -1,0 +1,97 @@
+/**
+ * Looking a message up for `GET`: asks the ledger, but not before the ledger has applied what was promised.
+ *
+ *   id of this run     its producer's applied sequence has reached it  ─► ask
+ *   id of earlier runs the ledger has applied the log as it stood at start ─► ask
+ *
+ * Waits are bounded in number and time; past that the answer is "late". One instance per ingress thread.
+ */
+import type { Clock } from "../environment.ts";
+import { epochOf, type MessageKey, producerOf } from "../records/message-key.ts";
+import { type LogTable, LogWord } from "../tables/log-table.ts";
+
+/** A message as the API shows it; null: unknown, or another app's; "late": ask again later. */
+export type LookupAnswer = Readonly<object> | null | "late";
+
+/** The ledger, as ingress threads reach it. */
+export interface MessageQuery {
+  /** Calls `done` exactly once, later or at once. */
+  getMessage(key: MessageKey, appId: number, done: (answer: LookupAnswer) => void): void;
+}
+
+export interface MessageLookupOptions {
+  readonly query: MessageQuery;
+  readonly logTable: LogTable;
+  readonly clock: Clock;
+  readonly epoch: number;
+  readonly producerCount: number;
+}
+
+/** Longest wait for the ledger to catch up. */
+export const LOOKUP_WAIT_MS = 1000;
+/** Look-ups that wait at once. */
+export const LOOKUPS_MAX = 1024;
+
+interface WaitingLookup {
+  readonly key: MessageKey;
+  readonly appId: number;
+  readonly deadlineMs: number;
+  readonly done: (answer: LookupAnswer) => void;
+}
+
+export class MessageLookup {
+  readonly #options: MessageLookupOptions;
+  readonly #committedAtStart: number;
+  #waiting: WaitingLookup[] = [];
+
+  /** To be made when the journal has recovered: what is committed then is what earlier runs promised. */
+  constructor(options: MessageLookupOptions) {
+    this.#options = options;
+    this.#committedAtStart = options.logTable.load(LogWord.COMMITTED);
+  }
+
+  /** Look-ups that wait for the ledger to catch up. */
+  get waitingCount(): number {
+    return this.#waiting.length;
+  }
+
+  /** Finds a message of this node for an app; `done` is called exactly once. */
+  find(key: MessageKey, appId: number, done: (answer: LookupAnswer) => void): void {
+    const { epoch, producerCount, query, clock } = this.#options;
+    if (epochOf(key.origin) > epoch || producerOf(key.origin) >= producerCount) {
+      done(null);
+    } else if (this.#isApplied(key)) {
+      query.getMessage(key, appId, done);
+    } else if (this.#waiting.length >= LOOKUPS_MAX) {
+      done("late");
+    } else {
+      const deadlineMs = clock.monotonicMs() + LOOKUP_WAIT_MS;
+      this.#waiting.push({ key, appId, deadlineMs, done });
+    }
+  }
+
+  /** Asks for those whose time has come, and gives up those that waited too long. */
+  poll(): void {
+    if (this.#waiting.length === 0) return;
+    const nowMs = this.#options.clock.monotonicMs();
+    const before = this.#waiting;
+    this.#waiting = [];
+    for (const lookup of before) {
+      if (this.#isApplied(lookup.key)) {
+        this.#options.query.getMessage(lookup.key, lookup.appId, lookup.done);
+      } else if (nowMs >= lookup.deadlineMs) {
+        lookup.done("late");
+      } else {
+        this.#waiting.push(lookup);
+      }
+    }
+  }
+
+  #isApplied(key: MessageKey): boolean {
+    const { logTable, epoch } = this.#options;
+    if (epochOf(key.origin) === epoch) {
+      return key.sequence <= logTable.appliedSequence(producerOf(key.origin));
+    }
+    return logTable.load(LogWord.LEDGER_APPLIED) >= this.#committedAtStart;
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * The only file that loads uWebSockets.js, and the part of its interface that is used here.
+ *
+ * Two builds are tried: `uWebSockets.js` (current; needs glibc 2.38), then the native module of
+ * `@trufflesuite/uws-js-unofficial` (20.30; older glibc). The second package's own entry would fall back to an
+ * emulation in JavaScript without saying so, so its binary is loaded directly. Main thread only: elsewhere uWS
+ * cannot be ended without aborting the process.
+ */
+import { createRequire } from "node:module";
+
+declare const listenSocketBrand: unique symbol;
+/** An open listener. */
+export interface UwsListenSocket {
+  readonly [listenSocketBrand]: true;
+}
+
+/** Valid until `onAborted` is called or one of `end`, `close` was. */
+export interface UwsResponse {
+  writeStatus(status: string): UwsResponse;
+  writeHeader(name: string, value: string): UwsResponse;
+  /** Ends the response; with `closeConnection` the connection after it. */
+  end(body?: string, closeConnection?: boolean): UwsResponse;
+  endWithoutBody(contentLength?: number, closeConnection?: boolean): UwsResponse;
+  /** Closes the connection at once, without an answer. */
+  close(): UwsResponse;
+  /** Joins what `write` writes into one send. */
+  cork(write: () => void): UwsResponse;
+  onAborted(listener: () => void): UwsResponse;
+  /** `chunk` is valid during the call only. */
+  onData(listener: (chunk: ArrayBuffer, isLast: boolean) => void): UwsResponse;
+  /** 4 or 16 bytes. */
+  getRemoteAddress(): ArrayBuffer;
+}
+
+/** Valid during the route's call only. */
+export interface UwsRequest {
+  getUrl(): string;
+  getQuery(): string;
+  getMethod(): string;
+  getHeader(lowerCaseName: string): string;
+  getParameter(index: number): string | undefined;
+  forEach(visit: (lowerCaseName: string, value: string) => void): void;
+}
+
+export type UwsRoute = (response: UwsResponse, request: UwsRequest) => void;
+
+export interface UwsApp {
+  get(pattern: string, route: UwsRoute): UwsApp;
+  post(pattern: string, route: UwsRoute): UwsApp;
+  any(pattern: string, route: UwsRoute): UwsApp;
+  listen(host: string, port: number, listening: (socket: UwsListenSocket | false) => void): UwsApp;
+  /** Closes listeners and connections at once; only the current build has it. */
+  close?(): UwsApp;
+}
+
+export interface Uws {
+  App(options?: Readonly<Record<string, unknown>>): UwsApp;
+  us_listen_socket_close(socket: UwsListenSocket): void;
+  us_socket_local_port(socket: UwsListenSocket): number;
+}
+
+const CURRENT = "uWebSockets.js";
+const OLDER = "@trufflesuite/uws-js-unofficial";
+
+/** Loads whichever build runs here. Throws an error that names both and why each failed. */
+export function loadUws(): Uws {
+  const require = createRequire(import.meta.url);
+  const { platform, arch, versions } = process;
+  const binary = `${OLDER}/binaries/uws_${platform}_${arch}_${versions.modules}.node`;
+  const causes: string[] = [];
+  for (const module of [CURRENT, binary]) {
+    try {
+      return require(module) as Uws;
+    } catch (error) {
+      causes.push(`${module}: ${firstLine(error)}`);
+    }
+  }
+  throw new Error(
+    `neither ${CURRENT} nor ${OLDER} loads with Node ${versions.node} here\n${causes.join("\n")}`,
+  );
+}
+
+function firstLine(error: unknown): string {
+  const lines = (error instanceof Error ? error.message : String(error)).split("\n");
+  return lines.filter((line) => line !== "").join(" ");
+}
