@@ -11,6 +11,7 @@ export interface CommandEntry {
 
 /** By name, in the order of the help. */
 export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
+  ["smsc", { summary: "run a simulated operator", load: () => import("./smsc.ts") }],
   ["token", { summary: "print a development token for an app", load: () => import("./token.ts") }],
   [
     "check-config",
