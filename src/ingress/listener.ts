@@ -1,10 +1,7 @@
 /**
  * One listening socket of uWS and the app behind it. Main thread only.
  */
-import type { Uws, UwsApp, UwsListenSocket } from "./uws.ts";
-
-/** Refuses a port that somebody else has, instead of sharing it. */
-const LISTEN_EXCLUSIVE_PORT = 1;
+import { LISTEN_EXCLUSIVE_PORT, type Uws, type UwsApp, type UwsListenSocket } from "./uws.ts";
 
 export class Listener {
   readonly app: UwsApp;
@@ -18,7 +15,7 @@ export class Listener {
 
   /** Listens on `host`:`port` (0: any free one) and returns the port. Throws if that is not possible. */
   listen(host: string, port: number): number {
-    this.app.listen(host, port, (socket) => {
+    this.app.listen(host, port, LISTEN_EXCLUSIVE_PORT, (socket) => {
       this.#socket = socket === false ? null : socket;
     });
     if (this.#socket === null) throw new Error(`cannot listen on ${host}:${port}`);

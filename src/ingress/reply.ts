@@ -78,6 +78,15 @@ export function writeText(response: UwsResponse, mediaType: string, text: string
   });
 }
 
+/** Answers a readiness check: 200, or 503 with what is missing. */
+export function writeReadiness(response: UwsResponse, missing: readonly string[]): void {
+  if (missing.length === 0) writeText(response, JSON_MEDIA_TYPE, '{"status":"ready"}');
+  else {
+    const detail = `not ready: ${missing.join(", ")}`;
+    writeProblem(response, { code: "overloaded", detail, retryAfterS: 1 });
+  }
+}
+
 /** Writes 202s of one node and producer; allocates no function per answer. */
 export class AcceptedWriter {
   readonly #node: string;

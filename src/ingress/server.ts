@@ -26,6 +26,7 @@ import {
   JSON_MEDIA_TYPE,
   type RefusalHeaders,
   writeProblem,
+  writeReadiness,
   writeText,
 } from "./reply.ts";
 import type { Uws, UwsRequest, UwsResponse } from "./uws.ts";
@@ -327,15 +328,6 @@ function writeAnswer(response: UwsResponse, answer: LookupAnswer): void {
     const detail = "the ledger is behind";
     writeProblem(response, { code: "overloaded", detail, retryAfterS: 1 });
   } else writeText(response, JSON_MEDIA_TYPE, JSON.stringify(answer));
-}
-
-/** Answers a readiness check: 200, or 503 with what is missing. */
-export function writeReadiness(response: UwsResponse, missing: readonly string[]): void {
-  if (missing.length === 0) writeText(response, JSON_MEDIA_TYPE, '{"status":"ready"}');
-  else {
-    const detail = `not ready: ${missing.join(", ")}`;
-    writeProblem(response, { code: "overloaded", detail, retryAfterS: 1 });
-  }
 }
 
 /** Whether two readers could disagree about where this request ends; the older uWS build lets it pass. */

@@ -42,13 +42,19 @@ export interface UwsRequest {
   forEach(visit: (lowerCaseName: string, value: string) => void): void;
 }
 
+/** Refuses a port that somebody else listens on; uWS would share it. */
+export const LISTEN_EXCLUSIVE_PORT = 1;
+
+export type UwsListening = (socket: UwsListenSocket | false) => void;
 export type UwsRoute = (response: UwsResponse, request: UwsRequest) => void;
 
 export interface UwsApp {
   get(pattern: string, route: UwsRoute): UwsApp;
   post(pattern: string, route: UwsRoute): UwsApp;
   any(pattern: string, route: UwsRoute): UwsApp;
-  listen(host: string, port: number, listening: (socket: UwsListenSocket | false) => void): UwsApp;
+  listen(host: string, port: number, listening: UwsListening): UwsApp;
+  /** `options`: LISTEN_EXCLUSIVE_PORT. */
+  listen(host: string, port: number, options: number, listening: UwsListening): UwsApp;
   /** Closes listeners and connections at once; only the current build has it. */
   close?(): UwsApp;
 }

@@ -60,3 +60,120 @@ export const HISTOGRAMS = {
 
 export type CounterName = keyof typeof COUNTERS;
 export type HistogramName = keyof typeof HISTOGRAMS;
+
+/** A gauge: what `/metrics` reads out of shared memory at the moment it is asked. */
+export interface GaugeRow extends MetricRow {
+  readonly labels: readonly string[];
+}
+
+/** Gauges; some only grow, and are marked as counters by their name's end. */
+export const GAUGES = {
+  ready: { name: "ready", labels: [], help: "1 if the node takes traffic." },
+  logOnDisk: {
+    name: "journal_disk_bytes",
+    labels: [],
+    help: "Log on disk, removed segments aside.",
+  },
+  logMax: { name: "journal_max_bytes", labels: [], help: "journal.bytes_max." },
+  logUnsynced: {
+    name: "journal_unsynced_bytes",
+    labels: [],
+    help: "Committed and not yet known to survive power loss.",
+  },
+  shortOfSpace: {
+    name: "journal_short_of_space",
+    labels: [],
+    help: "1 while no new segment can be made.",
+  },
+  ledgerLag: {
+    name: "ledger_lag_bytes",
+    labels: [],
+    help: "Committed, not applied by the ledger.",
+  },
+  ledgerUnflushed: {
+    name: "ledger_unflushed_bytes",
+    labels: [],
+    help: "Applied by the ledger, not durable in its store.",
+  },
+  openMessages: { name: "open_messages", labels: [], help: "Messages without a final state." },
+  openLife: {
+    name: "open_life_bytes",
+    labels: [],
+    help: "Log that open messages may still need.",
+  },
+  waitingMessages: {
+    name: "waiting_messages",
+    labels: [],
+    help: "Accepted messages that wait in ingress for a link.",
+  },
+  pendingCalls: {
+    name: "pending_calls",
+    labels: [],
+    help: "HTTP calls that wait for their commit.",
+  },
+  credits: {
+    name: "credits",
+    labels: ["pool", "priority"],
+    help: "Messages that workers would take from ingress now.",
+  },
+  poolWeight: {
+    name: "pool_weight",
+    labels: ["pool"],
+    help: "Sum of the weights of a pool's available sessions; 0: its links are down.",
+  },
+  linkRate: {
+    name: "link_rate_segments_per_second",
+    labels: ["link"],
+    help: "Rate at which the link sends now: its contract, or the pace that throttling left.",
+  },
+  linkContract: {
+    name: "link_contract_segments_per_second",
+    labels: ["link"],
+    help: "rate_tps of the link; absent if unlimited.",
+  },
+  linkPrepared: {
+    name: "link_prepared_segments",
+    labels: ["link"],
+    help: "Segments with a SENDING record that are not written yet.",
+  },
+  linkWritten: {
+    name: "link_written_segments_total",
+    labels: ["link"],
+    help: "Segments written to sockets of the link; wraps at 2^32.",
+  },
+  sessionState: {
+    name: "session_state",
+    labels: ["link", "session", "state"],
+    help: "1 for the state that the session is in.",
+  },
+  sessionWindow: {
+    name: "session_window_used",
+    labels: ["link", "session"],
+    help: "Submits without an answer.",
+  },
+  sessionBinds: {
+    name: "session_binds_total",
+    labels: ["link", "session"],
+    help: "Successful binds since start.",
+  },
+  ringUsed: { name: "ring_used_bytes", labels: ["ring"], help: "Published and not yet freed." },
+  ringSize: { name: "ring_size_bytes", labels: ["ring"], help: "Size of the ring." },
+  resident: {
+    name: "process_resident_memory_bytes",
+    labels: [],
+    help: "Resident memory, mapped files included.",
+  },
+  heap: {
+    name: "process_heap_used_bytes",
+    labels: [],
+    help: "JavaScript heap of the main thread.",
+  },
+  external: {
+    name: "process_external_memory_bytes",
+    labels: [],
+    help: "Memory of buffers that the main thread knows of.",
+  },
+  cpu: { name: "process_cpu_seconds_total", labels: [], help: "CPU time of all threads." },
+} as const satisfies Record<string, GaugeRow>;
+
+export type GaugeName = keyof typeof GAUGES;

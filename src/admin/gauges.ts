@@ -1,0 +1,85 @@
+/**
+ * Reads every gauge of the table out of shared memory. Main thread.
+ */
+import type { GaugeName } from "../metrics/table.ts";
+import type { GaugeSample } from "../metrics/prometheus.ts";
+import { PUBLISHED_INDEX, RELEASED_INDEX, RING_HEADER_BYTES } from "../ring/layout.ts";
+import { SESSION_STATE_NAMES } from "../tables/link-table.ts";
+import { LogWord } from "../tables/log-table.ts";
+import { linkStatuses, poolStatuses } from "./link-status.ts";
+import type { AdminSources, WatchedRing } from "./sources.ts";
+
+/** Priorities that credits are counted for. */
+const PRIORITIES = [0, 1, 2, 3] as const;
+
+type Add = (name: GaugeName, value: number, ...labels: (string | number)[]) => void;
+
+export function readGauges(sources: AdminSources): GaugeSample[] {
+  const samples: GaugeSample[] = [];
+  const add: Add = (name, value, ...labels) => samples.push({ name, labels, value });
+  add("ready", sources.unreadiness().length === 0 ? 1 : 0);
+  addLog(sources, add);
+  add("waitingMessages", sources.producer.waitingCount);
+  add("pendingCalls", sources.pendingCount());
+  addPools(sources, add);
+  addLinks(sources, add);
+  for (const ring of sources.rings) {
+    add("ringUsed", ringUsedBytes(ring), ring.name);
+    add("ringSize", ring.buffer.byteLength - RING_HEADER_BYTES, ring.name);
+  }
+  const usage = sources.usage();
+  add("resident", usage.residentBytes);
+  add("heap", usage.heapUsedBytes);
+  add("external", usage.externalBytes);
+  add("cpu", usage.cpuSeconds);
+  return samples;
+}
+
+function addLog(sources: AdminSources, add: Add): void {
+  const { logTable, config } = sources;
+  const committed = logTable.load(LogWord.COMMITTED);
+  const applied = logTable.load(LogWord.LEDGER_APPLIED);
+  add("logOnDisk", committed - logTable.load(LogWord.OLDEST));
+  add("logMax", config.journal.bytesMax);
+  add("logUnsynced", Math.max(0, committed - logTable.load(LogWord.SYNCED)));
+  add("shortOfSpace", logTable.load(LogWord.SHORT_OF_SPACE));
+  add("ledgerLag", Math.max(0, committed - applied));
+  add("ledgerUnflushed", Math.max(0, applied - logTable.load(LogWord.LEDGER_FLUSHED)));
+  add("openMessages", logTable.load(LogWord.OPEN_COUNT));
+  add("openLife", logTable.load(LogWord.OPEN_LIFE_BYTES));
+}
+
+function addPools(sources: AdminSources, add: Add): void {
+  const { pools, plan, producer } = sources;
+  for (const { id, weight } of poolStatuses(sources)) add("poolWeight", weight, id);
+  for (const { poolIndex, id } of pools.pools) {
+    for (const priority of PRIORITIES) {
+      let credits = 0;
+      for (let worker = 0; worker < plan.workerCount; worker++) {
+        credits += producer.creditsLeft(worker, poolIndex, priority);
+      }
+      add("credits", credits, id, priority);
+    }
+  }
+}
+
+function addLinks(sources: AdminSources, add: Add): void {
+  for (const link of linkStatuses(sources)) {
+    if (link.effective_rate !== null) add("linkRate", link.effective_rate, link.id);
+    if (link.contract_rate !== null) add("linkContract", link.contract_rate, link.id);
+    add("linkPrepared", link.prepared, link.id);
+    add("linkWritten", link.written, link.id);
+    for (const session of link.sessions) {
+      for (const state of SESSION_STATE_NAMES) {
+        add("sessionState", session.state === state ? 1 : 0, link.id, session.session, state);
+      }
+      add("sessionWindow", session.window_used, link.id, session.session);
+      add("sessionBinds", session.binds, link.id, session.session);
+    }
+  }
+}
+
+function ringUsedBytes(ring: WatchedRing): number {
+  const words = new Int32Array(ring.buffer, 0, RING_HEADER_BYTES / 4);
+  return (Atomics.load(words, PUBLISHED_INDEX) - Atomics.load(words, RELEASED_INDEX)) | 0;
+}

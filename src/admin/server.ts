@@ -1,0 +1,128 @@
+/**
+ * The admin listener: health, metrics and status for operators.
+ *
+ *   GET /healthz   the process serves                     no token
+ *   GET /readyz    200 if it takes traffic, else 503      no token
+ *   GET /metrics   Prometheus text                        token, if one is configured
+ *   GET /status    durability, log, links, books (JSON)   token, if one is configured
+ *
+ * Main thread only.
+ */
+import { createHash, timingSafeEqual } from "node:crypto";
+import { Listener } from "../ingress/listener.ts";
+import { JSON_MEDIA_TYPE, writeProblem, writeReadiness, writeText } from "../ingress/reply.ts";
+import type { Uws, UwsRequest, UwsResponse } from "../ingress/uws.ts";
+import { PROMETHEUS_MEDIA_TYPE, prometheusText } from "../metrics/prometheus.ts";
+import { LogWord } from "../tables/log-table.ts";
+import { readGauges } from "./gauges.ts";
+import { linkStatuses, poolStatuses } from "./link-status.ts";
+import type { AdminSources, LedgerStatusAnswer } from "./sources.ts";
+
+const PATHS = ["/healthz", "/readyz", "/metrics", "/status"] as const;
+
+export class AdminServer {
+  readonly #sources: AdminSources;
+  readonly #listener: Listener;
+  readonly #startedAtMs: number;
+
+  constructor(uws: Uws, sources: AdminSources) {
+    this.#sources = sources;
+    this.#startedAtMs = sources.clock.monotonicMs();
+    this.#listener = new Listener(uws);
+    const { app } = this.#listener;
+    app
+      .get("/healthz", (response) => writeText(response, JSON_MEDIA_TYPE, '{"status":"ok"}'))
+      .get("/readyz", (response) => writeReadiness(response, sources.unreadiness()))
+      .get("/metrics", (response, request) => {
+        if (this.#isAllowed(response, request)) this.#writeMetrics(response);
+      })
+      .get("/status", (response, request) => {
+        if (this.#isAllowed(response, request)) this.#writeStatus(response);
+      });
+    for (const path of PATHS) {
+      app.any(path, (response) =>
+        writeProblem(response, { code: "method", detail: "this path takes GET" }, { allow: "GET" }),
+      );
+    }
+    app.any("/*", (response) =>
+      writeProblem(response, { code: "not-found", detail: "there is no such path" }),
+    );
+  }
+
+  /** Starts listening; returns the port. Throws if the address cannot be had. */
+  listen(): number {
+    const { host, port } = this.#sources.config.admin;
+    return this.#listener.listen(host, port);
+  }
+
+  close(): void {
+    this.#listener.close();
+  }
+
+  #isAllowed(response: UwsResponse, request: UwsRequest): boolean {
+    const { token } = this.#sources.config.admin;
+    if (token === null || isSame(request.getHeader("authorization"), `Bearer ${token}`))
+      return true;
+    writeProblem(response, { code: "unauthenticated", detail: "the admin token is needed" });
+    return false;
+  }
+
+  #writeMetrics(response: UwsResponse): void {
+    const text = prometheusText(this.#sources.blocks, readGauges(this.#sources));
+    writeText(response, PROMETHEUS_MEDIA_TYPE, text);
+  }
+
+  #writeStatus(response: UwsResponse): void {
+    let open = true;
+    response.onAborted(() => {
+      open = false;
+    });
+    this.#sources.ledgerStatus((ledger) => {
+      if (open) writeText(response, JSON_MEDIA_TYPE, JSON.stringify(this.#status(ledger)));
+    });
+  }
+
+  #status(ledger: LedgerStatusAnswer): object {
+    const sources = this.#sources;
+    const { config, logTable } = sources;
+    const missing = sources.unreadiness();
+    const committed = logTable.load(LogWord.COMMITTED);
+    const { books, ...ledgerRest } = ledgerParts(ledger);
+    return {
+      node: config.node.name,
+      region: config.node.region,
+      uptime_s: Math.floor((sources.clock.monotonicMs() - this.#startedAtMs) / 1000),
+      ready: missing.length === 0,
+      not_ready_because: missing,
+      durability: config.journal.durability,
+      log: {
+        committed,
+        synced: logTable.load(LogWord.SYNCED),
+        oldest: logTable.load(LogWord.OLDEST),
+        on_disk_bytes: committed - logTable.load(LogWord.OLDEST),
+        bytes_max: config.journal.bytesMax,
+      },
+      waiting_messages: sources.producer.waitingCount,
+      pending_calls: sources.pendingCount(),
+      open_messages: logTable.load(LogWord.OPEN_COUNT),
+      links: linkStatuses(sources),
+      pools: poolStatuses(sources),
+      ledger: ledgerRest,
+      books,
+    };
+  }
+}
+
+/** The ledger's status with its books apart; without an answer both say so. */
+function ledgerParts(status: LedgerStatusAnswer): Readonly<Record<string, unknown>> & {
+  readonly books: unknown;
+} {
+  if (status === null || status === "late") return { books: null, late: true };
+  return { books: null, ...status };
+}
+
+/** Compares without telling by time how far two texts agree. */
+function isSame(given: string, expected: string): boolean {
+  const hash = (text: string): Buffer => createHash("sha256").update(text).digest();
+  return timingSafeEqual(hash(given), hash(expected));
+}
