@@ -20,8 +20,6 @@ export interface FaultTargets {
   readonly network: SimulatedNetwork;
   readonly smscs: readonly SimulatedSmsc[];
   readonly nowMs: () => number;
-  /** Mode disk: a power loss may happen. */
-  readonly powerMayFail: boolean;
 }
 
 const MOODS: readonly Mood[] = [
@@ -129,7 +127,7 @@ export class FaultPlan {
 
   #cutEverything(): void {
     this.#note("all connections reset");
-    for (const connection of [...this.#targets.network.connections]) connection.cut("ECONNRESET");
+    for (const connection of this.#targets.network.connections) connection.cut("ECONNRESET");
   }
 
   #changeMood(): void {

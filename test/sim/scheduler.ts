@@ -43,6 +43,7 @@ export class Scheduler {
   preemptChance = 0.08;
   readonly #clock: SimulatedClock;
   readonly #random: SeededRandom;
+  readonly #effects: Effects;
   readonly #heap: WorldEvent[] = [];
   #agents: AgentState[] = [];
   #order = 0;
@@ -55,6 +56,7 @@ export class Scheduler {
   constructor(clock: SimulatedClock, random: SeededRandom, effects: Effects) {
     this.#clock = clock;
     this.#random = random;
+    this.#effects = effects;
     effects.onPreempt(() => {
       if (this.#random.chance(this.preemptChance)) this.#giveTurns(this.#random.between(1, 6));
     });
@@ -120,6 +122,8 @@ export class Scheduler {
   #step(untilMs: number): void {
     this.#deliverDue();
     const worked = this.#turn();
+    // Whoever caught the crash on its way has not undone it.
+    if (this.#effects.crashed) throw new SimulatedCrash(this.#effects.crashPlace);
     this.#clock.moveTo(this.#clock.monotonicMs() + 0.001 + this.#random.next() * 0.01);
     this.#idleTurns = worked > 0 ? 0 : this.#idleTurns + 1;
     if (this.#idleTurns < this.#agents.length * 2) return;

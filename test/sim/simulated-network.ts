@@ -82,7 +82,7 @@ export class SimulatedNetwork {
 
   /** The gateway's process is gone: its sockets close; with the power, also what they still held is lost. */
   killProcess(withPower: boolean): void {
-    for (const connection of [...this.connections]) connection.processDied(withPower);
+    for (const connection of this.connections) connection.processDied(withPower);
   }
 
   /** A random open connection, or null. */

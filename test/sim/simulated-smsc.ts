@@ -126,6 +126,8 @@ export class SimulatedSmsc implements Listener {
   readonly receipts: ReceiptLog[] = [];
   /** PDUs that did not decode or make no sense from an ESME. */
   readonly protests: string[] = [];
+  /** Told of every answer to a submit_sm that is sent. */
+  onAnswerSent: (connection: number, sequence: number) => void = () => undefined;
   readonly link: number;
   readonly #idForm: IdForm;
   readonly #scheduler: Scheduler;
@@ -187,6 +189,14 @@ export class SimulatedSmsc implements Listener {
     let count = this.#toDeliver.length;
     for (const session of this.#sessions) count += session.delivering.size;
     return count;
+  }
+
+  /** The receipt that waits for an answer on this connection under this sequence_number. */
+  receiptOf(connection: number, sequence: number): ReceiptLog | null {
+    for (const session of this.#sessions) {
+      if (session.end.id === connection) return session.delivering.get(sequence) ?? null;
+    }
+    return null;
   }
 
   #receive(session: Session, pdu: Uint8Array): void {
@@ -290,6 +300,7 @@ export class SimulatedSmsc implements Listener {
     const id = Buffer.from(this.#answerId(log), "latin1");
     const length = encodeSubmitSmResp(this.#out, 0, log.status, sequence, id, 0, id.length);
     if (log.answeredAtMs < 0) log.answeredAtMs = this.#nowMs();
+    this.onAnswerSent(session.end.id, sequence);
     this.#send(session, length);
   }
 

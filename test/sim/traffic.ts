@@ -1,0 +1,79 @@
+/**
+ * The senders: messages of every class, priority and length at random times, each with a destination of its own, and
+ * the log of what was promised to them. That log is the first witness of a run.
+ *
+ * A refused message (429, 503) is tried again later a few times; one whose answer was lost in a crash is not.
+ */
+import type { SeededRandom } from "./random.ts";
+import { APP_IDS, ROUTES } from "./configuration.ts";
+
+/** One message as its sender wants it. */
+export interface PlannedMessage {
+  readonly index: number;
+  readonly atMs: number;
+  readonly appId: number;
+  /** The request's body. */
+  readonly body: Readonly<Record<string, unknown>>;
+  readonly to: string;
+  readonly text: string;
+  readonly messageClass: string;
+  readonly dlr: string;
+  tries: number;
+}
+
+/** A 202 that reached its sender. */
+export interface Promised {
+  readonly message: PlannedMessage;
+  readonly id: string;
+  readonly atMs: number;
+}
+
+const CLASSES = ["otp", "transactional", "promotional"] as const;
+const WORDS = ["code", "order", "hello", "sale", "tomorrow", "gate", "number", "ready", "late"];
+const CYRILLIC = ["код", "заказ", "привет", "скидка", "завтра"];
+
+/** Messages between `fromMs` and `untilMs`, in order of time: calm stretches and bursts. */
+export function planTraffic(
+  random: SeededRandom,
+  count: number,
+  fromMs: number,
+  untilMs: number,
+): PlannedMessage[] {
+  const times: number[] = [];
+  while (times.length < count) {
+    const atMs = random.float(fromMs, untilMs);
+    const burst = random.chance(0.05) ? random.between(5, 60) : 1;
+    for (let i = 0; i < burst && times.length < count; i++) times.push(atMs + i * 0.05);
+  }
+  return times.sort((a, b) => a - b).map((atMs, index) => planMessage(random, index, atMs));
+}
+
+function planMessage(random: SeededRandom, index: number, atMs: number): PlannedMessage {
+  const route = ROUTES[random.weighted([6, 3, 2])] as (typeof ROUTES)[number];
+  const to = route.prefix + String(index).padStart(7, "0");
+  const messageClass = CLASSES[random.weighted([2, 5, 3])] as string;
+  const dlr = ["final", "none", "all"][random.weighted([7, 2, 1])] as string;
+  const text = drawText(random, index);
+  const ttlS = random.chance(0.08) ? random.between(1, 4) : random.between(15, 40);
+  const body: Record<string, unknown> = {
+    to: random.chance(0.5) ? `+${to}` : to,
+    from: random.pick(["SIM", "4040", "998901112233"]),
+    text,
+    class: messageClass,
+    dlr,
+    ttl_s: ttlS,
+  };
+  if (random.chance(0.2)) body["priority"] = random.between(0, 1);
+  if (random.chance(0.3)) body["reference"] = `ref-${index}`;
+  const appId = APP_IDS[random.weighted([3, 1])] as number;
+  return { index, atMs, appId, body, to, text, messageClass, dlr, tries: 0 };
+}
+
+function drawText(random: SeededRandom, index: number): string {
+  const words = random.chance(0.2) ? CYRILLIC : WORDS;
+  const wanted = random.pick([1, 3, 5, 12, random.between(20, 70)]);
+  let text = `m${index}`;
+  for (let i = 0; i < wanted; i++) text += ` ${random.pick(words)}`;
+  if (random.chance(0.1)) text += " {€}";
+  return text;
+}
