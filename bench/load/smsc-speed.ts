@@ -1,11 +1,14 @@
 /**
- * How many submit_sm a second the operator simulator answers on one core, so that we know what it cannot limit.
+ * How many submit_sm a second the operator simulator answers on one core, so that we know what it
+ * cannot limit.
  *
  *   worker thread: raw sender, S sockets, prebuilt PDUs, window W  ──TCP──►  main thread: startSmsc
  *
- *   node dist/bench/load/smsc-speed.js [--seconds 5] [--sessions 2] [--window 2000] [--text-bytes 40] [--receipts]
+ *   node dist/bench/load/smsc-speed.js [--seconds 5] [--sessions 2] [--window 2000] [--text-bytes
+ *   40] [--receipts]
  *
- * Prints one JSON line. The figure counts answers that the sender has read. For information: asserts nothing.
+ * Prints one JSON line. The figure counts answers that the sender has read. For information:
+ * asserts nothing.
  */
 import { connect, type Socket } from "node:net";
 import { cpus } from "node:os";

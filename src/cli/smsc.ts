@@ -1,8 +1,8 @@
 /**
  * `smsgw smsc`: an operator to test against, with its faults on order.
  *
- * The first line of stdout is where it listens; counts follow at intervals if asked for, and at the end. SIGINT and
- * SIGTERM unbind from everybody, print the final counts and end it.
+ * The first line of stdout is where it listens; counts follow at intervals if asked for, and at the
+ * end. SIGINT and SIGTERM unbind from everybody, print the final counts and end it.
  */
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";

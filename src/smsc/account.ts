@@ -3,8 +3,8 @@
  *
  *   head ──► job ──► job ──► tail      due receipts wait here until a session's window has room
  *
- * The rate is exact: `tps` timestamps of the latest accepted submits, of which the oldest must lie a second back.
- * Accounts outlive their sessions, so receipts wait for the next bind. One thread.
+ * The rate is exact: `tps` timestamps of the latest accepted submits, of which the oldest must lie
+ * a second back. Accounts outlive their sessions, so receipts wait for the next bind. One thread.
  */
 import { JOB_NONE, JOB_WORD } from "./job-pool.ts";
 import type { Deliverer, SmscShared } from "./shared.ts";

@@ -1,7 +1,8 @@
 /**
  * What the simulator has seen and done, and what the connected ESMEs did wrong.
  *
- * Plain numbers that only ever grow; `SmscStats` is the snapshot that people and tests read. One thread writes.
+ * Plain numbers that only ever grow; `SmscStats` is the snapshot that people and tests read. One
+ * thread writes.
  */
 import { COMMAND_STATUS } from "../codec/index.ts";
 
@@ -18,7 +19,10 @@ export const PROTOCOL_ERRORS = [
   "bad_length",
   "malformed_pdu",
   "unknown_command",
-  /** A response to nothing that waits for one; a late answer to a receipt sent again counts here too. */
+  /**
+   * A response to nothing that waits for one; a late answer to a receipt sent again counts here
+   * too.
+   */
   "unexpected_response",
   "status_in_request",
   "pdu_after_unbind",
@@ -151,7 +155,9 @@ function nonZero(values: Float64Array, name: (index: number) => string): Record<
   return found;
 }
 
-/** Takes a snapshot. `incompleteMessages` are those still open now, beside those given up before. */
+/**
+ * Takes a snapshot. `incompleteMessages` are those still open now, beside those given up before.
+ */
 export function snapshotCounters(
   counters: SmscCounters,
   seed: number,

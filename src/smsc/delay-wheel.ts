@@ -1,11 +1,12 @@
 /**
- * Fires jobs at their millisecond: a ring of 65,536 lists, one a tick, linked through the jobs themselves.
+ * Fires jobs at their millisecond: a ring of 65,536 lists, one a tick, linked through the jobs
+ * themselves.
  *
- *   heads/tails[due & 65535] ──► job ──► job      a job due in a later turn of the ring stays in its list
+ *   heads/tails[due & 65535] ──► job ──► job      a job due in a later turn of the ring stays there
  *   occupied: one bit a list, so that the next one is found without touching the lists
  *
- * Ticks are 32-bit and wrap: only differences are compared. Jobs of one tick fire in the order they came. One
- * thread.
+ * Ticks are 32-bit and wrap: only differences are compared. Jobs of one tick fire in the order they
+ * came. One thread.
  */
 import { JOB_NONE, JOB_WORD, type JobPool } from "./job-pool.ts";
 
@@ -37,7 +38,9 @@ export class DelayWheel {
     return this.#tick;
   }
 
-  /** Puts a job on the wheel; a tick that is not ahead of the last `advance` becomes the next one. */
+  /**
+   * Puts a job on the wheel; a tick that is not ahead of the last `advance` becomes the next one.
+   */
   schedule(job: number, dueTick: number): void {
     const due = ((dueTick - this.#tick) | 0) > 0 ? dueTick : (this.#tick + 1) | 0;
     const slot = due & SLOT_MASK;
@@ -64,7 +67,8 @@ export class DelayWheel {
     if (ahead <= 0) return;
     const steps = this.count === 0 ? 0 : Math.min(ahead, SLOTS);
     const first = (this.#tick + 1) | 0;
-    // Whatever a visitor schedules is due after `tick`, so that it cannot land on a list just being fired.
+    // Whatever a visitor schedules is due after `tick`, so that it cannot land on a list just being
+    // fired.
     this.#tick = tick;
     for (let step = 0; step < steps; step++) {
       const slot = (first + step) & SLOT_MASK;
@@ -89,7 +93,10 @@ export class DelayWheel {
     }
   }
 
-  /** Ticks until the next list that holds a job, never more than until the next job; -1 if there is none. */
+  /**
+   * Ticks until the next list that holds a job, never more than until the next job; -1 if there is
+   * none.
+   */
   ticksUntilNext(): number {
     if (this.count === 0) return -1;
     const first = (this.#tick + 1) & SLOT_MASK;

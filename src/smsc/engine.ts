@@ -1,10 +1,11 @@
 /**
  * The operator simulator without its listener: accepts sockets, owns accounts, sessions and time.
  *
- *   accept(socket) ─► session          doWork() fires delayed answers and due receipts, sweeps once a second
+ *   accept(socket) ─► session
+ *   doWork() ─► delayed answers and due receipts fire; once a second a sweep over the sessions
  *
- * The caller brings clock, randomness and sockets, and calls `doWork` no later than `nextDueMs`; so the same engine
- * runs behind real TCP and in a simulated world. One thread.
+ * The caller brings clock, randomness and sockets, and calls `doWork` no later than `nextDueMs`; so
+ * the same engine runs behind real TCP and in a simulated world. One thread.
  */
 import type { Clock, Random, Socket } from "../environment.ts";
 import { Account } from "./account.ts";
@@ -34,7 +35,10 @@ export class SmscEngine implements SessionOwner {
   #sweptMs: number;
   #witnessedMs: number;
 
-  /** `seed` is only reported; `random` is what decides. A `witness` gets a line for everything that happens. */
+  /**
+   * `seed` is only reported; `random` is what decides. A `witness` gets a line for everything that
+   * happens.
+   */
   constructor(
     options: SmscOptions,
     clock: Clock,
@@ -96,7 +100,9 @@ export class SmscEngine implements SessionOwner {
     }
   }
 
-  /** When `doWork` must be called at the latest, on the monotonic clock; Infinity if nothing waits. */
+  /**
+   * When `doWork` must be called at the latest, on the monotonic clock; Infinity if nothing waits.
+   */
   nextDueMs(): number {
     const { shared } = this;
     let due = Number.POSITIVE_INFINITY;

@@ -4,8 +4,8 @@
  *   chunk:  | PDU | PDU | PDU | par…          the end of the chunk is kept until the rest arrives
  *   kept:   | …tial PDU |
  *
- * Only a PDU that spans two chunks is copied. If the sink cannot take more, everything after the last PDU taken is
- * kept until `resume`. One reader belongs to one session.
+ * Only a PDU that spans two chunks is copied. If the sink cannot take more, everything after the
+ * last PDU taken is kept until `resume`. One reader belongs to one session.
  */
 import { NEED_MORE, readFrame } from "../codec/index.ts";
 

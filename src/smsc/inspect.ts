@@ -1,8 +1,8 @@
 /**
  * Looks at every submit_sm for what a careful operator would complain about, and counts it.
  *
- * Nothing here refuses a message: the counts are what a certification run reads. Reads in place, allocates
- * nothing. One thread.
+ * Nothing here refuses a message: the counts are what a certification run reads. Reads in place,
+ * allocates nothing. One thread.
  */
 import {
   DATA_CODING,
@@ -90,7 +90,8 @@ function inspectFields(counters: SmscCounters, view: SmView): void {
   if ((view.flags & (SM_FLAG_LONG_STRING | SM_FLAG_LENGTH_255)) !== 0) {
     counters.countError(PROTOCOL_ERROR.string_too_long);
   }
-  // Modes and types that submit_sm has (spec 5.2.12); priority 0 to 3; reserved bits of registered_delivery.
+  // Modes and types that submit_sm has (spec 5.2.12); priority 0 to 3; reserved bits of
+  // registered_delivery.
   const type = view.esmClass & ESM_CLASS.type_mask;
   if (
     (type !== 0 && type !== 0x08 && type !== 0x10) ||
@@ -110,7 +111,10 @@ function inspectFields(counters: SmscCounters, view: SmView): void {
   }
 }
 
-/** Defined by SMPP (spec 5.2.19) or in a group of GSM 03.38; 0x10 to 0x1F are GSM classes that many SMSCs take. */
+/**
+ * Defined by SMPP (spec 5.2.19) or in a group of GSM 03.38; 0x10 to 0x1F are GSM classes that many
+ * SMSCs take.
+ */
 function isDataCoding(dataCoding: number): boolean {
   if (dataCoding <= 0x0a || dataCoding === 0x0d || dataCoding === 0x0e) return true;
   return (dataCoding & 0xf0) === 0x10 || dataCoding >= 0xf0 || (dataCoding & 0xe0) === 0xc0;

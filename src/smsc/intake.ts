@@ -1,7 +1,9 @@
 /**
- * Takes one submit_sm: judges it, writes it into the witness, and arranges its answer and its receipt.
+ * Takes one submit_sm: judges it, writes it into the witness, and arranges its answer and its
+ * receipt.
  *
- *   decode → inspect → judge → witness → [receipt before the answer] → answer now or on the wheel → receipt on the wheel
+ *   decode → inspect → judge → witness → [receipt before the answer]
+ *     → answer now or on the wheel → receipt on the wheel
  *
  * One thread.
  */
@@ -164,7 +166,10 @@ export class Intake {
     wheel.schedule(job, (tick + latencyMs) | 0);
   }
 
-  /** Whether registered_delivery asks for a receipt of this outcome (spec 5.2.17; 3 is from SMPP 5.0). */
+  /**
+   * Whether registered_delivery asks for a receipt of this outcome (spec 5.2.17; 3 is from SMPP
+   * 5.0).
+   */
   #wantsReceipt(): boolean {
     const { options, view, judge } = this.#shared;
     const { state } = judge.verdict;

@@ -1,12 +1,15 @@
 /**
- * Messages that wait for their answer or their receipt: 128 octets each, in pages, without an object per message.
+ * Messages that wait for their answer or their receipt: 128 octets each, in pages, without an
+ * object per message.
  *
- *   word 0 NEXT · 1 DUE · 2 ID_LOW · 3 ID_HIGH · 4 ACCOUNT · 5 KIND · 6 STATE · 7 FLAGS · 8 ATTEMPTS
- *        9 SUBMIT_MINUTE · 10 SESSION · 11 SERIAL · 12 SEQUENCE · 13 STATUS · 14 LENGTHS · 15 TON_NPI
+ *   word 0 NEXT · 1 DUE · 2 ID_LOW · 3 ID_HIGH · 4 ACCOUNT · 5 KIND · 6 STATE · 7 FLAGS
+ *        8 ATTEMPTS · 9 SUBMIT_MINUTE · 10 SESSION · 11 SERIAL · 12 SEQUENCE · 13 STATUS
+ *        14 LENGTHS · 15 TON_NPI
  *   octet 64 source address (20) · 84 destination address (20) · 104 start of the text (20)
  *
- * A job is in exactly one place: free, on the wheel, in an account's queue, or in a session's window; NEXT links
- * it there. Pages are made as needed up to the maximum and then kept. One thread.
+ * A job is in exactly one place: free, on the wheel, in an account's queue, or in a session's
+ * window; NEXT links it there. Pages are made as needed up to the maximum and then kept. One
+ * thread.
  */
 
 export const JOB_WORD = {

@@ -1,5 +1,6 @@
 /**
- * SMSC ids: one growing number, written the way different operators write it in answers and in receipts.
+ * SMSC ids: one growing number, written the way different operators write it in answers and in
+ * receipts.
  *
  *   format                    submit_sm_resp      receipt
  *   decimal                   1000000001          1000000001
@@ -52,7 +53,10 @@ export function idWritingOf(format: IdFormat): IdWriting {
 
 const HALF = 100_000_000;
 
-/** Writes the digits of an integer below 10^8, at least `digits` of them; returns the offset after them. */
+/**
+ * Writes the digits of an integer below 10^8, at least `digits` of them; returns the offset after
+ * them.
+ */
 function writeDigits(out: Uint8Array, at: number, value: number, digits: number): number {
   let length = digits;
   for (let rest = value, i = 0; rest > 0; i++) {
@@ -68,7 +72,10 @@ function writeDigits(out: Uint8Array, at: number, value: number, digits: number)
   return at + length;
 }
 
-/** Writes a whole number below 2^53 in decimal, with leading zeros up to `digits`; returns the offset after it. */
+/**
+ * Writes a whole number below 2^53 in decimal, with leading zeros up to `digits`; returns the
+ * offset after it.
+ */
 export function writeDecimal(out: Uint8Array, at: number, value: number, digits = 1): number {
   if (value < HALF) return writeDigits(out, at, value, digits);
   const high = Math.floor(value / HALF);
@@ -118,7 +125,10 @@ function writeUuid(out: Uint8Array, at: number, value: number): number {
   return writeHexWord(out, p, Math.imul(third, 0x85eb_ca6b), 8);
 }
 
-/** Writes an id in one writing of `IdWriting`; returns the offset after it. Needs ID_LENGTH_MAX octets of room. */
+/**
+ * Writes an id in one writing of `IdWriting`; returns the offset after it. Needs ID_LENGTH_MAX
+ * octets of room.
+ */
 export function writeMessageId(
   out: Uint8Array,
   at: number,

@@ -1,8 +1,9 @@
 /**
- * What an operator simulator can be told: defaults, the little languages of mixes and ranges, and their bounds.
+ * What an operator simulator can be told: defaults, the little languages of mixes and ranges, and
+ * their bounds.
  *
- * Shares are fractions in [0, 1]. Cold path: everything here throws RangeError on nonsense. Pure; any thread may
- * call it.
+ * Shares are fractions in [0, 1]. Cold path: everything here throws RangeError on nonsense. Pure;
+ * any thread may call it.
  */
 import { COMMAND_STATUS, MESSAGE_STATE, PDU_LENGTH_MAX_DEFAULT } from "../codec/index.ts";
 import { ID_FORMATS, type IdFormat } from "./message-id.ts";
@@ -109,7 +110,10 @@ export const SMSC_DEFAULTS: SmscOptions = {
   logFile: null,
 };
 
-/** Longest delay: a wheel tick is a millisecond in a signed 32-bit integer, of which half may lie ahead. */
+/**
+ * Longest delay: a wheel tick is a millisecond in a signed 32-bit integer, of which half may lie
+ * ahead.
+ */
 const DELAY_MS_MAX = 0x3fff_ffff;
 
 function requireInteger(name: string, value: number, min: number, max: number): void {
@@ -133,7 +137,9 @@ function requireOptional(name: string, value: number | null, max: number): void 
   if (value !== null) requireInteger(name, value, 1, max);
 }
 
-/** Fills what is missing with defaults and checks every bound; throws RangeError naming the option. */
+/**
+ * Fills what is missing with defaults and checks every bound; throws RangeError naming the option.
+ */
 export function resolveSmscOptions(given: Partial<SmscOptions>): SmscOptions {
   const options: SmscOptions = { ...SMSC_DEFAULTS, ...given };
   requireInteger("port", options.port, 0, 65_535);
@@ -232,7 +238,9 @@ export function parseOutcomes(text: string): Outcome[] {
   });
 }
 
-/** "0x58=5%,0x0b=1%": a command_status by number or by name, and the percentage of submits it meets. */
+/**
+ * "0x58=5%,0x0b=1%": a command_status by number or by name, and the percentage of submits it meets.
+ */
 export function parseRefusals(text: string): Refusal[] {
   return pairsOf("refuse", text).map(([code, share]) => {
     const named = (COMMAND_STATUS as Readonly<Record<string, number>>)[code];

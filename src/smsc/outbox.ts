@@ -3,13 +3,16 @@
  *
  *   fill: bytes[0, used)  ──flush──►  socket.write  ··· onDrain ···►  free again
  *
- * So everything answered within one readable chunk leaves in one write, and a peer that does not read stops us
- * at two full buffers. One thread.
+ * So everything answered within one readable chunk leaves in one write, and a peer that does not
+ * read stops us at two full buffers. One thread.
  */
 import type { Socket } from "../environment.ts";
 
 /** Octets of each buffer: the answers to a whole 64 KB chunk fit. */
 export const OUTBOX_BYTES = 65_536;
+
+/** Room that any answer fits in. */
+export const ANSWER_LENGTH_MAX = 128;
 
 export class Outbox {
   /** Encode at bytes[used] after `hasRoom`, then add the length to `used`. */
@@ -27,7 +30,10 @@ export class Outbox {
     return this.used === 0 && !this.#isInFlight;
   }
 
-  /** Writes what was encoded, unless an earlier write is still under way; returns the octets written. */
+  /**
+   * Writes what was encoded, unless an earlier write is still under way; returns the octets
+   * written.
+   */
   flush(socket: Socket): number {
     const length = this.used;
     if (length === 0 || this.#isInFlight) return 0;

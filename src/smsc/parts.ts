@@ -3,9 +3,10 @@
  *
  *   16,384 entries of 13 words: hash 2 | total | seen | tick | parts seen, 256 bits
  *
- * An entry is found by a 64-bit hash of account, addresses, reference and total, within eight neighbours; if none
- * is free, the oldest goes, and counts as incomplete if it was. Complete messages stay for a while, so that a part
- * that comes again is recognised. The table is made when the first part arrives. One thread.
+ * An entry is found by a 64-bit hash of account, addresses, reference and total, within eight
+ * neighbours; if none is free, the oldest goes, and counts as incomplete if it was. Complete
+ * messages stay for a while, so that a part that comes again is recognised. The table is made when
+ * the first part arrives. One thread.
  */
 
 export const PART_NEW = 0;
@@ -27,8 +28,8 @@ export class PartsWatch {
   #words: Int32Array | null = null;
 
   /**
-   * Notes that part `index` (from 1) of `total` was accepted at `tick`. `hash` and `hash2` identify the message.
-   * Returns PART_NEW or PART_DUPLICATE.
+   * Notes that part `index` (from 1) of `total` was accepted at `tick`. `hash` and `hash2` identify
+   * the message. Returns PART_NEW or PART_DUPLICATE.
    */
   note(hash: number, hash2: number, total: number, index: number, tick: number): number {
     this.#words ??= new Int32Array(ENTRIES * ENTRY_WORDS);

@@ -1,8 +1,10 @@
 /**
- * Seeded draws: a 32-bit state that steps by a constant and is scrambled into each draw (Mulberry32).
+ * Seeded draws: a 32-bit state that steps by a constant and is scrambled into each draw
+ * (Mulberry32).
  *
- * A session keeps its state as one integer, so a draw allocates nothing, and what a session does depends on its
- * own seed and its own submits only, not on how sessions interleave. Pure; any thread may call it.
+ * A session keeps its state as one integer, so a draw allocates nothing, and what a session does
+ * depends on its own seed and its own submits only, not on how sessions interleave. Pure; any
+ * thread may call it.
  */
 import type { Random } from "../environment.ts";
 

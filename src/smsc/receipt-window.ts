@@ -1,7 +1,8 @@
 /**
  * The receipts a session has sent and not seen answered, found by sequence_number.
  *
- *   jobs[sequence & mask], sequences[sequence & mask]      four times as many places as the window allows
+ *   jobs[sequence & mask], sequences[sequence & mask]      four times as many places as the window
+ *   allows
  *
  * A place still taken by an old receipt closes the window like a full count. One session owns it.
  */

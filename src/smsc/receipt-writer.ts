@@ -1,10 +1,13 @@
 /**
- * Writes a receipt: a deliver_sm in the text layout of the spec's appendix B, with both receipt TLVs.
+ * Writes a receipt: a deliver_sm in the text layout of the spec's appendix B, with both receipt
+ * TLVs.
  *
- *   id:IIIIIIIIII sub:001 dlvrd:DDD submit date:YYMMDDhhmm done date:YYMMDDhhmm stat:DDDDDDD err:EEE text:…
+ *   id:IIIIIIIIII sub:001 dlvrd:DDD submit date:YYMMDDhhmm done date:YYMMDDhhmm stat:DDDDDDD
+ *   err:EEE text:…
  *   receipted_message_id (001E) · message_state (0427)
  *
- * Source and destination are the original's, swapped. Dates are UTC. One writer belongs to one thread.
+ * Source and destination are the original's, swapped. Dates are UTC. One writer belongs to one
+ * thread.
  */
 import {
   COMMAND_ID,
@@ -59,8 +62,9 @@ export class ReceiptWriter {
   readonly #stampMinutes = new Float64Array(STAMPS).fill(-1);
 
   /**
-   * Encodes the receipt of `job` into `out` and returns its length. Needs RECEIPT_LENGTH_MAX octets of room.
-   * `idWriting` is how the id is written, `doneMinute` the minute of the final state since the Unix epoch.
+   * Encodes the receipt of `job` into `out` and returns its length. Needs RECEIPT_LENGTH_MAX octets
+   * of room. `idWriting` is how the id is written, `doneMinute` the minute of the final state since
+   * the Unix epoch.
    */
   write(
     out: Uint8Array,

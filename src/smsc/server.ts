@@ -1,8 +1,9 @@
 /**
  * The operator simulator behind real TCP: listener, sockets, timer, log file.
  *
- * The one file of this folder that touches the outside world. `startSmsc` is for the demo, tests and benches in
- * process and for `smsgw smsc`; everything runs on the event loop of the calling thread.
+ * The one file of this folder that touches the outside world. `startSmsc` is for the demo, tests
+ * and benches in process and for `smsgw smsc`; everything runs on the event loop of the calling
+ * thread.
  */
 import { closeSync, openSync, writeSync } from "node:fs";
 import { type AddressInfo, createServer, type Server, type Socket as TcpSocket } from "node:net";
@@ -23,7 +24,9 @@ export interface RunningSmsc {
   stats(): SmscStats;
   /** Cuts every connection without a word; the listener stays. */
   dropConnections(): void;
-  /** Unbinds from all peers, stops listening, writes out the log; resolves with the final counts. */
+  /**
+   * Unbinds from all peers, stops listening, writes out the log; resolves with the final counts.
+   */
   close(): Promise<SmscStats>;
 }
 
@@ -98,7 +101,7 @@ class NetSocket implements Socket {
   }
 }
 
-function processClock(): Clock {
+function realClock(): Clock {
   const wallStartMs = Date.now() - performance.now();
   return {
     monotonicMs: () => performance.now(),
@@ -153,13 +156,13 @@ function listen(server: Server, host: string, port: number): Promise<number> {
 }
 
 /**
- * Starts a simulator and resolves when it listens. Throws RangeError for bad options, and rejects with the error of
- * the listener or the log file. The log is appended to.
+ * Starts a simulator and resolves when it listens. Throws RangeError for bad options, and rejects
+ * with the error of the listener or the log file. The log is appended to.
  */
 export async function startSmsc(given: Partial<SmscOptions> = {}): Promise<RunningSmsc> {
   const options = resolveSmscOptions(given);
   const seed = options.seed ?? Math.floor(Math.random() * DRAW_RANGE);
-  const clock = processClock();
+  const clock = realClock();
   const logFd = options.logFile === null ? null : openSync(options.logFile, "a");
   const witness =
     logFd === null ? null : new Witness((bytes, start, end) => writeAll(logFd, bytes, start, end));

@@ -5,9 +5,9 @@
  *     │                └──── our own unbind ──► leaving ──► unbound ──► over
  *     └── bad length, at any time ──► ending (nothing more is read, output still leaves) ──► over
  *
- * All change of state happens in the calls of SocketEvents and in `sweep`, `answerSubmit` and `sendReceipt`, which
- * the engine makes. A peer that does not read fills two buffers; then its own requests are no longer read. One
- * thread.
+ * All change of state happens in the calls of SocketEvents and in `sweep`, `answerSubmit` and
+ * `sendReceipt`, which the engine makes. A peer that does not read fills two buffers; then its own
+ * requests are no longer read. One thread.
  */
 import {
   type BindRequest,
@@ -23,25 +23,21 @@ import {
   HEADER_LENGTH,
   INTERFACE_VERSION,
   isResponseId,
-  nextSequenceNumber,
   readCommandId,
   readCommandStatus,
   readSequenceNumber,
   recogniseForeign,
   responseIdOf,
   SEQUENCE_NUMBER_MAX,
-  statusClassOf,
 } from "../codec/index.ts";
 import type { Socket, SocketEvents } from "../environment.ts";
 import type { Account, Receiver } from "./account.ts";
 import { PROTOCOL_ERROR } from "./counters.ts";
 import { FrameReader, type PduSink } from "./frame-reader.ts";
 import type { Intake, Submitter } from "./intake.ts";
-import { JOB_FLAG_DUPLICATE, JOB_NONE, JOB_WORD } from "./job-pool.ts";
-import { Outbox } from "./outbox.ts";
+import { ANSWER_LENGTH_MAX, Outbox } from "./outbox.ts";
 import { drawOf, STATE_STEP } from "./random.ts";
-import { RECEIPT_LENGTH_MAX } from "./receipt-writer.ts";
-import { ReceiptWindow } from "./receipt-window.ts";
+import { ReceiptFlow } from "./receipt-flow.ts";
 import type { Flushable, SmscShared } from "./shared.ts";
 
 export const SESSION_STATE = {
@@ -63,17 +59,8 @@ export interface SessionOwner {
   forget(session: SmscSession): void;
 }
 
-/** Room that any answer fits in. */
-const ANSWER_LENGTH_MAX = 128;
 /** How far back a used sequence_number is recognised. */
 const SEQUENCES_KEPT = 4096;
-/** A receipt is given up after so many attempts. */
-const RECEIPT_ATTEMPTS_MAX = 10;
-/** Until a receipt that was answered with a transient status is sent again. */
-const RECEIPT_RETRY_MS = 1000;
-/** Until the second copy of a receipt that is to be sent twice. */
-const DUPLICATE_AFTER_MS = 5;
-
 export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, Flushable {
   readonly index: number;
   readonly serial: number;
@@ -84,7 +71,7 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
   readonly #socket: Socket;
   readonly #outbox = new Outbox();
   readonly #reader: FrameReader;
-  readonly #window: ReceiptWindow;
+  readonly #receipts: ReceiptFlow;
   readonly #sequences = new Int32Array(SEQUENCES_KEPT);
   readonly #openedMs: number;
   #account: Account | null = null;
@@ -92,7 +79,6 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
   #mayReceive = false;
   #random: number;
   #lastSequence = 0;
-  #nextSequence = 1;
   #lastInMs: number;
   #enquiredMs = -1;
   #isDirty = false;
@@ -107,7 +93,7 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
     this.serial = serial;
     this.#random = seed | 0;
     this.#reader = new FrameReader(owner.shared.options.pduLengthMax);
-    this.#window = new ReceiptWindow(owner.shared.options.receiptWindow);
+    this.#receipts = new ReceiptFlow(owner.shared, this.#outbox, serial);
     this.#openedMs = owner.shared.nowMs;
     this.#lastInMs = this.#openedMs;
   }
@@ -158,10 +144,7 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
     if (account !== null) {
       account.boundCount--;
       if (this.#mayReceive) account.removeReceiver(this);
-      this.#window.takeWhere(
-        () => true,
-        (job) => this.#resend(job),
-      );
+      this.#receipts.resendAll();
     }
     this.#account = null;
     this.#owner.forget(this);
@@ -226,40 +209,11 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
   }
 
   hasReceiptRoom(): boolean {
-    return (
-      this.state === SESSION_STATE.bound &&
-      this.#window.hasRoom(this.#nextSequence) &&
-      // An answer must still fit behind it.
-      this.#outbox.hasRoom(RECEIPT_LENGTH_MAX + ANSWER_LENGTH_MAX)
-    );
+    return this.state === SESSION_STATE.bound && this.#receipts.hasRoom();
   }
 
   sendReceipt(job: number): void {
-    const shared = this.#shared;
-    const { pool, counters, witness, idWriting } = shared;
-    const out = this.#outbox;
-    const sequence = this.#nextSequence;
-    this.#nextSequence = nextSequenceNumber(sequence);
-    out.used += shared.receiptWriter.write(
-      out.bytes,
-      out.used,
-      sequence,
-      pool,
-      job,
-      idWriting.receipt,
-      Math.floor(shared.wallMs / 60_000),
-    );
-    const attempt = pool.get(job, JOB_WORD.ATTEMPTS) + 1;
-    pool.set(job, JOB_WORD.ATTEMPTS, attempt);
-    pool.set(job, JOB_WORD.DUE, shared.tick);
-    this.#window.put(sequence, job);
-    counters.receiptsSent++;
-    if (witness !== null) {
-      const idLength = shared.writeId(idWriting.receipt, pool.idOf(job));
-      const state = pool.get(job, JOB_WORD.STATE);
-      const { wallMs, idBytes } = shared;
-      witness.writeReceipt(wallMs, this.serial, sequence, idBytes, idLength, state, attempt);
-    }
+    this.#receipts.send(job);
     this.#markDirty();
   }
 
@@ -463,6 +417,7 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
     this.#maySubmit = commandId !== COMMAND_ID.bind_receiver;
     this.#mayReceive = commandId !== COMMAND_ID.bind_transmitter;
     account.boundCount++;
+    this.#receipts.account = account;
     if (this.#mayReceive) account.addReceiver(this);
   }
 
@@ -470,13 +425,13 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
     const { counters } = this.#shared;
     switch (commandId) {
       case COMMAND_ID.deliver_sm_resp:
-        this.#onReceiptAnswer(status, sequence);
+        this.#receipts.onAnswer(status, sequence);
         return;
       case COMMAND_ID.generic_nack:
         counters.nacksReceived++;
         // A nack of 0 is an answer only where it names a receipt (spec 4.3).
         if (sequence !== 0)
-          this.#onReceiptAnswer(status || COMMAND_STATUS.ESME_RUNKNOWNERR, sequence);
+          this.#receipts.onAnswer(status || COMMAND_STATUS.ESME_RUNKNOWNERR, sequence);
         return;
       case COMMAND_ID.enquire_link_resp:
         return;
@@ -489,79 +444,18 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
     }
   }
 
-  #onReceiptAnswer(status: number, sequence: number): void {
-    const shared = this.#shared;
-    const { pool, counters, witness } = shared;
-    const job = this.#window.take(sequence);
-    if (job === JOB_NONE) {
-      counters.countError(PROTOCOL_ERROR.unexpected_response);
-      return;
-    }
-    if (witness !== null) {
-      const idLength = shared.writeId(shared.idWriting.receipt, pool.idOf(job));
-      const { wallMs, idBytes } = shared;
-      witness.writeReceiptAnswer(wallMs, this.serial, sequence, idBytes, idLength, status);
-    }
-    this.#account?.onRoom();
-    if (status === COMMAND_STATUS.ESME_ROK) this.#concludeReceipt(job);
-    else this.#refuseReceipt(job, status);
-  }
-
-  #concludeReceipt(job: number): void {
-    const { pool, counters, wheel, tick } = this.#shared;
-    counters.receiptsAnswered++;
-    if ((pool.get(job, JOB_WORD.FLAGS) & JOB_FLAG_DUPLICATE) === 0) {
-      pool.release(job);
-      return;
-    }
-    pool.set(job, JOB_WORD.FLAGS, 0);
-    pool.set(job, JOB_WORD.ATTEMPTS, 0);
-    counters.receiptsDuplicated++;
-    wheel.schedule(job, (tick + DUPLICATE_AFTER_MS) | 0);
-  }
-
-  #refuseReceipt(job: number, status: number): void {
-    const { pool, counters, wheel, tick } = this.#shared;
-    counters.receiptsRefused++;
-    const kind = statusClassOf(status);
-    const mayRetry = kind === "T" || kind === "B";
-    if (mayRetry && pool.get(job, JOB_WORD.ATTEMPTS) < RECEIPT_ATTEMPTS_MAX) {
-      counters.receiptsResent++;
-      wheel.schedule(job, (tick + RECEIPT_RETRY_MS) | 0);
-      return;
-    }
-    counters.receiptsAbandoned++;
-    pool.release(job);
-  }
-
-  /** A receipt that got no answer here goes back to its account. */
-  #resend(job: number): void {
-    const { pool, counters } = this.#shared;
-    if (this.#account === null || pool.get(job, JOB_WORD.ATTEMPTS) >= RECEIPT_ATTEMPTS_MAX) {
-      counters.receiptsAbandoned++;
-      pool.release(job);
-      return;
-    }
-    counters.receiptsResent++;
-    this.#account.enqueue(job);
-  }
-
   // Timers
 
   /** Looks after everything that takes longer than it should; called about once a second. */
   sweep(): void {
-    const { nowMs, options, tick, pool } = this.#shared;
+    const { nowMs, options } = this.#shared;
     if (this.isOver) return;
     if (this.state === SESSION_STATE.open && nowMs - this.#openedMs >= options.bindTimeoutMs) {
       this.#socket.destroy("no bind in time");
       this.state = SESSION_STATE.over;
       return;
     }
-    if (this.#window.count > 0) {
-      const isLate = (job: number): boolean =>
-        ((tick - pool.get(job, JOB_WORD.DUE)) | 0) >= options.receiptTimeoutMs;
-      this.#window.takeWhere(isLate, (job) => this.#resend(job));
-    }
+    this.#receipts.resendLate();
     if (options.enquireLinkIntervalMs !== null && this.state === SESSION_STATE.bound) {
       this.#watchSilence(options.enquireLinkIntervalMs);
     }
@@ -575,14 +469,8 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
       this.#socket.destroy("enquire_link was not answered");
     } else if (nowMs - this.#lastInMs >= intervalMs && this.hasAnswerRoom()) {
       this.#enquiredMs = nowMs;
-      this.#answer(COMMAND_ID.enquire_link, 0, this.#takeSequence());
+      this.#answer(COMMAND_ID.enquire_link, 0, this.#receipts.takeSequence());
     }
-  }
-
-  #takeSequence(): number {
-    const sequence = this.#nextSequence;
-    this.#nextSequence = nextSequenceNumber(sequence);
-    return sequence;
   }
 
   /** Says goodbye: unbind to a bound peer, then the end of the connection with its answer. */
@@ -591,7 +479,7 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
     if (this.state === SESSION_STATE.bound && this.hasAnswerRoom()) {
       this.state = SESSION_STATE.leaving;
       this.#maySubmit = false;
-      this.#answer(COMMAND_ID.unbind, 0, this.#takeSequence());
+      this.#answer(COMMAND_ID.unbind, 0, this.#receipts.takeSequence());
     } else {
       this.#endSoon(SESSION_STATE.unbound);
     }

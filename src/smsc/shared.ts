@@ -1,8 +1,9 @@
 /**
  * What all sessions of one simulator share: options, clock, counters, waiting jobs, scratch memory.
  *
- * The time is read once per event (`readClock`), and what an event made ready on other sessions goes out at its end
- * (`settle`), so that a chunk of a thousand PDUs costs one clock reading and one write a session. One thread.
+ * The time is read once per event (`readClock`), and what an event made ready on other sessions
+ * goes out at its end (`settle`), so that a chunk of a thousand PDUs costs one clock reading and
+ * one write a session. One thread.
  */
 import { SmView } from "../codec/index.ts";
 import type { Clock } from "../environment.ts";

@@ -1,16 +1,20 @@
 /**
- * Decides what becomes of one submit_sm: its command_status, whether it is answered, and how the message ends.
+ * Decides what becomes of one submit_sm: its command_status, whether it is answered, and how the
+ * message ends.
  *
- * The order: contract window, contract rate, magic destination, drawn refusal. With `magic`, the last four digits
- * of the destination choose:
+ * The order: contract window, contract rate, magic destination, drawn refusal. With `magic`, the
+ * last four digits of the destination choose:
  *
- *   …0000  accepted, never answered              …0058  ESME_RTHROTTLED the first time, then accepted
+ *   …0000  accepted, never answered              …0058  ESME_RTHROTTLED the first time, then
+ *   accepted
  *   …0011  ESME_RINVDSTADR, always               …0008  ESME_RSYSERR the first time, then accepted
  *   …0100  accepted, no receipt                  …010S  accepted, receipt with message_state S
- *                                                       (2 delivered 3 expired 4 deleted 5 undeliverable
+ *                                                       (2 delivered 3 expired 4 deleted 5
+ *                                                       undeliverable
  *                                                        7 unknown 8 rejected)
  *
- * "The first time" counts per destination number and is forgotten beyond 65,536 numbers. One thread.
+ * "The first time" counts per destination number and is forgotten beyond 65,536 numbers. One
+ * thread.
  */
 import { COMMAND_STATUS, readLatin1, type SmView } from "../codec/index.ts";
 import { STATE_NONE, type SmscOptions } from "./options.ts";

@@ -1,15 +1,19 @@
 /**
- * The simulator's own record of what happened: one JSON object a line, written straight into a buffer.
+ * The simulator's own record of what happened: one JSON object a line, written straight into a
+ * buffer.
  *
- *   {"t":1764111111000.250,"event":"submit","session":1,"sequence":7,"source":"ACME","destination":"447700900123",
- *    "esm_class":64,"data_coding":8,"short_message":"050003…","id":"1000000001","status":0}
- *   {"t":…,"event":"answer","session":1,"sequence":7,"id":"1000000001","status":0}        delayed answers only
+ *   {"t":1764111111000.250,"event":"submit","session":1,"sequence":7,"source":"ACME",
+ *    "destination":"447700900123","esm_class":64,"data_coding":8,"short_message":"050003…",
+ *    "id":"1000000001","status":0}
+ *   delayed answers only:
+ *   {"t":…,"event":"answer","session":1,"sequence":7,"id":"1000000001","status":0}
  *   {"t":…,"event":"receipt","session":1,"sequence":3,"id":"1000000001","state":2,"attempt":1}
  *   {"t":…,"event":"receipt_answer","session":1,"sequence":3,"id":"1000000001","status":0}
  *   {"t":…,"event":"bind"|"close"|"cut", "session":1, …}
  *
- * A submit that is accepted but, as told, never answered has "answered":false; one with TLVs has them in "tlvs". t is Unix milliseconds. The buffer
- * goes out when it is full and at each `flush`, so 50,000 lines a second cost a few large writes. One thread.
+ * A submit that is accepted but, as told, never answered has "answered":false; one with TLVs has
+ * them in "tlvs". t is Unix milliseconds. The buffer goes out when it is full and at each `flush`,
+ * so 50,000 lines a second cost a few large writes. One thread.
  */
 import { writeDecimal } from "./message-id.ts";
 
