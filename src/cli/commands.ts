@@ -11,6 +11,14 @@ export interface CommandEntry {
 
 /** By name, in the order of the help. */
 export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
+  ["start", { summary: "run the gateway", load: () => import("./start.ts") }],
+  [
+    "demo",
+    {
+      summary: "gateway and simulated operator on loopback, one message followed to delivered",
+      load: () => import("./demo.ts"),
+    },
+  ],
   ["smsc", { summary: "run a simulated operator", load: () => import("./smsc.ts") }],
   ["token", { summary: "print a development token for an app", load: () => import("./token.ts") }],
   [

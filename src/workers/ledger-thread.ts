@@ -7,9 +7,11 @@
 import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
 import { derivePools } from "../config/derive.ts";
+import { EXIT_CODES } from "../errors.ts";
 import { Dispatcher } from "../dispatch/dispatcher.ts";
 import { JournalAppender } from "../journal/appender.ts";
 import { readLastExit, startEpoch } from "../journal/data-dir.ts";
+import { DataDirError, LogCorruptionError } from "../journal/errors.ts";
 import { BlockTailer } from "../journal/log-tailer.ts";
 import { openNodeLogDirectory } from "../journal/node-log-directory.ts";
 import { ChunkedRecordLoader } from "../journal/record-loader.ts";
@@ -48,14 +50,7 @@ const log = threadLog("ledger", config.log.level);
 const directory = openNodeLogDirectory(config.node.dataDir);
 const logTable = new LogTable(memory.log);
 
-const store = openLmdbStore(join(config.node.dataDir, "ledger"), config.ledger.bytesMax);
-const cursor = readCursor(store);
-const recovered = recoverLog(directory, {
-  segmentBytes: config.journal.segmentBytes,
-  from: cursor > 0 ? cursor : null,
-});
-if (recovered.cut > 0) log.write("warn", "cut a torn tail of the log", { bytes: recovered.cut });
-const { epoch } = startEpoch(directory, config.node.name, recovered.epochSeen);
+const { store, cursor, recovered, epoch } = recover();
 const ledger = makeLedger();
 const runner: EventLoopRunner = new EventLoopRunner(
   ledger,
@@ -79,6 +74,26 @@ const readyTimer = setInterval(() => {
   clearInterval(readyTimer);
   note({ kind: "ready" });
 }, LOOK_INTERVAL_MS);
+
+/** Opens the store and recovers the log; says why and ends the thread if that is refused. */
+function recover() {
+  try {
+    const opened = openLmdbStore(join(config.node.dataDir, "ledger"), config.ledger.bytesMax);
+    const position = readCursor(opened);
+    const found = recoverLog(directory, {
+      segmentBytes: config.journal.segmentBytes,
+      from: position > 0 ? position : null,
+    });
+    if (found.cut > 0) log.write("warn", "cut a torn tail of the log", { bytes: found.cut });
+    const started = startEpoch(directory, config.node.name, found.epochSeen);
+    return { store: opened, cursor: position, recovered: found, epoch: started.epoch };
+  } catch (error) {
+    if (error instanceof LogCorruptionError || error instanceof DataDirError) {
+      note({ kind: "refused", exitCode: EXIT_CODES[error.exit].code, reason: error.message });
+    }
+    throw error;
+  }
+}
 
 function makeLedger(): Ledger {
   const pools = derivePools(config);

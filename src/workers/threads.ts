@@ -1,0 +1,91 @@
+/**
+ * Starting threads and talking with them, from the main thread.
+ */
+import { type MessagePort, Worker } from "node:worker_threads";
+import { portsOf } from "./bell-ports.ts";
+import type { LedgerAnswer, LedgerQuestion, ThreadData, ThreadNote } from "./thread-data.ts";
+
+/** A thread refused to start, with the exit code that its reason calls for. */
+export class StartRefusedError extends Error {
+  override readonly name = "StartRefusedError";
+  readonly exitCode: number;
+
+  constructor(exitCode: number, message: string) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+/** Starts the thread whose entry is `<entry>.js` in this folder. */
+export function startThread<T extends ThreadData>(
+  entry: string,
+  data: T,
+  transfer: readonly MessagePort[] = [],
+): Worker {
+  return new Worker(new URL(`./${entry}.js`, import.meta.url), {
+    workerData: data,
+    name: entry,
+    transferList: [...portsOf(data.ports), ...transfer],
+  });
+}
+
+/** The first note of `kind` from a thread; rejects if it refuses to start or ends before. */
+export function noteOf<K extends ThreadNote["kind"]>(
+  thread: Worker,
+  kind: K,
+): Promise<Extract<ThreadNote, { kind: K }>> {
+  return new Promise((resolve, reject) => {
+    const onMessage = (note: ThreadNote): void => {
+      if (note.kind === "refused") {
+        settle();
+        reject(new StartRefusedError(note.exitCode, note.reason));
+      } else if (note.kind === kind) {
+        settle();
+        resolve(note as Extract<ThreadNote, { kind: K }>);
+      }
+    };
+    const onError = (error: unknown): void => {
+      settle();
+      reject(error);
+    };
+    const settle = (): void => {
+      thread.off("message", onMessage);
+      thread.off("error", onError);
+    };
+    thread.on("message", onMessage);
+    thread.on("error", onError);
+  });
+}
+
+/** Questions to the ledger thread, bounded in number; each is answered once, or never if the process ends. */
+export class LedgerQuestions {
+  readonly #port: MessagePort;
+  readonly #waiting = new Map<number, (document: unknown) => void>();
+  #last = 0;
+
+  constructor(port: MessagePort) {
+    this.#port = port;
+    port.on("message", (answer: LedgerAnswer) => {
+      const done = this.#waiting.get(answer.question);
+      this.#waiting.delete(answer.question);
+      done?.(answer.document);
+    });
+  }
+
+  /** Asks, unless `QUESTIONS_MAX` wait already: then false, and `done` is never called. */
+  ask(
+    question: DistributiveOmit<LedgerQuestion, "question">,
+    done: (document: unknown) => void,
+  ): boolean {
+    if (this.#waiting.size >= QUESTIONS_MAX) return false;
+    this.#last += 1;
+    this.#waiting.set(this.#last, done);
+    this.#port.postMessage({ ...question, question: this.#last });
+    return true;
+  }
+}
+
+/** Questions that may wait for the ledger at once. */
+const QUESTIONS_MAX = 4096;
+
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
