@@ -46,7 +46,7 @@ interface Outcome {
   readonly senderCpuMs: number;
 }
 
-/** submit_sm written at once; small enough that several batches fit a window. */
+/** submit_sm written at once, at most a whole window. */
 const BATCH = 250;
 const WARM_UP_MS = 1000;
 
@@ -58,6 +58,7 @@ class RawSender {
   readonly #batch: Uint8Array;
   readonly #pduLength: number;
   readonly #window: number;
+  readonly #batchCount: number;
   #rest: Uint8Array = new Uint8Array(0);
   #sequence = 1;
   #outstanding = 0;
@@ -69,8 +70,10 @@ class RawSender {
     const pdu = submitPdu(plan);
     this.#pduLength = pdu.length;
     this.#window = plan.window;
-    this.#batch = new Uint8Array(pdu.length * BATCH);
-    for (let i = 0; i < BATCH; i++) this.#batch.set(pdu, i * pdu.length);
+    const batchCount = Math.min(BATCH, plan.window);
+    this.#batchCount = batchCount;
+    this.#batch = new Uint8Array(pdu.length * batchCount);
+    for (let i = 0; i < batchCount; i++) this.#batch.set(pdu, i * pdu.length);
     this.#socket = connect({ port: plan.port, host: "127.0.0.1", noDelay: true });
     this.#socket.on("data", (chunk) => this.#read(chunk));
     this.#socket.on("connect", () => this.#bind());
@@ -128,11 +131,12 @@ class RawSender {
   }
 
   #fill(): void {
-    while (this.#outstanding + BATCH <= this.#window && !this.#socket.writableNeedDrain) {
-      for (let i = 0; i < BATCH; i++) {
+    const count = this.#batchCount;
+    while (this.#outstanding + count <= this.#window && !this.#socket.writableNeedDrain) {
+      for (let i = 0; i < count; i++) {
         writeUint32(this.#batch, i * this.#pduLength + HEADER_LENGTH - 4, this.#sequence++);
       }
-      this.#outstanding += BATCH;
+      this.#outstanding += count;
       this.#socket.write(Buffer.from(this.#batch));
     }
   }
@@ -220,6 +224,7 @@ async function measure(): Promise<void> {
     window: plan.window,
     smsc_loop_busy: Number(busy.toFixed(2)),
     sender_loop_busy: Number((outcome.senderCpuMs / outcome.elapsedMs).toFixed(2)),
+    submits_seen: stats.submits,
     protocol_errors: stats.protocolErrorCount,
     rss_mb: Math.round(process.memoryUsage().rss / 1048576),
     node: process.version,
