@@ -1,0 +1,397 @@
+/**
+ * Applies the records of the log to the messages, one type a method; every one may come twice.
+ *
+ *   STARTED  ACCEPT │ SENDING  ANSWER  AMBIGUOUS  CONCLUDED │ RECEIPT
+ *            makes  │ find the message by key, merge        │ finds it by the SMSC's id
+ *
+ * Records about messages that are not here (removed by retention) are counted and change nothing. Nothing here looks
+ * at the clock: the state is a function of the log and of what the store held. The ledger's thread only.
+ */
+import { Buffer } from "node:buffer";
+import type { Log } from "../environment.ts";
+import type { RecordVisitor } from "../journal/log-reading.ts";
+import { Counter, type MetricBlock } from "../metrics/block.ts";
+import { Accept, acceptCampaignOffset, acceptIsConsistent } from "../records/accept.ts";
+import { Attempt, FLAG_MAYBE_DUP, Outcome, SMSC_ID_BYTES_MAX } from "../records/attempt.ts";
+import { Concluded, Verdict } from "../records/concluded.ts";
+import type { RecordMemory } from "../records/memory.ts";
+import { epochOf, producerOf } from "../records/message-key.ts";
+import { Receipt } from "../records/receipt.ts";
+import { Started } from "../records/started.ts";
+import { DlrMode, RecordType } from "../records/types.ts";
+import { EventKind, keepEvent, MessageState, NO_VERDICT } from "./message-state.ts";
+import type { Messages } from "./messages.ts";
+import type { LedgerMeta } from "./meta.ts";
+import {
+  finish,
+  isFinal,
+  mergeAccepted,
+  mergeAmbiguous,
+  mergeRefused,
+  mergeSending,
+  PartRecord,
+  PartState,
+} from "./part-state.ts";
+import { decideAmbiguous, expirePart, type LedgerPolicy, RecoveryRow } from "./policy.ts";
+import type { Receipts } from "./receipts.ts";
+import type { RecoveryHits } from "./recovery.ts";
+import { readHeadFields } from "./row.ts";
+
+const LOG_INTERVAL_MS = 1000;
+
+export interface RecordApplierOptions {
+  readonly messages: Messages;
+  readonly receipts: Receipts;
+  readonly meta: LedgerMeta;
+  readonly policy: LedgerPolicy;
+  readonly hits: RecoveryHits;
+  readonly metrics: MetricBlock;
+  readonly log: Log;
+  /** This run. */
+  readonly epoch: number;
+  readonly producerCount: number;
+  /** The word that names the record in hand. */
+  readonly inHand: Float64Array;
+  readonly inHandIndex: number;
+  /** Log offsets of records that were in hand at two crashes. */
+  readonly quarantined: ReadonlySet<number>;
+  /** A message that this run has to conclude as quarantined. */
+  readonly onQuarantined: (message: MessageState) => void;
+  /** Told of every attempt at a part and of every CONCLUDED: who puts messages to workers follows by them. */
+  readonly onAttempt: (message: MessageState, part: number, attempt: number) => void;
+  readonly onConcluded: (message: MessageState) => void;
+}
+
+export class RecordApplier implements RecordVisitor {
+  /** Records about messages that are not here. */
+  unknownCount = 0;
+  /** Highest sequence of this run by producer. */
+  readonly appliedSequences: Float64Array;
+  readonly #options: RecordApplierOptions;
+  /** Highest sequence by origin: a higher one is new, without asking the store. */
+  readonly #lastSequences = new Map<number, number>();
+  #bytes: Buffer = Buffer.alloc(0);
+  #unknownLogged = 0;
+  #nextLogAt = 0;
+
+  constructor(options: RecordApplierOptions) {
+    this.#options = options;
+    this.appliedSequences = new Float64Array(options.producerCount);
+  }
+
+  onRecord(
+    type: number,
+    memory: RecordMemory,
+    offset: number,
+    lengthBytes: number,
+    logOffset: number,
+  ): void {
+    const { inHand, inHandIndex, quarantined } = this.#options;
+    inHand[inHandIndex] = logOffset;
+    if (this.#bytes.buffer !== memory.bytes.buffer) {
+      this.#bytes = Buffer.from(memory.bytes.buffer, 0, memory.bytes.buffer.byteLength);
+    }
+    if (quarantined.size > 0 && quarantined.has(logOffset) && type !== RecordType.ACCEPT) {
+      this.#options.hits.count(RecoveryRow.QUARANTINED);
+      this.#options.log.write("error", "apply record", {
+        cause: "it was in hand at two crashes and is left out",
+        log_offset: logOffset,
+        record_type: type,
+      });
+      return;
+    }
+    this.#apply(type, memory, offset, lengthBytes, logOffset);
+  }
+
+  #apply(
+    type: number,
+    memory: RecordMemory,
+    offset: number,
+    lengthBytes: number,
+    logOffset: number,
+  ): void {
+    switch (type) {
+      case RecordType.ACCEPT:
+        this.#applyAccept(memory, offset, lengthBytes, logOffset);
+        break;
+      case RecordType.SENDING:
+        this.#applySending(memory.view, offset);
+        break;
+      case RecordType.ANSWER:
+        this.#applyAnswer(memory, offset);
+        break;
+      case RecordType.AMBIGUOUS:
+        this.#applyAmbiguous(memory.view, offset);
+        break;
+      case RecordType.CONCLUDED:
+        this.#applyConcluded(memory.view, offset);
+        break;
+      case RecordType.RECEIPT:
+        this.#applyReceipt(memory, offset);
+        break;
+      case RecordType.STARTED:
+        this.#applyStarted(memory.view, offset);
+        break;
+      default:
+        throw new Error(`log has a record of unknown type ${type} at ${logOffset}`);
+    }
+    this.#options.metrics.add(Counter.recordsApplied, 1);
+  }
+
+  #applyStarted(view: DataView, offset: number): void {
+    const { meta, hits, receipts } = this.#options;
+    const epoch = view.getUint32(offset + Started.EPOCH, true);
+    if (epoch <= meta.startedEpoch) return;
+    meta.startedEpoch = epoch;
+    meta.startedAt = Math.floor(view.getFloat64(offset + Started.AT, true));
+    hits.count(RecoveryRow.PARKED, receipts.parked.count);
+  }
+
+  #applyAccept(memory: RecordMemory, offset: number, lengthBytes: number, logOffset: number): void {
+    if (!acceptIsConsistent(memory, offset, lengthBytes)) {
+      throw new Error(`ACCEPT at ${logOffset} contradicts itself`);
+    }
+    const { view } = memory;
+    const { messages, quarantined, epoch } = this.#options;
+    const sequence = view.getFloat64(offset + Accept.SEQUENCE, true);
+    const origin = view.getUint32(offset + Accept.ORIGIN, true);
+    const last = this.#lastSequences.get(origin);
+    if (last === undefined || sequence <= last) {
+      if (messages.find(sequence, origin) !== null) return;
+    }
+    if (last === undefined || sequence > last) this.#lastSequences.set(origin, sequence);
+    const message = this.#newMessage(view, offset, logOffset, sequence, origin);
+    if (quarantined.size > 0 && quarantined.has(logOffset)) this.#quarantine(message);
+    messages.admit(message);
+    const producer = producerOf(origin);
+    if (epochOf(origin) === epoch && sequence > (this.appliedSequences[producer] ?? 0)) {
+      this.appliedSequences[producer] = sequence;
+    }
+  }
+
+  #newMessage(
+    view: DataView,
+    offset: number,
+    logOffset: number,
+    sequence: number,
+    origin: number,
+  ): MessageState {
+    const bytes = this.#bytes;
+    const record = view.byteOffset + offset;
+    const partCount = view.getUint8(offset + Accept.PART_COUNT);
+    const textsStart = record + Accept.PART_ENDS + 2 * partCount;
+    const textsEnd =
+      view.byteOffset +
+      acceptCampaignOffset(view, offset) +
+      view.getUint8(offset + Accept.CAMPAIGN_LENGTH);
+    const head =
+      bytes.toString("latin1", record + 8, record + Accept.PART_ENDS) +
+      bytes.toString("latin1", textsStart, textsEnd);
+    const parts: PartRecord[] = [];
+    for (let i = 0; i < partCount; i++) parts.push(new PartRecord());
+    const message = new MessageState(sequence, origin, logOffset, head, parts);
+    readHeadFields(message, bytes, record);
+    message.resolvedEpoch = epochOf(origin);
+    return message;
+  }
+
+  #quarantine(message: MessageState): void {
+    const { hits, log, onQuarantined } = this.#options;
+    hits.count(RecoveryRow.QUARANTINED);
+    log.write("error", "apply record", {
+      cause: "its ACCEPT was in hand at two crashes: the message is quarantined",
+      log_offset: message.logOffset,
+    });
+    message.verdict = Verdict.QUARANTINED;
+    for (const part of message.parts) {
+      finish(part, PartState.FAILED, Math.floor(message.acceptedAt));
+    }
+    onQuarantined(message);
+  }
+
+  #applySending(view: DataView, offset: number): void {
+    const message = this.#messageOf(view, offset);
+    if (message === null) return;
+    const part = this.#partOf(message, view, offset);
+    if (part === null) return;
+    const isNew = mergeSending(
+      part,
+      view.getUint8(offset + Attempt.ATTEMPT),
+      Math.floor(view.getFloat64(offset + Attempt.AT, true)),
+      view.getUint32(offset + Attempt.LINK_ID, true),
+      view.getUint8(offset + Attempt.SESSION),
+      (view.getUint8(offset + Attempt.FLAGS) & FLAG_MAYBE_DUP) !== 0,
+    );
+    if (isNew) this.#options.messages.settle(message);
+    this.#noteAttempt(message, view, offset);
+  }
+
+  #applyAnswer(memory: RecordMemory, offset: number): void {
+    const { view } = memory;
+    const message = this.#messageOf(view, offset);
+    if (message === null) return;
+    const at = Math.floor(view.getFloat64(offset + Attempt.AT, true));
+    this.#options.messages.settleByTime(message, at);
+    const part = this.#partOf(message, view, offset);
+    if (part === null) return;
+    const outcome = view.getUint8(offset + Attempt.OUTCOME);
+    if (outcome === Outcome.ACCEPTED) this.#applyAccepted(message, part, view, offset, at);
+    else this.#applyRefused(message, part, outcome, view, offset, at);
+    this.#noteAttempt(message, view, offset);
+  }
+
+  #applyAccepted(
+    message: MessageState,
+    part: PartRecord,
+    view: DataView,
+    offset: number,
+    at: number,
+  ): void {
+    const { messages, receipts } = this.#options;
+    const linkId = view.getUint32(offset + Attempt.LINK_ID, true);
+    const id = this.#textAt(
+      view,
+      offset + Attempt.SMSC_ID,
+      Math.min(SMSC_ID_BYTES_MAX, view.getUint8(offset + Attempt.SMSC_ID_LENGTH)),
+    );
+    const isNew = mergeAccepted(
+      part,
+      view.getUint8(offset + Attempt.ATTEMPT),
+      at,
+      linkId,
+      view.getUint8(offset + Attempt.SESSION),
+      id,
+      message.dlr === DlrMode.NONE,
+    );
+    if (!isNew) return;
+    const index = view.getUint8(offset + Attempt.PART);
+    if (!isFinal(part.state)) receipts.onAnswered(message, index, linkId, id, at);
+    else part.isSettled = true;
+    messages.settle(message);
+  }
+
+  #applyRefused(
+    message: MessageState,
+    part: PartRecord,
+    outcome: number,
+    view: DataView,
+    offset: number,
+    at: number,
+  ): void {
+    const attempt = view.getUint8(offset + Attempt.ATTEMPT);
+    const linkId = view.getUint32(offset + Attempt.LINK_ID, true);
+    const commandStatus = view.getUint32(offset + Attempt.COMMAND_STATUS, true);
+    const delay = view.getUint32(offset + Attempt.RETRY_AFTER_MS, true);
+    const dueAt = Math.min(at + delay, Math.max(at, Math.floor(message.expiresAt)));
+    const session = view.getUint8(offset + Attempt.SESSION);
+    if (!mergeRefused(part, outcome, attempt, at, linkId, session, commandStatus, dueAt)) return;
+    if (outcome !== Outcome.REJECTED) {
+      keepEvent(message, {
+        kind: outcome === Outcome.RETRY ? EventKind.RETRY : EventKind.KEPT,
+        part: view.getUint8(offset + Attempt.PART),
+        attempt,
+        at,
+        linkId,
+        commandStatus,
+      });
+    }
+    if (message.verdict !== NO_VERDICT) concludePart(message, part, at);
+    this.#options.messages.settle(message);
+  }
+
+  #applyAmbiguous(view: DataView, offset: number): void {
+    const message = this.#messageOf(view, offset);
+    if (message === null) return;
+    const part = this.#partOf(message, view, offset);
+    if (part === null) return;
+    const attempt = view.getUint8(offset + Attempt.ATTEMPT);
+    const at = Math.floor(view.getFloat64(offset + Attempt.AT, true));
+    const linkId = view.getUint32(offset + Attempt.LINK_ID, true);
+    const { policy, messages, hits } = this.#options;
+    if (mergeAmbiguous(part, attempt)) {
+      part.linkId = linkId;
+      hits.count(decideAmbiguous(policy, message, part, at));
+      const index = view.getUint8(offset + Attempt.PART);
+      const event = { kind: EventKind.AMBIGUOUS, part: index, attempt, at, linkId };
+      keepEvent(message, { ...event, commandStatus: 0 });
+      if (message.verdict !== NO_VERDICT) concludePart(message, part, at);
+    }
+    messages.settle(message);
+    this.#noteAttempt(message, view, offset);
+  }
+
+  #applyConcluded(view: DataView, offset: number): void {
+    const message = this.#messageOf(view, offset);
+    if (message === null) return;
+    const at = Math.floor(view.getFloat64(offset + Concluded.AT, true));
+    if (message.verdict === NO_VERDICT) message.verdict = view.getUint8(offset + Concluded.VERDICT);
+    for (const part of message.parts) concludePart(message, part, at);
+    this.#options.messages.settle(message);
+    this.#options.onConcluded(message);
+  }
+
+  #applyReceipt(memory: RecordMemory, offset: number): void {
+    const { view } = memory;
+    const idLength = view.getUint8(offset + Receipt.SMSC_ID_LENGTH);
+    const errorLength = view.getUint8(offset + Receipt.ERROR_LENGTH);
+    const { receipts } = this.#options;
+    receipts.onReceipt(
+      view.getUint32(offset + Receipt.LINK_ID, true),
+      this.#textAt(view, offset + Receipt.TEXTS, idLength),
+      view.getUint8(offset + Receipt.MESSAGE_STATE),
+      this.#textAt(view, offset + Receipt.TEXTS + idLength, errorLength),
+      Math.floor(view.getFloat64(offset + Receipt.AT, true)),
+    );
+    receipts.retryPinned();
+  }
+
+  #noteAttempt(message: MessageState, view: DataView, offset: number): void {
+    const part = view.getUint8(offset + Attempt.PART);
+    this.#options.onAttempt(message, part, view.getUint8(offset + Attempt.ATTEMPT));
+  }
+
+  #messageOf(view: DataView, offset: number): MessageState | null {
+    const sequence = view.getFloat64(offset + Attempt.SEQUENCE, true);
+    const origin = view.getUint32(offset + Attempt.ORIGIN, true);
+    const message = this.#options.messages.find(sequence, origin);
+    if (message === null) this.unknownCount++;
+    return message;
+  }
+
+  #partOf(message: MessageState, view: DataView, offset: number): PartRecord | null {
+    const part = message.parts[view.getUint8(offset + Attempt.PART)];
+    if (part === undefined) this.unknownCount++;
+    return part ?? null;
+  }
+
+  #textAt(view: DataView, offset: number, length: number): string {
+    if (length === 0) return "";
+    const start = view.byteOffset + offset;
+    return this.#bytes.toString("latin1", start, start + length);
+  }
+
+  /** Logs, at most once a second, what could not be applied since. `now`: wall ms. */
+  logUnknown(now: number): void {
+    if (this.unknownCount === this.#unknownLogged || now < this.#nextLogAt) return;
+    this.#nextLogAt = now + LOG_INTERVAL_MS;
+    this.#options.log.write("warn", "apply record", {
+      cause: "the message is not in the ledger; retention may have removed it",
+      records: this.unknownCount - this.#unknownLogged,
+    });
+    this.#unknownLogged = this.unknownCount;
+  }
+}
+
+/** Ends a part of a concluded message if it is not in anybody's hands. */
+function concludePart(message: MessageState, part: PartRecord, at: number): void {
+  switch (part.state) {
+    case PartState.WAITING:
+    case PartState.KEPT:
+    case PartState.RETRYING:
+    case PartState.AMBIGUOUS:
+      if (message.verdict === Verdict.EXPIRED) expirePart(part, at);
+      else finish(part, PartState.FAILED, at);
+      break;
+    default:
+  }
+}

@@ -1,0 +1,373 @@
+/**
+ * Puts messages that the ledger owns to workers: those that earlier runs left waiting, and parts that are due again.
+ *
+ *   open index ──walk, once──► whole messages ─┐
+ *   waits      ──by time─────► due parts ──────┴─► submitter ─► worker ─► SENDING in the log: it is the worker's
+ *
+ * A part is due when a refusal's delay ended or an ambiguity was resolved to a resend. At most one hand-over of due
+ * parts of a message is under way: it is kept in a map by log offset until the log shows each of its parts sent, or the
+ * submitter asks and it is not wanted any more. Nothing is handed over before STARTED of this run is visible in the store. The ledger's thread only.
+ */
+import type { DispatchEntry, WaitingOwner } from "../dispatch/dispatcher.ts";
+import { emptyDispatchEntry } from "../dispatch/dispatcher.ts";
+import type { Clock, Log } from "../environment.ts";
+import type { RecordLoader } from "../journal/log-reading.ts";
+import { Accept } from "../records/accept.ts";
+import { FLAG_MAYBE_DUP } from "../records/attempt.ts";
+import { Verdict } from "../records/concluded.ts";
+import { PARTS_ALL } from "../records/hand-over.ts";
+import { epochOf, MESSAGE_KEY_BYTES } from "../records/message-key.ts";
+import type { Conclusions } from "./conclusions.ts";
+import { type MessageState, readKeyOrigin, readKeySequence } from "./message-state.ts";
+import { type Messages, WAIT_KEY_BYTES } from "./messages.ts";
+import { isFinal, mayBeWritten, type PartRecord, PartState } from "./part-state.ts";
+import type { LedgerPolicy } from "./policy.ts";
+import { readUint48, writeUint48 } from "./row.ts";
+import { type LedgerStore, LedgerTable } from "./store.ts";
+import type { Submitter, SubmitterFactory } from "./submitter.ts";
+
+const ATTEMPT_MAX = 255;
+const LOG_INTERVAL_MS = 1000;
+
+interface HandedOver {
+  readonly sequence: number;
+  readonly origin: number;
+  /** Bit per part that the log has not shown to be sent by this hand-over. */
+  remaining: number;
+  readonly attempt: number;
+  /** CONCLUDED is staged: nothing of it is wanted any more. */
+  isConcluding: boolean;
+}
+
+export interface HandOversOptions {
+  readonly store: LedgerStore;
+  readonly messages: Messages;
+  readonly conclusions: Conclusions;
+  readonly loader: RecordLoader;
+  readonly submitterOf: SubmitterFactory;
+  readonly policy: LedgerPolicy;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly epoch: number;
+  readonly quarantined: ReadonlySet<number>;
+  /** Messages of the backlog looked at per call. */
+  readonly walkStep: number;
+  /** Due parts looked at per call. */
+  readonly dueStep: number;
+}
+
+export class HandOvers implements WaitingOwner {
+  readonly submitter: Submitter;
+  /** Whether the backlog of earlier runs is still being walked. */
+  isWalking = true;
+  readonly #options: HandOversOptions;
+  readonly #handed = new Map<number, HandedOver>();
+  readonly #entry: DispatchEntry = emptyDispatchEntry();
+  #walkFrom: Uint8Array = new Uint8Array(0);
+  /** Key of the first wait to look at. */
+  #dueFrom: Uint8Array = new Uint8Array(0);
+  /** Before, nothing behind `#dueFrom` is due (wall ms). */
+  #nextDueAt = 0;
+  #unsendable = 0;
+  #nextLogAt = 0;
+
+  constructor(options: HandOversOptions) {
+    this.#options = options;
+    this.submitter = options.submitterOf(this);
+  }
+
+  /** Hand-overs under way that differ from whole messages. */
+  get underWay(): number {
+    return this.#handed.size;
+  }
+
+  /** Hands over what there is room for; returns how many entries it looked at. */
+  doWork(wallMs: number): number {
+    const walked = this.isWalking ? this.#walk(wallMs) : 0;
+    return walked + this.#handOverDue(wallMs) + this.submitter.doWork(wallMs);
+  }
+
+  /** Waits with this time have become visible in the store. */
+  onWaitsVisible(earliestDueAt: number): void {
+    this.#nextDueAt = Math.min(this.#nextDueAt, earliestDueAt);
+    if (this.#dueFrom.length > 0 && earliestDueAt <= readUint48(this.#dueFrom, 0)) {
+      this.#rewindTo(earliestDueAt);
+    }
+  }
+
+  /** The log has attempt `attempt` at a part of this message: that part of a hand-over is the worker's. */
+  onAttempt(message: MessageState, part: number, attempt: number): void {
+    if (this.#handed.size === 0) return;
+    const handed = this.#handed.get(message.logOffset);
+    if (handed === undefined || handed.isConcluding || attempt < handed.attempt) return;
+    handed.remaining &= ~(1 << part);
+    if (handed.remaining === 0) this.#forget(message);
+  }
+
+  /** The log has CONCLUDED of this message. */
+  onConcluded(message: MessageState): void {
+    if (this.#handed.has(message.logOffset)) this.#forget(message);
+  }
+
+  /** WaitingOwner: whether a waiting message is still to be published. */
+  isWanted(logOffset: number): boolean {
+    const handed = this.#handed.get(logOffset);
+    if (handed === undefined) return true;
+    if (handed.isConcluding) return false;
+    const message = this.#options.messages.find(handed.sequence, handed.origin);
+    if (message === null) return false;
+    const { remaining } = handed;
+    const now = this.#options.clock.wallMs();
+    let wanted = 0;
+    for (let i = 0; i < message.parts.length; i++) {
+      const part = message.parts[i] as PartRecord;
+      if (isDue(part, now) && part.attempt < handed.attempt) wanted |= 1 << i;
+    }
+    if ((wanted & remaining) === remaining) return true;
+    // A late answer or a receipt has settled some of it: what is left is handed over anew.
+    this.#forget(message);
+    return false;
+  }
+
+  /** WaitingOwner: ends a waiting message whose validity is over; 0, or when it is over (wall ms). */
+  expire(logOffset: number, wallMs: number): number {
+    const { messages, loader, log } = this.#options;
+    const handed = this.#handed.get(logOffset);
+    if (handed !== undefined) {
+      const message = messages.find(handed.sequence, handed.origin);
+      if (handed.isConcluding || message === null || message.finalAt !== 0) return 0;
+      if (message.expiresAt > wallMs) return message.expiresAt;
+      return this.#conclude(message, Verdict.EXPIRED) ? 0 : message.expiresAt;
+    }
+    const at = loader.load(logOffset);
+    if (at < 0) {
+      log.write("error", "expire message", { cause: "its record cannot be read", logOffset });
+      return 0;
+    }
+    const { view } = loader.memory;
+    const expiresAt = view.getFloat64(at + Accept.EXPIRES_AT, true);
+    if (expiresAt > wallMs) return expiresAt;
+    const sequence = view.getFloat64(at + Accept.SEQUENCE, true);
+    const origin = view.getUint32(at + Accept.ORIGIN, true);
+    return this.#options.conclusions.conclude(sequence, origin, Verdict.EXPIRED) ? 0 : expiresAt;
+  }
+
+  /** Ends an open message by CONCLUDED, once; false if there is no room to stage it now. */
+  #conclude(message: MessageState, verdict: number): boolean {
+    const known = this.#handed.get(message.logOffset);
+    if (known?.isConcluding === true) return true;
+    const { sequence, origin } = message;
+    if (!this.#options.conclusions.conclude(sequence, origin, verdict)) return false;
+    this.#handed.set(message.logOffset, {
+      sequence,
+      origin,
+      remaining: 0,
+      attempt: ATTEMPT_MAX,
+      isConcluding: true,
+    });
+    return true;
+  }
+
+  /** Stages the end of a quarantined message; the walk tries again if there is no room now. */
+  concludeQuarantined(message: MessageState): void {
+    this.#conclude(message, Verdict.QUARANTINED);
+  }
+
+  /** For the sweeper: ends a message of an earlier run whose validity ended long ago and that nobody has ended. */
+  expireForgotten(message: MessageState): void {
+    if (epochOf(message.origin) === this.#options.epoch) return;
+    for (const part of message.parts) {
+      if (part.state === PartState.WAITING || part.dueAt !== 0) {
+        this.#conclude(message, Verdict.EXPIRED);
+        return;
+      }
+    }
+  }
+
+  /** Walks on through the open index: whole messages of earlier runs that wait are handed over. */
+  #walk(wallMs: number): number {
+    const { store, messages, walkStep, epoch } = this.#options;
+    const keys: number[] = [];
+    store.range(LedgerTable.OPEN, this.#walkFrom, (key) => {
+      keys.push(readKeySequence(key, 0), readKeyOrigin(key, 0));
+      return keys.length < 2 * walkStep;
+    });
+    for (let i = 0; i < keys.length; i += 2) {
+      const sequence = keys[i] as number;
+      const origin = keys[i + 1] as number;
+      if (epochOf(origin) !== epoch) {
+        const message = messages.find(sequence, origin);
+        if (message !== null && !this.#takeUp(message, wallMs)) {
+          this.#walkFrom = messageKey(sequence, origin, 0);
+          return i / 2;
+        }
+      }
+      this.#walkFrom = messageKey(sequence, origin, 1);
+    }
+    if (keys.length < 2 * walkStep) this.isWalking = false;
+    return keys.length / 2;
+  }
+
+  /** Hands a message over as a whole if that is its turn; false if there is no room now. */
+  #takeUp(message: MessageState, wallMs: number): boolean {
+    if (message.finalAt !== 0) return true;
+    if (this.#options.quarantined.has(message.logOffset)) {
+      return this.#conclude(message, Verdict.QUARANTINED);
+    }
+    for (const part of message.parts) {
+      if (part.state !== PartState.WAITING || part.dueAt !== 0) return true;
+    }
+    if (wallMs >= message.expiresAt) return this.#conclude(message, Verdict.EXPIRED);
+    return this.#submit(message, PARTS_ALL, 1, 0, 0);
+  }
+
+  #handOverDue(wallMs: number): number {
+    if (wallMs < this.#nextDueAt) return 0;
+    const { store, messages, dueStep } = this.#options;
+    const keys: Uint8Array[] = [];
+    let nextDueAt = Number.POSITIVE_INFINITY;
+    store.range(LedgerTable.WAITS, this.#dueFrom, (key) => {
+      nextDueAt = readUint48(key, 0);
+      if (nextDueAt > wallMs) return false;
+      keys.push(Uint8Array.from(key));
+      return keys.length < dueStep;
+    });
+    this.#nextDueAt =
+      keys.length < dueStep && nextDueAt <= wallMs ? Number.POSITIVE_INFINITY : nextDueAt;
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i] as Uint8Array;
+      const message = messages.find(readKeySequence(key, 6), readKeyOrigin(key, 6));
+      if (message !== null && !this.#handOverParts(message, wallMs)) {
+        this.#dueFrom = key;
+        this.#nextDueAt = 0;
+        return i;
+      }
+      this.#dueFrom = after(key);
+    }
+    return keys.length;
+  }
+
+  /** Hands over the parts that are due together; false if there is no room now. */
+  #handOverParts(message: MessageState, wallMs: number): boolean {
+    if (this.#handed.has(message.logOffset)) return true;
+    const first = message.parts.find((part) => isDue(part, wallMs));
+    if (first === undefined) return true;
+    if (this.#options.quarantined.has(message.logOffset)) {
+      return this.#conclude(message, Verdict.QUARANTINED);
+    }
+    if (wallMs >= message.expiresAt) return this.#conclude(message, Verdict.EXPIRED);
+    // Flags are the hand-over's: parts that may arrive twice go apart from those that cannot.
+    const isDuplicate = mayArriveTwice(first);
+    let parts = 0;
+    let attempt = 0;
+    for (let i = 0; i < message.parts.length; i++) {
+      const part = message.parts[i] as PartRecord;
+      if (!isDue(part, wallMs) || mayArriveTwice(part) !== isDuplicate) continue;
+      parts |= 1 << i;
+      attempt = Math.max(attempt, part.attempt);
+    }
+    const next = Math.min(ATTEMPT_MAX, attempt + 1);
+    const flags = isDuplicate ? FLAG_MAYBE_DUP : 0;
+    const { sequence, origin } = message;
+    const handed = { sequence, origin, remaining: parts, attempt: next, isConcluding: false };
+    this.#handed.set(message.logOffset, handed);
+    if (this.#submit(message, parts, next, flags, this.#linkFor(message, parts))) return true;
+    // Concluded for want of a pool, or no room: then the entry would stand in the way.
+    if (this.#handed.get(message.logOffset) === handed) this.#handed.delete(message.logOffset);
+    return false;
+  }
+
+  /** Submits, or concludes if the pool is gone. False if there is no room now. */
+  #submit(
+    message: MessageState,
+    parts: number,
+    attempt: number,
+    flags: number,
+    linkId: number,
+  ): boolean {
+    const { policy } = this.#options;
+    const poolIndex = policy.poolIndexById.get(message.poolId);
+    if (poolIndex === undefined) {
+      this.#handed.delete(message.logOffset);
+      if (!this.#conclude(message, Verdict.UNSENDABLE)) return false;
+      this.#logUnsendable(message);
+      return true;
+    }
+    const entry = this.#entry;
+    entry.logOffset = message.logOffset;
+    entry.poolIndex = poolIndex;
+    entry.priority = message.priority;
+    entry.appIndex = policy.appIndexById.get(message.appId) ?? 0;
+    entry.attempt = attempt;
+    entry.parts = parts;
+    entry.flags = flags;
+    entry.linkId = linkId;
+    entry.expiresAtMs = message.expiresAt;
+    return this.submitter.submit(entry, null, 0, 0);
+  }
+
+  /** The link that these parts must take: that of the others, or the one that kept them; 0 for any. */
+  #linkFor(message: MessageState, parts: number): number {
+    const { ambiguousByLink } = this.#options.policy;
+    let linkId = 0;
+    for (let i = 0; i < message.parts.length; i++) {
+      const part = message.parts[i] as PartRecord;
+      const isHanded = (parts & (1 << i)) !== 0;
+      const binds = isHanded ? part.state === PartState.KEPT : part.attempt > 0;
+      if (binds && ambiguousByLink.has(part.linkId)) linkId = part.linkId;
+    }
+    return linkId;
+  }
+
+  #forget(message: MessageState): void {
+    this.#handed.delete(message.logOffset);
+    let earliest = Number.POSITIVE_INFINITY;
+    for (const part of message.parts) {
+      if (part.dueAt !== 0 && part.dueAt < earliest) earliest = part.dueAt;
+    }
+    if (earliest !== Number.POSITIVE_INFINITY) this.onWaitsVisible(earliest);
+  }
+
+  #rewindTo(dueAt: number): void {
+    const key = new Uint8Array(WAIT_KEY_BYTES);
+    writeUint48(key, 0, dueAt);
+    this.#dueFrom = key;
+  }
+
+  #logUnsendable(message: MessageState): void {
+    this.#unsendable++;
+    const now = this.#options.clock.wallMs();
+    if (now < this.#nextLogAt) return;
+    this.#nextLogAt = now + LOG_INTERVAL_MS;
+    this.#options.log.write("error", "hand message over", {
+      cause: "its pool is not in the configuration any more: it fails",
+      pool: message.poolId,
+      messages: this.#unsendable,
+    });
+    this.#unsendable = 0;
+  }
+}
+
+function isDue(part: PartRecord, wallMs: number): boolean {
+  return part.dueAt !== 0 && part.dueAt <= wallMs && !isFinal(part.state);
+}
+
+function mayArriveTwice(part: PartRecord): boolean {
+  return mayBeWritten(part) || part.maybeDup;
+}
+
+function messageKey(sequence: number, origin: number, extra: number): Uint8Array {
+  const key = new Uint8Array(MESSAGE_KEY_BYTES + extra);
+  const view = new DataView(key.buffer);
+  view.setUint32(0, Math.floor(sequence / 0x100000000));
+  view.setUint32(4, sequence >>> 0);
+  view.setUint32(8, origin);
+  return key;
+}
+
+/** The first key behind `key`. */
+function after(key: Uint8Array): Uint8Array {
+  const next = new Uint8Array(key.length + 1);
+  next.set(key);
+  return next;
+}

@@ -1,0 +1,338 @@
+/**
+ * The ledger: reads the log front to back, knows the state of every message, and puts back on the way what it owns.
+ *
+ *   log ─tail─► apply ─► messages in memory ─every flush─► one commit of the store ─► visible ─► flushed
+ *                 │             ▲    │                         states, open index, waits, receipts, books, cursor
+ *                 │             │    └─ due or left over ─► submitter ─► workers
+ *                 └─ STARTED, CONCLUDED of its own come back through the log
+ *
+ * The store always holds exactly the state behind its cursor, so after a crash the log from there gives the rest. An
+ * agent: one thread calls `doWork` again and again; it runs under test/sim as well, with everything injected.
+ */
+import type { Clock, Log, Random } from "../environment.ts";
+import type { CommitVisitor, JournalAppender } from "../journal/appender.ts";
+import type { LogTailer, RecordLoader } from "../journal/log-reading.ts";
+import { LIFE_BYTES_PER_PART } from "../journal/space.ts";
+import { Counter, type MetricBlock } from "../metrics/block.ts";
+import { type MessageKey, PRODUCER_COUNT_MAX } from "../records/message-key.ts";
+import { LogWord, type LogTable } from "../tables/log-table.ts";
+import { RecordApplier } from "./apply.ts";
+import { type BooksSummary, summarise } from "./books.ts";
+import { Conclusions } from "./conclusions.ts";
+import { HandOvers } from "./hand-overs.ts";
+import type { MessageState } from "./message-state.ts";
+import { Messages } from "./messages.ts";
+import { encodeMeta, type LedgerMeta, META_KEY, readMeta } from "./meta.ts";
+import type { LedgerPolicy } from "./policy.ts";
+import { documentOf, type MessageDocument, type QueueReason } from "./queries.ts";
+import { Receipts } from "./receipts.ts";
+import { RecoveryHits } from "./recovery.ts";
+import { type LedgerStore, LedgerTable } from "./store.ts";
+import type { SubmitterFactory } from "./submitter.ts";
+import { Upkeep } from "./upkeep.ts";
+
+/** Bounds of the ledger's memory and of one call of `doWork`. */
+export interface LedgerLimits {
+  readonly flushIntervalMs: number;
+  /** Changed messages at which a flush does not wait for its time. */
+  readonly dirtyMax: number;
+  /** Changed messages at which the log is not read on until a flush is visible. */
+  readonly dirtyStop: number;
+  /** Messages in memory, changed ones not counted. */
+  readonly cacheMax: number;
+  readonly pollBytes: number;
+  readonly parkedMax: number;
+  readonly generationEntriesMax: number;
+  readonly walkStep: number;
+  readonly dueStep: number;
+  /** Between steps of sweep, retention and receipts. */
+  readonly upkeepIntervalMs: number;
+}
+
+export const LEDGER_LIMITS: LedgerLimits = {
+  flushIntervalMs: 200,
+  dirtyMax: 16_384,
+  dirtyStop: 65_536,
+  cacheMax: 65_536,
+  pollBytes: 256 * 1024,
+  parkedMax: 262_144,
+  generationEntriesMax: 262_144,
+  walkStep: 2048,
+  dueStep: 512,
+  upkeepIntervalMs: 100,
+};
+
+export interface LedgerOptions {
+  readonly node: string;
+  /** This run. */
+  readonly epoch: number;
+  /** Reads from `readCursor(store)` on. */
+  readonly tailer: LogTailer;
+  readonly loader: RecordLoader;
+  readonly appender: JournalAppender;
+  readonly store: LedgerStore;
+  readonly submitterOf: SubmitterFactory;
+  readonly logTable: LogTable;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: MetricBlock;
+  readonly inHand: Float64Array;
+  readonly inHandIndex: number;
+  readonly quarantined: ReadonlySet<number>;
+  readonly policy: LedgerPolicy;
+  readonly limits?: Partial<LedgerLimits>;
+  /** Why messages of a pool and priority wait, if that is known. */
+  readonly queueReasonOf?: (poolIndex: number, priority: number) => QueueReason | null;
+}
+
+export interface LedgerStatus {
+  readonly applied: number;
+  readonly flushed: number;
+  readonly books: BooksSummary;
+  readonly cached: number;
+  readonly dirty: number;
+  readonly parked: number;
+  readonly hand_overs: number;
+  readonly recovering: boolean;
+  readonly unknown_records: number;
+  readonly store_bytes: number;
+  readonly receipt_index: { entries: number; generations: number; bytes: number };
+  readonly links: ReturnType<Receipts["links"]["summary"]>;
+}
+
+/** One commit on its way to the disk. */
+interface Flight {
+  readonly number: number;
+  readonly messages: readonly MessageState[];
+  readonly earliestDueAt: number;
+  readonly cursor: number;
+  readonly releasable: number;
+  readonly startedEpoch: number;
+}
+
+const NOTHING_TO_VISIT: CommitVisitor = { onCommitted: () => undefined };
+
+export class Ledger {
+  /** Rows of the recovery table that this run has met. */
+  readonly hits = new RecoveryHits();
+  readonly #options: LedgerOptions;
+  readonly #limits: LedgerLimits;
+  readonly #meta: LedgerMeta;
+  readonly #messages: Messages;
+  readonly #receipts: Receipts;
+  readonly #applier: RecordApplier;
+  readonly #conclusions: Conclusions;
+  readonly #handOvers: HandOvers;
+  readonly #upkeep: Upkeep;
+  /** Committed, not visible yet; then visible, not flushed yet. */
+  #inFlight: Flight | null = null;
+  #unflushed: Flight[] = [];
+  #flushedCursor: number;
+  #committedCursor: number;
+  #isStartStaged = false;
+  #isStartVisible = false;
+  #isChanged = false;
+  #mustFlush = false;
+  #nextFlushAt = 0;
+  #nextUpkeepAt = 0;
+
+  constructor(options: LedgerOptions) {
+    this.#options = options;
+    const { store, log, policy, metrics, clock, appender } = options;
+    const limits = { ...LEDGER_LIMITS, ...options.limits };
+    this.#limits = limits;
+    const meta = readMeta(store);
+    if (meta.seed === 0) meta.seed = 1 + Math.floor(options.random() * 0xfffffffe);
+    this.#meta = meta;
+    this.#flushedCursor = meta.cursor;
+    this.#committedCursor = meta.cursor;
+    const onPartFinal = (message: MessageState, part: number): void =>
+      this.#receipts.onPartFinal(message, part);
+    const { hits } = this;
+    const { cacheMax } = limits;
+    const messages = new Messages({ store, meta, policy, hits, cacheMax, onPartFinal });
+    this.#messages = messages;
+    this.#receipts = new Receipts({ ...limits, ...policy, store, meta, messages, metrics, log });
+    const conclusions = new Conclusions(appender, clock, metrics);
+    this.#conclusions = conclusions;
+    const { walkStep, dueStep } = limits;
+    const handOvers = new HandOvers({ ...options, messages, conclusions, walkStep, dueStep });
+    this.#handOvers = handOvers;
+    this.#applier = new RecordApplier({
+      ...options,
+      messages,
+      receipts: this.#receipts,
+      meta,
+      hits,
+      producerCount: PRODUCER_COUNT_MAX,
+      onQuarantined: (message) => handOvers.concludeQuarantined(message),
+      onAttempt: (message, part, attempt) => handOvers.onAttempt(message, part, attempt),
+      onConcluded: (message) => handOvers.onConcluded(message),
+    });
+    this.#upkeep = new Upkeep({ store, meta, messages, handOvers, policy });
+    this.#publishWords();
+    options.logTable.store(LogWord.LEDGER_FLUSHED, meta.cursor);
+    options.logTable.store(LogWord.RELEASABLE, Math.min(meta.cursor, meta.holds.lowest()));
+  }
+
+  /** One bounded round; returns how much it did, 0 if the thread may sleep until it is woken. */
+  doWork(): number {
+    const { appender, clock, node, epoch } = this.#options;
+    const now = clock.wallMs();
+    if (!this.#isStartStaged) this.#isStartStaged = this.#conclusions.start(node, epoch);
+    let work = appender.pollCommitted(NOTHING_TO_VISIT);
+    this.#followCommits();
+    work += this.#readLog();
+    if (this.#isStartVisible) work += this.#handOvers.doWork(now);
+    if (now >= this.#nextUpkeepAt) {
+      this.#nextUpkeepAt = now + this.#limits.upkeepIntervalMs;
+      work += this.#keepUp(now);
+    }
+    if (this.#isFlushDue(now)) this.#flush(now);
+    this.#followCommits();
+    this.#messages.cache.evict(this.#options.store.visibleCommit);
+    this.#conclusions.publish();
+    return work;
+  }
+
+  /** To be called every few milliseconds by the thread's timer, before `doWork`. */
+  onTick(): void {
+    this.#followCommits();
+  }
+
+  /** Whether STARTED of this run is applied: from here on messages of this run are welcome. */
+  isReady(): boolean {
+    return this.#meta.startedEpoch === this.#options.epoch;
+  }
+
+  /** Whether what earlier runs left waiting is still being handed over. */
+  isRecovering(): boolean {
+    return this.#handOvers.isWalking;
+  }
+
+  /** Makes the next `doWork` flush without waiting for its time. */
+  requestFlush(): void {
+    this.#mustFlush = true;
+  }
+
+  /** The message with this key as of the last applied record; null if it is not here or is another app's. */
+  getMessage(key: MessageKey, appId: number): MessageDocument | null {
+    const message = this.#messages.find(key.sequence, key.origin);
+    if (message === null || message.appId !== appId) return null;
+    const { node, policy, queueReasonOf } = this.#options;
+    const poolIndex = policy.poolIndexById.get(message.poolId);
+    const reason = poolIndex === undefined ? null : queueReasonOf?.(poolIndex, message.priority);
+    return documentOf(node, message, reason ?? null);
+  }
+
+  /** Where the ledger stands. */
+  status(): LedgerStatus {
+    const { index, parked, links } = this.#receipts;
+    return {
+      applied: this.#options.tailer.position,
+      flushed: this.#flushedCursor,
+      books: summarise(this.#meta.books),
+      cached: this.#messages.cache.count,
+      dirty: this.#messages.cache.dirtyCount,
+      parked: parked.count,
+      hand_overs: this.#handOvers.underWay,
+      recovering: this.#handOvers.isWalking,
+      unknown_records: this.#applier.unknownCount,
+      store_bytes: this.#upkeep.storeBytes,
+      receipt_index: {
+        entries: index.entryCount,
+        generations: index.generationCount,
+        bytes: index.bytes,
+      },
+      links: links.summary(),
+    };
+  }
+
+  #readLog(): number {
+    const { tailer, inHand, inHandIndex } = this.#options;
+    if (this.#messages.cache.dirtyCount >= this.#limits.dirtyStop) return 0;
+    const records = tailer.poll(this.#applier, this.#limits.pollBytes);
+    if (records === 0) return 0;
+    inHand[inHandIndex] = -1;
+    this.#publishWords();
+    return records;
+  }
+
+  #publishWords(): void {
+    const { logTable, tailer } = this.#options;
+    const { books } = this.#meta;
+    logTable.store(LogWord.OPEN_COUNT, books.open);
+    logTable.store(LogWord.OPEN_LIFE_BYTES, books.openParts * LIFE_BYTES_PER_PART);
+    const { appliedSequences } = this.#applier;
+    for (let producer = 0; producer < appliedSequences.length; producer++) {
+      const sequence = appliedSequences[producer] as number;
+      if (sequence === 0) continue;
+      logTable.storeAppliedSequence(producer, sequence);
+    }
+    logTable.store(LogWord.LEDGER_APPLIED, tailer.position);
+  }
+
+  #keepUp(now: number): number {
+    const { store, tailer, logTable } = this.#options;
+    this.#applier.logUnknown(now);
+    let work = this.#receipts.tidy(now);
+    if (tailer.position >= logTable.load(LogWord.COMMITTED) && this.#isStartVisible) {
+      this.#upkeep.sweep(now);
+    }
+    const removed = this.#inFlight === null ? this.#upkeep.retain(now, store.visibleCommit) : 0;
+    work += removed;
+    if (work > 0) this.#isChanged = true;
+    return work;
+  }
+
+  #isFlushDue(now: number): boolean {
+    if (this.#inFlight !== null) return false;
+    const { dirtyCount } = this.#messages.cache;
+    if (dirtyCount >= this.#limits.dirtyMax) return true;
+    const isPending =
+      dirtyCount > 0 || this.#isChanged || this.#options.tailer.position !== this.#committedCursor;
+    if (!isPending) return false;
+    return this.#mustFlush || now >= this.#nextFlushAt;
+  }
+
+  #flush(now: number): void {
+    const { store, tailer, metrics } = this.#options;
+    const meta = this.#meta;
+    this.#mustFlush = false;
+    this.#isChanged = false;
+    this.#nextFlushAt = now + this.#limits.flushIntervalMs;
+    const { messages, earliestDueAt } = this.#messages.write();
+    this.#receipts.write();
+    const cursor = tailer.position;
+    meta.cursor = cursor;
+    this.#committedCursor = cursor;
+    store.put(LedgerTable.META, META_KEY, encodeMeta(meta));
+    const number = store.commit();
+    for (let i = 0; i < messages.length; i++) (messages[i] as MessageState).commit = number;
+    const releasable = Math.min(cursor, meta.holds.lowest());
+    const { startedEpoch } = meta;
+    this.#inFlight = { number, messages, earliestDueAt, cursor, releasable, startedEpoch };
+    metrics.add(Counter.ledgerCommits, 1);
+  }
+
+  #followCommits(): void {
+    const { store, logTable, epoch } = this.#options;
+    const flight = this.#inFlight;
+    if (flight !== null && store.visibleCommit >= flight.number) {
+      this.#inFlight = null;
+      this.#messages.release(flight.messages);
+      this.#handOvers.onWaitsVisible(flight.earliestDueAt);
+      if (flight.startedEpoch === epoch) this.#isStartVisible = true;
+      this.#unflushed.push({ ...flight, messages: [] });
+    }
+    while (this.#unflushed.length > 0) {
+      const oldest = this.#unflushed[0] as Flight;
+      if (store.flushedCommit < oldest.number) return;
+      this.#unflushed.shift();
+      this.#flushedCursor = oldest.cursor;
+      logTable.store(LogWord.LEDGER_FLUSHED, oldest.cursor);
+      logTable.store(LogWord.RELEASABLE, oldest.releasable);
+    }
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * The ledger's store on LMDB: one environment under `data_dir/ledger`, one named database a table.
+ *
+ *   put, remove ─► arena of this commit ─► commit(): one batch to LMDB's write thread ─► visible ─► fdatasync ─► flushed
+ *
+ * A batch is one LMDB transaction, so a crash leaves all of it or nothing. With overlapping sync, pages of the last
+ * synced state are not reused before the next one is synced: kill -9 keeps what is visible, power loss what is
+ * flushed. Values are handed over by address, so an arena rests until its commit is visible. The only file that
+ * imports lmdb; the ledger's thread only.
+ */
+import { Buffer } from "node:buffer";
+import { type Database, open, type RootDatabase } from "lmdb";
+import { LEDGER_TABLE_NAMES, type LedgerStore, type RangeVisitor } from "./store.ts";
+
+const ARENA_BYTES = 4 * 1024 * 1024;
+/** Address space, not memory or disk: LMDB remaps by itself if a store outgrows it. */
+const MAP_BYTES_MIN = 1024 * 1024 * 1024;
+
+/** Changes waiting for their commit: bytes in an arena, and where each one lies. */
+class PendingChanges {
+  arenas: Buffer[] = [];
+  used = 0;
+  readonly tables: number[] = [];
+  readonly keys: Buffer[] = [];
+  readonly values: (Buffer | null)[] = [];
+
+  keep(bytes: Uint8Array): Buffer {
+    let arena = this.arenas.at(-1);
+    if (arena === undefined || this.used + bytes.length > arena.length) {
+      arena = Buffer.allocUnsafeSlow(Math.max(ARENA_BYTES, bytes.length));
+      this.arenas.push(arena);
+      this.used = 0;
+    }
+    arena.set(bytes, this.used);
+    const kept = arena.subarray(this.used, this.used + bytes.length);
+    this.used += bytes.length;
+    return kept;
+  }
+
+  clear(): void {
+    // Arenas beyond the first are for bursts: they go.
+    this.arenas = this.arenas.slice(0, 1);
+    this.used = 0;
+    this.tables.length = 0;
+    this.keys.length = 0;
+    this.values.length = 0;
+  }
+}
+
+export class LmdbLedgerStore implements LedgerStore {
+  readonly #environment: RootDatabase<Buffer, Buffer>;
+  readonly #tables: Database<Buffer, Buffer>[];
+  #pending = new PendingChanges();
+  #spare: PendingChanges[] = [];
+  #commits = 0;
+  #visible = 0;
+  #flushed = 0;
+  #failure: unknown = null;
+  #settled: Promise<unknown> = Promise.resolve();
+
+  constructor(environment: RootDatabase<Buffer, Buffer>) {
+    this.#environment = environment;
+    this.#tables = LEDGER_TABLE_NAMES.map((name) =>
+      environment.openDB<Buffer, Buffer>({ name, encoding: "binary", keyEncoding: "binary" }),
+    );
+  }
+
+  get visibleCommit(): number {
+    if (this.#failure !== null) throw new Error("ledger store failed", { cause: this.#failure });
+    return this.#visible;
+  }
+
+  get flushedCommit(): number {
+    if (this.#failure !== null) throw new Error("ledger store failed", { cause: this.#failure });
+    return this.#flushed;
+  }
+
+  get(table: number, key: Uint8Array): Uint8Array | undefined {
+    return this.#table(table).getBinaryFast(asBuffer(key));
+  }
+
+  range(table: number, from: Uint8Array, visitor: RangeVisitor): void {
+    const entries = this.#table(table).getRange(from.length === 0 ? {} : { start: asBuffer(from) });
+    for (const { key, value } of entries) if (!visitor(key, value)) break;
+  }
+
+  put(table: number, key: Uint8Array, value: Uint8Array): void {
+    const pending = this.#pending;
+    pending.tables.push(table);
+    pending.keys.push(pending.keep(key));
+    pending.values.push(pending.keep(value));
+  }
+
+  remove(table: number, key: Uint8Array): void {
+    const pending = this.#pending;
+    pending.tables.push(table);
+    pending.keys.push(pending.keep(key));
+    pending.values.push(null);
+  }
+
+  commit(): number {
+    const changes = this.#pending;
+    this.#pending = this.#spare.pop() ?? new PendingChanges();
+    const number = ++this.#commits;
+    const visible = this.#environment.batch(() => {
+      const { tables, keys, values } = changes;
+      for (let i = 0; i < tables.length; i++) {
+        const value = values[i] as Buffer | null;
+        const table = this.#table(tables[i] as number);
+        // The batch's own promise tells of all of them.
+        if (value === null) void table.remove(keys[i] as Buffer);
+        else void table.put(keys[i] as Buffer, value);
+      }
+    });
+    this.#settled = this.#follow(number, visible, changes);
+    return number;
+  }
+
+  usedBytes(): number {
+    let pages = 0;
+    let pageSize = 4096;
+    for (const table of this.#tables) {
+      const stats = table.getStats() as Record<string, number>;
+      pageSize = stats["pageSize"] ?? pageSize;
+      for (const kind of ["treeBranchPageCount", "treeLeafPageCount", "overflowPages"]) {
+        pages += stats[kind] ?? 0;
+      }
+    }
+    return pages * pageSize;
+  }
+
+  /** Waits for what was committed, then closes the files. */
+  async close(): Promise<void> {
+    await this.#settled;
+    await this.#environment.close();
+  }
+
+  async #follow(number: number, visible: Promise<unknown>, changes: PendingChanges): Promise<void> {
+    try {
+      await visible;
+      this.#visible = Math.max(this.#visible, number);
+      changes.clear();
+      if (this.#spare.length < 2) this.#spare.push(changes);
+      await this.#environment.flushed;
+      this.#flushed = Math.max(this.#flushed, number);
+    } catch (error) {
+      this.#failure = error;
+    }
+  }
+
+  #table(table: number): Database<Buffer, Buffer> {
+    return this.#tables[table] as Database<Buffer, Buffer>;
+  }
+}
+
+/** Opens or makes the store in the directory `path`. `bytesMax`: what the ledger may come to hold. */
+export function openLmdbStore(path: string, bytesMax: number): LmdbLedgerStore {
+  const environment = open<Buffer, Buffer>({
+    path,
+    encoding: "binary",
+    keyEncoding: "binary",
+    maxDbs: LEDGER_TABLE_NAMES.length,
+    mapSize: Math.max(MAP_BYTES_MIN, 2 * bytesMax),
+    overlappingSync: true,
+    cache: false,
+    compression: false,
+    eventTurnBatching: true,
+  });
+  return new LmdbLedgerStore(environment);
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes)
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,247 @@
+/**
+ * A message as the ledger knows it, and the one table that folds its parts into its state.
+ *
+ *   any part held                                   held
+ *   else any ambiguous                              ambiguous
+ *   else any retrying                               retrying
+ *   else some sent, all others taken by the SMSC    sent          (receipts awaited)
+ *   else all parts waiting or kept                  accepted      (`queued` while something holds them up)
+ *   else any part open                              submitted     (some parts are with the operator)
+ *   all parts final: the worst of them, in the order rejected, failed, undelivered, expired, unknown, sent, delivered
+ *
+ * A message is final when all its parts are; final states are never left. The ledger's thread only.
+ */
+import { MESSAGE_KEY_BYTES } from "../records/message-key.ts";
+import { isFinal, needsBody, type PartRecord, PartState } from "./part-state.ts";
+
+export const MessageStatus = {
+  ACCEPTED: 0,
+  RETRYING: 1,
+  SUBMITTED: 2,
+  SENT: 3,
+  AMBIGUOUS: 4,
+  HELD: 5,
+  /** Final without a receipt, as asked. Final, as all below. */
+  SENT_FINAL: 6,
+  DELIVERED: 7,
+  UNDELIVERED: 8,
+  EXPIRED: 9,
+  REJECTED: 10,
+  FAILED: 11,
+  UNKNOWN: 12,
+} as const;
+
+export const MESSAGE_STATUS_COUNT = 13;
+
+/** Words of the API, by MessageStatus. */
+export const MESSAGE_STATUS = [
+  "accepted",
+  "retrying",
+  "submitted",
+  "sent",
+  "ambiguous",
+  "held",
+  "sent",
+  "delivered",
+  "undelivered",
+  "expired",
+  "rejected",
+  "failed",
+  "unknown",
+] as const;
+
+/** Rows of the fold: if a part is in a state of `any` and none is outside of `all`, the message is `is`. */
+interface FoldRow {
+  readonly any: number;
+  readonly all: number;
+  readonly is: number;
+}
+
+function bits(...states: number[]): number {
+  return states.reduce((mask, state) => mask | (1 << state), 0);
+}
+
+const P = PartState;
+const EVERY = 0xffffffff;
+const FINALS = bits(
+  P.SENT_FINAL,
+  P.DELIVERED,
+  P.UNDELIVERED,
+  P.EXPIRED,
+  P.REJECTED,
+  P.FAILED,
+  P.UNKNOWN,
+);
+const WAITING = bits(P.WAITING, P.KEPT);
+/** What the SMSC has answered positively. */
+const TAKEN = bits(P.SENT, P.SENT_FINAL, P.DELIVERED, P.UNDELIVERED);
+
+const FOLD: readonly FoldRow[] = [
+  { any: bits(P.HELD), all: EVERY, is: MessageStatus.HELD },
+  { any: bits(P.AMBIGUOUS), all: EVERY, is: MessageStatus.AMBIGUOUS },
+  { any: bits(P.RETRYING), all: EVERY, is: MessageStatus.RETRYING },
+  { any: bits(P.SENT), all: TAKEN, is: MessageStatus.SENT },
+  { any: WAITING, all: WAITING, is: MessageStatus.ACCEPTED },
+  { any: WAITING | bits(P.SENDING, P.SENT), all: EVERY, is: MessageStatus.SUBMITTED },
+  { any: bits(P.REJECTED), all: FINALS, is: MessageStatus.REJECTED },
+  { any: bits(P.FAILED), all: FINALS, is: MessageStatus.FAILED },
+  { any: bits(P.UNDELIVERED), all: FINALS, is: MessageStatus.UNDELIVERED },
+  { any: bits(P.EXPIRED), all: FINALS, is: MessageStatus.EXPIRED },
+  { any: bits(P.UNKNOWN), all: FINALS, is: MessageStatus.UNKNOWN },
+  { any: bits(P.SENT_FINAL), all: FINALS, is: MessageStatus.SENT_FINAL },
+  { any: bits(P.DELIVERED), all: FINALS, is: MessageStatus.DELIVERED },
+];
+
+/** The state of a message whose parts are in the states of `mask` (bit per PartState, not 0). */
+export function foldMask(mask: number): number {
+  for (let i = 0; i < FOLD.length; i++) {
+    const row = FOLD[i] as FoldRow;
+    if ((mask & row.any) !== 0 && (mask & ~row.all) === 0) return row.is;
+  }
+  return MessageStatus.SUBMITTED;
+}
+
+export function isFinalStatus(status: number): boolean {
+  return status >= MessageStatus.SENT_FINAL;
+}
+
+/** Value of `verdict` before the gateway gave the message up. */
+export const NO_VERDICT = 255;
+
+/** What a past event of a part was; only what the part's own fields do not show is kept. */
+export const EventKind = { RETRY: 0, KEPT: 1, AMBIGUOUS: 2 } as const;
+export const EVENT_NAMES = ["retry", "kept", "ambiguous"] as const;
+/** Further events of a message are not kept. */
+export const EVENTS_MAX = 16;
+
+export interface MessageEvent {
+  readonly kind: number;
+  readonly part: number;
+  readonly attempt: number;
+  readonly at: number;
+  readonly linkId: number;
+  readonly commandStatus: number;
+}
+
+export class MessageState {
+  readonly sequence: number;
+  readonly origin: number;
+  /** Log offset of the ACCEPT. */
+  readonly logOffset: number;
+  /** Bytes [8, 64) and the texts but UDH and body of the ACCEPT, one character a byte. */
+  readonly head: string;
+  readonly parts: PartRecord[];
+  appId = 0;
+  poolId = 0;
+  priority = 0;
+  messageClass = 0;
+  dlr = 0;
+  acceptedAt = 0;
+  expiresAt = 0;
+  status: number = MessageStatus.ACCEPTED;
+  verdict = NO_VERDICT;
+  /** Of the last part, 0 while open. */
+  finalAt = 0;
+  /** The last run whose STARTED is applied to it. */
+  resolvedEpoch = 0;
+  events: MessageEvent[] | null = null;
+  /** Bookkeeping of the cache (message-cache.ts). */
+  nextInBucket: MessageState | null = null;
+  isDirty = false;
+  isQueued = false;
+  isCached = false;
+  commit = 0;
+  /** Whether the open index in the store, as of the last flush, has it. */
+  isInOpenIndex = false;
+  /** Whether it is counted among those whose body the log must keep. */
+  holdsBody = false;
+
+  constructor(
+    sequence: number,
+    origin: number,
+    logOffset: number,
+    head: string,
+    parts: PartRecord[],
+  ) {
+    this.sequence = sequence;
+    this.origin = origin;
+    this.logOffset = logOffset;
+    this.head = head;
+    this.parts = parts;
+  }
+}
+
+/** Folds the parts anew and returns the state. */
+export function foldParts(message: MessageState): number {
+  const { parts } = message;
+  let mask = 0;
+  let finalAt = 0;
+  for (let i = 0; i < parts.length; i++) {
+    const part = parts[i] as PartRecord;
+    mask |= 1 << part.state;
+    if (part.finalAt > finalAt) finalAt = part.finalAt;
+  }
+  const status = foldMask(mask);
+  message.finalAt = isFinalStatus(status) ? finalAt : 0;
+  return status;
+}
+
+/** Whether some part is neither answered positively nor final. */
+export function wantsBody(message: MessageState): boolean {
+  const { parts } = message;
+  for (let i = 0; i < parts.length; i++) {
+    if (needsBody((parts[i] as PartRecord).state)) return true;
+  }
+  return false;
+}
+
+/** The part that made the message final: the first one whose state folds to the message's. */
+export function decidingPart(message: MessageState): PartRecord | null {
+  for (const part of message.parts) {
+    if (isFinal(part.state) && foldMask(1 << part.state) === message.status) return part;
+  }
+  return null;
+}
+
+/** Keeps an event unless it is known or there are too many. */
+export function keepEvent(message: MessageState, event: MessageEvent): void {
+  message.events ??= [];
+  if (message.events.length >= EVENTS_MAX) return;
+  for (const known of message.events) {
+    const isSame =
+      known.kind === event.kind && known.part === event.part && known.attempt === event.attempt;
+    if (isSame && known.at === event.at) return;
+  }
+  message.events.push(event);
+}
+
+/** Writes the store's key of (sequence, origin), big-endian so that keys sort by time. */
+export function writeMessageKey(
+  view: DataView,
+  offset: number,
+  sequence: number,
+  origin: number,
+): void {
+  view.setUint32(offset, Math.floor(sequence / 0x100000000));
+  view.setUint32(offset + 4, sequence >>> 0);
+  view.setUint32(offset + MESSAGE_KEY_BYTES - 4, origin);
+}
+
+export function readKeySequence(key: Uint8Array, offset: number): number {
+  return readUint32(key, offset) * 0x100000000 + readUint32(key, offset + 4);
+}
+
+export function readKeyOrigin(key: Uint8Array, offset: number): number {
+  return readUint32(key, offset + 8);
+}
+
+/** A big-endian u32 of plain bytes. */
+export function readUint32(bytes: Uint8Array, offset: number): number {
+  return (
+    (((bytes[offset] as number) << 24) |
+      ((bytes[offset + 1] as number) << 16) |
+      ((bytes[offset + 2] as number) << 8) |
+      (bytes[offset + 3] as number)) >>>
+    0
+  );
+}

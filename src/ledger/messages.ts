@@ -1,0 +1,190 @@
+/**
+ * The messages and all that follows from a change of one: fold, books, body holds, open index, waits, rows.
+ *
+ *   find ─► (load, STARTED and time applied) ─► a record changes parts ─► settle ─► … ─► write ─► next commit
+ *
+ * Everything that `write` puts into one commit is exactly the state behind the records applied so far, so that the log
+ * from the cursor on gives the same again. The ledger's thread only.
+ */
+import { Buffer } from "node:buffer";
+import { MESSAGE_KEY_BYTES } from "../records/message-key.ts";
+import { MessageCache } from "./message-cache.ts";
+import {
+  foldParts,
+  isFinalStatus,
+  type MessageState,
+  wantsBody,
+  writeMessageKey,
+} from "./message-state.ts";
+import type { LedgerMeta } from "./meta.ts";
+import type { PartRecord } from "./part-state.ts";
+import { type LedgerPolicy, settleByTime } from "./policy.ts";
+import { isUnresolved, type RecoveryHits, resolveStarted } from "./recovery.ts";
+import { decodeRow, encodeRow, ROW_BYTES_MAX, writeUint48 } from "./row.ts";
+import { type LedgerStore, LedgerTable } from "./store.ts";
+
+/** Key of a wait: due u48, message key, part. */
+export const WAIT_KEY_BYTES = 6 + MESSAGE_KEY_BYTES + 1;
+
+export interface MessagesOptions {
+  readonly store: LedgerStore;
+  readonly meta: LedgerMeta;
+  readonly policy: LedgerPolicy;
+  readonly hits: RecoveryHits;
+  readonly cacheMax: number;
+  /** Told once of every part with SMSC ids that became final. */
+  readonly onPartFinal: (message: MessageState, part: number) => void;
+}
+
+/** What one commit contains, to be followed up when it is visible. */
+export interface WrittenMessages {
+  readonly messages: readonly MessageState[];
+  /** Earliest wait among those written, wall ms; Infinity if none. */
+  readonly earliestDueAt: number;
+}
+
+export class Messages {
+  readonly cache: MessageCache;
+  readonly #options: MessagesOptions;
+  readonly #key = Buffer.alloc(MESSAGE_KEY_BYTES);
+  readonly #keyView = new DataView(this.#key.buffer, this.#key.byteOffset, MESSAGE_KEY_BYTES);
+  readonly #waitKey = Buffer.alloc(WAIT_KEY_BYTES);
+  readonly #row = Buffer.alloc(ROW_BYTES_MAX);
+  readonly #deadline = Buffer.alloc(6);
+
+  constructor(options: MessagesOptions) {
+    this.#options = options;
+    this.cache = new MessageCache(options.cacheMax);
+  }
+
+  /** The message with this key, with the last STARTED applied, or null. */
+  find(sequence: number, origin: number): MessageState | null {
+    const message = this.cache.find(sequence, origin) ?? this.#load(sequence, origin);
+    if (message === null) return null;
+    const { meta, policy, hits } = this.#options;
+    if (isUnresolved(message, meta.startedEpoch)) {
+      const isChanged = resolveStarted(policy, hits, message, meta.startedEpoch, meta.startedAt);
+      if (isChanged) this.settle(message);
+    }
+    return message;
+  }
+
+  /** Adds a new message, open or final. */
+  admit(message: MessageState): void {
+    const { books, holds } = this.#options.meta;
+    this.cache.add(message);
+    this.cache.touch(message);
+    books.noteAccepted(message.parts.length);
+    holds.hold(message.logOffset);
+    message.holdsBody = true;
+    message.status = 0;
+    this.settle(message);
+  }
+
+  /** Applies what time alone has ended by `at` (wall ms). */
+  settleByTime(message: MessageState, at: number): void {
+    if (message.finalAt !== 0 || at < message.expiresAt) return;
+    if (settleByTime(this.#options.policy, message, at)) this.settle(message);
+  }
+
+  /** Draws the consequences of changed parts. */
+  settle(message: MessageState): void {
+    const { meta, onPartFinal } = this.#options;
+    this.cache.touch(message);
+    const { parts } = message;
+    for (let i = 0; i < parts.length; i++) {
+      const part = parts[i] as PartRecord;
+      if (part.finalAt === 0 || part.isSettled) continue;
+      part.isSettled = true;
+      if (part.ids !== null) onPartFinal(message, i);
+    }
+    const wasFinal = isFinalStatus(message.status);
+    message.status = foldParts(message);
+    if (message.holdsBody && !wantsBody(message)) {
+      message.holdsBody = false;
+      meta.holds.release(message.logOffset);
+    }
+    if (!wasFinal && message.finalAt !== 0) meta.books.noteFinal(message.status, parts.length);
+  }
+
+  /** Puts every changed message into the store's next commit. */
+  write(): WrittenMessages {
+    const messages = this.cache.takeDirty();
+    let earliestDueAt = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < messages.length; i++) {
+      const dueAt = this.#writeMessage(messages[i] as MessageState);
+      if (dueAt < earliestDueAt) earliestDueAt = dueAt;
+    }
+    return { messages, earliestDueAt };
+  }
+
+  /** Lets messages of a commit that is visible now be evicted. */
+  release(written: readonly MessageState[]): void {
+    for (let i = 0; i < written.length; i++) {
+      const message = written[i] as MessageState;
+      if (!message.isDirty) this.cache.queueClean(message);
+    }
+  }
+
+  /** Removes the row of a final message in the next commit. */
+  removeRow(key: Uint8Array, message: MessageState | null): void {
+    this.#options.store.remove(LedgerTable.ROWS, key);
+    if (message !== null) this.cache.remove(message);
+  }
+
+  #writeMessage(message: MessageState): number {
+    const { store } = this.#options;
+    const key = this.#keyOf(message.sequence, message.origin);
+    const length = encodeRow(message, this.#row);
+    store.put(LedgerTable.ROWS, key, this.#row.subarray(0, length));
+    const isOpen = message.finalAt === 0;
+    if (isOpen && !message.isInOpenIndex) {
+      writeUint48(this.#deadline, 0, Math.floor(message.expiresAt));
+      store.put(LedgerTable.OPEN, key, this.#deadline);
+    } else if (!isOpen && message.isInOpenIndex) {
+      store.remove(LedgerTable.OPEN, key);
+    }
+    message.isInOpenIndex = isOpen;
+    let earliest = Number.POSITIVE_INFINITY;
+    const { parts } = message;
+    for (let i = 0; i < parts.length; i++) {
+      const part = parts[i] as PartRecord;
+      if (part.dueAt === part.storedDueAt) continue;
+      if (part.storedDueAt !== 0) {
+        store.remove(LedgerTable.WAITS, this.#waitKeyOf(part.storedDueAt, i));
+      }
+      if (part.dueAt !== 0) {
+        store.put(LedgerTable.WAITS, this.#waitKeyOf(part.dueAt, i), EMPTY);
+        earliest = Math.min(earliest, part.dueAt);
+      }
+      part.storedDueAt = part.dueAt;
+    }
+    return earliest;
+  }
+
+  #load(sequence: number, origin: number): MessageState | null {
+    const row = this.#options.store.get(LedgerTable.ROWS, this.#keyOf(sequence, origin));
+    if (row === undefined) return null;
+    const message = decodeRow(row);
+    message.isInOpenIndex = message.finalAt === 0;
+    message.holdsBody = message.finalAt === 0 && wantsBody(message);
+    for (const part of message.parts) part.isSettled = part.finalAt !== 0;
+    this.cache.add(message);
+    this.cache.queueClean(message);
+    return message;
+  }
+
+  #keyOf(sequence: number, origin: number): Buffer {
+    writeMessageKey(this.#keyView, 0, sequence, origin);
+    return this.#key;
+  }
+
+  #waitKeyOf(dueAt: number, part: number): Buffer {
+    writeUint48(this.#waitKey, 0, dueAt);
+    this.#waitKey.set(this.#key, 6);
+    this.#waitKey[WAIT_KEY_BYTES - 1] = part;
+    return this.#waitKey;
+  }
+}
+
+const EMPTY = Buffer.alloc(1);

@@ -1,0 +1,271 @@
+/**
+ * What is known of one part of a message, and how each record changes it.
+ *
+ *   attempt n:  WAITING 0 < SENDING 1 < AMBIGUOUS, HELD 2 < KEPT, RETRYING 3 < a final state or SENT 4   (rank)
+ *
+ * Facts are merged by (attempt, rank): what is older or lower than what is known changes nothing, so records may come
+ * twice or in another order and fold to the same state. SENT (the SMSC has it) outranks every attempt; a final state
+ * is never left. Times are whole milliseconds of wall time. The ledger's thread only.
+ */
+import { Outcome } from "../records/attempt.ts";
+
+export const PartState = {
+  /** Never written; its owner may send it. */
+  WAITING: 0,
+  /** About to be written or written; no answer yet. */
+  SENDING: 1,
+  /** Throttled or never written after all; the worker keeps it. */
+  KEPT: 2,
+  /** Refused for now; sent again at `dueAt`. */
+  RETRYING: 3,
+  /** May have been written, never answered; sent again at `dueAt`. */
+  AMBIGUOUS: 4,
+  /** The same, but nobody sends it again; `unknown` when the validity ends. */
+  HELD: 5,
+  /** Accepted by the SMSC, receipt awaited. */
+  SENT: 6,
+  /** Accepted by the SMSC, no receipt asked for. Final, as all below. */
+  SENT_FINAL: 7,
+  DELIVERED: 8,
+  UNDELIVERED: 9,
+  EXPIRED: 10,
+  REJECTED: 11,
+  FAILED: 12,
+  UNKNOWN: 13,
+} as const;
+
+export const PART_STATE_COUNT = 14;
+
+/** Words of the API, by PartState. */
+export const PART_STATUS = [
+  "accepted",
+  "submitted",
+  "queued",
+  "retrying",
+  "ambiguous",
+  "held",
+  "sent",
+  "sent",
+  "delivered",
+  "undelivered",
+  "expired",
+  "rejected",
+  "failed",
+  "unknown",
+] as const;
+
+const RANK = [0, 1, 3, 3, 2, 2, 4, 4, 4, 4, 4, 4, 4, 4] as const;
+/** Value of `receiptState` without a receipt. */
+export const NO_RECEIPT = 255;
+
+/** SMPP message_state values (spec 5.2.28) as receipts carry them. */
+const RECEIPT_RESULT: readonly number[] = [
+  -1, // SCHEDULED
+  -1, // ENROUTE
+  PartState.DELIVERED,
+  PartState.EXPIRED,
+  PartState.UNDELIVERED, // DELETED
+  PartState.UNDELIVERED,
+  -1, // ACCEPTED
+  PartState.UNKNOWN,
+  PartState.REJECTED,
+  PartState.UNDELIVERED, // SKIPPED
+];
+
+/** An id that an SMSC gave a part; a part has a second one only if it was sent twice and accepted twice. */
+export interface SmscId {
+  readonly linkId: number;
+  /** As received, one character a byte. */
+  readonly id: string;
+}
+
+export class PartRecord {
+  state: number = PartState.WAITING;
+  /** Highest attempt on record, 0 before the first. */
+  attempt = 0;
+  /** Of that attempt. */
+  linkId = 0;
+  session = 0;
+  /** Sent again after an attempt that may have reached the SMSC. */
+  maybeDup = false;
+  /** Lowest and highest attempt that is ambiguous, 0 for none. */
+  firstAmbiguous = 0;
+  lastAmbiguous = 0;
+  commandStatus = 0;
+  sendingAt = 0;
+  answeredAt = 0;
+  /** When the ledger is to send it, 0 = not. */
+  dueAt = 0;
+  /** The `dueAt` that stands in the store. */
+  storedDueAt = 0;
+  finalAt = 0;
+  receiptState = NO_RECEIPT;
+  receiptAt = 0;
+  receiptError = "";
+  ids: SmscId[] | null = null;
+  /** Whether the consequences of its end have been drawn. */
+  isSettled = false;
+}
+
+export function isFinal(state: number): boolean {
+  return state >= PartState.SENT_FINAL;
+}
+
+/** Whether the SMSC has not taken the part yet, so that its body may still be wanted. */
+export function needsBody(state: number): boolean {
+  return state < PartState.SENT;
+}
+
+/** Ends the part; the first end stays. */
+export function finish(part: PartRecord, state: number, at: number): void {
+  if (isFinal(part.state)) return;
+  part.state = state;
+  part.finalAt = at;
+  part.dueAt = 0;
+}
+
+/** SENDING: returns whether anything is new. */
+export function mergeSending(
+  part: PartRecord,
+  attempt: number,
+  at: number,
+  linkId: number,
+  session: number,
+  maybeDup: boolean,
+): boolean {
+  if (isFinal(part.state) || attempt < part.attempt) return false;
+  if (attempt === part.attempt && RANK[part.state] !== 0) {
+    // The same number again, later than the refusal it follows: a new sending all the same.
+    if (RANK[part.state] !== 3 || at <= part.answeredAt) return false;
+  }
+  part.maybeDup ||= maybeDup;
+  if (part.state === PartState.SENT) return true;
+  part.state = PartState.SENDING;
+  part.attempt = attempt;
+  part.sendingAt = at;
+  part.linkId = linkId;
+  part.session = session;
+  part.dueAt = 0;
+  return true;
+}
+
+/**
+ * ANSWER accepted. `isLast`: no receipt was asked for, so this is the end. Returns whether anything is new.
+ */
+export function mergeAccepted(
+  part: PartRecord,
+  attempt: number,
+  at: number,
+  linkId: number,
+  session: number,
+  id: string,
+  isLast: boolean,
+): boolean {
+  if (isFinal(part.state)) return false;
+  if (part.state === PartState.SENT) return rememberId(part, linkId, id);
+  part.state = PartState.SENT;
+  part.attempt = Math.max(part.attempt, attempt);
+  part.answeredAt = at;
+  part.linkId = linkId;
+  part.session = session;
+  part.commandStatus = 0;
+  part.dueAt = 0;
+  rememberId(part, linkId, id);
+  if (isLast) finish(part, PartState.SENT_FINAL, at);
+  return true;
+}
+
+/** ANSWER rejected, retry or kept; `dueAt` counts for retry only. Returns whether anything is new. */
+export function mergeRefused(
+  part: PartRecord,
+  outcome: number,
+  attempt: number,
+  at: number,
+  linkId: number,
+  session: number,
+  commandStatus: number,
+  dueAt: number,
+): boolean {
+  if (isFinal(part.state) || part.state === PartState.SENT || attempt < part.attempt) return false;
+  if (attempt === part.attempt && (RANK[part.state] as number) >= 3) return false;
+  forgetAmbiguity(part, attempt);
+  part.attempt = attempt;
+  part.answeredAt = at;
+  part.linkId = linkId;
+  part.session = session;
+  part.commandStatus = commandStatus;
+  part.dueAt = 0;
+  if (outcome === Outcome.REJECTED) {
+    finish(part, PartState.REJECTED, at);
+  } else if (outcome === Outcome.RETRY) {
+    part.state = PartState.RETRYING;
+    part.dueAt = dueAt;
+  } else {
+    part.state = PartState.KEPT;
+  }
+  return true;
+}
+
+/**
+ * Notes that `attempt` may have reached the SMSC. Returns whether it has to be decided what happens now: that
+ * attempt is the last one, and nothing of higher rank is known of it.
+ */
+export function mergeAmbiguous(part: PartRecord, attempt: number): boolean {
+  if (isFinal(part.state) || part.state === PartState.SENT) return false;
+  const isLast =
+    attempt > part.attempt || (attempt === part.attempt && (RANK[part.state] as number) < 3);
+  if (attempt === part.attempt && !isLast) return false;
+  const known = attempt === part.firstAmbiguous || attempt === part.lastAmbiguous;
+  if (known && !(isLast && (RANK[part.state] as number) < 2)) return false;
+  if (part.firstAmbiguous === 0 || attempt < part.firstAmbiguous) part.firstAmbiguous = attempt;
+  if (attempt > part.lastAmbiguous) part.lastAmbiguous = attempt;
+  if (attempt > part.attempt) part.attempt = attempt;
+  return isLast || part.state === PartState.AMBIGUOUS;
+}
+
+/** RECEIPT: the first final one ends the part, intermediate ones are noted. Returns whether anything is new. */
+export function mergeReceipt(
+  part: PartRecord,
+  messageState: number,
+  error: string,
+  at: number,
+): boolean {
+  if (isFinal(part.state)) return false;
+  const result = RECEIPT_RESULT[messageState] ?? PartState.UNKNOWN;
+  if (result < 0 && part.receiptState !== NO_RECEIPT && at <= part.receiptAt) return false;
+  part.receiptState = messageState;
+  part.receiptAt = at;
+  part.receiptError = error;
+  if (result >= 0) finish(part, result, at);
+  return true;
+}
+
+/** Whether an earlier or the last attempt may have put the part into the SMSC's hands without our knowing. */
+export function mayBeWritten(part: PartRecord): boolean {
+  return part.state === PartState.AMBIGUOUS || part.firstAmbiguous !== 0;
+}
+
+function rememberId(part: PartRecord, linkId: number, id: string): boolean {
+  if (id === "") return false;
+  if (part.ids === null) {
+    part.ids = [{ linkId, id }];
+    return true;
+  }
+  for (const known of part.ids) if (known.linkId === linkId && known.id === id) return false;
+  if (part.ids.length >= SMSC_IDS_MAX) return false;
+  part.ids.push({ linkId, id });
+  return true;
+}
+
+const SMSC_IDS_MAX = 4;
+
+function forgetAmbiguity(part: PartRecord, attempt: number): void {
+  if (part.firstAmbiguous === attempt && part.lastAmbiguous === attempt) {
+    part.firstAmbiguous = 0;
+    part.lastAmbiguous = 0;
+  } else if (part.firstAmbiguous === attempt) {
+    part.firstAmbiguous = part.lastAmbiguous;
+  } else if (part.lastAmbiguous === attempt) {
+    part.lastAmbiguous = part.firstAmbiguous;
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * What the ledger needs of the configuration, and what it decides by it: the fate of an ambiguous part.
+ *
+ * docs/JOURNAL.md has the table; the same rows hold for AMBIGUOUS records in a run and at STARTED. Pure.
+ */
+import type { AmbiguousPolicy } from "../config/types.ts";
+import { MessageClass } from "../records/types.ts";
+import type { MessageState } from "./message-state.ts";
+import { finish, mayBeWritten, type PartRecord, PartState } from "./part-state.ts";
+
+export interface LedgerPolicy {
+  /** From finality to removal. */
+  readonly retentionMs: number;
+  /** Live bytes of the store beyond which the oldest final messages go early. */
+  readonly bytesMax: number;
+  /** From the end of validity to `unknown`. */
+  readonly receiptGraceMs: number;
+  /** Pool ids (and link ids with a pool of their own) → pool index. */
+  readonly poolIndexById: ReadonlyMap<number, number>;
+  readonly appIndexById: ReadonlyMap<number, number>;
+  readonly ambiguousByLink: ReadonlyMap<number, AmbiguousPolicy>;
+}
+
+/** Why a hand-over, a failure or waiting came about: a row of the recovery table. */
+export const RecoveryRow = {
+  ACCEPTED: 0,
+  REFUSED: 1,
+  KEPT: 2,
+  RESEND: 3,
+  FAIL: 4,
+  HOLD: 5,
+  ANSWERED: 6,
+  EXPIRED: 7,
+  PARKED: 8,
+  QUARANTINED: 9,
+} as const;
+
+/** Ends a part whose validity is over: `unknown` if it may have been written. `at`: wall ms. */
+export function expirePart(part: PartRecord, at: number): void {
+  const mayBeOut = mayBeWritten(part) || part.state === PartState.SENDING;
+  finish(part, mayBeOut ? PartState.UNKNOWN : PartState.EXPIRED, at);
+}
+
+/**
+ * Decides about a part whose last attempt got no answer, as noted in its ambiguous attempts: sent again once, failed,
+ * or held. `at`: wall ms of the event. Returns the row of the table.
+ */
+export function decideAmbiguous(
+  policy: LedgerPolicy,
+  message: MessageState,
+  part: PartRecord,
+  at: number,
+): number {
+  if (at >= message.expiresAt) {
+    finish(part, PartState.UNKNOWN, message.expiresAt);
+    return RecoveryRow.EXPIRED;
+  }
+  const link = policy.ambiguousByLink.get(part.linkId) ?? "by_class";
+  const failsByClass = link === "by_class" && message.messageClass === MessageClass.PROMOTIONAL;
+  if (link === "fail" || failsByClass) {
+    finish(part, PartState.FAILED, at);
+    return RecoveryRow.FAIL;
+  }
+  const isSecond = part.firstAmbiguous !== part.lastAmbiguous || part.maybeDup;
+  if (link === "hold" || isSecond) {
+    part.state = PartState.HELD;
+    part.dueAt = 0;
+    return RecoveryRow.HOLD;
+  }
+  part.state = PartState.AMBIGUOUS;
+  part.dueAt = at;
+  return RecoveryRow.RESEND;
+}
+
+/** Ends by time what is over at `at` without any record saying so: receipts that never came, held parts. */
+export function settleByTime(policy: LedgerPolicy, message: MessageState, at: number): boolean {
+  if (at < message.expiresAt) return false;
+  let isChanged = false;
+  for (const part of message.parts) {
+    const grace = part.state === PartState.SENT ? policy.receiptGraceMs : 0;
+    if (part.state !== PartState.SENT && part.state !== PartState.HELD) continue;
+    if (at < message.expiresAt + grace) continue;
+    // The time is the deadline's, not ours, so that a replay comes to the same.
+    finish(part, PartState.UNKNOWN, message.expiresAt + grace);
+    isChanged = true;
+  }
+  return isChanged;
+}

@@ -1,0 +1,279 @@
+/**
+ * What the ledger tells about a message: the document behind `GET /v1/messages/{id}` (docs of the API).
+ *
+ * Words are those of the API, times RFC 3339 in UTC. Pure: a document of a message; the ledger's thread only.
+ */
+import { Buffer } from "node:buffer";
+import { Accept } from "../records/accept.ts";
+import { NOT_WRITTEN } from "../records/attempt.ts";
+import { Verdict } from "../records/concluded.ts";
+import { formatMessageId } from "../records/message-key.ts";
+import { BODY_ENCODING_NAMES, DLR_MODE_NAMES, MESSAGE_CLASS_NAMES } from "../records/types.ts";
+import {
+  decidingPart,
+  EVENT_NAMES,
+  MESSAGE_STATUS,
+  type MessageState,
+  MessageStatus,
+} from "./message-state.ts";
+import { isFinal, NO_RECEIPT, PART_STATUS, type PartRecord, PartState } from "./part-state.ts";
+import { HEAD_TEXTS, headOffset } from "./row.ts";
+
+/** Why a waiting message waits. */
+export type QueueReason = "rate" | "window" | "link_down" | "throttled";
+
+export type ReasonGroup = "ok" | "handset" | "user" | "operator" | "policy" | "gateway";
+
+export interface MessageReason {
+  readonly group: ReasonGroup;
+  readonly code: string;
+  readonly smpp_status: number | null;
+  readonly carrier_code: string | null;
+  readonly retryable: boolean;
+}
+
+export interface PartDocument {
+  /** 0-based. */
+  readonly part: number;
+  readonly status: string;
+  readonly link: number | null;
+  readonly session: number | null;
+  readonly attempt: number;
+  readonly smsc_id: string | null;
+  readonly sent_at: string | null;
+  readonly answered_at: string | null;
+  readonly command_status: number | null;
+  readonly maybe_dup?: true;
+  readonly receipt: { state: string; error: string | null; at: string } | null;
+}
+
+export interface TimelineEntry {
+  readonly at: string;
+  readonly event: string;
+  readonly part?: number;
+  readonly attempt?: number;
+  readonly link?: number;
+  readonly command_status?: number;
+}
+
+export interface MessageDocument {
+  readonly id: string;
+  readonly status: string;
+  readonly queue_reason?: QueueReason;
+  readonly maybe_dup?: true;
+  readonly reason?: MessageReason;
+  readonly to: string;
+  readonly from: string | null;
+  readonly reference: string | null;
+  readonly campaign: string | null;
+  readonly class: string;
+  readonly priority: number;
+  readonly dlr: string;
+  readonly segments: number;
+  readonly encoding: string;
+  readonly accepted_at: string;
+  readonly expires_at: string;
+  readonly final_at: string | null;
+  readonly parts: readonly PartDocument[];
+  readonly timeline: readonly TimelineEntry[];
+}
+
+const RECEIPT_STATES = [
+  "scheduled",
+  "enroute",
+  "delivered",
+  "expired",
+  "deleted",
+  "undeliverable",
+  "accepted",
+  "unknown",
+  "rejected",
+  "skipped",
+] as const;
+/** message_state DELETED (spec 5.2.28). */
+const RECEIPT_DELETED = 4;
+/** command_status of a bad source or destination address (spec 5.1.3): the sender's to put right. */
+const ADDRESS_STATUSES: readonly number[] = [0x0a, 0x0b];
+
+/** Describes a message. `queueReason` is why it waits, if it waits and somebody knows. */
+export function documentOf(
+  node: string,
+  message: MessageState,
+  queueReason: QueueReason | null,
+): MessageDocument {
+  const head = Buffer.from(message.head, "latin1");
+  const byte = (field: number): number => head[headOffset(field)] as number;
+  let at = HEAD_TEXTS;
+  const text = (field: number): string => {
+    const start = at;
+    at += byte(field);
+    return head.toString("utf8", start, at);
+  };
+  const to = text(Accept.TO_LENGTH);
+  const from = text(Accept.FROM_LENGTH);
+  const reference = text(Accept.REFERENCE_LENGTH);
+  const campaign = text(Accept.CAMPAIGN_LENGTH);
+  const reason = reasonOf(message);
+  return {
+    id: formatMessageId(node, message.sequence, message.origin),
+    ...statusOf(message, queueReason),
+    ...(message.parts.some((part) => part.maybeDup) ? { maybe_dup: true } : {}),
+    ...(reason === null ? {} : { reason }),
+    to,
+    from: from === "" ? null : from,
+    reference: reference === "" ? null : reference,
+    campaign: campaign === "" ? null : campaign,
+    class: MESSAGE_CLASS_NAMES[message.messageClass as 0] ?? "transactional",
+    priority: message.priority,
+    dlr: DLR_MODE_NAMES[message.dlr as 0] ?? "final",
+    segments: message.parts.length,
+    encoding: BODY_ENCODING_NAMES[byte(Accept.ENCODING) as 0] ?? "binary",
+    accepted_at: time(message.acceptedAt),
+    expires_at: time(message.expiresAt),
+    final_at: message.finalAt === 0 ? null : time(message.finalAt),
+    parts: message.parts.map(partOf),
+    timeline: timelineOf(message),
+  };
+}
+
+function statusOf(
+  message: MessageState,
+  queueReason: QueueReason | null,
+): { status: string; queue_reason?: QueueReason } {
+  const status = MESSAGE_STATUS[message.status as 0];
+  if (message.status !== MessageStatus.ACCEPTED) return { status };
+  const isThrottled = message.parts.some(
+    (part) => part.state === PartState.KEPT && part.commandStatus !== NOT_WRITTEN,
+  );
+  if (isThrottled) return { status: "queued", queue_reason: "throttled" };
+  return queueReason === null ? { status } : { status: "queued", queue_reason: queueReason };
+}
+
+function partOf(part: PartRecord, index: number): PartDocument {
+  const isSent = part.attempt > 0;
+  const hasAnswer = part.answeredAt !== 0 && part.commandStatus !== NOT_WRITTEN;
+  return {
+    part: index,
+    status: PART_STATUS[part.state] as string,
+    link: isSent ? part.linkId : null,
+    session: isSent ? part.session : null,
+    attempt: part.attempt,
+    smsc_id: part.ids?.[0] === undefined ? null : printable(part.ids[0].id),
+    sent_at: part.sendingAt === 0 ? null : time(part.sendingAt),
+    answered_at: hasAnswer ? time(part.answeredAt) : null,
+    command_status: hasAnswer ? part.commandStatus : null,
+    ...(part.maybeDup ? { maybe_dup: true } : {}),
+    receipt:
+      part.receiptState === NO_RECEIPT
+        ? null
+        : {
+            state: RECEIPT_STATES[part.receiptState] ?? "unknown",
+            error: part.receiptError === "" ? null : printable(part.receiptError),
+            at: time(part.receiptAt),
+          },
+  };
+}
+
+/** Why the message ended, or why it is not on its way; null while there is nothing to explain. */
+export function reasonOf(message: MessageState): MessageReason | null {
+  const part = decidingPart(message) ?? stuckPart(message);
+  if (part === null) return null;
+  const status = part.commandStatus === NOT_WRITTEN ? 0 : part.commandStatus;
+  const carrier = part.receiptError === "" ? null : printable(part.receiptError);
+  const reason = (
+    group: ReasonGroup,
+    code: string,
+    retryable: boolean,
+    smpp: number | null = null,
+  ): MessageReason => ({ group, code, smpp_status: smpp, carrier_code: carrier, retryable });
+  const hasReceipt = isFinal(part.state) && part.receiptAt !== 0;
+  switch (part.state) {
+    case PartState.RETRYING:
+      return reason("operator", "refused_for_now", true, status);
+    case PartState.HELD:
+    case PartState.AMBIGUOUS:
+      return reason("operator", "no_answer", false);
+    case PartState.SENT_FINAL:
+      return reason("ok", "sent", false);
+    case PartState.DELIVERED:
+      return reason("ok", "delivered", false);
+    case PartState.UNDELIVERED:
+      return part.receiptState === RECEIPT_DELETED
+        ? reason("operator", "deleted", false)
+        : reason("handset", "undeliverable", false);
+    case PartState.EXPIRED:
+      return hasReceipt
+        ? reason("handset", "expired", true)
+        : reason("gateway", "validity_over", true, status === 0 ? null : status);
+    case PartState.REJECTED:
+      if (hasReceipt) return reason("operator", "rejected", false);
+      return reason(
+        ADDRESS_STATUSES.includes(status) ? "user" : "operator",
+        "refused",
+        false,
+        status,
+      );
+    case PartState.FAILED:
+      return reason("gateway", failureOf(message), message.verdict === Verdict.UNSENDABLE);
+    case PartState.UNKNOWN:
+      return part.answeredAt !== 0 && part.ids !== null
+        ? reason("operator", "no_receipt", false)
+        : reason("operator", "no_answer", false);
+    default:
+      return null;
+  }
+}
+
+function failureOf(message: MessageState): string {
+  if (message.verdict === Verdict.QUARANTINED) return "quarantined";
+  return message.verdict === Verdict.UNSENDABLE ? "unsendable" : "no_answer";
+}
+
+function stuckPart(message: MessageState): PartRecord | null {
+  if (message.finalAt !== 0) return null;
+  for (const part of message.parts) {
+    const { state } = part;
+    if (state === PartState.HELD || state === PartState.AMBIGUOUS) return part;
+    if (state === PartState.RETRYING) return part;
+  }
+  return null;
+}
+
+function timelineOf(message: MessageState): TimelineEntry[] {
+  const entries: { when: number; entry: TimelineEntry }[] = [];
+  const note = (when: number, event: string, detail: Partial<TimelineEntry> = {}): void => {
+    if (when !== 0) entries.push({ when, entry: { at: time(when), event, ...detail } });
+  };
+  note(message.acceptedAt, "accepted");
+  for (const [index, part] of message.parts.entries()) {
+    const detail = { part: index, attempt: part.attempt, link: part.linkId };
+    note(part.sendingAt, "sending", detail);
+    const isAnswered = part.state === PartState.SENT || (isFinal(part.state) && part.ids !== null);
+    if (isAnswered || part.state === PartState.SENT_FINAL) note(part.answeredAt, "sent", detail);
+    if (part.receiptState !== NO_RECEIPT) {
+      const state = RECEIPT_STATES[part.receiptState] ?? "unknown";
+      note(part.receiptAt, `receipt_${state}`, { part: index });
+    }
+  }
+  for (const event of message.events ?? []) {
+    note(event.at, EVENT_NAMES[event.kind as 0] ?? "event", {
+      part: event.part,
+      attempt: event.attempt,
+      link: event.linkId,
+      ...(event.commandStatus === 0 || event.commandStatus === NOT_WRITTEN
+        ? {}
+        : { command_status: event.commandStatus }),
+    });
+  }
+  if (message.finalAt !== 0) note(message.finalAt, MESSAGE_STATUS[message.status as 0]);
+  return entries.sort((a, b) => a.when - b.when).map(({ entry }) => entry);
+}
+
+function time(wallMs: number): string {
+  return new Date(Math.floor(wallMs)).toISOString();
+}
+
+/** Bytes of an SMSC as text: what is not printable ASCII shows as a question mark. */
+function printable(bytes: string): string {
+  return bytes.replace(/[^\x20-\x7e]/g, "?");
+}
