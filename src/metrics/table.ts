@@ -26,6 +26,14 @@ export const COUNTERS = {
     name: "segments_ambiguous_total",
     help: "Attempts that never got an answer.",
   },
+  answersLate: {
+    name: "answers_late_total",
+    help: "Answers to attempts already recorded as ambiguous.",
+  },
+  answersUnmatched: {
+    name: "answers_unmatched_total",
+    help: "Answers to nothing that was in the window.",
+  },
   receiptsReceived: { name: "receipts_received_total", help: "Delivery receipts received." },
   inboundRefused: {
     name: "inbound_refused_total",

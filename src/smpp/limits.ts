@@ -1,0 +1,94 @@
+/**
+ * Every bound and delay of the SMPP side, by name; what follows from them is asserted in test/unit/smpp.
+ *
+ * Pure data; any thread may read it.
+ */
+
+/** TCP connect, bind_resp, enquire_link_resp and unbind_resp must come within these times. */
+export const CONNECT_TIMEOUT_MS = 5_000;
+export const BIND_TIMEOUT_MS = 10_000;
+export const ENQUIRE_TIMEOUT_MS = 10_000;
+export const UNBIND_TIMEOUT_MS = 5_000;
+
+/** A peer that has not taken our bytes for so long is closed. */
+export const UNDRAINED_MAX_MS = 30_000;
+/** … and so long: producers see less weight. */
+export const STALLED_AFTER_MS = 2_000;
+/** A peer whose requests could not be answered for so long (reading was paused) is closed. */
+export const OWED_PAUSE_MAX_MS = 30_000;
+/** Requests of one peer that may wait for their responses. */
+export const OWED_RESPONSES_MAX = 1024;
+/** Bytes of a peer that may wait to be read while its socket is paused. */
+export const INBOUND_BYTES_MAX = 1 << 20;
+
+/** After a pause or a stall of this thread, answers may lie unread: no deadline counts for so long. */
+export const GRACE_MS = 1_000;
+/** A tick that comes so late tells of a stall. */
+export const LATE_TICK_MS = 1_000;
+
+/** Redial: full jitter within 1 s, 2 s, … 60 s. */
+export const REDIAL_BASE_MS = 1_000;
+export const REDIAL_MAX_MS = 60_000;
+/** After the SMSC refused our credentials or told that the session is broken. */
+export const REDIAL_SLOW_BASE_MS = 30_000;
+export const REDIAL_SLOW_MAX_MS = 300_000;
+/** After ESME_RALYBND: a stale session of ours at the SMSC times out by itself. */
+export const REDIAL_BOUND_BASE_MS = 5_000;
+/** A session that was bound for so long has proven itself: the next redial starts at the base again. */
+export const STABLE_AFTER_MS = 10_000;
+/** Dials per host and worker. */
+export const DIAL_BURST = 8;
+export const DIAL_INTERVAL_MS = 100;
+
+/** Sessions close at so many unanswered submits, or at half a window. */
+export const TOMBSTONES_MAX = 10;
+/** Output of one session: so many buffers of so many bytes. */
+export const WRITE_CHUNK_BYTES = 65_536;
+export const WRITE_CHUNKS_MAX = 4;
+/** No submit_sm of ours is longer: 16 + 17 + 5 + 20 + 20 + 16 + 16 + 254, rounded up. */
+export const SUBMIT_BYTES_MAX = 384;
+/** Room that submits leave in the output for enquire_link, responses and unbind. */
+export const CONTROL_BYTES_RESERVED = 4_096;
+
+/** Bytes of a message slot; longer ACCEPT records get an array of their own. */
+export const BODY_SLOT_BYTES = 512;
+/** Start of the ACCEPT in its slot; before it, the text of validity_period. */
+export const BODY_RECORD_OFFSET = 16;
+
+/** Messages that a producer may have waiting here, per pool and priority: what the pool sends in 20 ms. */
+export const ALLOWANCE_MIN = 16;
+export const ALLOWANCE_MAX = 512;
+export const ALLOWANCE_HORIZON_MS = 20;
+/** SENDING records are staged for what the link's bucket frees within this time. */
+export const PREPARE_HORIZON_MS = 5;
+/** Segments prepared, and records taken from submit rings, in one turn. */
+export const PREPARED_PER_TURN_MAX = 2_048;
+export const TAKEN_PER_TURN_MAX = 1_024;
+/** Every so many picks the lowest waiting priority comes first. */
+export const STARVATION_PICKS = 16;
+/** Expired messages are looked for in waiting queues this often. */
+export const EXPIRY_SWEEP_MS = 1_000;
+/** validity_period given to the SMSC is at most this: operators cap it about here anyway. */
+export const VALIDITY_MAX_MS = 48 * 3_600_000;
+
+/** Last attempt number; a part refused then is rejected (the record's field is a u8). */
+export const ATTEMPT_MAX = 250;
+/** Refused for now: again after 5 s, 10 s, … 5 min, ± 20 %. */
+export const RETRY_BASE_MS = 5_000;
+export const RETRY_MAX_MS = 300_000;
+export const RETRY_JITTER = 0.2;
+
+/** Adaptive pace: halved at most this often, raised this often by 5 % of the contract a second. */
+export const PACE_CUT_INTERVAL_MS = 200;
+export const PACE_RAISE_INTERVAL_MS = 200;
+export const PACE_RAISE_PER_S = 0.05;
+/** No raise so shortly after a cut. */
+export const PACE_HOLD_MS = 1_000;
+export const PACE_MIN_MILLI = 1_000;
+/** The rate of an unlimited link is measured over such slices. */
+export const MEASURE_SLICE_MS = 1_000;
+
+/** Unit of weight[worker][pool]: one whole link of weight 1. */
+export const WEIGHT_SCALE = 1_000;
+/** Malformed PDUs of one connection that are logged; the rest is only counted. */
+export const ANOMALIES_LOGGED_MAX = 3;

@@ -1,0 +1,76 @@
+/**
+ * A doubly linked list of messages through the arrays of their table; an entry is in one list at most.
+ *
+ * Ordinary messages are appended. Messages that keep their place (prepared or throttled before) stand at the front,
+ * among themselves by log offset, that is, by acceptance. One thread.
+ */
+import { MARK_LISTED, MARK_REQUEUED, NO_ENTRY, type MessageTable } from "./message-table.ts";
+
+export class MessageList {
+  head = NO_ENTRY;
+  tail = NO_ENTRY;
+  count = 0;
+  readonly #table: MessageTable;
+
+  constructor(table: MessageTable) {
+    this.#table = table;
+  }
+
+  append(entry: number): void {
+    this.#insertAfter(this.tail, entry);
+  }
+
+  /** Inserts by log offset: for lists that are in this order as a whole. */
+  insertByOffset(entry: number): void {
+    this.#insertAfter(this.lastUpTo(this.#table.logOffset[entry] as number), entry);
+  }
+
+  /** The last entry whose log offset is at most `offset`, looking from the end; NO_ENTRY if there is none. */
+  lastUpTo(offset: number): number {
+    const { logOffset, previous } = this.#table;
+    let at = this.tail;
+    while (at !== NO_ENTRY && (logOffset[at] as number) > offset) at = previous[at] as number;
+    return at;
+  }
+
+  /** Inserts before all that were never tried, by log offset among those that were; marks it so. */
+  insertInFront(entry: number): void {
+    const { logOffset, next } = this.#table;
+    const offset = logOffset[entry] as number;
+    let after = NO_ENTRY;
+    for (let at = this.head; at !== NO_ENTRY; at = next[at] as number) {
+      if (!this.#table.hasMark(at, MARK_REQUEUED)) break;
+      if ((logOffset[at] as number) > offset) break;
+      after = at;
+    }
+    this.#table.mark(entry, MARK_REQUEUED);
+    this.#insertAfter(after, entry);
+  }
+
+  remove(entry: number): void {
+    const { next, previous } = this.#table;
+    const before = previous[entry] as number;
+    const after = next[entry] as number;
+    if (before === NO_ENTRY) this.head = after;
+    else next[before] = after;
+    if (after === NO_ENTRY) this.tail = before;
+    else previous[after] = before;
+    next[entry] = NO_ENTRY;
+    previous[entry] = NO_ENTRY;
+    this.#table.unmark(entry, MARK_LISTED);
+    this.count--;
+  }
+
+  #insertAfter(before: number, entry: number): void {
+    const { next, previous } = this.#table;
+    const after = before === NO_ENTRY ? this.head : (next[before] as number);
+    previous[entry] = before;
+    next[entry] = after;
+    if (before === NO_ENTRY) this.head = entry;
+    else next[before] = entry;
+    if (after === NO_ENTRY) this.tail = entry;
+    else previous[after] = entry;
+    this.#table.mark(entry, MARK_LISTED);
+    this.count++;
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * The messages a worker has in hand, as a struct of preallocated arrays, and their bodies in slots of 512 bytes.
+ *
+ *   entry    index into every array; free entries form a stack, entries in a list are linked by next/previous
+ *   body     0 … 15   room for the text of validity_period, so that a PDU's ranges lie in one array
+ *            16 …     the ACCEPT record; one that is longer than its slot lives in an array of its own
+ *
+ *   parts      bit per part that still needs a SENDING record
+ *   prepared   parts with a SENDING record whose bytes are not written yet
+ *
+ * Slots are allocated in chunks as they are first needed, and then used again. One thread.
+ */
+import { copyBytes, recordMemory, type RecordMemory } from "../records/memory.ts";
+import { BODY_RECORD_OFFSET, BODY_SLOT_BYTES } from "./limits.ts";
+
+/** No entry, and the end of a list. */
+export const NO_ENTRY = -1;
+
+const SLOTS_PER_CHUNK = 256;
+const NO_BODY = -1;
+const OWN_BODY = -2;
+
+/** Bits of `marks`. */
+export const MARK_COUNTED = 1;
+export const MARK_LISTED = 2;
+/** It goes before those that were never tried: it was prepared once, or throttled. */
+export const MARK_REQUEUED = 4;
+/** Some of its parts are prepared on a session, which takes the rest as soon as it can. */
+export const MARK_CARRIED = 8;
+
+export class MessageTable {
+  readonly capacity: number;
+  readonly next: Int32Array;
+  readonly previous: Int32Array;
+  readonly logOffset: Float64Array;
+  readonly sequence: Float64Array;
+  readonly origin: Uint32Array;
+  readonly expiresAt: Float64Array;
+  readonly appIndex: Uint32Array;
+  readonly linkId: Uint32Array;
+  readonly pool: Uint16Array;
+  readonly parts: Uint16Array;
+  readonly priority: Uint8Array;
+  readonly producer: Uint8Array;
+  readonly attempt: Uint8Array;
+  readonly flags: Uint8Array;
+  readonly prepared: Uint8Array;
+  readonly marks: Uint8Array;
+  /** Count of staged records (RecordStager.staged) that must be committed before a RETURN. */
+  readonly restsOn: Float64Array;
+  readonly #body: Int32Array;
+  readonly #freeEntries: Int32Array;
+  readonly #freeSlots: Int32Array;
+  readonly #chunks: RecordMemory[] = [];
+  readonly #own = new Map<number, RecordMemory>();
+  #freeEntryCount: number;
+  #freeSlotCount = 0;
+  #slotCount = 0;
+
+  constructor(capacity: number) {
+    this.capacity = capacity;
+    this.next = new Int32Array(capacity).fill(NO_ENTRY);
+    this.previous = new Int32Array(capacity).fill(NO_ENTRY);
+    this.logOffset = new Float64Array(capacity);
+    this.sequence = new Float64Array(capacity);
+    this.origin = new Uint32Array(capacity);
+    this.expiresAt = new Float64Array(capacity);
+    this.appIndex = new Uint32Array(capacity);
+    this.linkId = new Uint32Array(capacity);
+    this.pool = new Uint16Array(capacity);
+    this.parts = new Uint16Array(capacity);
+    this.priority = new Uint8Array(capacity);
+    this.producer = new Uint8Array(capacity);
+    this.attempt = new Uint8Array(capacity);
+    this.flags = new Uint8Array(capacity);
+    this.prepared = new Uint8Array(capacity);
+    this.marks = new Uint8Array(capacity);
+    this.restsOn = new Float64Array(capacity);
+    this.#body = new Int32Array(capacity).fill(NO_BODY);
+    this.#freeEntries = new Int32Array(capacity);
+    this.#freeSlots = new Int32Array(capacity);
+    for (let i = 0; i < capacity; i++) this.#freeEntries[i] = capacity - 1 - i;
+    this.#freeEntryCount = capacity;
+  }
+
+  get freeCount(): number {
+    return this.#freeEntryCount;
+  }
+
+  get usedCount(): number {
+    return this.capacity - this.#freeEntryCount;
+  }
+
+  /** A free entry without body, its lists, parts and marks empty; or NO_ENTRY. */
+  take(): number {
+    if (this.#freeEntryCount === 0) return NO_ENTRY;
+    const entry = this.#freeEntries[--this.#freeEntryCount] as number;
+    this.marks[entry] = 0;
+    this.prepared[entry] = 0;
+    this.parts[entry] = 0;
+    this.restsOn[entry] = 0;
+    return entry;
+  }
+
+  /** Gives an entry and its body back. It must be in no list. */
+  free(entry: number): void {
+    const body = this.#body[entry] as number;
+    if (body >= 0) this.#freeSlots[this.#freeSlotCount++] = body;
+    else if (body === OWN_BODY) this.#own.delete(entry);
+    this.#body[entry] = NO_BODY;
+    this.#freeEntries[this.#freeEntryCount++] = entry;
+  }
+
+  hasBody(entry: number): boolean {
+    return this.#body[entry] !== NO_BODY;
+  }
+
+  /** Copies the ACCEPT at `offset` of `from` in; the entry must have no body yet. */
+  setBody(entry: number, from: RecordMemory, offset: number, lengthBytes: number): void {
+    if (lengthBytes > BODY_SLOT_BYTES - BODY_RECORD_OFFSET) {
+      const own = recordMemory(new Uint8Array(BODY_RECORD_OFFSET + lengthBytes));
+      this.#own.set(entry, own);
+      this.#body[entry] = OWN_BODY;
+    } else {
+      this.#body[entry] = this.#takeSlot();
+    }
+    const memory = this.memoryOf(entry);
+    copyBytes(from.bytes, offset, memory.bytes, this.recordOf(entry), lengthBytes);
+  }
+
+  /** What the body lies in. */
+  memoryOf(entry: number): RecordMemory {
+    const body = this.#body[entry] as number;
+    if (body >= 0) return this.#chunks[Math.floor(body / SLOTS_PER_CHUNK)] as RecordMemory;
+    return this.#own.get(entry) as RecordMemory;
+  }
+
+  /** Offset of the ACCEPT in `memoryOf`; the 16 bytes before it are free for text of the PDU. */
+  recordOf(entry: number): number {
+    const body = this.#body[entry] as number;
+    if (body < 0) return BODY_RECORD_OFFSET;
+    return (body % SLOTS_PER_CHUNK) * BODY_SLOT_BYTES + BODY_RECORD_OFFSET;
+  }
+
+  hasMark(entry: number, mark: number): boolean {
+    return ((this.marks[entry] as number) & mark) !== 0;
+  }
+
+  mark(entry: number, mark: number): void {
+    this.marks[entry] = (this.marks[entry] as number) | mark;
+  }
+
+  unmark(entry: number, mark: number): void {
+    this.marks[entry] = (this.marks[entry] as number) & ~mark;
+  }
+
+  #takeSlot(): number {
+    if (this.#freeSlotCount > 0) return this.#freeSlots[--this.#freeSlotCount] as number;
+    const slot = this.#slotCount++;
+    if (slot % SLOTS_PER_CHUNK === 0) {
+      this.#chunks.push(recordMemory(new Uint8Array(SLOTS_PER_CHUNK * BODY_SLOT_BYTES)));
+    }
+    return slot;
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * One pool as one worker sees it: its own sessions with their weights, and the messages that wait for any of them.
+ *
+ *   weight of a session = member weight × WEIGHT_SCALE ÷ sessions of its link, so that a whole link counts its weight
+ *
+ * Available means bound: a throttled link or a full window only makes the queue wait. One thread.
+ */
+import { PRIORITY_COUNT } from "../records/types.ts";
+import { SmoothWeightedRoundRobin } from "../routing/swrr.ts";
+import { ALLOWANCE_HORIZON_MS, ALLOWANCE_MAX, ALLOWANCE_MIN, WEIGHT_SCALE } from "./limits.ts";
+import { MessageList } from "./message-list.ts";
+import type { MessageTable } from "./message-table.ts";
+import type { SmppSession } from "./session.ts";
+
+export class WorkerPool {
+  readonly index: number;
+  /** By priority. */
+  readonly queues: MessageList[];
+  /** Messages may wait here: some session is bound, on a link that is not closed. */
+  isAvailable = false;
+  /** What producers choose this worker by. */
+  availableWeight = 0;
+  /** Messages that one producer may have waiting here per priority. */
+  allowance = 0;
+  readonly #sessions: SmppSession[] = [];
+  readonly #weights: number[] = [];
+  #eligible = new Float64Array(0);
+  #choice = new SmoothWeightedRoundRobin(0);
+
+  constructor(index: number, table: MessageTable) {
+    this.index = index;
+    this.queues = Array.from({ length: PRIORITY_COUNT }, () => new MessageList(table));
+  }
+
+  /** Adds the sessions this worker owns of a member link; before any use. */
+  addSessions(sessions: readonly SmppSession[], memberWeight: number): void {
+    for (const session of sessions) {
+      const share = (memberWeight * WEIGHT_SCALE) / session.link.config.sessions;
+      this.#sessions.push(session);
+      this.#weights.push(Math.max(1, Math.round(share)));
+    }
+    this.#eligible = new Float64Array(this.#sessions.length);
+    this.#choice = new SmoothWeightedRoundRobin(this.#sessions.length);
+  }
+
+  get sessions(): readonly SmppSession[] {
+    return this.#sessions;
+  }
+
+  /** Looks at its sessions again after one of them was bound, lost or stalled. */
+  refresh(): void {
+    let perS = 0;
+    this.isAvailable = false;
+    this.availableWeight = 0;
+    for (let i = 0; i < this.#sessions.length; i++) {
+      const session = this.#sessions[i] as SmppSession;
+      if (!session.isBound || session.link.isClosed) continue;
+      const { rateTps, sessions } = session.link.config;
+      this.isAvailable = true;
+      perS += rateTps === null ? Number.POSITIVE_INFINITY : rateTps / sessions;
+      if (!session.isStalled) this.availableWeight += this.#weights[i] as number;
+    }
+    const needed = Math.ceil((perS * ALLOWANCE_HORIZON_MS) / 1000);
+    const allowance = Math.max(ALLOWANCE_MIN, Math.min(ALLOWANCE_MAX, needed));
+    this.allowance = this.isAvailable ? allowance : 0;
+  }
+
+  /** The session that takes the next message of this priority, or null if none can now. */
+  pickSession(priority: number): SmppSession | null {
+    for (let i = 0; i < this.#sessions.length; i++) {
+      const takes = (this.#sessions[i] as SmppSession).takesNew(priority);
+      this.#eligible[i] = takes ? (this.#weights[i] as number) : 0;
+    }
+    const picked = this.#choice.pick(this.#eligible);
+    return picked < 0 ? null : (this.#sessions[picked] as SmppSession);
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * Chooses what is sent next, and on which session, and stages its SENDING.
+ *
+ *   1. rests of messages that a session carries      in order of priority
+ *   2. messages bound to a link, by acceptance       then, of the same priority,
+ *   3. pool queues in turn                           smooth weighted round-robin over the pool's sessions
+ *
+ * The highest waiting priority comes first; every 16th pick goes to the lowest. A session takes part while it is bound,
+ * its window has room and its link's budget lasts. All parts of a message go to one session, in order. One thread.
+ */
+import { Verdict } from "../records/concluded.ts";
+import { PRIORITY_COUNT } from "../records/types.ts";
+import type { TurnTime } from "./context.ts";
+import { IntQueue } from "./int-queue.ts";
+import { PREPARED_PER_TURN_MAX, STARVATION_PICKS } from "./limits.ts";
+import type { WorkerLink } from "./link.ts";
+import type { LocalQueues } from "./local-queues.ts";
+import type { MessageList } from "./message-list.ts";
+import { MARK_CARRIED, type MessageTable, NO_ENTRY } from "./message-table.ts";
+import type { WorkerPool } from "./pool.ts";
+import type { RecordStager } from "./record-stager.ts";
+import type { SmppSession } from "./session.ts";
+import { packSegment } from "./unwritten.ts";
+
+export interface SchedulerParts {
+  readonly table: MessageTable;
+  readonly stager: RecordStager;
+  readonly queues: LocalQueues;
+  readonly time: TurnTime;
+  readonly sessions: readonly SmppSession[];
+  readonly links: readonly WorkerLink[];
+  readonly pools: readonly WorkerPool[];
+}
+
+export class Scheduler {
+  readonly #parts: SchedulerParts;
+  /** (session, generation, entry, segment) of each SENDING staged and not committed. */
+  readonly #prepared = new IntQueue(256);
+  #picks = 0;
+  #nextPool = 0;
+  #nextLink = 0;
+
+  constructor(parts: SchedulerParts) {
+    this.#parts = parts;
+  }
+
+  /** Segments whose SENDING is not committed yet. */
+  get preparedCount(): number {
+    return this.#prepared.length / 4;
+  }
+
+  /** The oldest staged SENDING is committed. */
+  onCommitted(): void {
+    const session = this.#parts.sessions[this.#prepared.shift()] as SmppSession;
+    const generation = this.#prepared.shift();
+    const entry = this.#prepared.shift();
+    session.sendingCommitted(generation, entry, this.#prepared.shift());
+  }
+
+  /** Prepares what can be prepared now; returns how many segments (and messages that were concluded instead). */
+  run(): number {
+    const { stager } = this.#parts;
+    let done = this.#resumeCarried();
+    let blocked = 0;
+    while (done < PREPARED_PER_TURN_MAX && stager.hasRoomToSend()) {
+      const priority = this.#nextPriority(blocked);
+      if (priority < 0) break;
+      const count = this.#sendOne(priority);
+      if (count === 0) {
+        blocked |= 1 << priority;
+        continue;
+      }
+      this.#picks = (this.#picks + 1) % STARVATION_PICKS;
+      done += count;
+    }
+    return done;
+  }
+
+  /** Highest priority that waits and is not blocked, or the lowest when it is its turn; -1 for none. */
+  #nextPriority(blocked: number): number {
+    const { listed } = this.#parts.queues;
+    const lowestFirst = this.#picks === STARVATION_PICKS - 1;
+    for (let i = 0; i < PRIORITY_COUNT; i++) {
+      const priority = lowestFirst ? i : PRIORITY_COUNT - 1 - i;
+      if ((blocked & (1 << priority)) === 0 && listed[priority] !== 0) return priority;
+    }
+    return -1;
+  }
+
+  #resumeCarried(): number {
+    let done = 0;
+    for (let priority = PRIORITY_COUNT - 1; priority >= 0; priority--) {
+      for (const session of this.#parts.sessions) {
+        const entry = session.carry[priority] as number;
+        if (entry === NO_ENTRY || session.room <= 0 || session.link.budget <= 0) continue;
+        if (!this.#parts.stager.hasRoomToSend()) return done;
+        done += this.#prepare(session, entry, priority);
+      }
+    }
+    return done;
+  }
+
+  /** One message of this priority to one session; returns the number of segments, 0 if none can go now. */
+  #sendOne(priority: number): number {
+    const { links, pools } = this.#parts;
+    for (let i = 0; i < links.length; i++) {
+      const link = links[(this.#nextLink + i) % links.length] as WorkerLink;
+      const list = link.pinned[priority] as MessageList;
+      if (list.count === 0 || link.budget <= 0) continue;
+      const session = roomiest(link, priority);
+      if (session === null) continue;
+      this.#nextLink = (this.#nextLink + i + 1) % links.length;
+      return this.#sendHead(list, session, priority);
+    }
+    for (let i = 0; i < pools.length; i++) {
+      const index = (this.#nextPool + i) % pools.length;
+      const pool = pools[index] as WorkerPool;
+      const list = pool.queues[priority] as MessageList;
+      if (list.count === 0) continue;
+      const session = pool.pickSession(priority);
+      if (session === null) continue;
+      this.#nextPool = (index + 1) % pools.length;
+      return this.#sendHead(list, session, priority);
+    }
+    return 0;
+  }
+
+  #sendHead(list: MessageList, session: SmppSession, priority: number): number {
+    const { queues } = this.#parts;
+    const entry = list.head;
+    queues.take(list, entry);
+    if (!queues.load(entry)) {
+      queues.conclude(entry, Verdict.UNSENDABLE);
+      return 1;
+    }
+    return this.#prepare(session, entry, priority);
+  }
+
+  /** Stages SENDING for the parts of an entry while the session takes them; the session carries the rest. */
+  #prepare(session: SmppSession, entry: number, priority: number): number {
+    const { table, stager, queues, time } = this.#parts;
+    const { link } = session;
+    session.carry[priority] = NO_ENTRY;
+    table.unmark(entry, MARK_CARRIED);
+    if ((table.expiresAt[entry] as number) <= time.wall) {
+      queues.conclude(entry, Verdict.EXPIRED);
+      return 1;
+    }
+    let count = 0;
+    let parts = table.parts[entry] as number;
+    while (parts !== 0 && session.room > 0 && link.budget > 0) {
+      const part = 31 - Math.clz32(parts & -parts);
+      if (!stager.stageSending(table, entry, part, session, time.wall)) break;
+      this.#prepared.push(session.local);
+      this.#prepared.push(session.generation);
+      this.#prepared.push(entry);
+      this.#prepared.push(packSegment(part, table.attempt[entry] as number));
+      parts &= parts - 1;
+      session.reserved++;
+      link.notePrepared();
+      count++;
+    }
+    table.prepared[entry] = (table.prepared[entry] as number) + count;
+    table.parts[entry] = parts;
+    if (parts === 0) {
+      queues.uncount(entry);
+    } else {
+      session.carry[priority] = entry;
+      table.mark(entry, MARK_CARRIED);
+    }
+    return count;
+  }
+}
+
+/** The session of the link with most room that carries nothing of this priority, or null. */
+function roomiest(link: WorkerLink, priority: number): SmppSession | null {
+  let best: SmppSession | null = null;
+  for (const session of link.sessions) {
+    if (session.carry[priority] !== NO_ENTRY || session.room <= 0) continue;
+    if (best === null || session.room > best.room) best = session;
+  }
+  return best;
+}

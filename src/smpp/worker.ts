@@ -1,0 +1,294 @@
+/**
+ * The SMPP worker: takes messages from the producers, sends them over its sessions, and records what became of them.
+ *
+ *   submit rings ──► queues ──► SENDING ─[commit]─► ready ──token──► socket ──► window ──► ANSWER / AMBIGUOUS
+ *        ▲ credits     └──► return rings                     deliver_sm ──► RECEIPT ─[commit]─► deliver_sm_resp
+ *
+ * An agent: `doWork` moves everything one step, `onTick` acts on time. Everything it touches is injected, so it runs on
+ * a thread of its own as well as in a simulation. Everything it staged in a turn is published once, at its end. One
+ * thread, on which also its sockets call back.
+ */
+import type { DerivedLink, DerivedPool } from "../config/derive.ts";
+import type { Clock, Dial, Log, Random } from "../environment.ts";
+import type { CommitVisitor, JournalAppender } from "../journal/appender.ts";
+import type { RecordLoader } from "../journal/log-reading.ts";
+import type { MetricBlock } from "../metrics/block.ts";
+import { SENDING_TYPE } from "../records/attempt.ts";
+import { RECEIPT_TYPE } from "../records/receipt.ts";
+import { PRIORITY_COUNT } from "../records/types.ts";
+import type { Doorbell } from "../ring/doorbell.ts";
+import type { RingConsumer, RingProducer } from "../ring/one-to-one-ring.ts";
+import type { CreditTable } from "../tables/credit-table.ts";
+import { TurnTime, type WorkerContext } from "./context.ts";
+import { CreditKeeper } from "./credit-keeper.ts";
+import { DialLimiter } from "./dial-limiter.ts";
+import { Intake } from "./intake.ts";
+import { ALLOWANCE_MAX, EXPIRY_SWEEP_MS, GRACE_MS, LATE_TICK_MS } from "./limits.ts";
+import { WorkerLink } from "./link.ts";
+import { LocalQueues } from "./local-queues.ts";
+import { MessageTable } from "./message-table.ts";
+import type { SessionAssignment } from "./plan.ts";
+import { WorkerPool } from "./pool.ts";
+import { ReceiptIntake } from "./receipt.ts";
+import { RecordStager } from "./record-stager.ts";
+import { Returns } from "./returns.ts";
+import { Scheduler } from "./scheduler.ts";
+import { SmppSession } from "./session.ts";
+import { SubmitEncoder } from "./submit-sm.ts";
+import { UnwrittenQueue } from "./unwritten.ts";
+
+export interface SmppWorkerOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly dial: Dial;
+  readonly log: Log;
+  /** Asks for a `doWork` soon; called from the sockets' events. */
+  readonly wake: () => void;
+  readonly appender: JournalAppender;
+  readonly loader: RecordLoader;
+  /** By producer: submit rings, return rings, bells. */
+  readonly submits: readonly RingConsumer[];
+  readonly returns: readonly RingProducer[];
+  readonly producerBells: readonly Doorbell[];
+  readonly credits: CreditTable;
+  /** Words of the link table and of the session table. */
+  readonly linkWords: Int32Array;
+  readonly sessionWords: Int32Array;
+  readonly metrics: MetricBlock;
+  /** All links by linkIndex and all pools by poolIndex, from `derivePools`. */
+  readonly plan: {
+    readonly links: readonly DerivedLink[];
+    readonly pools: readonly DerivedPool[];
+  };
+  readonly workerIndex: number;
+  /** The sessions this worker owns, from `assignSessions`. */
+  readonly sessions: readonly SessionAssignment[];
+  /** First sequence_number of every connection; 1 if absent. */
+  readonly sequenceNumberFirst?: number;
+}
+
+export class SmppWorker implements CommitVisitor {
+  readonly #options: SmppWorkerOptions;
+  readonly #time: TurnTime;
+  readonly #stager: RecordStager;
+  readonly #table: MessageTable;
+  readonly #links: WorkerLink[];
+  readonly #pools: WorkerPool[];
+  readonly #sessions: SmppSession[] = [];
+  readonly #credits: CreditKeeper;
+  readonly #returns: Returns;
+  readonly #queues: LocalQueues;
+  readonly #unwritten: UnwrittenQueue;
+  readonly #receipts: ReceiptIntake;
+  readonly #scheduler: Scheduler;
+  readonly #intake: Intake;
+  #isDraining = false;
+  #lastTickAt: number;
+  #graceUntil = 0;
+  #nextSweepAt = 0;
+  #firstToPump = 0;
+
+  constructor(options: SmppWorkerOptions) {
+    const { plan, metrics, log, loader, producerBells: bells } = options;
+    this.#options = options;
+    const time = new TurnTime(options.clock);
+    const stager = new RecordStager(options.appender);
+    const table = new MessageTable(entriesMax(options));
+    const owned = new Set(options.sessions.map((session) => session.linkIndex));
+    const linkByIndex = new Map<number, WorkerLink>();
+    for (const link of plan.links) {
+      if (!owned.has(link.linkIndex)) continue;
+      linkByIndex.set(link.linkIndex, new WorkerLink(link, options.linkWords, table));
+    }
+    const links = [...linkByIndex.values()];
+    const pools = plan.pools.map((pool) => new WorkerPool(pool.poolIndex, table));
+    const sessions = this.#sessions;
+    this.#time = time;
+    this.#stager = stager;
+    this.#table = table;
+    this.#links = links;
+    this.#pools = pools;
+    this.#lastTickAt = time.now;
+    const credits = new CreditKeeper(options.credits, options.workerIndex, bells, pools.length);
+    const returns = new Returns(table, stager, options.returns, bells, metrics);
+    const queues = new LocalQueues({
+      table,
+      stager,
+      loader,
+      credits,
+      returns,
+      metrics,
+      log,
+      time,
+      pools,
+      links,
+    });
+    this.#credits = credits;
+    this.#returns = returns;
+    this.#queues = queues;
+    this.#unwritten = new UnwrittenQueue(table, stager, queues, time, sessions);
+    this.#receipts = new ReceiptIntake(stager, metrics, time, sessions);
+    this.#scheduler = new Scheduler({ table, stager, queues, time, sessions, links, pools });
+    this.#intake = new Intake(options.submits, table, stager, queues, credits);
+    this.#makeSessions(linkByIndex);
+    for (const pool of plan.pools) this.#addMembers(pool, linkByIndex);
+    for (const pool of pools) this.#showPool(pool);
+  }
+
+  /** Moves everything one step, within bounds; returns how much was done. */
+  doWork(): number {
+    this.#time.refresh();
+    let work = this.#options.appender.pollCommitted(this);
+    work += this.#unwritten.flush();
+    for (const session of this.#sessions) work += session.turn();
+    for (const link of this.#links) link.openTurn(this.#time.now);
+    if (!this.#isDraining) {
+      work += this.#intake.poll();
+      work += this.#scheduler.run();
+    }
+    work += this.#pump();
+    for (const link of this.#links) link.closeTurn();
+    work += this.#returns.flush();
+    this.#credits.flush();
+    for (const session of this.#sessions) session.showProgress();
+    this.#stager.publish();
+    return work;
+  }
+
+  /** Acts on what has come due; every few milliseconds. A `doWork` has to follow. */
+  onTick(): void {
+    this.#time.refresh();
+    const { now } = this.#time;
+    // After a stall of this thread, what the peers have answered lies unread in the sockets.
+    if (now - this.#lastTickAt >= LATE_TICK_MS) this.#graceUntil = now + GRACE_MS;
+    this.#lastTickAt = now;
+    const inGrace = now < this.#graceUntil;
+    for (const link of this.#links) link.onTick(now);
+    for (const session of this.#sessions) session.onTick(inGrace);
+    if (now < this.#nextSweepAt || this.#isDraining) return;
+    this.#nextSweepAt = now + EXPIRY_SWEEP_MS;
+    this.#queues.sweepExpired();
+  }
+
+  /** A record of this worker is committed. Called by the appender, in order of staging. */
+  onCommitted(type: number): void {
+    this.#stager.committed++;
+    if (type === SENDING_TYPE) this.#scheduler.onCommitted();
+    else if (type === RECEIPT_TYPE) this.#receipts.onCommitted();
+  }
+
+  /** Takes and prepares nothing more; sessions unbind as their windows become empty. */
+  drain(): void {
+    this.#time.refresh();
+    this.#isDraining = true;
+    this.#queues.isDraining = true;
+    for (const pool of this.#pools) this.#showPool(pool);
+    this.#credits.flush();
+    for (const session of this.#sessions) session.drain(false);
+    this.#options.wake();
+  }
+
+  /** Ends a drain that takes too long: sessions unbind now, what is unanswered becomes ambiguous. */
+  cutShort(): void {
+    this.#time.refresh();
+    for (const session of this.#sessions) session.drain(true);
+    this.#options.wake();
+  }
+
+  /** After `drain`: every session is closed, and everything this worker has learnt is committed. */
+  isDrained(): boolean {
+    if (!this.#isDraining || this.#unwritten.length > 0) return false;
+    for (const session of this.#sessions) if (!session.isClosed) return false;
+    return this.#stager.staged === this.#stager.committed;
+  }
+
+  /** Messages in hand: queued, prepared, or on their way back. */
+  get messageCount(): number {
+    return this.#table.usedCount;
+  }
+
+  /** Sessions in turn, so that none always takes the first tokens of a shared link. */
+  #pump(): number {
+    const count = this.#sessions.length;
+    let work = 0;
+    for (let i = 0; i < count; i++) {
+      work += (this.#sessions[(this.#firstToPump + i) % count] as SmppSession).pump();
+    }
+    this.#firstToPump = count === 0 ? 0 : (this.#firstToPump + 1) % count;
+    return work;
+  }
+
+  #makeSessions(linkByIndex: ReadonlyMap<number, WorkerLink>): void {
+    const { options, context } = { options: this.#options, context: this.#context() };
+    for (const assignment of options.sessions) {
+      const link = linkByIndex.get(assignment.linkIndex);
+      if (link === undefined) throw new Error(`no link with index ${assignment.linkIndex}`);
+      const session = new SmppSession(context, link, assignment, this.#sessions.length);
+      this.#sessions.push(session);
+      link.sessions.push(session);
+    }
+  }
+
+  #context(): WorkerContext {
+    const { random, dial, log, metrics, sessionWords, sequenceNumberFirst, wake } = this.#options;
+    return {
+      random,
+      dial,
+      log,
+      metrics,
+      sessionWords,
+      sequenceNumberFirst: sequenceNumberFirst ?? 1,
+      time: this.#time,
+      stager: this.#stager,
+      table: this.#table,
+      queues: this.#queues,
+      unwritten: this.#unwritten,
+      receipts: this.#receipts,
+      encoder: new SubmitEncoder(),
+      dials: new DialLimiter(),
+      wake,
+      availabilityChanged: (session) => {
+        this.#availabilityChanged(session);
+      },
+    };
+  }
+
+  #addMembers(pool: DerivedPool, linkByIndex: ReadonlyMap<number, WorkerLink>): void {
+    for (const member of pool.members) {
+      const link = linkByIndex.get(member.linkIndex);
+      if (link === undefined) continue;
+      (this.#pools[pool.poolIndex] as WorkerPool).addSessions(link.sessions, member.weight);
+    }
+  }
+
+  /** Shows producers what the session's pools can take now, and returns what waits for nobody. */
+  #availabilityChanged(session: SmppSession): void {
+    for (const pool of this.#pools) {
+      if (!pool.sessions.includes(session)) continue;
+      this.#showPool(pool);
+      if (!pool.isAvailable) this.#queues.returnPool(pool);
+    }
+    if (session.link.boundCount === 0) this.#queues.returnLink(session.link);
+  }
+
+  #showPool(pool: WorkerPool): void {
+    pool.refresh();
+    const weight = this.#isDraining ? 0 : pool.availableWeight;
+    this.#options.credits.setWeight(this.#options.workerIndex, pool.index, weight);
+    this.#credits.setAllowance(pool.index, this.#isDraining ? 0 : pool.allowance);
+  }
+}
+
+/**
+ * Messages that can be in hand at once: what producers may have waiting here, and for each window what is prepared or
+ * throttled, per priority.
+ */
+function entriesMax(options: SmppWorkerOptions): number {
+  const { plan, sessions, submits } = options;
+  let windows = 0;
+  for (const session of sessions) {
+    windows += (plan.links[session.linkIndex] as DerivedLink).config.windowMax;
+  }
+  const waiting = submits.length * plan.pools.length * PRIORITY_COUNT * ALLOWANCE_MAX;
+  return waiting + (PRIORITY_COUNT + 1) * windows + ALLOWANCE_MAX;
+}
