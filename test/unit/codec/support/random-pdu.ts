@@ -3,11 +3,13 @@
  */
 import {
   COMMAND_ID,
+  COMMAND_STATUS,
   type CommandName,
   type DestAddress,
   type FieldShape,
   type FieldValue,
   isResponseId,
+  NPI,
   PDU_SHAPES,
   type Pdu,
   type Tlv,
@@ -64,6 +66,9 @@ function randomTime(random: Random): Uint8Array {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }
 
+const NPI_VALUES = Object.values(NPI);
+const ERROR_STATUSES = Object.values(COMMAND_STATUS).filter((code) => code > 0 && code < 0x100);
+
 function randomDests(random: Random): DestAddress[] {
   return Array.from({ length: random(6) }, () =>
     random(3) === 0
@@ -71,7 +76,7 @@ function randomDests(random: Random): DestAddress[] {
       : {
           destFlag: 1 as const,
           destAddrTon: random(7),
-          destAddrNpi: random(19),
+          destAddrNpi: pick(random, NPI_VALUES),
           destinationAddr: randomString(random, random(21)),
         },
   );
@@ -80,15 +85,18 @@ function randomDests(random: Random): DestAddress[] {
 function randomFailures(random: Random): UnsuccessSme[] {
   return Array.from({ length: random(5) }, () => ({
     destAddrTon: random(7),
-    destAddrNpi: random(19),
+    destAddrNpi: pick(random, NPI_VALUES),
     destinationAddr: randomString(random, random(21)),
-    errorStatusCode: random(0x10000),
+    errorStatusCode: pick(random, ERROR_STATUSES),
   }));
 }
 
 function randomField(random: Random, shape: FieldShape): FieldValue {
   switch (shape.kind) {
     case "integer":
+      if (shape.name.endsWith("_ton")) return random(7);
+      if (shape.name === "interface_version") return pick(random, [0x34, 0x34, 0x34, 0x33, 0x50]);
+      if (shape.name.endsWith("_npi")) return pick(random, NPI_VALUES);
       return random(shape.octets === 1 ? 256 : 0xffffffff);
     case "cstring":
       return randomString(random, random(shape.lengthMax));
@@ -126,7 +134,7 @@ export function randomPdu(random: Random, name?: CommandName): Pdu {
   const commandId = COMMAND_ID[command];
   const shape = PDU_SHAPES[command];
   const isResponse = isResponseId(commandId);
-  const commandStatus = isResponse && random(3) === 0 ? pick(random, [1, 8, 0x58, 0xff, 0x401]) : 0;
+  const commandStatus = isResponse && random(3) === 0 ? pick(random, ERROR_STATUSES) : 0;
   const pdu: Pdu = {
     commandId,
     commandStatus,
