@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { AdminServer } from "../../../src/admin/server.ts";
+import type { AdminSources, LedgerStatusAnswer } from "../../../src/admin/sources.ts";
+import { loadUws } from "../../../src/ingress/uws.ts";
+import { MetricBlock } from "../../../src/metrics/block.ts";
+import { LinkWord, rowWord, SessionState, SessionWord } from "../../../src/tables/link-table.ts";
+import { LogWord } from "../../../src/tables/log-table.ts";
+import { IngressRig } from "../ingress/rig.ts";
+
+const TOKEN = "an admin token of the tests";
+
+interface Set {
+  readonly rig: IngressRig;
+  readonly base: string;
+  readonly missing: string[];
+  ledger: LedgerStatusAnswer;
+  readonly close: () => void;
+}
+
+function setUp(token: string | null = null): Set {
+  const rig = new IngressRig();
+  const { memory } = rig;
+  const missing: string[] = [];
+  const set = { ledger: { books: { accepted: 5, open: 2 }, applied: 40 } as LedgerStatusAnswer };
+  const sources: AdminSources = {
+    config: { ...rig.config, admin: { ...rig.config.admin, token } },
+    plan: rig.plan,
+    pools: rig.pools,
+    sessions: [
+      { sessionIndex: 0, linkIndex: 0, ordinal: 0, worker: 0 },
+      { sessionIndex: 1, linkIndex: 0, ordinal: 1, worker: 1 },
+      { sessionIndex: 2, linkIndex: 1, ordinal: 0, worker: 0 },
+    ],
+    clock: rig.clock,
+    blocks: [new MetricBlock(memory.metrics, 0)],
+    logTable: rig.logTable,
+    linkWords: new Int32Array(memory.links),
+    sessionWords: new Int32Array(memory.sessions),
+    poolWeight: (worker, pool) => rig.credits.weight(worker, pool),
+    rings: [{ name: "submit-0-0", buffer: memory.submit[0]?.[0] as SharedArrayBuffer }],
+    producer: rig.ingress.dispatcher,
+    pendingCount: () => rig.ingress.pendingCount,
+    usage: () => ({ residentBytes: 1, heapUsedBytes: 2, externalBytes: 3, cpuSeconds: 4.5 }),
+    unreadiness: () => missing,
+    ledgerStatus: (done) => done(set.ledger),
+  };
+  const server = new AdminServer(loadUws(), sources);
+  const port = server.listen();
+  return Object.assign(set, {
+    rig,
+    missing,
+    base: `http://127.0.0.1:${port}`,
+    close: () => server.close(),
+  });
+}
+
+test("status tells durability, log, links and books", async () => {
+  const set = setUp();
+  const { rig } = set;
+  const links = new Int32Array(rig.memory.links);
+  const sessions = new Int32Array(rig.memory.sessions);
+  links[rowWord(0, LinkWord.PACE_MILLI)] = 12_500;
+  links[rowWord(0, LinkWord.PREPARED)] = 3;
+  sessions[rowWord(0, SessionWord.STATE)] = SessionState.BOUND;
+  sessions[rowWord(0, SessionWord.WINDOW_USED)] = 17;
+  sessions[rowWord(1, SessionWord.STATE)] = SessionState.BACKOFF;
+  rig.grant(0, 0, 9);
+  rig.logTable.store(LogWord.COMMITTED, 4096);
+  rig.logTable.store(LogWord.OLDEST, 1024);
+  const response = await fetch(`${set.base}/status`);
+  assert.equal(response.status, 200);
+  const status = (await response.json()) as Record<string, unknown>;
+  assert.equal(status["durability"], "disk");
+  assert.equal(status["ready"], true);
+  assert.deepEqual(status["books"], { accepted: 5, open: 2 });
+  assert.deepEqual(status["ledger"], { applied: 40 });
+  assert.equal((status["log"] as Record<string, unknown>)["on_disk_bytes"], 3072);
+  const [first, second] = status["links"] as Record<string, unknown>[];
+  assert.equal(first?.["id"], 100);
+  assert.deepEqual([first?.["up"], second?.["up"]], [true, false]);
+  assert.deepEqual([first?.["contract_rate"], first?.["effective_rate"]], [500, 12.5]);
+  assert.equal(second?.["effective_rate"], 500);
+  assert.deepEqual(first?.["sessions"], [
+    { session: 0, worker: 0, state: "bound", window_used: 17, binds: 0 },
+    { session: 1, worker: 1, state: "backoff", window_used: 0, binds: 0 },
+  ]);
+  const [pool] = status["pools"] as Record<string, unknown>[];
+  assert.deepEqual(pool, { id: 1000, name: "main", weight: 1 });
+  set.ledger = "late";
+  const late = (await (await fetch(`${set.base}/status`)).json()) as Record<string, unknown>;
+  assert.deepEqual([late["books"], late["ledger"]], [null, { late: true }]);
+  set.close();
+});
+
+test("metrics are readable by Prometheus, with every gauge of the node", async () => {
+  const set = setUp();
+  set.rig.grant(1, 0, 5);
+  const response = await fetch(`${set.base}/metrics`);
+  assert.equal(response.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+  const text = await response.text();
+  for (const line of text.split("\n")) {
+    assert.match(line, /^$|^# (HELP|TYPE) smsgw_[a-z_]+ |^smsgw_[a-z_]+(\{[^}]*\})? -?[0-9.e+]+$/);
+  }
+  for (const line of [
+    "smsgw_ready 1",
+    'smsgw_credits{pool="1000",priority="2"} 5',
+    'smsgw_session_state{link="100",session="0",state="closed"} 1',
+    'smsgw_link_rate_segments_per_second{link="101"} 500',
+    'smsgw_ring_size_bytes{ring="submit-0-0"} 1048576',
+    "smsgw_process_cpu_seconds_total 4.5",
+  ]) {
+    assert.ok(text.includes(`\n${line}\n`), line);
+  }
+  set.close();
+});
+
+test("readiness follows what is missing", async () => {
+  const set = setUp();
+  assert.equal((await fetch(`${set.base}/readyz`)).status, 200);
+  set.missing.push("draining");
+  const response = await fetch(`${set.base}/readyz`);
+  assert.equal(response.status, 503);
+  assert.match(await response.text(), /not ready: draining/);
+  assert.equal((await fetch(`${set.base}/healthz`)).status, 200);
+  assert.ok((await (await fetch(`${set.base}/metrics`)).text()).includes("\nsmsgw_ready 0\n"));
+  set.close();
+});
+
+test("with a token configured, metrics and status need it, health does not", async () => {
+  const set = setUp(TOKEN);
+  for (const path of ["/metrics", "/status"]) {
+    for (const authorization of ["", "Bearer", `Bearer ${TOKEN}x`, TOKEN, `bearer ${TOKEN}`]) {
+      const refused = await fetch(set.base + path, { headers: { authorization } });
+      assert.equal(refused.status, 401);
+      assert.equal(refused.headers.get("www-authenticate"), "Bearer");
+    }
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    assert.equal((await fetch(set.base + path, { headers })).status, 200);
+  }
+  for (const path of ["/healthz", "/readyz"]) {
+    assert.equal((await fetch(set.base + path)).status, 200);
+  }
+  set.close();
+});
+
+test("other methods and paths are refused", async () => {
+  const set = setUp();
+  const post = await fetch(`${set.base}/status`, { method: "POST" });
+  assert.deepEqual([post.status, post.headers.get("allow")], [405, "GET"]);
+  assert.equal((await fetch(`${set.base}/v1/messages`)).status, 404);
+  set.close();
+});

@@ -1,0 +1,126 @@
+/** Requests whose end two readers could see at different places: the second one inside must never run. */
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { Counter } from "../../../src/metrics/block.ts";
+import { HttpRig } from "./http-rig.ts";
+
+const http = new HttpRig();
+after(async () => await http.close());
+
+const HEAD = Object.entries(http.headers())
+  .map(([name, value]) => `${name}: ${value}\r\n`)
+  .join("");
+const OUTER = '{"to":"+998901234567","text":"x","reference":"outer"}';
+const INNER = '{"to":"+998901234567","text":"x","reference":"hidden"}';
+const HIDDEN =
+  `POST /v1/messages HTTP/1.1\r\nhost: x\r\n${HEAD}` +
+  `content-length: ${INNER.length}\r\n\r\n${INNER}`;
+
+/** A request with the framing headers of `lines`, followed by `body`. */
+function request(lines: string, body: string, start = "POST /v1/messages HTTP/1.1"): string {
+  return `${start}\r\nhost: x\r\n${HEAD}${lines}\r\n\r\n${body}`;
+}
+
+const chunked = (body: string): string => `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
+const length = OUTER.length;
+
+/** Framings in which HIDDEN would run if the wrong one of two readings were taken. */
+const VECTORS: Readonly<Record<string, string>> = {
+  "length and chunked": request(
+    `content-length: ${length + HIDDEN.length}\r\ntransfer-encoding: chunked`,
+    chunked(OUTER) + HIDDEN,
+  ),
+  "chunked and length": request(
+    `transfer-encoding: chunked\r\ncontent-length: ${length}`,
+    OUTER + HIDDEN,
+  ),
+  "two lengths, short first": request(
+    `content-length: ${length}\r\ncontent-length: ${length + HIDDEN.length}`,
+    OUTER + HIDDEN,
+  ),
+  "two lengths, long first": request(
+    `content-length: ${length + HIDDEN.length}\r\ncontent-length: ${length}`,
+    OUTER + HIDDEN,
+  ),
+  "two equal lengths": request(
+    `content-length: ${length}\r\ncontent-length: ${length}`,
+    OUTER + HIDDEN,
+  ),
+  "length list": request(`content-length: ${length}, ${length}`, OUTER + HIDDEN),
+  "length with plus": request(`content-length: +${length}`, OUTER + HIDDEN),
+  "length with minus": request(`content-length: -${length}`, OUTER + HIDDEN),
+  "length in hex": request(`content-length: 0x${length.toString(16)}`, OUTER + HIDDEN),
+  "length with a letter": request(`content-length: ${length}a`, OUTER + HIDDEN),
+  "length with a fraction": request(`content-length: ${length}.0`, OUTER + HIDDEN),
+  "length with inner space": request(`content-length: ${length} 0`, OUTER + HIDDEN),
+  "length over 2^64": request(`content-length: 18446744073709551616`, OUTER + HIDDEN),
+  "name with space before colon": request(`content-length : ${length}`, OUTER + HIDDEN),
+  "folded length": request(`content-length:\r\n ${length}`, OUTER + HIDDEN),
+  "coding identity": request("transfer-encoding: identity", chunked(OUTER) + HIDDEN),
+  "coding list": request("transfer-encoding: gzip, chunked", chunked(OUTER) + HIDDEN),
+  "coding reversed": request("transfer-encoding: chunked, identity", chunked(OUTER) + HIDDEN),
+  "coding twice": request(
+    "transfer-encoding: chunked\r\ntransfer-encoding: identity",
+    chunked(OUTER) + HIDDEN,
+  ),
+  "coding chunked twice": request(
+    "transfer-encoding: chunked\r\ntransfer-encoding: chunked",
+    chunked(OUTER) + HIDDEN,
+  ),
+  "coding misspelt": request("transfer-encoding: xchunked", chunked(OUTER) + HIDDEN),
+  "coding with vertical tab": request("transfer-encoding: \u000bchunked", chunked(OUTER) + HIDDEN),
+  "coding quoted": request('transfer-encoding: "chunked"', chunked(OUTER) + HIDDEN),
+  "coding with space before colon": request("transfer-encoding : chunked", chunked(OUTER) + HIDDEN),
+  "coding beside a length, odd name": request(
+    `content-length: ${length}\r\ntransfer_encoding: chunked\r\ntransfer-encoding:\tchunked`,
+    OUTER + HIDDEN,
+  ),
+  "folded coding": request("transfer-encoding:\r\n chunked", chunked(OUTER) + HIDDEN),
+  "bare LF in the head": `POST /v1/messages HTTP/1.1\nhost: x\n${HEAD.replaceAll("\r", "")}content-length: ${length}\n\n${OUTER}${HIDDEN}`,
+  "NUL in a name": request(`content-len\u0000gth: 5\r\ncontent-length: ${length}`, OUTER),
+  "chunk size with sign": request("transfer-encoding: chunked", `+${chunked(OUTER)}${HIDDEN}`),
+  "chunk size in 0x": request("transfer-encoding: chunked", `0x${chunked(OUTER)}${HIDDEN}`),
+  "chunk size overflow": request(
+    "transfer-encoding: chunked",
+    `1${"0".repeat(16)}\r\n${OUTER}\r\n0\r\n\r\n${HIDDEN}`,
+  ),
+  "chunk size empty": request("transfer-encoding: chunked", `\r\n${OUTER}\r\n0\r\n\r\n${HIDDEN}`),
+  "chunk without its end": request(
+    "transfer-encoding: chunked",
+    `${length.toString(16)}\r\n${OUTER}0\r\n\r\n${HIDDEN}`,
+  ),
+  "HTTP/1.0 with chunked": request(
+    "transfer-encoding: chunked",
+    chunked(OUTER) + HIDDEN,
+    "POST /v1/messages HTTP/1.0",
+  ),
+  "no version": request(`content-length: ${length}`, OUTER + HIDDEN, "POST /v1/messages"),
+  "version 2.0": request(`content-length: ${length}`, OUTER + HIDDEN, "POST /v1/messages HTTP/2.0"),
+};
+
+/** uWS reads over a missing end of a chunk; the message in front of it is whole and counts. */
+const ACCEPTED: readonly string[] = ["chunk without its end"];
+
+test("no hidden request runs behind an ambiguous one", async () => {
+  for (const [name, bytes] of Object.entries(VECTORS)) {
+    const before = http.rig.metrics.read(Counter.messagesAccepted);
+    const answer = await http.raw([bytes], 60);
+    const accepted = http.rig.metrics.read(Counter.messagesAccepted) - before;
+    assert.ok(!answer.text.includes('"hidden"'), `${name}: ${answer.text}`);
+    assert.equal(accepted, ACCEPTED.includes(name) ? 1 : 0, name);
+    assert.doesNotMatch(answer.text, /HTTP\/1\.1 5/, name);
+  }
+});
+
+test("calls are not pipelined: a second one before the answer ends the connection", async () => {
+  const before = http.rig.metrics.read(Counter.messagesAccepted);
+  const first = request(`content-length: ${length}`, OUTER);
+  const { text, closed } = await http.raw([first + HIDDEN]);
+  assert.deepEqual([text, closed], ["", true]);
+  assert.ok(http.rig.metrics.read(Counter.messagesAccepted) - before <= 1);
+});
+
+test("the server is well after all of it", async () => {
+  const answer = await http.post({ to: "+998901234567", text: "x" });
+  assert.equal(answer.status, 202);
+});

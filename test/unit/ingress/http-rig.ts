@@ -1,0 +1,160 @@
+/**
+ * The public HTTP listener over an ingress rig, on an ephemeral loopback port, with clients: fetch-like and raw.
+ */
+import { Agent, request } from "node:http";
+import { connect, type Socket } from "node:net";
+import { HttpServer } from "../../../src/ingress/server.ts";
+import { loadUws } from "../../../src/ingress/uws.ts";
+import { signToken } from "../../../src/cli/token.ts";
+import { CONFIG, IngressRig, type RigOptions, SECRET } from "./rig.ts";
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly text: string;
+  readonly json: Record<string, unknown>;
+}
+
+export interface CallOptions {
+  readonly method?: string;
+  readonly path?: string;
+  readonly headers?: Readonly<Record<string, string | string[]>>;
+  readonly body?: string | Uint8Array;
+}
+
+const PUMP_INTERVAL_MS = 2;
+
+export class HttpRig {
+  readonly rig: IngressRig;
+  readonly server: HttpServer;
+  readonly port: number;
+  missing: string[] = [];
+  /** While true nothing is committed. */
+  isJournalStopped = false;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 8 });
+  readonly #timer: NodeJS.Timeout;
+  readonly #sockets: Socket[] = [];
+
+  constructor(options: RigOptions = {}) {
+    this.rig = new IngressRig({ config: CONFIG, ...options });
+    this.server = new HttpServer({
+      uws: loadUws(),
+      config: this.rig.config,
+      clock: this.rig.clock,
+      ingress: this.rig.ingress,
+      unreadiness: () => this.missing,
+    });
+    this.port = this.server.listen();
+    this.#timer = setInterval(() => {
+      this.rig.clock.nowMs += PUMP_INTERVAL_MS;
+      if (this.isJournalStopped) this.rig.ingress.doWork();
+      else this.rig.settle();
+    }, PUMP_INTERVAL_MS);
+  }
+
+  token(appId = 1, scopes: readonly string[] = ["send"]): string {
+    const issuedAtS = Math.floor(this.rig.clock.wallMs() / 1000);
+    const claims = { appId, audience: "smsgw", issuer: null, scopes, issuedAtS, ttlS: 600 };
+    return signToken(claims, SECRET);
+  }
+
+  headers(appId = 1, scopes: readonly string[] = ["send"]): Record<string, string> {
+    return {
+      authorization: `Bearer ${this.token(appId, scopes)}`,
+      "x-app-id": String(appId),
+      "content-type": "application/json",
+    };
+  }
+
+  async call(options: CallOptions = {}): Promise<HttpAnswer> {
+    const { method = "POST", path = "/v1/messages", headers = this.headers(), body } = options;
+    return await new Promise((resolve, reject) => {
+      const sent = request(
+        { host: "127.0.0.1", port: this.port, agent: this.#agent, method, path, headers },
+        (response) => {
+          const chunks: Buffer[] = [];
+          response.on("data", (chunk: Buffer) => chunks.push(chunk));
+          response.on("end", () => {
+            const text = Buffer.concat(chunks).toString();
+            const { statusCode = 0 } = response;
+            resolve({ status: statusCode, headers: response.headers, text, json: parsed(text) });
+          });
+        },
+      );
+      sent.on("error", reject);
+      sent.end(body);
+    });
+  }
+
+  async post(body: unknown, headers?: Record<string, string>): Promise<HttpAnswer> {
+    const options = { body: JSON.stringify(body) };
+    return await this.call(headers === undefined ? options : { ...options, headers });
+  }
+
+  async get(path: string, appId = 1): Promise<HttpAnswer> {
+    return await this.call({ method: "GET", path, headers: this.headers(appId) });
+  }
+
+  /**
+   * Sends bytes as they are and collects what comes back until the server closes, or nothing came for `quietMs`.
+   */
+  async raw(pieces: readonly (string | Uint8Array)[], quietMs = 150): Promise<RawAnswer> {
+    const socket = this.open();
+    const chunks: Buffer[] = [];
+    return await new Promise((resolve) => {
+      let quiet: NodeJS.Timeout;
+      const finish = (closed: boolean): void => {
+        clearTimeout(quiet);
+        socket.destroy();
+        resolve({ closed, text: Buffer.concat(chunks).toString("latin1") });
+      };
+      const wait = (): void => {
+        clearTimeout(quiet);
+        quiet = setTimeout(() => finish(false), quietMs);
+      };
+      socket.on("data", (chunk: Buffer) => {
+        chunks.push(chunk);
+        wait();
+      });
+      socket.on("close", () => finish(true));
+      socket.on("error", () => undefined);
+      for (const piece of pieces) socket.write(piece);
+      wait();
+    });
+  }
+
+  /** A plain connection, closed with the rig. */
+  open(): Socket {
+    const socket = connect(this.port, "127.0.0.1");
+    socket.setNoDelay(true);
+    this.#sockets.push(socket);
+    return socket;
+  }
+
+  async close(): Promise<void> {
+    this.isJournalStopped = false;
+    this.server.stopListening();
+    this.rig.ingress.drain();
+    while (!this.rig.ingress.isDrained()) {
+      await new Promise((resolve) => setTimeout(resolve, PUMP_INTERVAL_MS));
+    }
+    clearInterval(this.#timer);
+    this.#agent.destroy();
+    for (const socket of this.#sockets) socket.destroy();
+    this.server.close();
+  }
+}
+
+export interface RawAnswer {
+  /** Whether the server closed the connection. */
+  readonly closed: boolean;
+  readonly text: string;
+}
+
+function parsed(text: string): Record<string, unknown> {
+  try {
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch {
+    return {};
+  }
+}
