@@ -46,7 +46,7 @@ export const RUN_HEADER_BYTES = 8;
 
 /** Flag: published before it was synced (`durability: process`). */
 export const BLOCK_FLAG_UNSYNCED = 1;
-/** Flag: stands where `smsgw journal skip` gave damaged blocks up; it has no runs, and numbers go on behind them. */
+/** Flag: stands for blocks that were given up; it has no runs, and its number may be ahead. */
 export const BLOCK_FLAG_SKIPPED = 2;
 
 /** Any record, alone in a block, fits into this. */
@@ -119,15 +119,7 @@ export class BlockBuilder {
   seal(stamp: Readonly<BlockStamp>): number {
     const { view } = this.#memory;
     const length = this.#length;
-    view.setUint32(Block.MAGIC, BLOCK_MAGIC, true);
-    view.setUint32(Block.LENGTH, length, true);
-    view.setFloat64(Block.NUMBER, stamp.number, true);
-    view.setFloat64(Block.OFFSET, stamp.offset, true);
-    view.setFloat64(Block.SYNCED, stamp.synced, true);
-    view.setFloat64(Block.WRITTEN_AT, stamp.writtenAt, true);
-    view.setUint32(Block.EPOCH, stamp.epoch, true);
-    view.setUint16(Block.VERSION, BLOCK_VERSION, true);
-    view.setUint16(Block.FLAGS, stamp.flags, true);
+    writeHeader(view, length, stamp);
     view.setUint32(Block.CRC, this.#checksum(length), true);
     return length;
   }
@@ -136,6 +128,19 @@ export class BlockBuilder {
     const ofHeader = crc32(this.#checkedHeader);
     return crc32(this.bytes.subarray(BLOCK_HEADER_BYTES, length), ofHeader);
   }
+}
+
+/**
+ * Makes all of `block`, whose bytes beyond a header's stay as they are, one skipped block. `bytes.length` is a
+ * multiple of 8.
+ */
+export function sealSkipped(block: RecordMemory, stamp: Readonly<BlockStamp>): void {
+  writeHeader(block.view, block.bytes.length, {
+    ...stamp,
+    flags: stamp.flags | BLOCK_FLAG_SKIPPED,
+  });
+  const ofHeader = crc32(block.bytes.subarray(0, Block.CRC));
+  block.view.setUint32(Block.CRC, crc32(block.bytes.subarray(BLOCK_HEADER_BYTES), ofHeader), true);
 }
 
 /**
@@ -203,6 +208,19 @@ export function visitRecords(
     run = runEnd;
   }
   return count;
+}
+
+/** Writes all of a header but the checksum and the reserved bytes. */
+function writeHeader(view: DataView, length: number, stamp: Readonly<BlockStamp>): void {
+  view.setUint32(Block.MAGIC, BLOCK_MAGIC, true);
+  view.setUint32(Block.LENGTH, length, true);
+  view.setFloat64(Block.NUMBER, stamp.number, true);
+  view.setFloat64(Block.OFFSET, stamp.offset, true);
+  view.setFloat64(Block.SYNCED, stamp.synced, true);
+  view.setFloat64(Block.WRITTEN_AT, stamp.writtenAt, true);
+  view.setUint32(Block.EPOCH, stamp.epoch, true);
+  view.setUint16(Block.VERSION, BLOCK_VERSION, true);
+  view.setUint16(Block.FLAGS, stamp.flags, true);
 }
 
 function headerIsZero(view: DataView, at: number): boolean {

@@ -31,7 +31,7 @@ export const JOURNAL_SLEEP_MS_MAX = 100;
 /** Each appender has two turns in a block, and a turn may end at the end of its ring and go on at its start. */
 const RUNS_PER_APPENDER_MAX = 4;
 const TAKES_PER_TURN = 2;
-/** Commits between two looks at what may be removed, while there is no idle moment for it. */
+/** Commits, in one segment, between two looks at what may be removed while there is no idle moment. */
 const COMMITS_PER_RELEASE = 64;
 
 /** The journal's ends of what it shares with one appender. */
@@ -177,6 +177,7 @@ export class Journal {
       if (this.#fillNext() === 0) return false;
     }
     segments.switchToNext();
+    this.#commitsToRelease = 1;
     return true;
   }
 

@@ -8,6 +8,7 @@
  */
 import {
   Block,
+  BLOCK_BYTES_MIN,
   BLOCK_DAMAGED,
   BLOCK_FLAG_SKIPPED,
   BLOCK_FLAG_UNSYNCED,
@@ -88,9 +89,9 @@ export function examineLog(
 
 /** Log offset of the first byte in [from, limit) of a segment that is not zero, or -1. */
 export function firstNonZero(file: LogFile, start: number, from: number, limit: number): number {
-  const window = Buffer.alloc(WINDOW_BYTES);
+  const window = Buffer.allocUnsafe(Math.max(0, Math.min(WINDOW_BYTES, limit - from)));
   for (let offset = from; offset < limit; ) {
-    const length = file.read(window, 0, Math.min(WINDOW_BYTES, limit - offset), offset - start);
+    const length = file.read(window, 0, Math.min(window.length, limit - offset), offset - start);
     if (length === 0) return -1;
     if (window.compare(ZEROS, 0, length, 0, length) !== 0) {
       return offset + window.findIndex((byte) => byte !== 0);
@@ -115,7 +116,7 @@ class Walk {
   readonly #starts: readonly number[];
   readonly #cursor: number | null;
   readonly #visitor: ExaminationVisitor;
-  readonly #reader = new BlockReader(WINDOW_BYTES);
+  readonly #reader: BlockReader;
   #found: Found | null = null;
   #end = 0;
   #nextNumber = -1;
@@ -123,6 +124,8 @@ class Walk {
   #flags = 0;
   #blockCount = 0;
   #cursorSeen = false;
+  /** End of the blocks of a segment that has room for more, or -1: only the last one may be so. */
+  #openAt = -1;
 
   constructor(
     directory: LogDirectory,
@@ -134,12 +137,14 @@ class Walk {
     this.#starts = starts;
     this.#cursor = cursor;
     this.#visitor = visitor;
+    const span = (starts[1] ?? Number.POSITIVE_INFINITY) - (starts[0] ?? 0);
+    this.#reader = new BlockReader(Math.min(WINDOW_BYTES, span));
   }
 
   run(first: number): LogExamination {
     this.#end = this.#starts[first] ?? 0;
     for (let i = first; i < this.#starts.length && this.#found === null; i++) {
-      this.#withSegment(i, (file, start, limit) => this.#walkSegment(file, start, limit));
+      this.#withSegment(i, (file, start, limit, end) => this.#walkSegment(file, start, limit, end));
     }
     return {
       firstOffset: this.#starts[0] ?? 0,
@@ -152,24 +157,24 @@ class Walk {
     };
   }
 
-  #walkSegment(file: LogFile, start: number, limit: number): void {
+  #walkSegment(file: LogFile, start: number, limit: number, end: number): void {
     const reader = this.#reader;
     for (let offset = start; ; ) {
       const length = reader.read(file, start, offset, limit);
       if (length === BLOCK_NONE) {
         this.#see(offset, limit);
         if (firstNonZero(file, start, offset, limit) >= 0) {
-          this.#damaged(start, offset, "bytes where a block should start", false);
+          this.#damaged(offset, "bytes where a block should start", false);
         }
+        if (end - offset >= BLOCK_BYTES_MIN && this.#openAt < 0) this.#openAt = offset;
         return;
       }
       this.#see(offset, offset);
       if (length < 0) {
-        return this.#damaged(start, offset, reasonOf(length), length === BLOCK_NEWER);
+        return this.#damaged(offset, reasonOf(length), length === BLOCK_NEWER);
       }
       const reason = this.#refusal(length, offset);
-      if (reason === MISSING) return this.#damaged(start, this.#end, reason, false);
-      if (reason !== null) return this.#damaged(start, offset, reason, true);
+      if (reason !== null) return this.#damaged(offset, reason, reason !== MISSING);
       offset += length;
       this.#end = offset;
     }
@@ -180,6 +185,7 @@ class Walk {
     const reader = this.#reader;
     const number = reader.field(Block.NUMBER);
     const skips = (reader.flags & BLOCK_FLAG_SKIPPED) !== 0 && number > this.#nextNumber;
+    if (this.#openAt >= 0) return MISSING;
     if (this.#nextNumber >= 0 && number !== this.#nextNumber && !skips) return MISSING;
     if (reader.epoch < this.#epoch) return "epoch goes back";
     this.#visitor.onBlock(offset, length, number, reader.epoch);
@@ -199,8 +205,10 @@ class Walk {
     }
   }
 
-  #damaged(start: number, offset: number, reason: string, intact: boolean): void {
-    this.#found = { segment: segmentName(start), offset, reason, intact };
+  /** Notes damage at `at`, or where blocks are missing before it. */
+  #damaged(at: number, reason: string, intact: boolean): void {
+    const offset = this.#openAt >= 0 ? this.#openAt : at;
+    this.#found = { segment: segmentName(this.#startOf(offset)), offset, reason, intact };
   }
 
   #concludeDamage(): LogDamage | null {
@@ -225,9 +233,12 @@ class Walk {
   }
 
   #corruption(offset: number, reason: string): LogDamage {
-    const start = this.#starts.findLast((candidate) => candidate <= offset) ?? 0;
-    const segment = segmentName(start);
+    const segment = segmentName(this.#startOf(offset));
     return { segment, offset, reason, torn: false, lostBytes: 0, nextIntact: -1 };
+  }
+
+  #startOf(offset: number): number {
+    return this.#starts.findLast((candidate) => candidate <= offset) ?? 0;
   }
 
   /** Looks behind the damage at `from` for intact blocks and for the last byte that is not zero. */
@@ -244,12 +255,16 @@ class Walk {
     return { torn, lostBytes: torn ? scan.usedEnd - from : 0, nextIntact: scan.nextIntact };
   }
 
-  #withSegment(index: number, visit: (file: LogFile, start: number, limit: number) => void): void {
+  #withSegment(
+    index: number,
+    visit: (file: LogFile, start: number, limit: number, end: number) => void,
+  ): void {
     const start = this.#starts[index] as number;
     const file = this.#directory.open(segmentName(start), false);
     try {
-      const end = this.#starts[index + 1] ?? Number.POSITIVE_INFINITY;
-      visit(file, start, Math.min(end, start + file.sizeBytes()));
+      const size = file.sizeBytes();
+      const end = this.#starts[index + 1] ?? start + size;
+      visit(file, start, Math.min(end, start + size), end);
     } finally {
       file.close();
     }
@@ -267,14 +282,14 @@ interface TailScan {
 
 /** Looks at every aligned offset behind the damage, but not inside intact blocks: bodies may look like blocks. */
 function scanSegment(file: LogFile, start: number, limit: number, scan: TailScan): void {
-  const reader = new BlockReader(WINDOW_BYTES);
-  const window = Buffer.alloc(WINDOW_BYTES);
+  let reader: BlockReader | null = null;
   let windowEnd = Math.max(start, scan.from);
+  const window = Buffer.allocUnsafe(Math.max(0, Math.min(WINDOW_BYTES, limit - windowEnd)));
   let windowStart = windowEnd;
   for (let offset = windowEnd; offset + 8 <= limit; offset += 8) {
     if (offset + 8 > windowEnd) {
       windowStart = offset;
-      const length = Math.min(WINDOW_BYTES, limit - offset);
+      const length = Math.min(window.length, limit - offset);
       windowEnd = offset + file.read(window, 0, length, offset - start);
       if (windowEnd - offset < 8) return;
       if (window.compare(ZEROS, 0, windowEnd - offset, 0, windowEnd - offset) === 0) {
@@ -286,6 +301,7 @@ function scanSegment(file: LogFile, start: number, limit: number, scan: TailScan
     if (word !== 0 || window.readUInt32LE(offset - windowStart + 4) !== 0)
       scan.usedEnd = offset + 8;
     if (word !== BLOCK_MAGIC) continue;
+    reader ??= new BlockReader(window.length);
     const length = reader.read(file, start, offset, limit);
     if (length <= 0) continue;
     if (scan.nextIntact < 0) scan.nextIntact = offset;

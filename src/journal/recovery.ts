@@ -7,9 +7,11 @@
  *
  * It may itself be interrupted anywhere and run again. Start-up only, before the journal exists.
  */
+import { BLOCK_FLAG_UNSYNCED, BLOCK_HEADER_BYTES, sealSkipped } from "./block.ts";
 import { LogCorruptionError, isNoRoom } from "./errors.ts";
 import type { LogDirectory, LogFile } from "./log-directory.ts";
-import { examineLog, type LogExamination } from "./log-examination.ts";
+import { examineLog, firstNonZero, type LogExamination } from "./log-examination.ts";
+import { recordMemory } from "../records/memory.ts";
 import { listSegments, segmentName } from "./segments.ts";
 
 const SLICE_BYTES = 1024 * 1024;
@@ -45,66 +47,99 @@ export function recoverLog(directory: LogDirectory, options: RecoveryOptions): R
     throw new LogCorruptionError(damage.segment, damage.offset, damage.reason);
   }
   return {
-    nextOffset: repairTail(directory, found, options),
-    nextNumber: found.nextNumber,
+    ...repairTail(directory, found, options),
     epochSeen: found.epochSeen,
     cut: damage?.lostBytes ?? 0,
     firstOffset: found.firstOffset,
   };
 }
 
-/** Clears everything behind the last intact block. Returns where the log goes on. */
+/** Clears everything behind the last intact block and makes the log durable. Returns where and how it goes on. */
 function repairTail(
   directory: LogDirectory,
   found: LogExamination,
   options: RecoveryOptions,
-): number {
+): { nextOffset: number; nextNumber: number } {
   const starts = listSegments(directory);
-  if (starts.length === 0) return 0;
   const cutAt = found.damage?.offset ?? found.endOffset;
   const cursor = options.from ?? 0;
+  let { nextNumber } = found;
   removeBehind(directory, starts, Math.max(cutAt, cursor));
-  const last = starts.at(-1) as number;
-  let end = last;
   for (const [i, start] of starts.entries()) {
     const file = directory.open(segmentName(start), false);
     try {
-      const next = starts[i + 1];
-      if (next === undefined || next > cutAt) {
-        const wanted = next === undefined ? options.segmentBytes : next - start;
-        clear(file, Math.max(0, cutAt - start), wanted);
+      const end = starts[i + 1] ?? start + Math.max(options.segmentBytes, file.sizeBytes());
+      if (end > cutAt) clear(file, Math.max(0, cutAt - start), end - start);
+      const lostFrom = Math.max(start, cutAt);
+      if (standIn(file, start, lostFrom, Math.min(end, cursor), { ...found, nextNumber })) {
+        nextNumber++;
       }
       file.dataSync();
-      end = start + file.sizeBytes();
     } finally {
       file.close();
     }
   }
-  if (cursor <= cutAt) return cutAt;
-  // Without a sync (durability: process) a power failure took blocks that the ledger had read. Their offsets are
-  // not used again: the log goes on in the next segment.
-  if (end < cursor) {
-    throw new LogCorruptionError(segmentName(last), end, "the log ends before the ledger's cursor");
-  }
-  return end;
+  removeUseless(directory, starts, options.segmentBytes);
+  return { nextOffset: Math.max(cutAt, cursor), nextNumber };
+}
+
+/**
+ * Without syncs (`durability: process`) a power failure may take blocks that the ledger has read. Their offsets are
+ * not used again: a skipped block stands for them in [from, to). Returns whether there was need of one.
+ */
+function standIn(
+  file: LogFile,
+  start: number,
+  from: number,
+  to: number,
+  found: LogExamination,
+): boolean {
+  if (to - from < BLOCK_HEADER_BYTES) return false;
+  const block = recordMemory(new Uint8Array(to - from));
+  sealSkipped(block, {
+    number: found.nextNumber,
+    offset: from,
+    synced: 0,
+    writtenAt: 0,
+    epoch: found.epochSeen,
+    flags: BLOCK_FLAG_UNSYNCED,
+  });
+  file.write(block.bytes, block.bytes.length, from - start);
+  return true;
+}
+
+/** Removes a last segment that is empty and that a full disk has kept short: it would be of no use. */
+function removeUseless(
+  directory: LogDirectory,
+  starts: readonly number[],
+  segmentBytes: number,
+): void {
+  const last = starts.at(-1);
+  if (last === undefined) return;
+  const file = directory.open(segmentName(last), false);
+  const size = file.sizeBytes();
+  const useless = size < segmentBytes && firstNonZero(file, last, last, last + size) < 0;
+  file.close();
+  if (!useless) return;
+  directory.remove(segmentName(last));
+  directory.sync();
 }
 
 /** Removes, last one first, every segment that starts behind `offset`; takes them off `starts`. */
 function removeBehind(directory: LogDirectory, starts: number[], offset: number): void {
-  for (let start = starts.at(-1) as number; start > offset; start = starts.at(-1) as number) {
+  for (let start = starts.at(-1); start !== undefined && start > offset; start = starts.at(-1)) {
     directory.remove(segmentName(start));
     directory.sync();
     starts.pop();
-    if (starts.length === 0) return;
   }
 }
 
 /** Overwrites [from, end) of a file with zeros where it is not zero yet, and extends it to `sizeWanted`. */
 function clear(file: LogFile, from: number, sizeWanted: number): void {
   const size = file.sizeBytes();
-  const window = Buffer.alloc(SLICE_BYTES);
+  const window = Buffer.allocUnsafe(Math.max(0, Math.min(SLICE_BYTES, size - from)));
   for (let at = from; at < size; at += SLICE_BYTES) {
-    const length = file.read(window, 0, Math.min(SLICE_BYTES, size - at), at);
+    const length = file.read(window, 0, Math.min(window.length, size - at), at);
     if (window.compare(ZEROS, 0, length, 0, length) !== 0) file.write(ZEROS, length, at);
   }
   try {

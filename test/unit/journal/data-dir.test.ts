@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import {
+  readLastExit,
+  readNodeFile,
+  startEpoch,
+  writeLastExit,
+} from "../../../src/journal/data-dir.ts";
+import { lockDataDir } from "../../../src/journal/data-dir-lock.ts";
+import { DataDirError } from "../../../src/journal/errors.ts";
+import { openNodeLogDirectory } from "../../../src/journal/node-log-directory.ts";
+import { EPOCH_MAX } from "../../../src/records/message-key.ts";
+import { MemoryDirectory } from "../../support/memory-directory.ts";
+import { seededRandom } from "../../support/seeded-random.ts";
+
+function put(directory: MemoryDirectory, name: string, text: string): void {
+  const bytes = Buffer.from(text);
+  directory.open(name, true).write(bytes, bytes.length, 0);
+}
+
+test("each start has an epoch of its own, above every one the log has seen", () => {
+  const directory = new MemoryDirectory();
+  assert.equal(readNodeFile(directory), null);
+  assert.deepEqual(startEpoch(directory, "a", 0), { node: "a", epoch: 1, previousNode: null });
+  assert.deepEqual(startEpoch(directory, "a", 0), { node: "a", epoch: 2, previousNode: null });
+  assert.deepEqual(startEpoch(directory, "a", 40), { node: "a", epoch: 41, previousNode: null });
+  assert.deepEqual(startEpoch(directory, "b", 3), { node: "b", epoch: 42, previousNode: "a" });
+  assert.deepEqual(readNodeFile(directory), { node: "b", epoch: 42 });
+});
+
+test("an epoch that was returned is never given again, wherever the power fails", () => {
+  const random = seededRandom(5);
+  for (let trial = 0; trial < 100; trial++) {
+    const directory = new MemoryDirectory();
+    let last = 0;
+    for (let start = 0; start < 6; start++) {
+      const { epoch } = startEpoch(directory, "n", 0);
+      assert.ok(epoch > last);
+      last = epoch;
+      directory.cutPower(random);
+    }
+  }
+});
+
+test("epochs end before they overflow an origin", () => {
+  const directory = new MemoryDirectory();
+  assert.throws(() => startEpoch(directory, "n", EPOCH_MAX), DataDirError);
+  assert.equal(startEpoch(directory, "n", EPOCH_MAX - 1).epoch, EPOCH_MAX);
+});
+
+test("an unreadable node.json is refused, not replaced", () => {
+  for (const text of [
+    "",
+    "{",
+    "null",
+    "[]",
+    '{"node":"a"}',
+    '{"node":1,"epoch":2}',
+    '{"epoch":-1}',
+  ]) {
+    const directory = new MemoryDirectory();
+    put(directory, "node.json", text);
+    assert.throws(
+      () => startEpoch(directory, "a", 0),
+      (error) => error instanceof DataDirError && error.reason === "damaged",
+      text,
+    );
+  }
+});
+
+test("crashes in a row with the same record in hand count as strikes against it", () => {
+  const directory = new MemoryDirectory();
+  const crash = (inHand: number | null): number =>
+    writeLastExit(directory, { code: 75, reason: "broken", thread: "worker 0", atMs: 5, inHand })
+      .strikes;
+  assert.equal(readLastExit(directory), null);
+  assert.deepEqual([crash(800), crash(800), crash(800)], [1, 2, 3]);
+  assert.deepEqual([crash(null), crash(800), crash(808), crash(808)], [0, 1, 1, 2]);
+  assert.deepEqual(readLastExit(directory), {
+    code: 75,
+    reason: "broken",
+    thread: "worker 0",
+    at: 5,
+    in_hand: 808,
+    strikes: 2,
+  });
+});
+
+test("an unreadable note of the last exit is no reason not to start", () => {
+  for (const text of ["", "{]", '"x"', '{"code":"a","strikes":null,"in_hand":"b"}']) {
+    const directory = new MemoryDirectory();
+    put(directory, "last-exit.json", text);
+    const found = readLastExit(directory);
+    assert.ok(found === null || (found.in_hand === null && found.strikes === 0));
+  }
+});
+
+test("on a real disk the files are there, whole, and only for their owner", () => {
+  const path = mkdtempSync(join(tmpdir(), "smsgw-"));
+  try {
+    const directory = openNodeLogDirectory(join(path, "deep", "data"));
+    assert.equal(startEpoch(directory, "n", 0).epoch, 1);
+    assert.equal(startEpoch(directory, "n", 0).epoch, 2);
+    assert.deepEqual(directory.list(), ["node.json"]);
+    assert.throws(() => directory.open("missing", false), { code: "ENOENT" });
+    assert.ok(existsSync(join(path, "deep", "data", "node.json")));
+  } finally {
+    rmSync(path, { recursive: true, force: true });
+  }
+});
+
+test("a held directory is refused in this and in another process, and free afterwards", async () => {
+  const path = mkdtempSync(join(tmpdir(), "smsgw-"));
+  const other = mkdtempSync(join(tmpdir(), "smsgw-"));
+  const inUse = (error: unknown): boolean =>
+    error instanceof DataDirError && error.reason === "in use" && error.exit === "dataDir";
+  try {
+    const lock = await lockDataDir(path);
+    await assert.rejects(lockDataDir(path), inUse);
+    (await lockDataDir(other)).release();
+    lock.release();
+    const holder = fork(new URL("./lock-holder.js", import.meta.url), [path]);
+    const [said] = (await once(holder, "message")) as [string];
+    assert.equal(said, "held");
+    await assert.rejects(lockDataDir(path), inUse);
+    holder.kill("SIGKILL");
+    await once(holder, "exit");
+    (await lockDataDir(path)).release();
+  } finally {
+    rmSync(path, { recursive: true, force: true });
+    rmSync(other, { recursive: true, force: true });
+  }
+});

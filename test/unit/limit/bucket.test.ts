@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import {
+  availableUnits,
+  bucketNow,
+  BURST_UNITS_MAX,
+  contractBurst,
+  contractRefill,
+  giveBack,
+  tryAcquire,
+  UNITS_PER_TOKEN,
+} from "../../../src/limit/bucket.ts";
+
+const BURST = 10 * UNITS_PER_TOKEN;
+
+function bucket(): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(4));
+}
+
+test("a fresh bucket holds its burst and no more", () => {
+  const words = bucket();
+  const now = 123_456;
+  assert.equal(availableUnits(words, 0, now, BURST), BURST);
+  for (let i = 0; i < 10; i++) assert.equal(tryAcquire(words, 0, now, UNITS_PER_TOKEN, BURST), 0);
+  assert.equal(availableUnits(words, 0, now, BURST), 0);
+  assert.equal(tryAcquire(words, 0, now, UNITS_PER_TOKEN, BURST), -UNITS_PER_TOKEN);
+});
+
+test("a refusal takes nothing and says how much is missing", () => {
+  const words = bucket();
+  assert.equal(tryAcquire(words, 0, 50, BURST - 5, BURST), 0);
+  assert.equal(tryAcquire(words, 0, 50, 20, BURST), -15);
+  assert.equal(availableUnits(words, 0, 50, BURST), 5);
+  assert.equal(tryAcquire(words, 0, 65, 20, BURST), 0);
+});
+
+test("what is given back can be taken again, but never more than the burst", () => {
+  const words = bucket();
+  tryAcquire(words, 0, 0, 100, BURST);
+  giveBack(words, 0, 0, 40, BURST);
+  assert.equal(availableUnits(words, 0, 0, BURST), BURST - 60);
+  giveBack(words, 0, 0, 500, BURST);
+  assert.equal(availableUnits(words, 0, 0, BURST), BURST);
+});
+
+test("a word left from long ago, on either side of the wrap, means a full bucket", () => {
+  const words = bucket();
+  tryAcquire(words, 0, 0x7ffffff0, BURST, BURST);
+  assert.equal(availableUnits(words, 0, (0x7ffffff0 + BURST) | 0, BURST), BURST);
+  assert.equal(availableUnits(words, 0, (0x7ffffff0 + 0x60000000) | 0, BURST), BURST);
+  assert.equal(availableUnits(words, 0, 0x7ffffff0, BURST), 0, "debt over the wrap is still debt");
+});
+
+test("the largest burst works", () => {
+  const words = bucket();
+  assert.equal(tryAcquire(words, 0, 5, BURST_UNITS_MAX, BURST_UNITS_MAX), 0);
+  assert.equal(tryAcquire(words, 0, 5, 1, BURST_UNITS_MAX), -1);
+});
+
+test("no window of time sees more than burst and refill", () => {
+  const moves = fc.array(
+    fc.record({
+      elapsed: fc.integer({ min: 0, max: 3 * BURST }),
+      cost: fc.integer({ min: 1, max: BURST }),
+      back: fc.boolean(),
+    }),
+    { maxLength: 200 },
+  );
+  fc.assert(
+    fc.property(moves, fc.integer({ min: -2147483648, max: 2147483647 }), (all, start) => {
+      const words = bucket();
+      let now = start;
+      const taken: { at: number; units: number }[] = [];
+      let elapsed = 0;
+      for (const move of all) {
+        now = (now + move.elapsed) | 0;
+        elapsed += move.elapsed;
+        if (tryAcquire(words, 0, now, move.cost, BURST) !== 0) continue;
+        if (move.back) giveBack(words, 0, now, move.cost, BURST);
+        else taken.push({ at: elapsed, units: move.cost });
+      }
+      assertNeverAbove(taken);
+    }),
+  );
+});
+
+/** Asserts that the units taken in [a, b] are at most the burst plus b - a, for all a and b. */
+function assertNeverAbove(taken: readonly { at: number; units: number }[]): void {
+  for (let i = 0; i < taken.length; i++) {
+    let sum = 0;
+    const first = taken[i] as { at: number };
+    for (const { at, units } of taken.slice(i)) {
+      sum += units;
+      assert.ok(sum <= BURST + (at - first.at), `${sum} units in ${at - first.at}`);
+    }
+  }
+}
+
+test("a contract's burst and refill stay within its rate in any half-open second", () => {
+  for (const rate of [1, 2, 5, 99, 100, 101, 500, 1000, 2500, 10_000, 100_000]) {
+    const burst = contractBurst(rate);
+    const refill = contractRefill(rate);
+    assert.ok(burst >= 1 && refill > 0);
+    const words = bucket();
+    const units = burst * UNITS_PER_TOKEN;
+    const takenAt: number[] = [];
+    const step = Math.max(0.01, 1000 / rate / 7);
+    for (let ms = 0; ms < 3000; ms += step) {
+      const now = bucketNow(ms, refill);
+      while (tryAcquire(words, 0, now, UNITS_PER_TOKEN, units) === 0) takenAt.push(ms);
+    }
+    assertRate(takenAt, rate);
+  }
+});
+
+/** Asserts that no half-open second holds more than `rate`, and that the rate is nearly reached. */
+function assertRate(takenAt: readonly number[], rate: number): void {
+  let first = 0;
+  for (let last = 0; last < takenAt.length; last++) {
+    while ((takenAt[last] as number) - (takenAt[first] as number) >= 1000) first++;
+    assert.ok(last - first + 1 <= rate, `${last - first + 1} in a second at rate ${rate}`);
+  }
+  assert.ok(takenAt.length >= 3 * rate * 0.98 - 2, `only ${takenAt.length} in 3 s at rate ${rate}`);
+}

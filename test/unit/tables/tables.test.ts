@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { PRIORITY_COUNT } from "../../../src/records/types.ts";
+import { allocateCreditTable, CreditTable } from "../../../src/tables/credit-table.ts";
+import {
+  allocateRows,
+  LinkWord,
+  rowWord,
+  SESSION_STATE_NAMES,
+  SessionState,
+  SessionWord,
+  WORDS_PER_ROW,
+} from "../../../src/tables/link-table.ts";
+import { allocateLogTable, LogTable, LogWord } from "../../../src/tables/log-table.ts";
+import {
+  appenderCount,
+  journalThreadIndex,
+  ledgerIndex,
+  producerCount,
+  threadCount,
+  workerAppenderIndex,
+  type SharedPlan,
+} from "../../../src/tables/plan.ts";
+import {
+  allocateBells,
+  allocateInHand,
+  bellIndex,
+  ticksIndex,
+} from "../../../src/tables/thread-table.ts";
+
+const PLAN: SharedPlan = {
+  ingressCount: 2,
+  workerCount: 3,
+  poolCount: 4,
+  linkCount: 5,
+  sessionCount: 6,
+  appCount: 7,
+};
+
+test("indices of appenders and threads are all different and fill their range", () => {
+  const workers = [0, 1, 2].map((worker) => workerAppenderIndex(PLAN, worker));
+  const appenders = [0, 1, ledgerIndex(PLAN), ...workers];
+  assert.deepEqual(appenders, [0, 1, 2, 3, 4, 5]);
+  assert.equal(producerCount(PLAN), 3);
+  assert.equal(appenderCount(PLAN), 6);
+  assert.equal(journalThreadIndex(PLAN), 6);
+  assert.equal(threadCount(PLAN), 7);
+});
+
+test("every cell of credit and every weight is a word of its own", () => {
+  const table = new CreditTable(allocateCreditTable(PLAN), PLAN);
+  const told = new Map<string, number>();
+  let next = 1;
+  for (let producer = 0; producer < producerCount(PLAN); producer++) {
+    for (let worker = 0; worker < PLAN.workerCount; worker++) {
+      for (let pool = 0; pool < PLAN.poolCount; pool++) {
+        for (let priority = 0; priority < PRIORITY_COUNT; priority++) {
+          const cell = table.cell(worker, pool, priority);
+          assert.ok(cell >= 0 && cell < table.cellCountPerProducer);
+          told.set(`${producer} ${cell}`, next);
+          table.grant(producer, cell, next++);
+        }
+        table.setWeight(worker, pool, -(worker * PLAN.poolCount + pool + 1));
+      }
+    }
+  }
+  assert.equal(told.size, 3 * 3 * 4 * PRIORITY_COUNT);
+  for (const [key, value] of told) {
+    const [producer, cell] = key.split(" ").map(Number) as [number, number];
+    assert.equal(table.granted(producer, cell), value);
+  }
+  for (let worker = 0; worker < PLAN.workerCount; worker++) {
+    for (let pool = 0; pool < PLAN.poolCount; pool++) {
+      assert.equal(table.weight(worker, pool), -(worker * PLAN.poolCount + pool + 1));
+    }
+  }
+});
+
+test("words of the log keep offsets of 53 bits, apart from each other", () => {
+  const producers = 3;
+  const table = new LogTable(allocateLogTable(producers));
+  const words = Object.values(LogWord).filter((word) => word !== LogWord.APPLIED_SEQUENCE);
+  for (const word of words) table.store(word, Number.MAX_SAFE_INTEGER - word);
+  for (let i = 0; i < producers; i++) table.storeAppliedSequence(i, i + 1);
+  for (const word of words) assert.equal(table.load(word), Number.MAX_SAFE_INTEGER - word);
+  for (let i = 0; i < producers; i++) assert.equal(table.appliedSequence(i), i + 1);
+  assert.equal(new Set(Object.values(LogWord)).size, Object.values(LogWord).length);
+});
+
+test("rows of links and sessions do not overlap, and every state has its name", () => {
+  const rows = new Int32Array(allocateRows(3));
+  const indices = [0, 1, 2].flatMap((row) => [0, 1, 2, 3].map((word) => rowWord(row, word)));
+  assert.equal(new Set(indices).size, indices.length);
+  assert.ok(Math.max(...indices) < rows.length);
+  for (const words of [LinkWord, SessionWord]) {
+    const values = Object.values<number>(words);
+    assert.deepEqual(
+      values,
+      values.map((_, i) => i),
+    );
+    assert.ok(values.length <= WORDS_PER_ROW);
+  }
+  for (const [name, state] of Object.entries(SessionState)) {
+    assert.equal(SESSION_STATE_NAMES[state], name.toLowerCase());
+  }
+});
+
+test("bells and ticks of threads are words of their own, and no record is in hand at first", () => {
+  const bells = new Int32Array(allocateBells(4));
+  const indices = [0, 1, 2, 3].flatMap((thread) => [bellIndex(thread), ticksIndex(thread)]);
+  assert.equal(new Set(indices).size, 8);
+  assert.ok(Math.max(...indices) < bells.length);
+  assert.deepEqual([...new Float64Array(allocateInHand(3))], [-1, -1, -1]);
+});
