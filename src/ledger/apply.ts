@@ -142,8 +142,7 @@ export class RecordApplier implements RecordVisitor {
     const { meta, hits, receipts } = this.#options;
     const epoch = view.getUint32(offset + Started.EPOCH, true);
     if (epoch <= meta.startedEpoch) return;
-    meta.startedEpoch = epoch;
-    meta.startedAt = Math.floor(view.getFloat64(offset + Started.AT, true));
+    meta.noteStart({ epoch, at: Math.floor(view.getFloat64(offset + Started.AT, true)) });
     hits.count(RecoveryRow.PARKED, receipts.parked.count);
   }
 

@@ -20,6 +20,7 @@ import { RecordApplier } from "./apply.ts";
 import { type BooksSummary, summarise } from "./books.ts";
 import { Conclusions } from "./conclusions.ts";
 import { HandOvers } from "./hand-overs.ts";
+import type { LinkSummary } from "./link-learning.ts";
 import type { MessageState } from "./message-state.ts";
 import { Messages } from "./messages.ts";
 import { encodeMeta, type LedgerMeta, META_KEY, readMeta } from "./meta.ts";
@@ -51,8 +52,8 @@ export interface LedgerLimits {
 
 export const LEDGER_LIMITS: LedgerLimits = {
   flushIntervalMs: 200,
-  dirtyMax: 16_384,
-  dirtyStop: 65_536,
+  dirtyMax: 8192,
+  dirtyStop: 32_768,
   cacheMax: 65_536,
   pollBytes: 256 * 1024,
   parkedMax: 262_144,
@@ -98,7 +99,7 @@ export interface LedgerStatus {
   readonly unknown_records: number;
   readonly store_bytes: number;
   readonly receipt_index: { entries: number; generations: number; bytes: number };
-  readonly links: ReturnType<Receipts["links"]["summary"]>;
+  readonly links: readonly LinkSummary[];
 }
 
 /** One commit on its way to the disk. */

@@ -50,6 +50,12 @@ export class LinkLearning {
   }
 }
 
+export interface LinkSummary {
+  readonly link: number;
+  readonly matches: Readonly<Record<string, number>>;
+  readonly pinned: string | null;
+}
+
 /** All links, by id, with their one row in the store. */
 export class LinkLearnings {
   readonly #byId = new Map<number, LinkLearning>();
@@ -70,15 +76,18 @@ export class LinkLearnings {
     return link.vote(baseOfTransform(transform));
   }
 
-  /** Per link: matches by transform, and the pinned base as a word, or null. */
-  summary(): { link: number; matches: Record<string, number>; pinned: string | null }[] {
-    return Array.from(this.#byId.values(), (link) => ({
-      link: link.linkId,
-      matches: Object.fromEntries(
-        ID_TRANSFORM_NAMES.map((name, i) => [name, link.matches[i] ?? 0]),
-      ),
-      pinned: link.pinned === UNPINNED ? null : (PINNED_NAMES[link.pinned] ?? null),
-    }));
+  /** Links that have had receipts, by id: matches by transform, and the pinned base as a word, or null. */
+  summary(): LinkSummary[] {
+    return Array.from(this.#byId.values())
+      .filter((link) => link.matches.some((count) => count > 0))
+      .sort((a, b) => a.linkId - b.linkId)
+      .map((link) => ({
+        link: link.linkId,
+        matches: Object.fromEntries(
+          ID_TRANSFORM_NAMES.map((name, i) => [name, link.matches[i] ?? 0]),
+        ),
+        pinned: link.pinned === UNPINNED ? null : (PINNED_NAMES[link.pinned] ?? null),
+      }));
   }
 
   encode(): Uint8Array {

@@ -14,7 +14,7 @@ export class MessageCache {
   readonly #mask: number;
   readonly #messagesMax: number;
   /** Ring of clean messages, oldest first. */
-  #queue: (MessageState | null)[] = new Array<MessageState | null>(1024).fill(null);
+  #queue: (MessageState | null)[] = emptySlots(1024);
   #queueHead = 0;
   #queueCount = 0;
   #count = 0;
@@ -23,7 +23,7 @@ export class MessageCache {
   constructor(messagesMax: number) {
     let size = 1024;
     while (size < messagesMax) size *= 2;
-    this.#buckets = new Array<MessageState | null>(size).fill(null);
+    this.#buckets = emptySlots(size);
     this.#mask = size - 1;
     this.#messagesMax = messagesMax;
   }
@@ -113,7 +113,7 @@ export class MessageCache {
 
   #growQueue(): void {
     const old = this.#queue;
-    const grown = new Array<MessageState | null>(old.length * 2).fill(null);
+    const grown = emptySlots(old.length * 2);
     for (let i = 0; i < this.#queueCount; i++) {
       grown[i] = old[(this.#queueHead + i) & (old.length - 1)] as MessageState;
     }
@@ -127,4 +127,8 @@ export class MessageCache {
     hash = Math.imul(hash, 0x85ebca6b);
     return (hash ^ (hash >>> 13)) & this.#mask;
   }
+}
+
+function emptySlots(count: number): (MessageState | null)[] {
+  return Array.from({ length: count }, () => null);
 }

@@ -57,16 +57,21 @@ export class Messages {
     this.cache = new MessageCache(options.cacheMax);
   }
 
-  /** The message with this key, with the last STARTED applied, or null. */
+  /** The message with this key, with every STARTED applied, or null. */
   find(sequence: number, origin: number): MessageState | null {
     const message = this.cache.find(sequence, origin) ?? this.#load(sequence, origin);
     if (message === null) return null;
-    const { meta, policy, hits } = this.#options;
-    if (isUnresolved(message, meta.startedEpoch)) {
-      const isChanged = resolveStarted(policy, hits, message, meta.startedEpoch, meta.startedAt);
-      if (isChanged) this.settle(message);
-    }
+    if (isUnresolved(message, this.#options.meta.startedEpoch)) this.#resolve(message);
     return message;
+  }
+
+  /** Applies, in order, the STARTED records that it has not seen. */
+  #resolve(message: MessageState): void {
+    const { meta, policy, hits } = this.#options;
+    for (const start of meta.starts) {
+      if (!isUnresolved(message, start.epoch)) continue;
+      if (resolveStarted(policy, hits, message, start)) this.settle(message);
+    }
   }
 
   /** Adds a new message, open or final. */

@@ -1,10 +1,10 @@
 /**
  * The ledger's one row about itself, written in every transaction: cursor, last STARTED, books, body holds.
  *
- *    0 version u8   1 … 7 reserved   8 cursor u48   14 started at u48   20 started epoch u32
+ *    0 version u8   1 … 7 reserved   8 cursor u48   14 start count u32   18 reserved
  *   24 seed of the receipt index u32   28 next parked number u48   34 next receipt chunk u48
  *   40 accepted u48   46 open u48   52 open parts u48   58 final u48 × 13   136 removed u48 × 13
- *  214 hold count u32, then per hold: stretch u48 | count u48
+ *  214 hold count u32, then per hold: stretch u48 | count u48, then per start: epoch u32 | at u48
  *
  * Big-endian. The ledger's thread, or an offline reader of the store.
  */
@@ -16,8 +16,7 @@ import { LedgerTable, type LedgerStore } from "./store.ts";
 
 const META_VERSION = 1;
 const CURSOR = 8;
-const STARTED_AT = 14;
-const STARTED_EPOCH = 20;
+const START_COUNT = 14;
 const SEED = 24;
 const NEXT_PARKED = 28;
 const NEXT_CHUNK = 34;
@@ -29,32 +28,50 @@ const REMOVED = FINAL + 6 * MESSAGE_STATUS_COUNT;
 const HOLD_COUNT = REMOVED + 6 * MESSAGE_STATUS_COUNT;
 const HOLDS = HOLD_COUNT + 4;
 const HOLD_ENTRY = 12;
+const START_ENTRY = 10;
+/** Starts that are remembered; no message stays unresolved over so many. */
+const STARTS_MAX = 64;
 
 export const META_KEY = Uint8Array.of(0);
 /** Key of the row with what is learnt about links' receipt ids. */
 export const LINKS_KEY = Uint8Array.of(1);
 
+/** A STARTED record: epoch and wall ms. */
+export interface Start {
+  readonly epoch: number;
+  readonly at: number;
+}
+
 export class LedgerMeta {
   /** Log offset behind the last applied block. */
   cursor = 0;
-  /** Wall ms and epoch of the last STARTED applied; 0 before the first. */
-  startedAt = 0;
-  startedEpoch = 0;
+  /** The last STARTED records applied, oldest first. */
+  readonly starts: Start[] = [];
   /** Of the hashes in the receipt index. */
   seed = 0;
   nextParked = 1;
   nextChunk = 1;
   readonly books = new Books();
   readonly holds = new BodyHolds();
+
+  /** Epoch of the last STARTED applied, 0 before the first. */
+  get startedEpoch(): number {
+    return this.starts.at(-1)?.epoch ?? 0;
+  }
+
+  noteStart(start: Start): void {
+    this.starts.push(start);
+    if (this.starts.length > STARTS_MAX) this.starts.shift();
+  }
 }
 
 export function encodeMeta(meta: LedgerMeta): Uint8Array {
-  const { books, holds } = meta;
-  const bytes = new Uint8Array(HOLDS + HOLD_ENTRY * holds.counts.size);
+  const { books, holds, starts } = meta;
+  const holdBytes = HOLD_ENTRY * holds.counts.size;
+  const bytes = new Uint8Array(HOLDS + holdBytes + START_ENTRY * starts.length);
   bytes[0] = META_VERSION;
   writeUint48(bytes, CURSOR, meta.cursor);
-  writeUint48(bytes, STARTED_AT, meta.startedAt);
-  writeUint32(bytes, STARTED_EPOCH, meta.startedEpoch);
+  writeUint32(bytes, START_COUNT, starts.length);
   writeUint32(bytes, SEED, meta.seed);
   writeUint48(bytes, NEXT_PARKED, meta.nextParked);
   writeUint48(bytes, NEXT_CHUNK, meta.nextChunk);
@@ -72,6 +89,11 @@ export function encodeMeta(meta: LedgerMeta): Uint8Array {
     writeUint48(bytes, at + 6, count);
     at += HOLD_ENTRY;
   }
+  for (const start of starts) {
+    writeUint32(bytes, at, start.epoch);
+    writeUint48(bytes, at + 4, start.at);
+    at += START_ENTRY;
+  }
   return bytes;
 }
 
@@ -82,8 +104,6 @@ export function readMeta(store: LedgerStore): LedgerMeta {
   if (bytes === undefined) return meta;
   if (bytes[0] !== META_VERSION) throw new Error(`ledger store of version ${bytes[0]}`);
   meta.cursor = readUint48(bytes, CURSOR);
-  meta.startedAt = readUint48(bytes, STARTED_AT);
-  meta.startedEpoch = readUint32(bytes, STARTED_EPOCH);
   meta.seed = readUint32(bytes, SEED);
   meta.nextParked = readUint48(bytes, NEXT_PARKED);
   meta.nextChunk = readUint48(bytes, NEXT_CHUNK);
@@ -99,6 +119,11 @@ export function readMeta(store: LedgerStore): LedgerMeta {
   for (let i = 0; i < holdCount; i++) {
     const at = HOLDS + HOLD_ENTRY * i;
     holds.counts.set(readUint48(bytes, at), readUint48(bytes, at + 6));
+  }
+  const startCount = readUint32(bytes, START_COUNT);
+  for (let i = 0; i < startCount; i++) {
+    const at = HOLDS + HOLD_ENTRY * holdCount + START_ENTRY * i;
+    meta.starts.push({ epoch: readUint32(bytes, at), at: readUint48(bytes, at + 4) });
   }
   return meta;
 }

@@ -5,9 +5,9 @@
  *   reference sequence, low 48 bits │ origin, 12 bits (index into the generation's list) │ part, 4 bits
  *
  * New entries go into the youngest generation; a full one is followed by the next. Look-ups go from young to old. An
- * entry dies when its part is final: it still matches (duplicates of receipts find their message), but a sealed
- * generation that is mostly dead is emptied into the youngest one, a slice a call, and dropped; one whose last deadline
- * has passed goes as a whole. What is added is written to the store in chunks, in the ledger's transaction: keys
+ * entry dies when its part is final: it still matches (duplicates of receipts find their message), but of more than a
+ * few generations, one that is mostly dead is emptied into the youngest, a slice a call, and dropped; one whose last
+ * deadline has passed goes as a whole. What is added is written to the store in chunks, in the ledger's transaction: keys
  * (generation u32, chunk u48) only ever grow, so the store sees appends. The ledger's thread only.
  */
 import { readUint32 } from "./message-state.ts";
@@ -17,6 +17,8 @@ import { type LedgerStore, LedgerTable } from "./store.ts";
 const WORDS = 4;
 const SEQUENCE_LOW_BITS = 2 ** 48;
 const ORIGINS_MAX = 4096;
+/** So many generations stay even if nothing in them is awaited: duplicates of receipts still find their message. */
+const GENERATIONS_KEPT = 4;
 const START_CAPACITY = 4096;
 const CHUNK_HEADER = 16;
 const CHUNK_ENTRY = 21;
@@ -175,11 +177,13 @@ export class ReceiptIndex {
   tidy(now: number, slotsMax: number): number {
     for (let i = 0; i < this.#generations.length - 1; i++) {
       const generation = this.#generations[i] as Generation;
-      if (generation.live === 0 || generation.deadline <= now) {
+      const isSpare = this.#generations.length > GENERATIONS_KEPT;
+      if (generation.deadline <= now || (generation.live === 0 && isSpare)) {
         this.#drop(i);
         return 1;
       }
       if (generation.checking >= 0) return this.#checkSlice(generation, slotsMax);
+      if (!isSpare) continue;
       if (generation.emptying < 0 && generation.live * 4 < generation.count) {
         generation.emptying = 0;
       }

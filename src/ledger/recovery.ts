@@ -2,9 +2,10 @@
  * What STARTED means for an open message of an earlier run: the recovery table of docs/JOURNAL.md, row by row.
  *
  * It is applied to a message when it is next touched, from its state in the store and the time of STARTED alone, so
- * it does not matter when that is, nor how often the start is repeated. The ledger's thread only.
+ * it does not matter when that is. A message that slept through several starts sees them in order. The ledger's thread only.
  */
 import type { MessageState } from "./message-state.ts";
+import type { Start } from "./meta.ts";
 import { isFinal, mergeAmbiguous, type PartRecord, PartState } from "./part-state.ts";
 import { decideAmbiguous, expirePart, type LedgerPolicy, RecoveryRow } from "./policy.ts";
 
@@ -44,17 +45,16 @@ export function isUnresolved(message: MessageState, epoch: number): boolean {
 }
 
 /**
- * Applies STARTED of `epoch`, written at `at` (wall ms), to a message. Returns whether any part changed; the caller
+ * Applies a STARTED record to a message that has not seen it. Returns whether any part changed; the caller
  * folds the message then.
  */
 export function resolveStarted(
   policy: LedgerPolicy,
   hits: RecoveryHits,
   message: MessageState,
-  epoch: number,
-  at: number,
+  start: Start,
 ): boolean {
-  message.resolvedEpoch = epoch;
+  message.resolvedEpoch = start.epoch;
   const { parts } = message;
   let isUntouched = true;
   for (let i = 0; i < parts.length; i++) {
@@ -66,7 +66,7 @@ export function resolveStarted(
     if (isFinal(part.state)) continue;
     const before = part.state;
     const dueBefore = part.dueAt;
-    hits.count(resolvePart(policy, message, part, at, isUntouched));
+    hits.count(resolvePart(policy, message, part, start.at, isUntouched));
     if (part.state !== before || part.dueAt !== dueBefore) isChanged = true;
   }
   return isChanged;

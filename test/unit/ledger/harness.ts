@@ -98,6 +98,8 @@ export interface HarnessOptions {
   readonly limits?: Partial<LedgerLimits>;
   readonly quarantined?: ReadonlySet<number>;
   readonly queueReasonOf?: LedgerOptions["queueReasonOf"];
+  /** Whether what the ledger stages is never committed, so that the log stays as it was written. */
+  readonly isJournalOff?: boolean;
 }
 
 export class Harness {
@@ -207,6 +209,7 @@ export class Harness {
 
   /** Plays the journal for what the ledger staged. */
   #commitStaged(): number {
+    if (this.#options.isJournalOff === true) return 0;
     const run = this.#staging.takeRun(1 << 20);
     if (run === 0) return 0;
     const { view, bytes } = this.#staging;

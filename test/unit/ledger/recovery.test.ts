@@ -1,0 +1,284 @@
+/** The recovery table of docs/JOURNAL.md, row by row: a run crashes, the next one resolves what it left. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RECOVERY_ROWS, type RecoveryRowName } from "../../../src/ledger/recovery.ts";
+import { verifyBooks } from "../../../src/ledger/books.ts";
+import { FLAG_MAYBE_DUP, Outcome } from "../../../src/records/attempt.ts";
+import { PARTS_ALL } from "../../../src/records/hand-over.ts";
+import { MessageClass } from "../../../src/records/types.ts";
+import { Harness } from "./harness.ts";
+import { type AcceptFields, accept, ambiguous, answer, key, receipt, sending } from "./records.ts";
+
+const DELIVERED = 2;
+
+/** Feeds `records` to a first run, crashes it (flushed or not), and lets the second run come to rest. */
+function crash(
+  records: readonly Uint8Array[],
+  isFlushed: boolean,
+  passMs = 1000,
+  options: Partial<ConstructorParameters<typeof Harness>[0]> = {},
+): Harness {
+  const first = new Harness({ limits: { flushIntervalMs: isFlushed ? 0 : 1e12 } });
+  first.work();
+  first.feed(...records);
+  if (isFlushed) first.flush();
+  first.now += passMs;
+  const second = first.restart({ limits: {}, ...options });
+  second.work();
+  second.pass(1000);
+  assert.equal(second.ledger.isRecovering(), false);
+  return second;
+}
+
+function statusOf(harness: Harness, number = 1): string | undefined {
+  return harness.ledger.getMessage(key(number), 7)?.status;
+}
+
+function hit(harness: Harness, row: RecoveryRowName): void {
+  assert.ok(harness.ledger.hits.byName()[row] > 0, `no hit of ${row}`);
+}
+
+const k = key(1);
+const accepted = (fields: AcceptFields = {}): Uint8Array => accept(k, fields);
+
+for (const isFlushed of [true, false]) {
+  const when = isFlushed ? "flushed" : "only in the log";
+
+  test(`accepted (${when}): queued again as a whole`, () => {
+    const harness = crash([accepted()], isFlushed);
+    assert.equal(harness.submitted.length, 1);
+    assert.equal(harness.submitted[0]?.parts, PARTS_ALL);
+    assert.equal(harness.submitted[0]?.attempt, 1);
+    assert.equal(harness.submitted[0]?.flags, 0);
+    assert.equal(statusOf(harness), "accepted");
+    hit(harness, "accepted");
+  });
+
+  test(`refused (${when}): sent again when its delay ends`, () => {
+    const refused = answer(k, { outcome: Outcome.RETRY, retryAfterMs: 60_000, status: 8 });
+    const harness = crash([accepted(), sending(k), refused], isFlushed);
+    assert.equal(harness.submitted.length, 0);
+    hit(harness, "refused");
+    harness.pass(60_000, 1000);
+    assert.equal(harness.submitted.length, 1);
+    assert.equal(harness.submitted[0]?.attempt, 2);
+  });
+
+  test(`kept (${when}): queued again on the same link`, () => {
+    const kept = answer(k, { outcome: Outcome.KEPT, link: 104, status: 0x58 });
+    const harness = crash([accepted(), sending(k, { link: 104 }), kept], isFlushed);
+    assert.equal(harness.submitted.length, 1);
+    assert.equal(harness.submitted[0]?.linkId, 104);
+    assert.equal(harness.submitted[0]?.flags, 0);
+    hit(harness, "kept");
+  });
+
+  test(`resend (${when}): queued again once, flagged`, () => {
+    const harness = crash([accepted(), sending(k)], isFlushed);
+    assert.equal(harness.submitted.length, 1);
+    assert.equal(harness.submitted[0]?.flags, FLAG_MAYBE_DUP);
+    assert.equal(harness.submitted[0]?.linkId, 0);
+    assert.equal(harness.submitted[0]?.attempt, 2);
+    hit(harness, "resend");
+    assert.equal(statusOf(harness), "ambiguous");
+    // The crash comes again before it was sent: still once. After it was sent: held.
+    const third = harness.restart({ now: harness.now + 1000 });
+    third.work();
+    third.pass(1000);
+    assert.equal(third.submitted.length, 1);
+    third.feed(sending(k, { attempt: 2, flags: FLAG_MAYBE_DUP, at: third.now }));
+    const fourth = third.restart({ now: third.now + 1000 });
+    fourth.work();
+    fourth.pass(1000);
+    assert.equal(fourth.submitted.length, 0);
+    assert.equal(statusOf(fourth), "held");
+    hit(fourth, "hold");
+  });
+
+  test(`fail (${when}): promotional traffic fails`, () => {
+    const fields = { messageClass: MessageClass.PROMOTIONAL };
+    const harness = crash([accepted(fields), sending(k)], isFlushed);
+    assert.equal(harness.submitted.length, 0);
+    assert.equal(statusOf(harness), "failed");
+    hit(harness, "fail");
+  });
+
+  test(`hold (${when}): a link that holds`, () => {
+    const harness = crash([accepted(), sending(k, { link: 102 })], isFlushed);
+    assert.equal(statusOf(harness), "held");
+    hit(harness, "hold");
+  });
+
+  test(`answered (${when}): waits for its receipt`, () => {
+    const harness = crash([accepted(), sending(k), answer(k, { id: "0AB" })], isFlushed);
+    assert.equal(harness.submitted.length, 0);
+    assert.equal(statusOf(harness), "sent");
+    hit(harness, "answered");
+    harness.feed(receipt("0AB", DELIVERED, 5000));
+    assert.equal(statusOf(harness), "delivered");
+  });
+
+  test(`expired (${when}): expired, or unknown if it may have been written`, () => {
+    const fields = { ttlMs: 5000 };
+    const other = key(2);
+    const records = [accepted(fields), accept(other, fields), sending(other)];
+    const harness = crash(records, isFlushed, 6000);
+    assert.equal(statusOf(harness, 1), "expired");
+    assert.equal(statusOf(harness, 2), "unknown");
+    assert.equal(harness.submitted.length, 0);
+    hit(harness, "expired");
+  });
+
+  test(`parked (${when}): a receipt waits over the restart for its answer`, () => {
+    const records = [accepted(), sending(k), receipt("5F", DELIVERED, 15)];
+    const harness = crash(records, isFlushed);
+    assert.equal(harness.ledger.status().parked, 1);
+    if (isFlushed) hit(harness, "parked");
+    harness.feed(answer(k, { id: "5F", at: 1500 }));
+    assert.equal(statusOf(harness), "delivered");
+    assert.equal(harness.ledger.status().parked, 0);
+  });
+}
+
+test("quarantined: an ACCEPT in hand at two crashes is not applied as open, and concluded", () => {
+  const first = new Harness({ limits: { flushIntervalMs: 1e12 } });
+  first.work();
+  const [offset] = first.feed(accepted());
+  const second = first.restart({ quarantined: new Set([offset as number]) });
+  second.work();
+  second.pass(1000);
+  assert.equal(statusOf(second), "failed");
+  assert.equal(second.ledger.getMessage(k, 7)?.reason?.code, "quarantined");
+  assert.equal(second.submitted.length, 0);
+  hit(second, "quarantined");
+  // The log tells it from now on: a run that knows nothing of the quarantine comes to the same.
+  const third = first.restart({ epoch: 3 });
+  third.work();
+  third.pass(1000);
+  assert.equal(statusOf(third), "failed");
+});
+
+test("quarantined: an ACCEPT that the store has already is concluded instead of handed over", () => {
+  const first = new Harness();
+  first.work();
+  const [offset] = first.feed(accepted());
+  first.flush();
+  const second = first.restart({ quarantined: new Set([offset as number]) });
+  second.work();
+  second.pass(1000);
+  assert.equal(second.submitted.length, 0);
+  assert.equal(statusOf(second), "failed");
+});
+
+test("quarantined: any other record is left out with an alarm", () => {
+  const first = new Harness({ limits: { flushIntervalMs: 1e12 } });
+  first.work();
+  const offsets = first.feed(accepted(), sending(k));
+  const second = first.restart({ quarantined: new Set([offsets[1] as number]) });
+  second.work();
+  assert.equal(second.ledger.hits.byName().quarantined, 1);
+  assert.ok(second.lines.some((line) => line.level === "error"));
+});
+
+test("parts of one message go their own ways, on the link that the others took", () => {
+  const fields = { parts: 4 };
+  const records = [
+    accepted(fields),
+    sending(k, { part: 0, link: 101 }),
+    answer(k, { part: 0, link: 101, id: "1" }),
+    sending(k, { part: 1, link: 101 }),
+    sending(k, { part: 2, link: 101 }),
+    answer(k, { part: 2, link: 101, outcome: Outcome.RETRY, status: 8, retryAfterMs: 100 }),
+  ];
+  const harness = crash(records, true);
+  // Part 1 may arrive twice and goes apart from parts 2 and 3; one hand-over of a message at a time.
+  assert.equal(harness.submitted.length, 1);
+  const first = harness.submitted[0];
+  assert.equal(first?.linkId, 101);
+  const isDuplicate = first?.flags === FLAG_MAYBE_DUP;
+  assert.equal(first?.parts, isDuplicate ? 0b0010 : 0b1100);
+  for (let part = 1; part < 4; part++) {
+    if (((first?.parts ?? 0) & (1 << part)) === 0) continue;
+    harness.feed(sending(k, { part, attempt: 2, link: 101, at: 3000 }));
+  }
+  harness.pass(1000);
+  assert.equal(harness.submitted.length, 2);
+  assert.equal(harness.submitted[1]?.parts, isDuplicate ? 0b1100 : 0b0010);
+  assert.equal(harness.submitted[1]?.flags, isDuplicate ? 0 : FLAG_MAYBE_DUP);
+});
+
+test("messages of this run are left to their producers", () => {
+  const harness = new Harness({ epoch: 2 });
+  harness.work();
+  harness.feed(accept(key(1, 2)), accept(key(2, 2)), sending(key(2, 2)));
+  harness.pass(3000);
+  assert.equal(harness.submitted.length, 0);
+  assert.equal(harness.ledger.getMessage(key(2, 2), 7)?.status, "submitted");
+});
+
+test("what the ledger handed over in this run is not resolved by this run's own start", () => {
+  const harness = crash([accepted()], true);
+  harness.feed(sending(k, { at: 3000 }));
+  harness.flush();
+  // Out of memory and back from the store.
+  harness.feed(...Array.from({ length: 300 }, (_, i) => accept(key(1000 + i, 2))));
+  assert.equal(statusOf(harness), "submitted");
+  harness.pass(2000);
+  assert.equal(harness.submitted.length, 1);
+});
+
+test("a message whose pool is gone fails; one whose app is gone goes on", () => {
+  const records = [accept(key(1), { poolId: 4711 }), accept(key(2), { appId: 99 })];
+  const harness = crash(records, true);
+  assert.equal(statusOf(harness, 1), "failed");
+  assert.equal(harness.submitted.length, 1);
+  assert.equal(harness.submitted[0]?.appIndex, 0);
+  assert.equal(harness.ledger.getMessage(key(2), 99)?.status, "accepted");
+  assert.ok(harness.lines.some((line) => line.operation === "hand message over"));
+});
+
+test("a full submitter is waited for, and nothing is handed over twice", () => {
+  const first = new Harness();
+  first.work();
+  first.feed(...Array.from({ length: 500 }, (_, i) => accept(key(1 + i))));
+  first.feed(...Array.from({ length: 100 }, (_, i) => sending(key(1 + i))));
+  first.flush();
+  const second = first.restart({ limits: { walkStep: 64, dueStep: 16 } });
+  second.room = 0;
+  second.work();
+  second.pass(1000);
+  assert.equal(second.submitted.length, 0);
+  for (let i = 0; i < 60; i++) {
+    second.room = 10;
+    second.pass(250);
+  }
+  const offsets = second.submitted.map((entry) => entry.logOffset);
+  assert.equal(offsets.length, 500);
+  assert.equal(new Set(offsets).size, 500);
+  assert.deepEqual(verifyBooks(second.store).mismatches, []);
+});
+
+test("100,000 waiting messages are handed over in bounded steps", () => {
+  const first = new Harness({ limits: { dirtyMax: 1e9, dirtyStop: 1e9, flushIntervalMs: 1e12 } });
+  first.work();
+  first.log.append(Array.from({ length: 100_000 }, (_, i) => accept(key(1 + i))));
+  first.work();
+  first.flush();
+  const second = first.restart({ limits: { cacheMax: 1024 } });
+  second.work();
+  second.pass(500);
+  assert.equal(second.submitted.length, 100_000);
+  assert.ok(second.ledger.status().cached <= 4096 + 1024);
+});
+
+test("every row of the table has a name", () => {
+  assert.equal(new Set(RECOVERY_ROWS).size, 10);
+});
+
+test("an ambiguity of the run before counts as the first one", () => {
+  const harness = crash([accepted(), sending(k), ambiguous(k)], true);
+  assert.equal(harness.submitted[0]?.attempt, 2);
+  const again = { attempt: 2, flags: FLAG_MAYBE_DUP, at: 4000 };
+  harness.feed(sending(k, again), ambiguous(k, again));
+  assert.equal(statusOf(harness), "held");
+});
