@@ -27,6 +27,7 @@ import {
 import type { WorkerPool } from "./pool.ts";
 import type { RecordStager } from "./record-stager.ts";
 import type { Returns } from "./returns.ts";
+import type { SmppSession } from "./session.ts";
 import type { Window } from "./window.ts";
 
 export interface QueueParts {
@@ -45,6 +46,8 @@ export interface QueueParts {
 export class LocalQueues {
   /** Messages in queues, by priority. */
   readonly listed = new Int32Array(PRIORITY_COUNT);
+  /** Messages that sessions carry, by priority. */
+  readonly carried = new Int32Array(PRIORITY_COUNT);
   /** While draining, nothing is returned: the journal has it. */
   isDraining = false;
   readonly #parts: QueueParts;
@@ -112,6 +115,25 @@ export class LocalQueues {
     list.remove(entry);
     const priority = this.#parts.table.priority[entry] as number;
     this.listed[priority] = (this.listed[priority] as number) - 1;
+  }
+
+  /** The session takes the rest of this message as soon as it can. */
+  carry(session: SmppSession, entry: number): void {
+    const { table } = this.#parts;
+    const priority = table.priority[entry] as number;
+    session.carry[priority] = entry;
+    table.mark(entry, MARK_CARRIED);
+    this.carried[priority] = (this.carried[priority] as number) + 1;
+  }
+
+  /** Takes back what the session carries of a priority; NO_ENTRY if it carries nothing. */
+  takeCarried(session: SmppSession, priority: number): number {
+    const entry = session.carry[priority] as number;
+    if (entry === NO_ENTRY) return NO_ENTRY;
+    session.carry[priority] = NO_ENTRY;
+    this.#parts.table.unmark(entry, MARK_CARRIED);
+    this.carried[priority] = (this.carried[priority] as number) - 1;
+    return entry;
   }
 
   /** All its parts are prepared: the producer may send another one. */

@@ -1,11 +1,12 @@
 /**
  * Chooses what is sent next, and on which session, and stages its SENDING.
  *
- *   1. rests of messages that a session carries      in order of priority
- *   2. messages bound to a link, by acceptance       then, of the same priority,
- *   3. pool queues in turn                           smooth weighted round-robin over the pool's sessions
+ *   the highest waiting priority first; every 16th pick goes to the lowest. Within a priority:
+ *   1. rests of messages that a session carries
+ *   2. messages bound to a link, by acceptance
+ *   3. pool queues in turn, each by smooth weighted round-robin over the pool's sessions
  *
- * The highest waiting priority comes first; every 16th pick goes to the lowest. A session takes part while it is bound,
+ * A session takes part while it is bound,
  * its window has room and its link's budget lasts. All parts of a message go to one session, in order. One thread.
  */
 import { Verdict } from "../records/concluded.ts";
@@ -16,7 +17,7 @@ import { PREPARED_PER_TURN_MAX, STARVATION_PICKS } from "./limits.ts";
 import type { WorkerLink } from "./link.ts";
 import type { LocalQueues } from "./local-queues.ts";
 import type { MessageList } from "./message-list.ts";
-import { MARK_CARRIED, type MessageTable, NO_ENTRY } from "./message-table.ts";
+import { type MessageTable, NO_ENTRY } from "./message-table.ts";
 import type { WorkerPool } from "./pool.ts";
 import type { RecordStager } from "./record-stager.ts";
 import type { SmppSession } from "./session.ts";
@@ -60,7 +61,7 @@ export class Scheduler {
   /** Prepares what can be prepared now; returns how many segments (and messages that were concluded instead). */
   run(): number {
     const { stager } = this.#parts;
-    let done = this.#resumeCarried();
+    let done = 0;
     let blocked = 0;
     while (done < PREPARED_PER_TURN_MAX && stager.hasRoomToSend()) {
       const priority = this.#nextPriority(blocked);
@@ -78,31 +79,26 @@ export class Scheduler {
 
   /** Highest priority that waits and is not blocked, or the lowest when it is its turn; -1 for none. */
   #nextPriority(blocked: number): number {
-    const { listed } = this.#parts.queues;
+    const { listed, carried } = this.#parts.queues;
     const lowestFirst = this.#picks === STARVATION_PICKS - 1;
     for (let i = 0; i < PRIORITY_COUNT; i++) {
       const priority = lowestFirst ? i : PRIORITY_COUNT - 1 - i;
-      if ((blocked & (1 << priority)) === 0 && listed[priority] !== 0) return priority;
+      if ((blocked & (1 << priority)) !== 0) continue;
+      if (listed[priority] !== 0 || carried[priority] !== 0) return priority;
     }
     return -1;
   }
 
-  #resumeCarried(): number {
-    let done = 0;
-    for (let priority = PRIORITY_COUNT - 1; priority >= 0; priority--) {
-      for (const session of this.#parts.sessions) {
-        const entry = session.carry[priority] as number;
-        if (entry === NO_ENTRY || session.room <= 0 || session.link.budget <= 0) continue;
-        if (!this.#parts.stager.hasRoomToSend()) return done;
-        done += this.#prepare(session, entry, priority);
-      }
-    }
-    return done;
-  }
-
   /** One message of this priority to one session; returns the number of segments, 0 if none can go now. */
   #sendOne(priority: number): number {
-    const { links, pools } = this.#parts;
+    const { links, pools, queues } = this.#parts;
+    if (queues.carried[priority] !== 0) {
+      const session = this.#carrier(priority);
+      if (session !== null) {
+        return this.#prepare(session, queues.takeCarried(session, priority));
+      }
+    }
+    if (queues.listed[priority] === 0) return 0;
     for (let i = 0; i < links.length; i++) {
       const link = links[(this.#nextLink + i) % links.length] as WorkerLink;
       const list = link.pinned[priority] as MessageList;
@@ -110,7 +106,7 @@ export class Scheduler {
       const session = roomiest(link, priority);
       if (session === null) continue;
       this.#nextLink = (this.#nextLink + i + 1) % links.length;
-      return this.#sendHead(list, session, priority);
+      return this.#sendHead(list, session);
     }
     for (let i = 0; i < pools.length; i++) {
       const index = (this.#nextPool + i) % pools.length;
@@ -120,12 +116,12 @@ export class Scheduler {
       const session = pool.pickSession(priority);
       if (session === null) continue;
       this.#nextPool = (index + 1) % pools.length;
-      return this.#sendHead(list, session, priority);
+      return this.#sendHead(list, session);
     }
     return 0;
   }
 
-  #sendHead(list: MessageList, session: SmppSession, priority: number): number {
+  #sendHead(list: MessageList, session: SmppSession): number {
     const { queues } = this.#parts;
     const entry = list.head;
     queues.take(list, entry);
@@ -133,15 +129,22 @@ export class Scheduler {
       queues.conclude(entry, Verdict.UNSENDABLE);
       return 1;
     }
-    return this.#prepare(session, entry, priority);
+    return this.#prepare(session, entry);
+  }
+
+  /** A session that carries a message of this priority and can take more of it, or null. */
+  #carrier(priority: number): SmppSession | null {
+    for (const session of this.#parts.sessions) {
+      if (session.carry[priority] === NO_ENTRY) continue;
+      if (session.room > 0 && session.link.budget > 0) return session;
+    }
+    return null;
   }
 
   /** Stages SENDING for the parts of an entry while the session takes them; the session carries the rest. */
-  #prepare(session: SmppSession, entry: number, priority: number): number {
+  #prepare(session: SmppSession, entry: number): number {
     const { table, stager, queues, time } = this.#parts;
     const { link } = session;
-    session.carry[priority] = NO_ENTRY;
-    table.unmark(entry, MARK_CARRIED);
     if ((table.expiresAt[entry] as number) <= time.wall) {
       queues.conclude(entry, Verdict.EXPIRED);
       return 1;
@@ -162,12 +165,8 @@ export class Scheduler {
     }
     table.prepared[entry] = (table.prepared[entry] as number) + count;
     table.parts[entry] = parts;
-    if (parts === 0) {
-      queues.uncount(entry);
-    } else {
-      session.carry[priority] = entry;
-      table.mark(entry, MARK_CARRIED);
-    }
+    if (parts === 0) queues.uncount(entry);
+    else queues.carry(session, entry);
     return count;
   }
 }

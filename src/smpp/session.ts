@@ -34,7 +34,7 @@ import {
   TOMBSTONES_MAX,
 } from "./limits.ts";
 import type { WorkerLink } from "./link.ts";
-import { MARK_CARRIED, NO_ENTRY } from "./message-table.ts";
+import { NO_ENTRY } from "./message-table.ts";
 import { OpenAttempts, UNMATCHED } from "./open-attempts.ts";
 import { Outbound } from "./outbound.ts";
 import type { SessionAssignment } from "./plan.ts";
@@ -472,13 +472,10 @@ export class SmppSession implements Sender {
     this.link.boundCount--;
     this.outbound.abandonReady();
     this.#context.availabilityChanged(this);
-    const { table, queues } = this.#context;
+    const { queues } = this.#context;
     for (let priority = 0; priority < PRIORITY_COUNT; priority++) {
-      const entry = this.carry[priority] as number;
-      if (entry === NO_ENTRY) continue;
-      this.carry[priority] = NO_ENTRY;
-      table.unmark(entry, MARK_CARRIED);
-      queues.settle(entry);
+      const entry = queues.takeCarried(this, priority);
+      if (entry !== NO_ENTRY) queues.settle(entry);
     }
   }
 
