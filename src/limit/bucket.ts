@@ -1,11 +1,14 @@
 /**
- * Token bucket as one shared 32-bit word: when its debt will be paid, in 1/64 of this bucket's token.
+ * Token bucket as one shared 32-bit word: when its debt will be paid, in 1/64 of this bucket's
+ * token.
  *
- *   debt = word - now, valid in (0, burst]; beyond it, up to 16 bursts more, the reader's `now` is older than the
- *   writer's: the bucket is empty. Anything else is stale and means a full bucket (clocks wrap at 2^32)
+ *   debt = word - now, valid in (0, burst]; beyond it, up to 16 bursts more, the reader's `now` is
+ *   older than the writer's: the bucket is empty. Anything else is stale and means a full bucket
+ *   (clocks wrap at 2^32)
  *
- * Any thread may call it; compare-and-exchange makes it lock-free. `now` is `bucketNow` of the clock all threads
- * share, read some time before the call. A change of rate rescales the debt, never forgives it.
+ * Any thread may call it; compare-and-exchange makes it lock-free. `now` is `bucketNow` of the
+ * clock all threads share, read some time before the call. A change of rate rescales the debt,
+ * never forgives it.
  */
 
 /** Units of one token. */
@@ -33,8 +36,8 @@ function aheadMax(burst: number): number {
 }
 
 /**
- * Takes `cost` units. Returns 0 if they were there, otherwise the negative number of units still missing; then
- * nothing was taken.
+ * Takes `cost` units. Returns 0 if they were there, otherwise the negative number of units still
+ * missing; then nothing was taken.
  */
 export function tryAcquire(
   words: Int32Array,
@@ -78,14 +81,17 @@ export function giveBack(
   }
 }
 
-/** Burst, in tokens, that keeps a link within its contract: 1 % of a second's worth, at least one. */
+/**
+ * Burst, in tokens, that keeps a link within its contract: 1 % of a second's worth, at least one.
+ */
 export function contractBurst(ratePerS: number): number {
   return Math.floor(Math.max(1, ratePerS / 100));
 }
 
 /**
- * Refill, in tokens/s, such that no half-open second sees more than `ratePerS` tokens: burst + refill would be one
- * token more, spread over the whole second; one unit less makes up for `now` being cut to whole units.
+ * Refill, in tokens/s, such that no half-open second sees more than `ratePerS` tokens: burst +
+ * refill would be one token more, spread over the whole second; one unit less makes up for `now`
+ * being cut to whole units.
  */
 export function contractRefill(ratePerS: number): number {
   return ratePerS - contractBurst(ratePerS) + 1 - 1 / UNITS_PER_TOKEN;

@@ -2,13 +2,14 @@
  * Records about one attempt at one part of a message; they share their first 48 bytes.
  *
  *   0  header        8  sequence f64    16 origin u32     20 link_id u32
- *   24 at f64 (wall ms)                 32 part u8 (0-based)  33 attempt u8 (1-based)  34 flags u8  35 session u8
- *   36 command_status u32               40 outcome u8 (ANSWER) or cause u8 (AMBIGUOUS)  41 smsc_id length u8
+ *   24 at f64 (wall ms)                 32 part u8 (0-based)  33 attempt u8 (1-based)
+ *   34 flags u8      35 session u8      36 command_status u32
+ *   40 outcome u8 (ANSWER) or cause u8 (AMBIGUOUS)            41 smsc_id length u8
  *   42 reserved u16                     44 retry_after_ms u32
  *   48 smsc_id, as the SMSC sent it     (ANSWER only)
  *
- * SENDING is committed before the attempt's bytes go to a socket. ANSWER and AMBIGUOUS end the attempt; a late
- * ANSWER may follow an AMBIGUOUS.
+ * SENDING is committed before the attempt's bytes go to a socket. ANSWER and AMBIGUOUS end the
+ * attempt; a late ANSWER may follow an AMBIGUOUS.
  */
 import { RecordType } from "./types.ts";
 
@@ -34,7 +35,9 @@ export const SENDING_TYPE = RecordType.SENDING;
 export const ANSWER_TYPE = RecordType.ANSWER;
 export const AMBIGUOUS_TYPE = RecordType.AMBIGUOUS;
 
-/** Flag of SENDING, ANSWER, AMBIGUOUS: an earlier attempt at this part may have reached the SMSC. */
+/**
+ * Flag of SENDING, ANSWER, AMBIGUOUS: an earlier attempt at this part may have reached the SMSC.
+ */
 export const FLAG_MAYBE_DUP = 1;
 
 /** What an answer means for the part. */
@@ -45,7 +48,10 @@ export const Outcome = {
   REJECTED: 1,
   /** Refused for now: the ledger sends it again after `retry_after_ms`. */
   RETRY: 2,
-  /** Throttled: the worker keeps its place and sends it again on the same link; the ledger only notes it. */
+  /**
+   * Throttled: the worker keeps its place and sends it again on the same link; the ledger only
+   * notes it.
+   */
   KEPT: 3,
 } as const;
 
@@ -53,8 +59,9 @@ export const Outcome = {
 export const AmbiguousCause = { SESSION_LOST: 0, RESPONSE_TIMEOUT: 1 } as const;
 
 /**
- * command_status of an ANSWER that no SMSC gave: the attempt's bytes were never written to a socket (its session was
- * lost first: KEPT), or cannot be (the PDU does not encode: REJECTED). The attempt surely had no effect.
+ * command_status of an ANSWER that no SMSC gave: the attempt's bytes were never written to a socket
+ * (its session was lost first: KEPT), or cannot be (the PDU does not encode: REJECTED). The attempt
+ * surely had no effect.
  */
 export const NOT_WRITTEN = 0xffffffff;
 

@@ -3,11 +3,12 @@
  *
  *   class            outcome
  *   OK               ACCEPTED
- *   T, O, F          RETRY: the ledger sends it again, anywhere it may go, after 5 s · 2^(attempt-1), at most 5 min
+ *   T, O, F          RETRY: the ledger sends it again, anywhere, after 5 s · 2^(attempt-1) ≤ 5 min
  *   B                KEPT: the worker sends it again on the same link, more slowly
  *   P                REJECTED; so is every refusal of the last attempt
  *
- * A late answer, after the attempt was recorded as ambiguous, is never KEPT: the message is the ledger's by then.
+ * A late answer, after the attempt was recorded as ambiguous, is never KEPT: the message is the
+ * ledger's by then.
  */
 import { COMMAND_STATUS, lookUpStatusClass, STATUS_CLASSES } from "../codec/index.ts";
 import { Outcome } from "../records/attempt.ts";
@@ -38,7 +39,10 @@ export function isThrottled(statusClass: number): boolean {
   return statusClass === CLASS_THROTTLED;
 }
 
-/** Outcome of an attempt; `mayKeep` says that the message is still the worker's and has a place to wait. */
+/**
+ * Outcome of an attempt; `mayKeep` says that the message is still the worker's and has a place to
+ * wait.
+ */
 export function outcomeOf(statusClass: number, attempt: number, mayKeep: boolean): number {
   if (statusClass === CLASS_OK) return Outcome.ACCEPTED;
   if (statusClass === CLASS_PERMANENT || attempt >= ATTEMPT_MAX) return Outcome.REJECTED;

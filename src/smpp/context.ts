@@ -1,5 +1,6 @@
 /**
- * What the sessions of one worker share: the injected world, the time of the present turn, and the worker's parts.
+ * What the sessions of one worker share: the injected world, the time of the present turn, and the
+ * worker's parts.
  */
 import type { Clock, Dial, Log, Random } from "../environment.ts";
 import type { MetricBlock } from "../metrics/block.ts";

@@ -1,10 +1,12 @@
 /**
- * What this worker lets each producer send it, per pool and priority, written to the shared credit table.
+ * What this worker lets each producer send it, per pool and priority, written to the shared credit
+ * table.
  *
- *   granted = received + (allowance - held)      held: taken from the producer and not yet prepared for a session
+ *   granted = received + (allowance - held)     held: taken in and not yet prepared for a session
  *
- * A grant is written when less than half the allowance is left, and rings the producer's bell: it may be waiting for
- * just this. Allowance 0 takes back what was granted; what is on its way then comes back by the return ring. One thread.
+ * A grant is written when less than half the allowance is left, and rings the producer's bell: it
+ * may be waiting for just this. Allowance 0 takes back what was granted; what is on its way then
+ * comes back by the return ring. One thread.
  */
 import { PRIORITY_COUNT } from "../records/types.ts";
 import type { Doorbell } from "../ring/doorbell.ts";

@@ -1,9 +1,11 @@
 /**
  * Reads a data_sm (spec 4.7.1) as far as a receipt needs it, into the view that deliver_sm uses.
  *
- *   service_type | ton npi source_addr | ton npi destination_addr | esm_class registered_delivery data_coding | TLVs
+ *   service_type | ton npi source_addr | ton npi destination_addr |
+ *   esm_class registered_delivery data_coding | TLVs
  *
- * Its text, if any, is the TLV message_payload, which `parseReceiptOf` finds where short_message is empty. Pure.
+ * Its text, if any, is the TLV message_payload, which `parseReceiptOf` finds where short_message is
+ * empty. Pure.
  */
 import {
   DEFECT_TLV_STREAM,

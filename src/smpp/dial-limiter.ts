@@ -1,8 +1,9 @@
 /**
- * Bounds how often one worker dials one host: a burst, then one dial each interval, over all links to that host.
+ * Bounds how often one worker dials one host: a burst, then one dial each interval, over all links
+ * to that host.
  *
- * An SMSC that comes back after a restart is not met by all sessions at once. One thread; keyed by host and port, as
- * many entries as the configuration has.
+ * An SMSC that comes back after a restart is not met by all sessions at once. One thread; keyed by
+ * host and port, as many entries as the configuration has.
  */
 import { DIAL_BURST, DIAL_INTERVAL_MS } from "./limits.ts";
 

@@ -1,5 +1,6 @@
 /**
- * Bytes of a peer that could not be read yet: the start of a PDU, or what came while reading was paused.
+ * Bytes of a peer that could not be read yet: the start of a PDU, or what came while reading was
+ * paused.
  *
  *   bytes [start, end) hold the unread bytes; appending moves them to the front or grows the array
  *

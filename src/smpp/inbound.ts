@@ -1,8 +1,9 @@
 /**
- * The input of one session: PDUs out of a byte stream, one by one, and only while there is room for what they cause.
+ * The input of one session: PDUs out of a byte stream, one by one, and only while there is room for
+ * what they cause.
  *
  *   bytes ──► whole PDU? ──► room in the staging ring, and not too many responses owed? ──► readPdu
- *                 └── wait      └── pause the socket; `readWaiting` goes on later. Nothing is dropped
+ *                 └── wait      └── pause the socket; `readWaiting` goes on later. None is dropped
  *
  * A frame that cannot be is the end of the session (`refuseFrame`). One thread.
  */
@@ -98,7 +99,10 @@ export class Inbound {
     return at;
   }
 
-  /** Whether one more PDU can be read; otherwise pauses the socket. What a dead socket left owes no response. */
+  /**
+   * Whether one more PDU can be read; otherwise pauses the socket. What a dead socket left owes no
+   * response.
+   */
   #mayRead(socket: Socket | null): boolean {
     const { times } = this.#session;
     const { stager, time } = this.#context;

@@ -1,7 +1,9 @@
 /**
- * FIFO of 32-bit integers that grows by doubling and never shrinks; records of several integers are pushed in turn.
+ * FIFO of 32-bit integers that grows by doubling and never shrinks; records of several integers are
+ * pushed in turn.
  *
- * What bounds it is what its items stand for (window slots, records in the staging ring). One thread.
+ * What bounds it is what its items stand for (window slots, records in the staging ring). One
+ * thread.
  */
 export class IntQueue {
   #values: Int32Array;

@@ -1,7 +1,9 @@
 /**
- * Takes messages out of the submit rings into the table: SUBMIT with its body, SUBMIT_REFERENCE from the log.
+ * Takes messages out of the submit rings into the table: SUBMIT with its body, SUBMIT_REFERENCE
+ * from the log.
  *
- * Nothing is taken while there is no room to record what becomes of it. The rings are served in turn. One thread.
+ * Nothing is taken while there is no room to record what becomes of it. The rings are served in
+ * turn. One thread.
  */
 import type { RingConsumer } from "../ring/one-to-one-ring.ts";
 import { RECORD_LENGTH_OFFSET, RECORD_TYPE_OFFSET, RING_EMPTY } from "../ring/layout.ts";

@@ -1,5 +1,6 @@
 /**
- * Every bound and delay of the SMPP side, by name; what follows from them is asserted in test/unit/smpp.
+ * Every bound and delay of the SMPP side, by name; what follows from them is asserted in
+ * test/unit/smpp.
  *
  * Pure data; any thread may read it.
  */
@@ -21,7 +22,9 @@ export const OWED_RESPONSES_MAX = 1024;
 /** Bytes of a peer that may wait to be read while its socket is paused. */
 export const INBOUND_BYTES_MAX = 1 << 20;
 
-/** After a pause or a stall of this thread, answers may lie unread: no deadline counts for so long. */
+/**
+ * After a pause or a stall of this thread, answers may lie unread: no deadline counts for so long.
+ */
 export const GRACE_MS = 1_000;
 /** A tick that comes so late tells of a stall. */
 export const LATE_TICK_MS = 1_000;
@@ -34,7 +37,9 @@ export const REDIAL_SLOW_BASE_MS = 30_000;
 export const REDIAL_SLOW_MAX_MS = 300_000;
 /** After ESME_RALYBND: a stale session of ours at the SMSC times out by itself. */
 export const REDIAL_BOUND_BASE_MS = 5_000;
-/** A session that was bound for so long has proven itself: the next redial starts at the base again. */
+/**
+ * A session that was bound for so long has proven itself: the next redial starts at the base again.
+ */
 export const STABLE_AFTER_MS = 10_000;
 /** Dials per host and worker. */
 export const DIAL_BURST = 8;
@@ -55,7 +60,10 @@ export const BODY_SLOT_BYTES = 512;
 /** Start of the ACCEPT in its slot; before it, the text of validity_period. */
 export const BODY_RECORD_OFFSET = 16;
 
-/** Messages that a producer may have waiting here, per pool and priority: what the pool sends in 20 ms. */
+/**
+ * Messages that a producer may have waiting here, per pool and priority: what the pool sends in 20
+ * ms.
+ */
 export const ALLOWANCE_MIN = 16;
 export const ALLOWANCE_MAX = 512;
 export const ALLOWANCE_HORIZON_MS = 20;

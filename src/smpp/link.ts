@@ -1,11 +1,13 @@
 /**
- * One link as one worker sees it: its share of the sessions, the shared buckets, and what waits for this link alone.
+ * One link as one worker sees it: its share of the sessions, the shared buckets, and what waits for
+ * this link alone.
  *
- *   a segment is prepared (SENDING staged) only while   prepared by all workers < what the buckets free in 5 ms
- *   a segment is written only with                      a token of the contract bucket and its time of the pace
+ *   a segment is prepared (SENDING staged) only while all workers together have prepared less than
+ *   the buckets free in 5 ms; it is written only with a token of the contract bucket and its time
+ *   of the pace
  *
- * `openTurn` and `closeTurn` bracket a turn of the worker, so that the shared words are touched once a turn, except for
- * the tokens. One thread per instance; the words are shared.
+ * `openTurn` and `closeTurn` bracket a turn of the worker, so that the shared words are touched
+ * once a turn, except for the tokens. One thread per instance; the words are shared.
  */
 import type { DerivedLink } from "../config/derive.ts";
 import { createStatusClassTable } from "../codec/index.ts";
@@ -75,7 +77,10 @@ export class WorkerLink {
     return this.#preparedHere;
   }
 
-  /** Looks up how many segments may be prepared. A worker that has none prepared may always prepare one. */
+  /**
+   * Looks up how many segments may be prepared. A worker that has none prepared may always prepare
+   * one.
+   */
   openTurn(nowMs: number): void {
     if (this.isClosed) {
       this.budget = 0;

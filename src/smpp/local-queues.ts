@@ -1,11 +1,13 @@
 /**
- * Where the messages of a worker wait: per pool and priority, or with the one link that may send them.
+ * Where the messages of a worker wait: per pool and priority, or with the one link that may send
+ * them.
  *
  *   submit ring ──► pool queue ──► session (carry) ──► prepared ──► written
- *                      ▲   └──► RETURN to the producer, when no session of the pool (or link) is bound here
+ *                      ▲   └──► RETURN to the producer, when no session of its pool or link is here
  *                      └── in front: not written after all, throttled (kept), the rest of a message
  *
- * A message whose parts went to a link, or that was throttled there, stays with that link. One thread.
+ * A message whose parts went to a link, or that was throttled there, stays with that link. One
+ * thread.
  */
 import type { Log } from "../environment.ts";
 import type { RecordLoader } from "../journal/log-reading.ts";
@@ -65,8 +67,9 @@ export class LocalQueues {
   }
 
   /**
-   * Keeps a throttled part, whose ANSWER is staged: it waits in front, bound to its link, with the next attempt number.
-   * The body is read from the log again when its turn comes. There must be a free entry.
+   * Keeps a throttled part, whose ANSWER is staged: it waits in front, bound to its link, with the
+   * next attempt number. The body is read from the log again when its turn comes. There must be a
+   * free entry.
    */
   keep(window: Window, slot: number, link: WorkerLink): void {
     const { table, stager } = this.#parts;
@@ -102,7 +105,10 @@ export class LocalQueues {
     this.#place(entry, true);
   }
 
-  /** After one of its prepared parts was written or given up: frees it, or queues the rest once nothing is prepared. */
+  /**
+   * After one of its prepared parts was written or given up: frees it, or queues the rest once
+   * nothing is prepared.
+   */
   settle(entry: number): void {
     const { table } = this.#parts;
     if (table.prepared[entry] !== 0 || table.hasMark(entry, MARK_LISTED | MARK_CARRIED)) return;
@@ -148,7 +154,10 @@ export class LocalQueues {
     );
   }
 
-  /** Ends a message in no list, as far as it is not prepared. There must be room in the staging ring. */
+  /**
+   * Ends a message in no list, as far as it is not prepared. There must be room in the staging
+   * ring.
+   */
   conclude(entry: number, verdict: number): void {
     const { table, stager, metrics, time } = this.#parts;
     stager.stageConcluded(table, entry, verdict, time.wall);
@@ -158,8 +167,9 @@ export class LocalQueues {
   }
 
   /**
-   * Makes sure that the body of an entry is here. False: the log does not give it; if the key is not known either,
-   * nothing can be recorded, and the message is left to the ledger (it is open there until its validity ends).
+   * Makes sure that the body of an entry is here. False: the log does not give it; if the key is
+   * not known either, nothing can be recorded, and the message is left to the ledger (it is open
+   * there until its validity ends).
    */
   load(entry: number): boolean {
     const { table, loader, log } = this.#parts;

@@ -1,8 +1,9 @@
 /**
- * A doubly linked list of messages through the arrays of their table; an entry is in one list at most.
+ * A doubly linked list of messages through the arrays of their table; an entry is in one list at
+ * most.
  *
- * Ordinary messages are appended. Messages that keep their place (prepared or throttled before) stand at the front,
- * among themselves by log offset, that is, by acceptance. One thread.
+ * Ordinary messages are appended. Messages that keep their place (prepared or throttled before)
+ * stand at the front, among themselves by log offset, that is, by acceptance. One thread.
  */
 import { MARK_LISTED, MARK_REQUEUED, NO_ENTRY, type MessageTable } from "./message-table.ts";
 
@@ -25,7 +26,10 @@ export class MessageList {
     this.#insertAfter(this.lastUpTo(this.#table.logOffset[entry] as number), entry);
   }
 
-  /** The last entry whose log offset is at most `offset`, looking from the end; NO_ENTRY if there is none. */
+  /**
+   * The last entry whose log offset is at most `offset`, looking from the end; NO_ENTRY if there is
+   * none.
+   */
   lastUpTo(offset: number): number {
     const { logOffset, previous } = this.#table;
     let at = this.tail;

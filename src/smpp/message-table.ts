@@ -1,9 +1,10 @@
 /**
- * The messages a worker has in hand, as a struct of preallocated arrays, and their bodies in slots of 512 bytes.
+ * The messages a worker has in hand, as a struct of preallocated arrays, and their bodies in slots
+ * of 512 bytes.
  *
- *   entry    index into every array; free entries form a stack, entries in a list are linked by next/previous
+ *   entry    index into every array; free entries form a stack, those in a list have next, previous
  *   body     0 … 15   room for the text of validity_period, so that a PDU's ranges lie in one array
- *            16 …     the ACCEPT record; one that is longer than its slot lives in an array of its own
+ *            16 …     the ACCEPT record; one longer than its slot lives in an array of its own
  *
  *   parts      bit per part that still needs a SENDING record
  *   prepared   parts with a SENDING record whose bytes are not written yet

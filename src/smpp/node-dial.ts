@@ -1,5 +1,6 @@
 /**
- * The real network for SMPP sessions: TCP over node:net, read into one preallocated buffer per socket.
+ * The real network for SMPP sessions: TCP over node:net, read into one preallocated buffer per
+ * socket.
  *
  * Called and calling back on the worker's own thread; callbacks never come from inside a call.
  */

@@ -1,7 +1,8 @@
 /**
- * How the attempts in a session's window end: answered, overdue, or lost with the session. Each end is one record.
+ * How the attempts in a session's window end: answered, overdue, or lost with the session. Each end
+ * is one record.
  *
- *   written ──submit_sm_resp──► ANSWER            written ──session lost──► AMBIGUOUS (SESSION_LOST)
+ *   written ──submit_sm_resp──► ANSWER       written ──session lost──► AMBIGUOUS (SESSION_LOST)
  *   written ──response timeout──► AMBIGUOUS (RESPONSE_TIMEOUT), tombstone ──late answer──► ANSWER
  *
  * One thread.
@@ -37,8 +38,8 @@ export class OpenAttempts {
   }
 
   /**
-   * Records an answer; the SMSC's id is bytes [idStart, idEnd). Returns the class of its status (index into
-   * STATUS_CLASSES) or UNMATCHED. There must be room in the staging ring.
+   * Records an answer; the SMSC's id is bytes [idStart, idEnd). Returns the class of its status
+   * (index into STATUS_CLASSES) or UNMATCHED. There must be room in the staging ring.
    */
   answer(
     sequenceNumber: number,
@@ -96,7 +97,9 @@ export class OpenAttempts {
     }
   }
 
-  /** Records everything open as ambiguous: the session is lost. False: there was not room for all. */
+  /**
+   * Records everything open as ambiguous: the session is lost. False: there was not room for all.
+   */
   lose(): boolean {
     const { stager, time, metrics } = this.#context;
     const window = this.#window;

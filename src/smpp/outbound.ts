@@ -1,8 +1,10 @@
 /**
- * What a session writes: responses and link PDUs first, then segments whose SENDING is committed, each with its token.
+ * What a session writes: responses and link PDUs first, then segments whose SENDING is committed,
+ * each with its token.
  *
- *   replies   (command_id, command_status, sequence_number): what is owed to the peer, and our enquire_link and unbind
- *   ready     (entry, segment): committed, not written; only what is encoded here ever reaches the socket
+ *   replies   (command_id, command_status, sequence_number): what is owed to the peer, and our own
+ *             enquire_link and unbind
+ *   ready     (entry, segment): committed, not written; only what is encoded here goes out
  *
  * One write per pump and buffer; what does not fit waits for the socket to drain. One thread.
  */

@@ -1,13 +1,16 @@
 /**
- * The adaptive pace of a link under its contract: halved when the SMSC throttles, raised step by step when it does not.
+ * The adaptive pace of a link under its contract: halved when the SMSC throttles, raised step by
+ * step when it does not.
  *
  *   PACE_MILLI   1/1000 segment/s; 0: no pace, the contract alone counts
- *   PACE_BUCKET  µs (wraps) at which the next segment is due at this pace; up to 10 ms earlier is allowed, so that
- *                turns of some milliseconds keep up. Time, not tokens: a change of pace forgives nothing
- *   PACE_CUT_MS, PACE_RAISE_MS   of the last cut and raise, so that all workers together cut and raise once
+ *   PACE_BUCKET  µs (wraps) at which the next segment is due at this pace; up to 10 ms earlier is
+ *                allowed, so that turns of some milliseconds keep up. Time, not tokens: a change of
+ *                pace forgives nothing
+ *   PACE_CUT_MS, PACE_RAISE_MS   of the last cut and raise: all workers together do it once
  *
- * Functions over the link table's words, compare-and-exchange throughout: any worker may call them. `row` is the index
- * of the link's first word. Source: additive increase, multiplicative decrease (Chiu and Jain, 1989).
+ * Functions over the link table's words, compare-and-exchange throughout: any worker may call them.
+ * `row` is the index of the link's first word. Source: additive increase, multiplicative decrease
+ * (Chiu and Jain, 1989).
  */
 import { LinkWord } from "../tables/link-table.ts";
 import {
@@ -26,7 +29,9 @@ const PACE_MILLI_MAX = 0x7fffffff;
 /** Between a cut and the answer to what was written before it lie no more than these. */
 const ANSWER_AGE_MS_MAX = 600_000;
 
-/** Segments that may be written at this pace until `horizonMs` from now; Infinity without a pace. */
+/**
+ * Segments that may be written at this pace until `horizonMs` from now; Infinity without a pace.
+ */
 export function paceAvailable(
   words: Int32Array,
   row: number,
@@ -61,8 +66,9 @@ export function takePace(words: Int32Array, row: number, nowMs: number): boolean
 }
 
 /**
- * The SMSC throttled a segment written at `writtenAtMs`: halves the pace, starting from `fromPerS` if there was none.
- * Not more than once in 200 ms, nor for what was written before the last cut. Returns whether it cut.
+ * The SMSC throttled a segment written at `writtenAtMs`: halves the pace, starting from `fromPerS`
+ * if there was none. Not more than once in 200 ms, nor for what was written before the last cut.
+ * Returns whether it cut.
  */
 export function cutPace(
   words: Int32Array,
@@ -88,8 +94,8 @@ export function cutPace(
 }
 
 /**
- * Raises the pace by 5 % of `referencePerS` a second, unless it was cut within the last second; ends it at the
- * reference. To be called every few milliseconds; returns whether the pace ended.
+ * Raises the pace by 5 % of `referencePerS` a second, unless it was cut within the last second;
+ * ends it at the reference. To be called every few milliseconds; returns whether the pace ended.
  */
 export function raisePace(
   words: Int32Array,

@@ -1,9 +1,10 @@
 /**
- * What one PDU of the peer means for a session: which of its methods it calls, and what is answered.
+ * What one PDU of the peer means for a session: which of its methods it calls, and what is
+ * answered.
  *
- *   submit_sm_resp, generic_nack ──► answered          deliver_sm, data_sm ──► receipts, else refused
- *   bind_transceiver_resp ──► bindAnswered             enquire_link ──► enquire_link_resp
- *   unbind ──► unbind_resp, session ends               any other request ──► generic_nack 03, session lives
+ *   submit_sm_resp, generic_nack ──► answered       deliver_sm, data_sm ──► receipts, else refused
+ *   bind_transceiver_resp ──► bindAnswered          enquire_link ──► enquire_link_resp
+ *   unbind ──► unbind_resp, session ends            other requests ──► generic_nack 03, it lives
  *
  * The frame is known to be whole; nothing in it can throw. One thread.
  */

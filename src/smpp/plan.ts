@@ -1,7 +1,8 @@
 /**
  * Which worker owns which session: sessions are numbered over all links, and dealt out in turn.
  *
- * A link with several sessions so lies on several workers, and every worker gets about as many sessions. Pure.
+ * A link with several sessions so lies on several workers, and every worker gets about as many
+ * sessions. Pure.
  */
 import type { DerivedLink } from "../config/derive.ts";
 

@@ -1,7 +1,8 @@
 /**
- * One pool as one worker sees it: its own sessions with their weights, and the messages that wait for any of them.
+ * One pool as one worker sees it: its own sessions with their weights, and the messages that wait
+ * for any of them.
  *
- *   weight of a session = member weight × WEIGHT_SCALE ÷ sessions of its link, so that a whole link counts its weight
+ *   weight of a session = member weight × WEIGHT_SCALE ÷ sessions of its link
  *
  * Available means bound: a throttled link or a full window only makes the queue wait. One thread.
  */

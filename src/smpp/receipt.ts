@@ -1,10 +1,13 @@
 /**
- * Delivery receipts of all sessions: read, staged as RECEIPT, and answered once that is committed (order rule d).
+ * Delivery receipts of all sessions: read, staged as RECEIPT, and answered once that is committed
+ * (order rule d).
  *
- *   deliver_sm or data_sm ──► RECEIPT staged ──► pending (session, connection, sequence_number) ──► committed ──► resp 0
+ *   deliver_sm or data_sm ──► RECEIPT staged ──► pending (session, connection, sequence_number)
+ *                                                   └── committed ──► response with status 0
  *
- * Records are committed in the order of staging, so one FIFO serves all sessions. A receipt whose connection is gone by
- * then gets no response; the SMSC sends it again, and the ledger knows it already. One thread.
+ * Records are committed in the order of staging, so one FIFO serves all sessions. A receipt whose
+ * connection is gone by then gets no response; the SMSC sends it again, and the ledger knows it
+ * already. One thread.
  */
 import {
   COMMAND_ID,
@@ -64,9 +67,9 @@ export class ReceiptIntake {
   }
 
   /**
-   * Takes the deliver_sm or data_sm in bytes [start, end). Returns ANSWER_LATER, or the command_status to answer with
-   * now: an error for what is malformed, and RX_T_APPN for inbound messages, which the SMSC then keeps. There must be
-   * room in the staging ring.
+   * Takes the deliver_sm or data_sm in bytes [start, end). Returns ANSWER_LATER, or the
+   * command_status to answer with now: an error for what is malformed, and RX_T_APPN for inbound
+   * messages, which the SMSC then keeps. There must be room in the staging ring.
    */
   take(session: SmppSession, bytes: Uint8Array, start: number, end: number): number {
     const isDataSm = readCommandId(bytes, start) === COMMAND_ID.data_sm;
@@ -128,7 +131,10 @@ export class ReceiptIntake {
   }
 }
 
-/** A receipt without a state says no more than UNKNOWN; an intermediate notification never says a final one. */
+/**
+ * A receipt without a state says no more than UNKNOWN; an intermediate notification never says a
+ * final one.
+ */
 function stateOf(messageState: number, esmClass: number): number {
   if (messageState < 0) return MESSAGE_STATE.UNKNOWN;
   if (isIntermediateNotification(esmClass) && isFinalState(messageState)) {

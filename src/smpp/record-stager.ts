@@ -1,11 +1,12 @@
 /**
  * The durable records of a worker, written straight into its staging ring, and counted.
  *
- *   staged      records staged since start; a message that rests on the n-th may be returned when committed ≥ n
+ *   staged      records staged since start; what rests on the n-th may go back once committed ≥ n
  *   committed   … of them committed; commits come in the order of staging
  *
- * `stage…` return false, and nothing is staged, when the ring has no room: callers look first (`hasRoom`) or try again
- * in a later turn. SENDING leaves a quarter of the ring free, so that answers always find room. One thread.
+ * `stage…` return false, and nothing is staged, when the ring has no room: callers look first
+ * (`hasRoom`) or try again in a later turn. SENDING leaves a quarter of the ring free, so that
+ * answers always find room. One thread.
  */
 import type { JournalAppender } from "../journal/appender.ts";
 import {
@@ -152,7 +153,9 @@ export class RecordStager {
     return true;
   }
 
-  /** A delivery receipt: its id bytes [idStart, idEnd), cut to 64, and its error text, cut to 16. */
+  /**
+   * A delivery receipt: its id bytes [idStart, idEnd), cut to 64, and its error text, cut to 16.
+   */
   stageReceipt(
     linkId: number,
     wallMs: number,

@@ -1,8 +1,9 @@
 /**
  * Messages on their way back to the producer they came from: RETURN on its return ring.
  *
- * A message waits here while the ring is full, and until the records it rests on are committed (order rule a). It
- * keeps its attempt, its remaining parts and the link it is bound to. One thread.
+ * A message waits here while the ring is full, and until the records it rests on are committed
+ * (order rule a). It keeps its attempt, its remaining parts and the link it is bound to. One
+ * thread.
  */
 import { RING_FULL } from "../ring/layout.ts";
 import type { Doorbell } from "../ring/doorbell.ts";

@@ -6,8 +6,8 @@
  *   2. messages bound to a link, by acceptance
  *   3. pool queues in turn, each by smooth weighted round-robin over the pool's sessions
  *
- * A session takes part while it is bound,
- * its window has room and its link's budget lasts. All parts of a message go to one session, in order. One thread.
+ * A session takes part while it is bound, its window has room and its link's budget lasts. All
+ * parts of a message go to one session, in order. One thread.
  */
 import { Verdict } from "../records/concluded.ts";
 import { PRIORITY_COUNT } from "../records/types.ts";
@@ -58,7 +58,10 @@ export class Scheduler {
     session.sendingCommitted(generation, entry, this.#prepared.shift());
   }
 
-  /** Prepares what can be prepared now; returns how many segments (and messages that were concluded instead). */
+  /**
+   * Prepares what can be prepared now; returns how many segments (and messages that were concluded
+   * instead).
+   */
   run(): number {
     const { stager } = this.#parts;
     let done = 0;
@@ -77,7 +80,9 @@ export class Scheduler {
     return done;
   }
 
-  /** Highest priority that waits and is not blocked, or the lowest when it is its turn; -1 for none. */
+  /**
+   * Highest priority that waits and is not blocked, or the lowest when it is its turn; -1 for none.
+   */
   #nextPriority(blocked: number): number {
     const { listed, carried } = this.#parts.queues;
     const lowestFirst = this.#picks === STARVATION_PICKS - 1;
@@ -89,7 +94,10 @@ export class Scheduler {
     return -1;
   }
 
-  /** One message of this priority to one session; returns the number of segments, 0 if none can go now. */
+  /**
+   * One message of this priority to one session; returns the number of segments, 0 if none can go
+   * now.
+   */
   #sendOne(priority: number): number {
     const { links, pools, queues } = this.#parts;
     if (queues.carried[priority] !== 0) {
@@ -141,7 +149,10 @@ export class Scheduler {
     return null;
   }
 
-  /** Stages SENDING for the parts of an entry while the session takes them; the session carries the rest. */
+  /**
+   * Stages SENDING for the parts of an entry while the session takes them; the session carries the
+   * rest.
+   */
   #prepare(session: SmppSession, entry: number): number {
     const { table, stager, queues, time } = this.#parts;
     const { link } = session;

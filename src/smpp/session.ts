@@ -1,12 +1,14 @@
 /**
- * One SMPP session of a link: a connection, its bind, its window, and what becomes of them when it ends.
+ * One SMPP session of a link: a connection, its bind, its window, and what becomes of them when it
+ * ends.
  *
  *   BACKOFF ──dial──► CONNECTING ──► BINDING ──bind_resp──► BOUND ──► UNBINDING ──┐
  *      ▲                  └──────────────┴────────────────────┴───► CLOSED ◄──────┘
- *      └── socket gone, what it still brought is read, every open slot of the window is recorded as ambiguous ──┘
+ *      └── socket gone, what it still brought is read, every open slot recorded as ambiguous ◄┘
  *
- * Every change of state happens here, by four pumps: `onTick` for time, `turn` for input that had to wait, `pump` for
- * output, and the events of the socket. A new connection is dialled only after the old socket has closed. One thread.
+ * Every change of state happens here, by four pumps: `onTick` for time, `turn` for input that had
+ * to wait, `pump` for output, and the events of the socket. A new connection is dialled only after
+ * the old socket has closed. One thread.
  */
 import {
   COMMAND_ID,
@@ -206,7 +208,10 @@ export class SmppSession implements Sender {
     return count;
   }
 
-  /** A SENDING staged for connection `generation` is committed: the segment may be written, or never will be. */
+  /**
+   * A SENDING staged for connection `generation` is committed: the segment may be written, or never
+   * will be.
+   */
   sendingCommitted(generation: number, entry: number, segment: number): void {
     if (generation === this.generation && this.isBound) this.outbound.addReady(entry, segment);
     else this.#context.unwritten.add(entry, segment, this);
@@ -443,7 +448,10 @@ export class SmppSession implements Sender {
 
   // Ending.
 
-  /** Reads nothing more, and closes the socket when what is owed has been written, or the unbind time is over. */
+  /**
+   * Reads nothing more, and closes the socket when what is owed has been written, or the unbind
+   * time is over.
+   */
   #endAfterFlush(cause: string): void {
     if (this.#endCause !== "") return;
     this.#endCause = cause;

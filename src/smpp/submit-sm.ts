@@ -1,10 +1,12 @@
 /**
- * Encodes one part of an accepted message as submit_sm, from its ACCEPT record straight into the output.
+ * Encodes one part of an accepted message as submit_sm, from its ACCEPT record straight into the
+ * output.
  *
- *   short_message   part of the body, behind the UDH: an 8-bit concatenation header if there are several parts, the
- *                   message's own UDH if it is binary, or both merged into one
- *   validity_period what is left of the validity, relative (R), whole seconds, 1 s … 48 h: immune to the clocks of both
- *                   sides. Operators cap it about there; the gateway itself ends what lives longer
+ *   short_message     part of the body, behind the UDH: an 8-bit concatenation header if there are
+ *                     several parts, the message's own UDH if it is binary, or both merged into one
+ *   validity_period   what is left of the validity, relative (R), in whole seconds, 1 s … 48 h:
+ *                     immune to the clocks of both sides. Operators cap it about there, and the
+ *                     gateway itself ends what lives longer
  *
  * One instance per thread; nothing is allocated.
  */
@@ -42,8 +44,9 @@ export class SubmitEncoder {
   readonly #udh = new Uint8Array(256 + CONCAT_UDH8_LENGTH);
 
   /**
-   * Encodes part `part` (0-based) of the ACCEPT at `record`, which has 16 bytes to spare before it. Returns the PDU's
-   * length, or a negative sentinel of the codec: such a message cannot be sent at all.
+   * Encodes part `part` (0-based) of the ACCEPT at `record`, which has 16 bytes to spare before it.
+   * Returns the PDU's length, or a negative sentinel of the codec: such a message cannot be sent at
+   * all.
    */
   encode(
     out: Uint8Array,
@@ -111,7 +114,9 @@ function registeredDelivery(dlr: number): number {
   return REGISTERED_DELIVERY.success_and_failure | REGISTERED_DELIVERY.intermediate_notification;
 }
 
-/** Writes `ms` as YYMMDDhhmmss000R (spec 7.1.1), rounded up to seconds and kept within 1 s … 48 h. */
+/**
+ * Writes `ms` as YYMMDDhhmmss000R (spec 7.1.1), rounded up to seconds and kept within 1 s … 48 h.
+ */
 export function writeRelativeTime(out: Uint8Array, at: number, ms: number): void {
   const seconds = Math.max(1, Math.ceil(Math.min(ms, VALIDITY_MAX_MS) / 1000));
   for (let i = 0; i < 15; i++) out[at + i] = DIGIT_0;

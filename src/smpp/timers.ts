@@ -1,10 +1,13 @@
 /**
- * When a session must act, and how long it waits before it dials again: pure functions of its times and the clock.
+ * When a session must act, and how long it waits before it dials again: pure functions of its times
+ * and the clock.
  *
- *   CONNECTING ──5 s──► close    BINDING ──10 s──► close    BOUND: silence ──► enquire_link ──10 s──► close
+ *   CONNECTING ──5 s──► close        BINDING ──10 s──► close
+ *   BOUND: silence ──► enquire_link ──10 s──► close
  *   UNBINDING ──5 s──► close     output not taken, or requests not answered, for 30 s ──► close
  *
- * Any PDU is a sign of life (spec 4.11). Silence does not count while we ourselves do not read, nor shortly after.
+ * Any PDU is a sign of life (spec 4.11). Silence does not count while we ourselves do not read, nor
+ * shortly after.
  */
 import { COMMAND_STATUS } from "../codec/index.ts";
 import { SessionState } from "../tables/link-table.ts";
@@ -123,7 +126,9 @@ export function redialKindOf(commandStatus: number): number {
   }
 }
 
-/** Wait before the next dial after `failures` failed ones in a row; `random` is uniform in [0, 1). */
+/**
+ * Wait before the next dial after `failures` failed ones in a row; `random` is uniform in [0, 1).
+ */
 export function redialDelayMs(kind: number, failures: number, random: number): number {
   const doublings = Math.min(failures, 16);
   if (kind === RedialKind.SLOW) {

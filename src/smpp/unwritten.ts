@@ -1,8 +1,10 @@
 /**
- * Segments with a committed SENDING whose bytes will not be written: their session was lost first, or they do not
- * encode. Each gets its ANSWER (NOT_WRITTEN) as soon as there is room in the staging ring, and goes back to a queue.
+ * Segments with a committed SENDING whose bytes will not be written: their session was lost first,
+ * or they do not encode. Each gets its ANSWER (NOT_WRITTEN) as soon as there is room in the staging
+ * ring, and goes back to a queue.
  *
- * So the ledger sees every attempt end, and "never written is always safe to reroute" holds. One thread.
+ * So the ledger sees every attempt end, and "never written is always safe to reroute" holds. One
+ * thread.
  */
 import { Outcome } from "../records/attempt.ts";
 import type { TurnTime } from "./context.ts";

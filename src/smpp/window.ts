@@ -1,11 +1,13 @@
 /**
- * The submits of one session that wait for their submit_sm_resp: preallocated arrays, found by sequence_number.
+ * The submits of one session that wait for their submit_sm_resp: preallocated arrays, found by
+ * sequence_number.
  *
  *   slot = sequence_number & mask      free → written → free (answered)
- *                                                  └──→ tombstone (timed out; a late answer still finds it) → free
+ *                                                  └──→ tombstone (overdue; a late answer frees it)
  *
- * Numbers count 1 … 0x7FFFFFFF and wrap to 1; those whose slot is taken are skipped. At most `limit` slots are in use,
- * and there are at least twice as many, so a free one always follows soon. One thread.
+ * Numbers count 1 … 0x7FFFFFFF and wrap to 1; those whose slot is taken are skipped. At most
+ * `limit` slots are in use, and there are at least twice as many, so a free one always follows
+ * soon. One thread.
  */
 import { nextSequenceNumber, SEQUENCE_NUMBER_MAX } from "../codec/index.ts";
 
@@ -76,7 +78,10 @@ export class Window {
     return taken;
   }
 
-  /** Takes the slot of the next sequence_number; `used` must be below `limit`. The caller fills the arrays. */
+  /**
+   * Takes the slot of the next sequence_number; `used` must be below `limit`. The caller fills the
+   * arrays.
+   */
   claim(): number {
     const sequenceNumber = this.takeSequenceNumber();
     const slot = sequenceNumber & this.#mask;
@@ -110,7 +115,10 @@ export class Window {
     this.used--;
   }
 
-  /** Makes a written slot a tombstone: it is ambiguous on record, and only a late answer counts any more. */
+  /**
+   * Makes a written slot a tombstone: it is ambiguous on record, and only a late answer counts any
+   * more.
+   */
   bury(slot: number): void {
     this.#state[slot] = TOMBSTONE;
     this.tombstones++;

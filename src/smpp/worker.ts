@@ -1,12 +1,14 @@
 /**
- * The SMPP worker: takes messages from the producers, sends them over its sessions, and records what became of them.
+ * The SMPP worker: takes messages from the producers, sends them over its sessions, and records
+ * what became of them.
  *
- *   submit rings ──► queues ──► SENDING ─[commit]─► ready ──token──► socket ──► window ──► ANSWER / AMBIGUOUS
- *        ▲ credits     └──► return rings                     deliver_sm ──► RECEIPT ─[commit]─► deliver_sm_resp
+ *   submit rings ──► queues ──► SENDING ─[commit]─► ready ──token──► socket ──► window ──► ANSWER
+ *        ▲ credits     └──► return rings                                           └──► AMBIGUOUS
+ *   deliver_sm ──► RECEIPT ─[commit]─► deliver_sm_resp
  *
- * An agent: `doWork` moves everything one step, `onTick` acts on time. Everything it touches is injected, so it runs on
- * a thread of its own as well as in a simulation. Everything it staged in a turn is published once, at its end. One
- * thread, on which also its sockets call back.
+ * An agent: `doWork` moves everything one step, `onTick` acts on time. Everything it touches is
+ * injected, so it runs on a thread of its own as well as in a simulation. Everything it staged in a
+ * turn is published once, at its end. One thread, on which also its sockets call back.
  */
 import type { DerivedLink, DerivedPool } from "../config/derive.ts";
 import type { Clock, Dial, Log, Random } from "../environment.ts";
@@ -188,7 +190,9 @@ export class SmppWorker implements CommitVisitor {
     this.#options.wake();
   }
 
-  /** Ends a drain that takes too long: sessions unbind now, what is unanswered becomes ambiguous. */
+  /**
+   * Ends a drain that takes too long: sessions unbind now, what is unanswered becomes ambiguous.
+   */
   cutShort(): void {
     this.#time.refresh();
     for (const session of this.#sessions) session.drain(true);
@@ -280,8 +284,8 @@ export class SmppWorker implements CommitVisitor {
 }
 
 /**
- * Messages that can be in hand at once: what producers may have waiting here, and for each window what is prepared or
- * throttled, per priority.
+ * Messages that can be in hand at once: what producers may have waiting here, and for each window
+ * what is prepared or throttled, per priority.
  */
 function entriesMax(options: SmppWorkerOptions): number {
   const { plan, sessions, submits } = options;

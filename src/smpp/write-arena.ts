@@ -1,11 +1,12 @@
 /**
- * The output of one session: a few buffers that are filled in turn and are free again when the socket has drained.
+ * The output of one session: a few buffers that are filled in turn and are free again when the
+ * socket has drained.
  *
  *   chunk 0   | handed to the socket | encoded, not handed over | room |
  *   chunk 1   | …                      taken when chunk 0 is full; allocated when first needed
  *
- * `reserve` finds room for one PDU, the caller encodes it at `bytes[at]` and calls `advance`, and `flush` hands
- * everything to the socket in one write per chunk. One thread.
+ * `reserve` finds room for one PDU, the caller encodes it at `bytes[at]` and calls `advance`, and
+ * `flush` hands everything to the socket in one write per chunk. One thread.
  */
 import type { Socket } from "../environment.ts";
 import { WRITE_CHUNK_BYTES, WRITE_CHUNKS_MAX } from "./limits.ts";
@@ -29,7 +30,10 @@ export class WriteArena {
     return this.#undrained;
   }
 
-  /** Finds room for `length` bytes, keeping `spare` free behind them; false if there is none before a drain. */
+  /**
+   * Finds room for `length` bytes, keeping `spare` free behind them; false if there is none before
+   * a drain.
+   */
   reserve(length: number, spare: number, socket: Socket): boolean {
     const isLast = this.#current === WRITE_CHUNKS_MAX - 1;
     if (this.at + length + (isLast ? spare : 0) <= WRITE_CHUNK_BYTES) return true;

@@ -2,11 +2,11 @@
  * What threads share about links and their sessions: 16 Int32 words each, a cache line.
  *
  *   link     BUCKET          contract bucket; any worker, compare-and-exchange (limit/bucket.ts)
- *            PACE_BUCKET     bucket of the adaptive pace under the contract (smpp/pace.ts); likewise
- *            PACE_MILLI      adaptive pace, 1/1000 segment/s, 0 = at the contract; any worker, compare-and-exchange
- *            PREPARED        segments with a SENDING record, not yet written; any worker, atomic add
- *            PACE_CUT_MS     monotonic ms (wraps) of the last cut of the pace; any worker, compare-and-exchange
- *            PACE_RAISE_MS   … of its last raise; any worker, compare-and-exchange
+ *            PACE_BUCKET     bucket of the pace under the contract (smpp/pace.ts); likewise
+ *            PACE_MILLI      adaptive pace, 1/1000 segment/s, 0 = at the contract; likewise
+ *            PREPARED        segments with a SENDING, not yet written; any worker, atomic add
+ *            PACE_CUT_MS     monotonic ms (wraps) of the last cut of the pace; compare-and-exchange
+ *            PACE_RAISE_MS   … of its last raise; likewise
  *            WRITTEN         segments written since start (wraps); any worker, atomic add
  *   session  STATE           SessionState; its worker
  *            WINDOW_USED     submits without an answer; its worker

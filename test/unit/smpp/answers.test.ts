@@ -112,7 +112,7 @@ test("generic_nack to a submit counts by its class", () => {
   }
 });
 
-test("a status that breaks the session: the message is retried, the session unbinds and comes back slowly", () => {
+test("a status that breaks the session: the message is retried, the session rests", () => {
   for (const status of [S.ESME_RINVBNDSTS, S.ESME_RBINDFAIL]) {
     const { world, sequence } = answerTo(status);
     assert.equal(world.answers(sequence)[0]?.outcome, Outcome.RETRY);

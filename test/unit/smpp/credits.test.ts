@@ -83,7 +83,7 @@ test("a producer that sends all it may gets everything through, and never more i
   }, 10_000);
 });
 
-test("when the last session of a pool goes, what waits comes back, in order, and credits end", () => {
+test("when the last session of a pool goes, what waits comes back in order", () => {
   const world = new World({ links: [{ windowMax: 2, rateTps: 1000 }] });
   world.bindAll();
   world.run(10);

@@ -1,8 +1,9 @@
 /**
- * The operator's end of simulated sockets: decodes what the worker writes, and answers as the test says.
+ * The operator's end of simulated sockets: decodes what the worker writes, and answers as the test
+ * says.
  *
- * Events reach the worker between its turns, when the world runs them, never from inside a call. A buffer that changes
- * between `write` and `onDrain` fails the test.
+ * Events reach the worker between its turns, when the world runs them, never from inside a call. A
+ * buffer that changes between `write` and `onDrain` fails the test.
  */
 import assert from "node:assert/strict";
 import {

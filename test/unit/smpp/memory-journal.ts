@@ -1,6 +1,6 @@
 /**
- * A journal in memory for tests of appenders: real staging and notice rings, a growing array for the log, and commits
- * when the test says so.
+ * A journal in memory for tests of appenders: real staging and notice rings, a growing array for
+ * the log, and commits when the test says so.
  */
 import { JournalAppender } from "../../../src/journal/appender.ts";
 import type { RecordLoader } from "../../../src/journal/log-reading.ts";

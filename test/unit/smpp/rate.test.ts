@@ -20,7 +20,7 @@ function densest(atMs: readonly number[], windowMs: number): number {
 }
 
 for (const rateTps of [1, 7, 100, 1000, 10_000]) {
-  test(`${rateTps}/s: no half-open second sees more, over two workers, and most of it is used`, () => {
+  test(`${rateTps}/s: no half-open second sees more, and most of it is used`, () => {
     const seconds = rateTps >= 1000 ? 3 : 20;
     const world = new World({
       links: [{ rateTps, sessions: 2, windowMax: 5000 }],

@@ -6,8 +6,7 @@ import { RecordType } from "../../../src/records/types.ts";
 import { deliverSm, dataSm, tlv } from "./deliver-pdus.ts";
 import { World } from "./world.ts";
 
-const TEXT =
-  "id:0a1b sub:001 dlvrd:001 submit date:2601050000 done date:2601050001 stat:DELIVRD err:042 text:hi";
+const TEXT = "id:0a1b sub:001 submit date:2601050000 stat:DELIVRD err:042 text:hi";
 
 interface ReceiptFields {
   readonly linkId: number;

@@ -4,6 +4,7 @@ import { COMMAND_STATUS } from "../../../src/codec/index.ts";
 import { AmbiguousCause, NOT_WRITTEN, Outcome } from "../../../src/records/attempt.ts";
 import { RecordType } from "../../../src/records/types.ts";
 import { LinkWord } from "../../../src/tables/link-table.ts";
+import { deliverSm } from "./deliver-pdus.ts";
 import { decodeSubmit } from "./fake-smsc.ts";
 import { World } from "./world.ts";
 
@@ -214,7 +215,7 @@ test("a message bound to a link that is not here goes back at once", () => {
   );
 });
 
-test("with no room in the staging ring, the window waits to be recorded, and the session to dial", () => {
+test("with no room in the staging ring, a lost window and the next dial wait", () => {
   const world = new World({ stagingBytes: 16_384, links: [{ windowMax: 150 }] });
   world.bindAll();
   for (let i = 0; i < 100; i++) world.submit();
@@ -222,7 +223,7 @@ test("with no room in the staging ring, the window waits to be recorded, and the
   const socket = world.smsc.last();
   world.isJournalHeld = true;
   // Receipts that fill the ring.
-  for (let i = 0; i < 1000; i++) socket.send(receiptPdu(i));
+  for (let i = 0; i < 1000; i++) socket.send(deliverSm(i, 4, `id:${i} stat:DELIVRD`));
   world.run(50);
   assert.ok(socket.isPaused);
   socket.cut("ECONNRESET");
@@ -261,16 +262,3 @@ test("throttled parts are kept in order, without their bodies", () => {
   assert.equal(world.recordsOf(RecordType.CONCLUDED).length, 0);
   assert.equal(world.worker.messageCount, 0);
 });
-
-function receiptPdu(n: number): Uint8Array {
-  const text = `id:${n} stat:DELIVRD err:000`;
-  const out = Buffer.alloc(16 + 17 + text.length);
-  out.writeUInt32BE(out.length, 0);
-  out.writeUInt32BE(5, 4);
-  out.writeUInt32BE(n + 1, 12);
-  // service_type, source (ton npi addr), destination, then esm_class at 16 + 1 + 3 + 3.
-  out[16 + 7] = 0x04;
-  out[16 + 16] = text.length;
-  out.write(text, 33, "latin1");
-  return out;
-}

@@ -125,7 +125,7 @@ test("an unlimited link is paced from the rate it had", () => {
   assert.ok(pace > 100 && pace < 2000, `${pace}/s`);
 });
 
-test("a pace is cut once per interval and round trip, and raised by 5 % of the contract a second", () => {
+test("a pace is cut once per interval and round trip, and raised step by step", () => {
   const words = new Int32Array(allocateRows(1));
   const milli = (): number => words[LinkWord.PACE_MILLI]!;
   assert.equal(paceAvailable(words, 0, 1000, 5), Number.POSITIVE_INFINITY);

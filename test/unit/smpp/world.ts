@@ -1,5 +1,6 @@
 /**
- * One or several workers with everything around them, on a simulated clock: rings, journal in memory, credits, SMSC.
+ * One or several workers with everything around them, on a simulated clock: rings, journal in
+ * memory, credits, SMSC.
  *
  *   step: events of sockets → tick → doWork of each worker → commit (unless held) → time moves on
  */
