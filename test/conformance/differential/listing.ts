@@ -49,7 +49,9 @@ export function listPdu(pdu: Pdu): string[] {
       lines.push(`no_unsuccess=${(value as UnsuccessSme[]).length}`);
       for (const failure of value as UnsuccessSme[]) lines.push(...listFailure(failure));
     } else {
-      lines.push(`${field.name}=${value instanceof Uint8Array ? hex(value) : String(value as number)}`);
+      lines.push(
+        `${field.name}=${value instanceof Uint8Array ? hex(value) : String(value as number)}`,
+      );
     }
   }
   for (const tlv of pdu.tlvs) lines.push(`tlv ${tlv.tag}=${hex(tlv.value)}`);
