@@ -4,8 +4,9 @@
  *   STARTED  ACCEPT │ SENDING  ANSWER  AMBIGUOUS  CONCLUDED │ RECEIPT
  *            makes  │ find the message by key, merge        │ finds it by the SMSC's id
  *
- * Records about messages that are not here (removed by retention) are counted and change nothing. Nothing here looks
- * at the clock: the state is a function of the log and of what the store held. The ledger's thread only.
+ * Records about messages that are not here (removed by retention) are counted and change nothing.
+ * Nothing here looks at the clock: the state is a function of the log and of what the store held.
+ * The ledger's thread only.
  */
 import { Buffer } from "node:buffer";
 import type { Log } from "../environment.ts";
@@ -57,7 +58,10 @@ export interface RecordApplierOptions {
   readonly quarantined: ReadonlySet<number>;
   /** A message that this run has to conclude as quarantined. */
   readonly onQuarantined: (message: MessageState) => void;
-  /** Told of every attempt at a part and of every CONCLUDED: who puts messages to workers follows by them. */
+  /**
+   * Told of every attempt at a part and of every CONCLUDED: who puts messages to workers follows by
+   * them.
+   */
   readonly onAttempt: (message: MessageState, part: number, attempt: number) => void;
   readonly onConcluded: (message: MessageState) => void;
 }
@@ -180,9 +184,7 @@ export class RecordApplier implements RecordVisitor {
     const partCount = view.getUint8(offset + Accept.PART_COUNT);
     const textsStart = record + Accept.PART_ENDS + 2 * partCount;
     const textsEnd =
-      view.byteOffset +
-      acceptCampaignOffset(view, offset) +
-      view.getUint8(offset + Accept.CAMPAIGN_LENGTH);
+      record + acceptCampaignOffset(view, offset) + view.getUint8(offset + Accept.CAMPAIGN_LENGTH);
     const head =
       bytes.toString("latin1", record + 8, record + Accept.PART_ENDS) +
       bytes.toString("latin1", textsStart, textsEnd);

@@ -1,13 +1,15 @@
 /**
- * The ledger: reads the log front to back, knows the state of every message, and puts back on the way what it owns.
+ * The ledger: reads the log front to back, knows the state of every message, and puts back on the
+ * way what it owns.
  *
- *   log ─tail─► apply ─► messages in memory ─every flush─► one commit of the store ─► visible ─► flushed
- *                 │             ▲    │                         states, open index, waits, receipts, books, cursor
+ *   log ─tail─► apply ─► messages in memory ─every flush─► one commit ─► visible ─► flushed
+ *                 │             ▲    │       (states, open index, waits, receipts, books, cursor)
  *                 │             │    └─ due or left over ─► submitter ─► workers
  *                 └─ STARTED, CONCLUDED of its own come back through the log
  *
- * The store always holds exactly the state behind its cursor, so after a crash the log from there gives the rest. An
- * agent: one thread calls `doWork` again and again; it runs under test/sim as well, with everything injected.
+ * The store always holds exactly the state behind its cursor, so after a crash the log from there
+ * gives the rest. An agent: one thread calls `doWork` again and again; it runs under test/sim as
+ * well, with everything injected.
  */
 import type { Clock, Log, Random } from "../environment.ts";
 import type { CommitVisitor, JournalAppender } from "../journal/appender.ts";
@@ -217,7 +219,10 @@ export class Ledger {
     this.#mustFlush = true;
   }
 
-  /** The message with this key as of the last applied record; null if it is not here or is another app's. */
+  /**
+   * The message with this key as of the last applied record; null if it is not here or is another
+   * app's.
+   */
   getMessage(key: MessageKey, appId: number): MessageDocument | null {
     const message = this.#messages.find(key.sequence, key.origin);
     if (message === null || message.appId !== appId) return null;
@@ -302,6 +307,8 @@ export class Ledger {
     const meta = this.#meta;
     this.#mustFlush = false;
     this.#isChanged = false;
+    // Time ends messages, too, while no record is read.
+    this.#publishWords();
     this.#nextFlushAt = now + this.#limits.flushIntervalMs;
     const { messages, earliestDueAt } = this.#messages.write();
     this.#receipts.write();

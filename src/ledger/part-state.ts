@@ -1,11 +1,12 @@
 /**
  * What is known of one part of a message, and how each record changes it.
  *
- *   attempt n:  WAITING 0 < SENDING 1 < AMBIGUOUS, HELD 2 < KEPT, RETRYING 3 < a final state or SENT 4   (rank)
+ *   rank in attempt n:  WAITING 0 < SENDING 1 < AMBIGUOUS, HELD 2 < KEPT, RETRYING 3 < SENT, final 4
  *
- * Facts are merged by (attempt, rank): what is older or lower than what is known changes nothing, so records may come
- * twice or in another order and fold to the same state. SENT (the SMSC has it) outranks every attempt; a final state
- * is never left. Times are whole milliseconds of wall time. The ledger's thread only.
+ * Facts are merged by (attempt, rank): what is older or lower than what is known changes nothing,
+ * so records may come twice or in another order and fold to the same state. SENT (the SMSC has it)
+ * outranks every attempt; a final state is never left. Times are whole milliseconds of wall time.
+ * The ledger's thread only.
  */
 import { Outcome } from "../records/attempt.ts";
 
@@ -72,7 +73,10 @@ const RECEIPT_RESULT: readonly number[] = [
   PartState.UNDELIVERED, // SKIPPED
 ];
 
-/** An id that an SMSC gave a part; a part has a second one only if it was sent twice and accepted twice. */
+/**
+ * An id that an SMSC gave a part; a part has a second one only if it was sent twice and accepted
+ * twice.
+ */
 export interface SmscId {
   readonly linkId: number;
   /** As received, one character a byte. */
@@ -124,7 +128,10 @@ export function finish(part: PartRecord, state: number, at: number): void {
   part.dueAt = 0;
 }
 
-/** SENDING: returns whether anything is new. */
+/**
+ * SENDING: returns whether anything is new. That a part was sent a second time stays true whatever
+ * else is known: a late answer may have ended it while the resend was under way.
+ */
 export function mergeSending(
   part: PartRecord,
   attempt: number,
@@ -133,12 +140,13 @@ export function mergeSending(
   session: number,
   maybeDup: boolean,
 ): boolean {
-  if (isFinal(part.state) || attempt < part.attempt) return false;
+  const isFlagNew = maybeDup && !part.maybeDup;
+  part.maybeDup ||= maybeDup;
+  if (isFinal(part.state) || attempt < part.attempt) return isFlagNew;
   if (attempt === part.attempt && RANK[part.state] !== 0) {
     // The same number again, later than the refusal it follows: a new sending all the same.
-    if (RANK[part.state] !== 3 || at <= part.answeredAt) return false;
+    if (RANK[part.state] !== 3 || at <= part.answeredAt) return isFlagNew;
   }
-  part.maybeDup ||= maybeDup;
   if (part.state === PartState.SENT) return true;
   part.state = PartState.SENDING;
   part.attempt = attempt;
@@ -150,7 +158,8 @@ export function mergeSending(
 }
 
 /**
- * ANSWER accepted. `isLast`: no receipt was asked for, so this is the end. Returns whether anything is new.
+ * ANSWER accepted. `isLast`: no receipt was asked for, so this is the end. Returns whether anything
+ * is new.
  */
 export function mergeAccepted(
   part: PartRecord,
@@ -175,7 +184,9 @@ export function mergeAccepted(
   return true;
 }
 
-/** ANSWER rejected, retry or kept; `dueAt` counts for retry only. Returns whether anything is new. */
+/**
+ * ANSWER rejected, retry or kept; `dueAt` counts for retry only. Returns whether anything is new.
+ */
 export function mergeRefused(
   part: PartRecord,
   outcome: number,
@@ -207,8 +218,8 @@ export function mergeRefused(
 }
 
 /**
- * Notes that `attempt` may have reached the SMSC. Returns whether it has to be decided what happens now: that
- * attempt is the last one, and nothing of higher rank is known of it.
+ * Notes that `attempt` may have reached the SMSC. Returns whether it has to be decided what happens
+ * now: that attempt is the last one, and nothing of higher rank is known of it.
  */
 export function mergeAmbiguous(part: PartRecord, attempt: number): boolean {
   if (isFinal(part.state) || part.state === PartState.SENT) return false;
@@ -223,7 +234,10 @@ export function mergeAmbiguous(part: PartRecord, attempt: number): boolean {
   return isLast || part.state === PartState.AMBIGUOUS;
 }
 
-/** RECEIPT: the first final one ends the part, intermediate ones are noted. Returns whether anything is new. */
+/**
+ * RECEIPT: the first final one ends the part, intermediate ones are noted. Returns whether anything
+ * is new.
+ */
 export function mergeReceipt(
   part: PartRecord,
   messageState: number,
@@ -240,7 +254,10 @@ export function mergeReceipt(
   return true;
 }
 
-/** Whether an earlier or the last attempt may have put the part into the SMSC's hands without our knowing. */
+/**
+ * Whether an earlier or the last attempt may have put the part into the SMSC's hands without our
+ * knowing.
+ */
 export function mayBeWritten(part: PartRecord): boolean {
   return part.state === PartState.AMBIGUOUS || part.firstAmbiguous !== 0;
 }
