@@ -1,8 +1,8 @@
 /**
  * Which stretches of the log hold bodies that are still wanted: a count per stretch of HOLD_BYTES.
  *
- * It is written with the states, and what it allows to go is published only when they are durable, so a segment
- * never goes while a crash could still ask for a body in it. The ledger's thread only.
+ * It is written with the states, and what it allows to go is published only when they are durable,
+ * so a segment never goes while a crash could still ask for a body in it. The ledger's thread only.
  */
 export const HOLD_BYTES = 16 * 1024 * 1024;
 

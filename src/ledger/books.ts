@@ -1,11 +1,11 @@
 /**
- * The books: how many messages were accepted, are open, and ended in which state; and which stretches of the log must
- * stay because a body in them is still wanted.
+ * The books: how many messages were accepted, are open, and ended in which state; and which
+ * stretches of the log must stay because a body in them is still wanted.
  *
  *   accepted = open + Σ final[state]            final[state] = rows in that state + removed[state]
  *
- * They change with the states and are written in the same transaction, so they hold as of the ledger's cursor.
- * The ledger's thread only; anybody may read a copy.
+ * They change with the states and are written in the same transaction, so they hold as of the
+ * ledger's cursor. The ledger's thread only; anybody may read a copy.
  */
 import {
   isFinalStatus,
@@ -67,7 +67,10 @@ export interface BooksReport {
   readonly rows: number;
 }
 
-/** Recounts the books from the rows and the open index of a store. Reads everything: for offline use and tests. */
+/**
+ * Recounts the books from the rows and the open index of a store. Reads everything: for offline use
+ * and tests.
+ */
 export function verifyBooks(store: LedgerStore): BooksReport {
   const meta = readMeta(store);
   const counted = new Float64Array(MESSAGE_STATUS_COUNT);

@@ -1,5 +1,6 @@
 /**
- * Stages the ledger's own records: STARTED once, and CONCLUDED for messages that it owns and gives up.
+ * Stages the ledger's own records: STARTED once, and CONCLUDED for messages that it owns and gives
+ * up.
  *
  * Staged records come back through the log and change states only then. The ledger's thread only.
  */

@@ -1,12 +1,14 @@
 /**
- * Puts messages that the ledger owns to workers: those that earlier runs left waiting, and parts that are due again.
+ * Puts messages that the ledger owns to workers: those that earlier runs left waiting, and parts
+ * that are due again.
  *
  *   open index ──walk, once──► whole messages ─┐
- *   waits      ──by time─────► due parts ──────┴─► submitter ─► worker ─► SENDING in the log: it is the worker's
+ *   waits      ──by time─────► due parts ──────┴─► submitter ─► worker ─► SENDING in the log
  *
- * A part is due when a refusal's delay ended or an ambiguity was resolved to a resend. At most one hand-over of due
- * parts of a message is under way: it is kept in a map by log offset until the log shows each of its parts sent, or the
- * submitter asks and it is not wanted any more. Nothing is handed over before STARTED of this run is visible in the store. The ledger's thread only.
+ * A part is due when a refusal's delay ended or an ambiguity was resolved to a resend. At most one
+ * hand-over of due parts of a message is under way: it is kept in a map by log offset until the log
+ * shows each of its parts sent, or the submitter asks and it is not wanted any more. Nothing is
+ * handed over before STARTED of this run is visible in the store. The ledger's thread only.
  */
 import type { DispatchEntry, WaitingOwner } from "../dispatch/dispatcher.ts";
 import { emptyDispatchEntry } from "../dispatch/dispatcher.ts";
@@ -95,7 +97,10 @@ export class HandOvers implements WaitingOwner {
     }
   }
 
-  /** The log has attempt `attempt` at a part of this message: that part of a hand-over is the worker's. */
+  /**
+   * The log has attempt `attempt` at a part of this message: that part of a hand-over is the
+   * worker's.
+   */
   onAttempt(message: MessageState, part: number, attempt: number): void {
     if (this.#handed.size === 0) return;
     const handed = this.#handed.get(message.logOffset);
@@ -129,7 +134,9 @@ export class HandOvers implements WaitingOwner {
     return false;
   }
 
-  /** WaitingOwner: ends a waiting message whose validity is over; 0, or when it is over (wall ms). */
+  /**
+   * WaitingOwner: ends a waiting message whose validity is over; 0, or when it is over (wall ms).
+   */
   expire(logOffset: number, wallMs: number): number {
     const { messages, loader, log } = this.#options;
     const handed = this.#handed.get(logOffset);
@@ -173,7 +180,10 @@ export class HandOvers implements WaitingOwner {
     this.#conclude(message, Verdict.QUARANTINED);
   }
 
-  /** For the sweeper: ends a message of an earlier run whose validity ended long ago and that nobody has ended. */
+  /**
+   * For the sweeper: ends a message of an earlier run whose validity ended long ago and that nobody
+   * has ended.
+   */
   expireForgotten(message: MessageState): void {
     if (epochOf(message.origin) === this.#options.epoch) return;
     for (const part of message.parts) {
@@ -306,7 +316,9 @@ export class HandOvers implements WaitingOwner {
     return this.submitter.submit(entry, null, 0, 0);
   }
 
-  /** The link that these parts must take: that of the others, or the one that kept them; 0 for any. */
+  /**
+   * The link that these parts must take: that of the others, or the one that kept them; 0 for any.
+   */
   #linkFor(message: MessageState, parts: number): number {
     const { ambiguousByLink } = this.#options.policy;
     let linkId = 0;

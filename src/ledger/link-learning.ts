@@ -1,10 +1,12 @@
 /**
- * What is learnt about the ids in a link's receipts: how often each transform matched, and the base that follows.
+ * What is learnt about the ids in a link's receipts: how often each transform matched, and the base
+ * that follows.
  *
- *   votes per base ──► pinned base, once VOTES_MIN receipts agree to 3 in 4; later votes may turn it round
+ *   votes per base ──► pinned base, once VOTES_MIN receipts agree to 3 in 4; later ones may turn it
  *
- * Numeric ids are dense, so an id read in the wrong base may well be another message's: until a base is pinned only
- * unequivocal matches count, and afterwards only that base is used. The ledger's thread only.
+ * Numeric ids are dense, so an id read in the wrong base may well be another message's: until a
+ * base is pinned only unequivocal matches count, and afterwards only that base is used. The
+ * ledger's thread only.
  */
 import { baseOfTransform, ID_BASE_COUNT, ID_TRANSFORM_NAMES } from "./receipt-id.ts";
 import { readUint32 } from "./message-state.ts";
@@ -76,7 +78,10 @@ export class LinkLearnings {
     return link.vote(baseOfTransform(transform));
   }
 
-  /** Links that have had receipts, by id: matches by transform, and the pinned base as a word, or null. */
+  /**
+   * Links that have had receipts, by id: matches by transform, and the pinned base as a word, or
+   * null.
+   */
   summary(): LinkSummary[] {
     return Array.from(this.#byId.values())
       .filter((link) => link.matches.some((count) => count > 0))

@@ -1,12 +1,12 @@
 /**
  * The ledger's store on LMDB: one environment under `data_dir/ledger`, one named database a table.
  *
- *   put, remove ─► arena of this commit ─► commit(): one batch to LMDB's write thread ─► visible ─► fdatasync ─► flushed
+ *   put, remove ─► arena ─► commit(): one batch to LMDB's write thread ─► visible ─► fdatasync ─► flushed
  *
- * A batch is one LMDB transaction, so a crash leaves all of it or nothing. With overlapping sync, pages of the last
- * synced state are not reused before the next one is synced: kill -9 keeps what is visible, power loss what is
- * flushed. Values are handed over by address, so an arena rests until its commit is visible. The only file that
- * imports lmdb; the ledger's thread only.
+ * A batch is one LMDB transaction, so a crash leaves all of it or nothing. With overlapping sync,
+ * pages of the last synced state are not reused before the next one is synced: kill -9 keeps what
+ * is visible, power loss what is flushed. Values are handed over by address, so an arena rests
+ * until its commit is visible. The only file that imports lmdb; the ledger's thread only.
  */
 import { Buffer } from "node:buffer";
 import { type Database, open, type RootDatabase } from "lmdb";
@@ -76,7 +76,10 @@ export class LmdbLedgerStore implements LedgerStore {
   }
 
   get(table: number, key: Uint8Array): Uint8Array | undefined {
-    return this.#table(table).getBinaryFast(asBuffer(key));
+    // What comes back is lmdb's one read buffer, with a length of its own that its views do not
+    // know.
+    const read = this.#table(table).getBinaryFast(asBuffer(key));
+    return read === undefined ? undefined : read.subarray(0, read.length);
   }
 
   range(table: number, from: Uint8Array, visitor: RangeVisitor): void {
@@ -153,7 +156,9 @@ export class LmdbLedgerStore implements LedgerStore {
   }
 }
 
-/** Opens or makes the store in the directory `path`. `bytesMax`: what the ledger may come to hold. */
+/**
+ * Opens or makes the store in the directory `path`. `bytesMax`: what the ledger may come to hold.
+ */
 export function openLmdbStore(path: string, bytesMax: number): LmdbLedgerStore {
   const environment = open<Buffer, Buffer>({
     path,

@@ -1,11 +1,11 @@
 /**
- * Messages in memory: a chained hash table by key, the list of those changed since the last flush, and the order in
- * which clean ones may go.
+ * Messages in memory: a chained hash table by key, the list of those changed since the last flush,
+ * and the order in which clean ones may go.
  *
- *   load/new ──► cached ──touch──► dirty ──flush──► clean queue ──► evicted (reloaded from the store when needed)
+ *   load/new ──► cached ──touch──► dirty ──flush──► clean queue ──► evicted (reloaded when needed)
  *
- * Bounded: clean messages leave, oldest first, as soon as more than `messagesMax` are cached; dirty ones and those
- * whose commit is not visible yet stay. The ledger's thread only.
+ * Bounded: clean messages leave, oldest first, as soon as more than `messagesMax` are cached; dirty
+ * ones and those whose commit is not visible yet stay. The ledger's thread only.
  */
 import type { MessageState } from "./message-state.ts";
 

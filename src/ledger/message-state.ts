@@ -5,9 +5,10 @@
  *   else any ambiguous                              ambiguous
  *   else any retrying                               retrying
  *   else some sent, all others taken by the SMSC    sent          (receipts awaited)
- *   else all parts waiting or kept                  accepted      (`queued` while something holds them up)
- *   else any part open                              submitted     (some parts are with the operator)
- *   all parts final: the worst of them, in the order rejected, failed, undelivered, expired, unknown, sent, delivered
+ *   else all parts waiting or kept                  accepted      (`queued` if known why)
+ *   else any part open                              submitted     (some parts handed over)
+ *   all parts final: the worst, in the order    rejected, failed, undelivered, expired, unknown, sent,
+ *                                                   delivered
  *
  * A message is final when all its parts are; final states are never left. The ledger's thread only.
  */
@@ -50,7 +51,10 @@ export const MESSAGE_STATUS = [
   "unknown",
 ] as const;
 
-/** Rows of the fold: if a part is in a state of `any` and none is outside of `all`, the message is `is`. */
+/**
+ * Rows of the fold: if a part is in a state of `any` and none is outside of `all`, the message is
+ * `is`.
+ */
 interface FoldRow {
   readonly any: number;
   readonly all: number;

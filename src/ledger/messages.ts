@@ -1,10 +1,11 @@
 /**
- * The messages and all that follows from a change of one: fold, books, body holds, open index, waits, rows.
+ * The messages and all that follows from a change of one: fold, books, body holds, open index,
+ * waits, rows.
  *
- *   find ─► (load, STARTED and time applied) ─► a record changes parts ─► settle ─► … ─► write ─► next commit
+ *   find ─► (load, apply STARTED) ─► a record changes parts ─► settle ─► … ─► write ─► next commit
  *
- * Everything that `write` puts into one commit is exactly the state behind the records applied so far, so that the log
- * from the cursor on gives the same again. The ledger's thread only.
+ * Everything that `write` puts into one commit is exactly the state behind the records applied so
+ * far, so that the log from the cursor on gives the same again. The ledger's thread only.
  */
 import { Buffer } from "node:buffer";
 import { MESSAGE_KEY_BYTES } from "../records/message-key.ts";

@@ -1,5 +1,6 @@
 /**
- * The ledger's one row about itself, written in every transaction: cursor, last STARTED, books, body holds.
+ * The ledger's one row about itself, written in every transaction: cursor, last STARTED, books,
+ * body holds.
  *
  *    0 version u8   1 … 7 reserved   8 cursor u48   14 start count u32   18 reserved
  *   24 seed of the receipt index u32   28 next parked number u48   34 next receipt chunk u48
@@ -97,7 +98,10 @@ export function encodeMeta(meta: LedgerMeta): Uint8Array {
   return bytes;
 }
 
-/** The row of a store, or that of an empty ledger. Throws on a version that this program does not know. */
+/**
+ * The row of a store, or that of an empty ledger. Throws on a version that this program does not
+ * know.
+ */
 export function readMeta(store: LedgerStore): LedgerMeta {
   const meta = new LedgerMeta();
   const bytes = store.get(LedgerTable.META, META_KEY);

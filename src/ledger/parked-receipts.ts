@@ -1,11 +1,14 @@
 /**
- * Receipts whose message is not known (yet): they came before their answer, or belong to nobody here.
+ * Receipts whose message is not known (yet): they came before their answer, or belong to nobody
+ * here.
  *
- *   memory  by (link, normal form of the id), and in order of arrival      store  key: number u48 → row
+ *   memory  by (link, normal form of the id), and in order of arrival
+ *   store   number u48 → row
  *   row     at u48 │ link u32 │ message_state u8 │ id length u8 │ error length u8 │ id │ error
  *
- * Each is kept at least PARK_MS, survives restarts, and is looked at whenever an answer brings its id. Only what a
- * flush finds still parked is written. Bounded: the oldest goes when there are too many. The ledger's thread only.
+ * Each is kept at least PARK_MS, survives restarts, and is looked at whenever an answer brings its
+ * id. Only what a flush finds still parked is written. Bounded: the oldest goes when there are too
+ * many. The ledger's thread only.
  */
 import { Buffer } from "node:buffer";
 import { normaliseId } from "./receipt-id.ts";
@@ -73,7 +76,9 @@ export class ParkedReceipts {
     return null;
   }
 
-  /** The oldest one that has not been returned here before, if it arrived before `before` (wall ms). */
+  /**
+   * The oldest one that has not been returned here before, if it arrived before `before` (wall ms).
+   */
   nextToRetry(before: number): ParkedReceipt | null {
     for (; this.#retryHead < this.#order.length; this.#retryHead++) {
       const receipt = this.#order[this.#retryHead] as ParkedReceipt;
@@ -104,7 +109,10 @@ export class ParkedReceipts {
     this.#shrink();
   }
 
-  /** Puts what changed since the last call into the store's next commit; returns the next free number. */
+  /**
+   * Puts what changed since the last call into the store's next commit; returns the next free
+   * number.
+   */
   write(store: LedgerStore, nextNumber: number): number {
     let number = nextNumber;
     const key = new Uint8Array(6);

@@ -1,7 +1,9 @@
 /**
- * What the ledger needs of the configuration, and what it decides by it: the fate of an ambiguous part.
+ * What the ledger needs of the configuration, and what it decides by it: the fate of an ambiguous
+ * part.
  *
- * docs/JOURNAL.md has the table; the same rows hold for AMBIGUOUS records in a run and at STARTED. Pure.
+ * docs/JOURNAL.md has the table; the same rows hold for AMBIGUOUS records in a run and at STARTED.
+ * Pure.
  */
 import type { AmbiguousPolicy } from "../config/types.ts";
 import { MessageClass } from "../records/types.ts";
@@ -42,8 +44,8 @@ export function expirePart(part: PartRecord, at: number): void {
 }
 
 /**
- * Decides about a part whose last attempt got no answer, as noted in its ambiguous attempts: sent again once, failed,
- * or held. `at`: wall ms of the event. Returns the row of the table.
+ * Decides about a part whose last attempt got no answer, as noted in its ambiguous attempts: sent
+ * again once, failed, or held. `at`: wall ms of the event. Returns the row of the table.
  */
 export function decideAmbiguous(
   policy: LedgerPolicy,
@@ -72,7 +74,10 @@ export function decideAmbiguous(
   return RecoveryRow.RESEND;
 }
 
-/** Ends by time what is over at `at` without any record saying so: receipts that never came, held parts. */
+/**
+ * Ends by time what is over at `at` without any record saying so: receipts that never came, held
+ * parts.
+ */
 export function settleByTime(policy: LedgerPolicy, message: MessageState, at: number): boolean {
   if (at < message.expiresAt) return false;
   let isChanged = false;

@@ -1,7 +1,9 @@
 /**
- * What the ledger tells about a message: the document behind `GET /v1/messages/{id}` (docs of the API).
+ * What the ledger tells about a message: the document behind `GET /v1/messages/{id}` (docs of the
+ * API).
  *
- * Words are those of the API, times RFC 3339 in UTC. Pure: a document of a message; the ledger's thread only.
+ * Words are those of the API, times RFC 3339 in UTC. Pure: a document of a message; the ledger's
+ * thread only.
  */
 import { Buffer } from "node:buffer";
 import { Accept } from "../records/accept.ts";
@@ -92,7 +94,9 @@ const RECEIPT_STATES = [
 ] as const;
 /** message_state DELETED (spec 5.2.28). */
 const RECEIPT_DELETED = 4;
-/** command_status of a bad source or destination address (spec 5.1.3): the sender's to put right. */
+/**
+ * command_status of a bad source or destination address (spec 5.1.3): the sender's to put right.
+ */
 const ADDRESS_STATUSES: readonly number[] = [0x0a, 0x0b];
 
 /** Describes a message. `queueReason` is why it waits, if it waits and somebody knows. */

@@ -1,11 +1,13 @@
 /**
- * SMSC ids as operators garble them between submit_sm_resp and receipt, and what makes two of them the same.
+ * SMSC ids as operators garble them between submit_sm_resp and receipt, and what makes two of them
+ * the same.
  *
- *   spelling   exact │ letter case │ leading zeros       one normal form: lower case, zeros stripped
+ *   spelling   exact │ letter case │ leading zeros      normal form: lower case, no zeros
  *   base       same │ receipt decimal of a hexadecimal id │ receipt hexadecimal of a decimal id
  *
- * The index holds normal forms of ids as answered. A receipt's id is looked up in one of three bases, so one look-up
- * hits once the link's base is known. Ids are text of one character a byte. Pure; any thread.
+ * The index holds normal forms of ids as answered. A receipt's id is looked up in one of three
+ * bases, so one look-up hits once the link's base is known. Ids are text of one character a byte.
+ * Pure; any thread.
  */
 
 /** In which base a receipt's id is, compared to the answer's. */
@@ -45,7 +47,10 @@ export function normaliseId(id: string): string {
   return start === 0 ? id : id.slice(start);
 }
 
-/** The normal form that the answer had, if the receipt's id `normal` is in `base`; null if it cannot be. */
+/**
+ * The normal form that the answer had, if the receipt's id `normal` is in `base`; null if it cannot
+ * be.
+ */
 export function inAnswersBase(normal: string, base: number): string | null {
   if (base === IdBase.SAME) return normal;
   if (base === IdBase.DECIMAL_OF_HEX) {
@@ -58,7 +63,10 @@ export function inAnswersBase(normal: string, base: number): string | null {
   return BigInt(`0x${normal}`).toString(10);
 }
 
-/** The normal form that a receipt has in `base` for the answer's `normal`: the inverse of `inAnswersBase`. */
+/**
+ * The normal form that a receipt has in `base` for the answer's `normal`: the inverse of
+ * `inAnswersBase`.
+ */
 export function inReceiptsBase(normal: string, base: number): string | null {
   if (base === IdBase.DECIMAL_OF_HEX) return inAnswersBase(normal, IdBase.HEX_OF_DECIMAL);
   if (base === IdBase.HEX_OF_DECIMAL) return inAnswersBase(normal, IdBase.DECIMAL_OF_HEX);

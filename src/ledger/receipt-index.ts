@@ -2,13 +2,14 @@
  * From the id in a receipt to the message: hash tables of 16 bytes an entry, one a generation.
  *
  *   entry     hash high u32 (0 = empty) │ hash low u32, bit 0 = dead │ reference u32 × 2
- *   reference sequence, low 48 bits │ origin, 12 bits (index into the generation's list) │ part, 4 bits
+ *   reference sequence, low 48 bits │ origin, 12 bits (index into a list) │ part, 4 bits
  *
- * New entries go into the youngest generation; a full one is followed by the next. Look-ups go from young to old. An
- * entry dies when its part is final: it still matches (duplicates of receipts find their message), but of more than a
- * few generations, one that is mostly dead is emptied into the youngest, a slice a call, and dropped; one whose last
- * deadline has passed goes as a whole. What is added is written to the store in chunks, in the ledger's transaction: keys
- * (generation u32, chunk u48) only ever grow, so the store sees appends. The ledger's thread only.
+ * New entries go into the youngest generation; a full one is followed by the next. Look-ups go from
+ * young to old. An entry dies when its part is final: it still matches (duplicates of receipts find
+ * their message), but of more than a few generations, one that is mostly dead is emptied into the
+ * youngest, a slice a call, and dropped; one whose last deadline has passed goes as a whole. What
+ * is added is written to the store in chunks, in the ledger's transaction: keys (generation u32,
+ * chunk u48) only ever grow, so the store sees appends. The ledger's thread only.
  */
 import { readUint32 } from "./message-state.ts";
 import { readUint48, writeUint32, writeUint48 } from "./row.ts";
@@ -17,7 +18,10 @@ import { type LedgerStore, LedgerTable } from "./store.ts";
 const WORDS = 4;
 const SEQUENCE_LOW_BITS = 2 ** 48;
 const ORIGINS_MAX = 4096;
-/** So many generations stay even if nothing in them is awaited: duplicates of receipts still find their message. */
+/**
+ * So many generations stay even if nothing in them is awaited: duplicates of receipts still find
+ * their message.
+ */
 const GENERATIONS_KEPT = 4;
 const START_CAPACITY = 4096;
 const CHUNK_HEADER = 16;
@@ -171,8 +175,9 @@ export class ReceiptIndex {
   }
 
   /**
-   * Drops what is over, empties mostly dead generations, and finds out which entries of reloaded ones are dead, at
-   * most `slotsMax` slots a call. `now` is wall ms. Returns the number of slots it looked at.
+   * Drops what is over, empties mostly dead generations, and finds out which entries of reloaded
+   * ones are dead, at most `slotsMax` slots a call. `now` is wall ms. Returns the number of slots
+   * it looked at.
    */
   tidy(now: number, slotsMax: number): number {
     for (let i = 0; i < this.#generations.length - 1; i++) {
@@ -192,7 +197,10 @@ export class ReceiptIndex {
     return 0;
   }
 
-  /** Puts everything added since the last call into the store's next commit. Returns the next chunk number. */
+  /**
+   * Puts everything added since the last call into the store's next commit. Returns the next chunk
+   * number.
+   */
   write(store: LedgerStore, nextChunk: number): number {
     let chunk = nextChunk;
     const dropped = new Set(this.#dropped.map((generation) => generation.number));

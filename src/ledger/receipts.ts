@@ -5,9 +5,9 @@
  *      │ nothing, or in doubt about the base                 ▲
  *      └─► parked ───────── ANSWER with that id, or a base is pinned
  *
- * A link whose base is not pinned yet takes unequivocal matches only; what is in doubt waits a little for its own
- * answer and is then taken for what it looks like. Duplicates, late and contradicting receipts find a final part and
- * change nothing. The ledger's thread only.
+ * A link whose base is not pinned yet takes unequivocal matches only; what is in doubt waits a
+ * little for its own answer and is then taken for what it looks like. Duplicates, late and
+ * contradicting receipts find a final part and change nothing. The ledger's thread only.
  */
 import type { Log } from "../environment.ts";
 import { Counter, type MetricBlock } from "../metrics/block.ts";
@@ -80,7 +80,10 @@ export class Receipts {
     if (learnt !== undefined) this.links.load(learnt);
   }
 
-  /** The SMSC gave part `part` the id `id`: receipts for it can be matched now, and those parked are. */
+  /**
+   * The SMSC gave part `part` the id `id`: receipts for it can be matched now, and those parked
+   * are.
+   */
   onAnswered(message: MessageState, part: number, linkId: number, id: string, at: number): void {
     if (id === "") return;
     const { seed } = this.#options.meta;
@@ -126,7 +129,10 @@ export class Receipts {
     if (displaced !== null) this.#giveUp(displaced, at, "too many receipts are parked");
   }
 
-  /** Gives up what was parked long enough, tries what was in doubt, tidies the index. Returns work done. */
+  /**
+   * Gives up what was parked long enough, tries what was in doubt, tidies the index. Returns work
+   * done.
+   */
   tidy(now: number): number {
     let work = 0;
     for (; work < TIDY_PARKED; work++) {
@@ -139,8 +145,9 @@ export class Receipts {
       const receipt = this.parked.nextToRetry(now - DOUBT_MS);
       if (receipt === null) break;
       const link = this.links.of(receipt.linkId);
-      if (link.pinned === UNPINNED && this.#matchInDoubt(receipt)) this.#settleParked(receipt);
+      if (this.#matchWaiting(link, receipt)) this.#settleParked(receipt);
     }
+    this.retryPinned();
     return work + (this.index.tidy(now, TIDY_SLOTS) > 0 ? 1 : 0);
   }
 
@@ -154,7 +161,10 @@ export class Receipts {
     store.put(LedgerTable.META, LINKS_KEY, this.links.encode());
   }
 
-  /** Looks the id up as the link's receipts mean it. On true, `#message`, `#part`, `#transform` tell the match. */
+  /**
+   * Looks the id up as the link's receipts mean it. On true, `#message`, `#part`, `#transform` tell
+   * the match.
+   */
   #match(link: LinkLearning, id: string): boolean {
     const normal = normaliseId(id);
     if (link.pinned !== UNPINNED) {
@@ -180,7 +190,9 @@ export class Receipts {
     return true;
   }
 
-  /** Without a match in the expected base: what another one would find counts towards pinning it. */
+  /**
+   * Without a match in the expected base: what another one would find counts towards pinning it.
+   */
   #voteForOthers(link: LinkLearning, id: string, normal: string): void {
     let vote = -1;
     for (let base = 0; base < ID_BASE_COUNT; base++) {
@@ -193,7 +205,9 @@ export class Receipts {
     if (link.vote(vote)) this.#pinnedLately = link;
   }
 
-  /** After a vote pinned a base: what was parked meanwhile is tried again. Called between records. */
+  /**
+   * After a vote pinned a base: what was parked meanwhile is tried again. Called between records.
+   */
   retryPinned(): void {
     const link = this.#pinnedLately;
     if (link === null) return;
@@ -211,7 +225,8 @@ export class Receipts {
     let bestPart = 0;
     let bestTransform = -1;
     let bestIsOpen = false;
-    // Loading a message may end parts and so use the index: first all candidates, then their messages.
+    // Loading a message may end parts and so use the index: first all candidates, then their
+    // messages.
     const candidates = this.#candidates;
     candidates.length = 0;
     for (let isFound = this.index.find(high, low); isFound; isFound = this.index.findNext()) {
@@ -284,9 +299,15 @@ export class Receipts {
     }
   }
 
-  /** Takes a receipt for what it looks like: in the answers' base if that leads to a message, else in another. */
-  #matchInDoubt(receipt: ParkedReceipt): boolean {
+  /**
+   * Without a pinned base, takes a receipt that has waited for what it looks like: in the answers'
+   * base if that leads to a message, else in another.
+   */
+  #matchWaiting(link: LinkLearning, receipt: ParkedReceipt): boolean {
     const normal = normaliseId(receipt.id);
+    if (link.pinned !== UNPINNED) {
+      return this.#lookUp(link.linkId, receipt.id, normal, link.pinned);
+    }
     for (let base = 0; base < ID_BASE_COUNT; base++) {
       if (this.#lookUp(receipt.linkId, receipt.id, normal, base)) return true;
     }
@@ -298,8 +319,9 @@ export class Receipts {
     const link = this.links.of(receipt.linkId);
     this.links.isChanged = true;
     link.noteMatch(this.#transform);
-    // Those matched after waiting in doubt have voted already.
-    if (baseOfTransform(this.#transform) === IdBase.SAME) link.vote(IdBase.SAME);
+    // A match in another base has voted when its receipt came in.
+    const isSame = baseOfTransform(this.#transform) === IdBase.SAME;
+    if (isSame && link.vote(IdBase.SAME)) this.#pinnedLately = link;
     this.#apply(receipt.messageState, receipt.error, receipt.at);
   }
 

@@ -1,8 +1,10 @@
 /**
- * What STARTED means for an open message of an earlier run: the recovery table of docs/JOURNAL.md, row by row.
+ * What STARTED means for an open message of an earlier run: the recovery table of docs/JOURNAL.md,
+ * row by row.
  *
- * It is applied to a message when it is next touched, from its state in the store and the time of STARTED alone, so
- * it does not matter when that is. A message that slept through several starts sees them in order. The ledger's thread only.
+ * It is applied to a message when it is next touched, from its state in the store and the time of
+ * STARTED alone, so it does not matter when that is. A message that slept through several starts
+ * sees them in order. The ledger's thread only.
  */
 import type { MessageState } from "./message-state.ts";
 import type { Start } from "./meta.ts";
@@ -45,8 +47,8 @@ export function isUnresolved(message: MessageState, epoch: number): boolean {
 }
 
 /**
- * Applies a STARTED record to a message that has not seen it. Returns whether any part changed; the caller
- * folds the message then.
+ * Applies a STARTED record to a message that has not seen it. Returns whether any part changed; the
+ * caller folds the message then.
  */
 export function resolveStarted(
   policy: LedgerPolicy,
@@ -87,7 +89,8 @@ function resolvePart(
   }
   switch (part.state) {
     case PartState.WAITING:
-      // A message that no worker has begun is put back as a whole; else this part follows the others.
+      // A message that no worker has begun is put back as a whole; else this part follows the
+      // others.
       if (!isUntouched) part.dueAt ||= at;
       return RecoveryRow.ACCEPTED;
     case PartState.KEPT:

@@ -1,16 +1,20 @@
 /**
  * A message in the store: the copy of its ACCEPT without the body, and what became of its parts.
  *
- *    0 version u8   1 status u8   2 verdict u8   3 part count u8   4 event count u8  5 reserved  6 head length u16
+ *    0 version u8   1 status u8   2 verdict u8   3 part count u8   4 event count u8  5 reserved
+ *    6 head length u16
  *    8 resolved epoch u32        12 final_at u48      18 log_offset u48
  *   24 head: ACCEPT bytes [8, 64), then to, from, reference, campaign
- *   .. parts:  0 state u8  1 attempt u8  2 flags u8 (1 = maybe_dup)  3 session u8  4 link u32  8 command_status u32
+ *   .. parts:  0 state u8  1 attempt u8  2 flags u8 (1 = maybe_dup)  3 session u8  4 link u32
+ *              8 command_status u32
  *             12 first ambiguous u8  13 last ambiguous u8  14 receipt state u8  15 error length u8
- *             16 sending_at u48  22 answered_at u48  28 due_at u48  34 final_at u48  40 receipt_at u48
+ *             16 sending_at u48  22 answered_at u48  28 due_at u48  34 final_at u48
+ *             40 receipt_at u48
  *             46 id count u8  47 error, then per id: link u32 | length u8 | bytes
  *   .. events: kind u8 | part u8 | attempt u8 | at u48 | link u32 | command_status u32
  *
- * Big-endian; times are whole wall ms, 0 = never. Row keys are (sequence, origin). The ledger's thread only.
+ * Big-endian; times are whole wall ms, 0 = never. Row keys are (sequence, origin). The ledger's
+ * thread only.
  */
 import { Buffer } from "node:buffer";
 import { Accept } from "../records/accept.ts";
@@ -157,7 +161,9 @@ export function decodeRow(row: Uint8Array): MessageState {
   return message;
 }
 
-/** Fills the fields that the ledger works with from the ACCEPT that starts at `record` of `bytes`. */
+/**
+ * Fills the fields that the ledger works with from the ACCEPT that starts at `record` of `bytes`.
+ */
 export function readHeadFields(message: MessageState, bytes: Buffer, record: number): void {
   message.appId = bytes.readUInt32LE(record + Accept.APP_ID);
   message.acceptedAt = readDoubleLe(bytes, record + Accept.ACCEPTED_AT);

@@ -1,31 +1,41 @@
 /**
- * The ledger's store: a few ordered tables of bytes, changed by transactions that become visible and then durable.
+ * The ledger's store: a few ordered tables of bytes, changed by transactions that become visible
+ * and then durable.
  *
  *   put, remove ─► pending ─► commit() = n ─► visibleCommit ≥ n ─► flushedCommit ≥ n
  *                             all or nothing   reads see it         survives power loss
  *
- * Commits become visible and durable in order. Reads see the last visible commit, never pending changes. The real
- * engine (lmdb-store.ts) commits on a thread of its own; test/support has one that forgets what was not flushed.
- * The ledger's thread only.
+ * Commits become visible and durable in order. Reads see the last visible commit, never pending
+ * changes. The real engine (lmdb-store.ts) commits on a thread of its own; test/support has one
+ * that forgets what was not flushed. The ledger's thread only.
  */
 
 /** Tables, by index into LEDGER_TABLE_NAMES. */
 export const LedgerTable = { META: 0, ROWS: 1, OPEN: 2, WAITS: 3, PARKED: 4, RECEIPTS: 5 } as const;
 export const LEDGER_TABLE_NAMES = ["meta", "rows", "open", "waits", "parked", "receipts"] as const;
 
-/** Is given each entry of a range; returns false to stop. Both arrays are valid during the call only. */
+/**
+ * Is given each entry of a range; returns false to stop. Both arrays are valid during the call
+ * only.
+ */
 export type RangeVisitor = (key: Uint8Array, value: Uint8Array) => boolean;
 
 export interface LedgerStore {
   /** The value of `key`, valid until the next call of anything here, or undefined. */
   get(table: number, key: Uint8Array): Uint8Array | undefined;
-  /** Visits entries with keys ≥ `from`, in key order. No reads or writes of this store inside the visitor. */
+  /**
+   * Visits entries with keys ≥ `from`, in key order. No reads or writes of this store inside the
+   * visitor.
+   */
   range(table: number, from: Uint8Array, visitor: RangeVisitor): void;
   /** Adds a change to the next commit; `key` and `value` are copied. */
   put(table: number, key: Uint8Array, value: Uint8Array): void;
   /** The same for a key that need not exist. */
   remove(table: number, key: Uint8Array): void;
-  /** Commits all pending changes at once; returns the commit's number, counting from 1 after opening. */
+  /**
+   * Commits all pending changes at once; returns the commit's number, counting from 1 after
+   * opening.
+   */
   commit(): number;
   /** Last commit that reads see. Throws if a commit failed: the ledger must not go on. */
   readonly visibleCommit: number;

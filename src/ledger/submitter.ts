@@ -1,7 +1,8 @@
 /**
- * How the ledger puts messages to workers: the part of src/dispatch that it uses, and what it answers in return.
+ * How the ledger puts messages to workers: the part of src/dispatch that it uses, and what it
+ * answers in return.
  *
- *   ledger ──submit──► waiting lanes ──isWanted?──► worker        expire: validity of a waiting message is over
+ *   ledger ──submit──► waiting lanes ──isWanted?──► worker
  *
  * One per ledger, used by its thread only.
  */
@@ -9,14 +10,18 @@ import type { DispatchEntry, WaitingOwner } from "../dispatch/dispatcher.ts";
 import type { RecordMemory } from "../records/memory.ts";
 
 export interface Submitter {
-  /** Publishes or queues by reference (`memory` null); false if there is no room: try again later. */
+  /**
+   * Publishes or queues by reference (`memory` null); false if there is no room: try again later.
+   */
   submit(
     entry: DispatchEntry,
     memory: RecordMemory | null,
     acceptOffset: number,
     acceptLength: number,
   ): boolean;
-  /** Moves waiting and returned messages; makes everything submitted visible. Returns what it moved. */
+  /**
+   * Moves waiting and returned messages; makes everything submitted visible. Returns what it moved.
+   */
   doWork(wallMs: number): number;
   /** Whether `submit` would refuse now. */
   isFull(): boolean;

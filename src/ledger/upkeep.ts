@@ -1,9 +1,9 @@
 /**
  * What time does to stored messages, in bounded steps: the sweep of the open index, and retention.
  *
- *   sweep      open index in key order, round and round: what is overdue ends (no timer per message)
- *   retention  rows in key order, from the oldest: final ones leave `retention_h` after finality, or earlier while
- *              the store holds more than `bytes_max`
+ *   sweep      open index in key order, round and round: what is overdue ends
+ *   retention  rows in key order, from the oldest: final ones leave `retention_h` after
+ *              finality, or earlier while the store holds more than `bytes_max`
  *
  * Both go through keys of the store and remember where they stopped. The ledger's thread only.
  */
@@ -50,7 +50,10 @@ export class Upkeep {
     this.#options = options;
   }
 
-  /** One step of the sweep; only while the log is read up to its end. `now`: wall ms. Returns entries looked at. */
+  /**
+   * One step of the sweep; only while the log is read up to its end. `now`: wall ms. Returns
+   * entries looked at.
+   */
   sweep(now: number): number {
     if (now < this.#nextSweepAt) return 0;
     const { store, messages, handOvers } = this.#options;
@@ -79,7 +82,10 @@ export class Upkeep {
     return seen;
   }
 
-  /** One step of retention; `visibleCommit` tells which rows are as the store has them. Returns rows removed. */
+  /**
+   * One step of retention; `visibleCommit` tells which rows are as the store has them. Returns rows
+   * removed.
+   */
   retain(now: number, visibleCommit: number): number {
     const { store, meta, messages, policy } = this.#options;
     if (now >= this.#nextSizeAt) {

@@ -1,10 +1,11 @@
 /**
- * The ledger's store in memory, for tests and the simulation: it models when a commit is seen and when it is durable.
+ * The ledger's store in memory, for tests and the simulation: it models when a commit is seen and
+ * when it is durable.
  *
  *   commit() = n ─► makeVisible() ─► flush()            with `auto` both happen at once
  *
- * `crash` gives the store that the next start finds: after a kill what was visible, after power loss what was
- * flushed; either way whole commits, in order.
+ * `crash` gives the store that the next start finds: after a kill what was visible, after power
+ * loss what was flushed; either way whole commits, in order.
  */
 import { LEDGER_TABLE_NAMES, type LedgerStore, type RangeVisitor } from "../../src/ledger/store.ts";
 

@@ -1,5 +1,6 @@
 /**
- * A ledger on a log in memory, for tests: what is appended is committed at once, what the ledger stages too.
+ * A ledger on a log in memory, for tests: what is appended is committed at once, what the ledger
+ * stages too.
  *
  * `restart` gives the ledger of the next run over the same log and what a crash left of the store.
  */

@@ -1,7 +1,7 @@
 /** Transforms of SMSC ids. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import {
   IdBase,
   IdTransform,

@@ -1,4 +1,7 @@
-/** The receipt index against a plain map, over generations, reloads, collisions and sequences that wrap. */
+/**
+ * The receipt index against a plain map, over generations, reloads, collisions and sequences that
+ * wrap.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ReceiptIndex } from "../../../src/ledger/receipt-index.ts";

@@ -1,4 +1,6 @@
-/** Receipts find their messages whatever the operator makes of its ids, early, late, twice or never. */
+/**
+ * Receipts find their messages whatever the operator makes of its ids, early, late, twice or never.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { verifyBooks } from "../../../src/ledger/books.ts";
@@ -82,6 +84,9 @@ test("dense decimal ids are not mistaken for each other in hexadecimal", () => {
   const count = 600;
   for (let i = 10; i < count; i++) sent(harness, i, String(i));
   for (let i = 10; i < 60; i++) harness.feed(receipt(String(i), DELIVERED));
+  // Each of them is another message's id in hexadecimal: in doubt until no answer has claimed it.
+  assert.equal(harness.ledger.status().parked, 50);
+  harness.pass(6000);
   assert.equal(harness.ledger.status().links[0]?.pinned, "same");
   // 0x150 = 336 is somebody's id; 999 and 1f4 (= 500) are nobody's.
   harness.feed(receipt("1f4", UNDELIVERABLE), receipt("999", UNDELIVERABLE));
@@ -124,7 +129,7 @@ test("an id given twice goes to the message that still waits", () => {
   assert.equal(statusOf(harness, 2), "undelivered");
 });
 
-test("a parked receipt that nobody claims is given up after the parking time, with a log line", () => {
+test("a parked receipt that nobody claims is given up in time, with a log line", () => {
   const harness = ready();
   harness.feed(receipt("ghost", DELIVERED, 5));
   harness.pass(PARK_MS - 2000, 10_000);
@@ -164,7 +169,7 @@ test("receipts find messages that are only in the store, after a restart too", (
   assert.ok(next.ledger.status().receipt_index.generations <= 6);
 });
 
-test("a storm: other base, early, twice, contradicting and unknown receipts all come out right", () => {
+test("a storm: other base, early, twice, contradicting, unknown: all come out right", () => {
   const harness = ready({ limits: { cacheMax: 500, generationEntriesMax: 1000, dirtyMax: 200 } });
   const count = 5000;
   const idOf = (i: number): number => 0x2100_0000 + i * 3;

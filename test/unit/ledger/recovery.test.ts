@@ -1,4 +1,7 @@
-/** The recovery table of docs/JOURNAL.md, row by row: a run crashes, the next one resolves what it left. */
+/**
+ * The recovery table of docs/JOURNAL.md, row by row: a run crashes, the next one resolves what it
+ * left.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RECOVERY_ROWS, type RecoveryRowName } from "../../../src/ledger/recovery.ts";
@@ -11,7 +14,10 @@ import { type AcceptFields, accept, ambiguous, answer, key, receipt, sending } f
 
 const DELIVERED = 2;
 
-/** Feeds `records` to a first run, crashes it (flushed or not), and lets the second run come to rest. */
+/**
+ * Feeds `records` to a first run, crashes it (flushed or not), and lets the second run come to
+ * rest.
+ */
 function crash(
   records: readonly Uint8Array[],
   isFlushed: boolean,
@@ -158,7 +164,7 @@ test("quarantined: an ACCEPT in hand at two crashes is not applied as open, and 
   assert.equal(statusOf(third), "failed");
 });
 
-test("quarantined: an ACCEPT that the store has already is concluded instead of handed over", () => {
+test("quarantined: an ACCEPT that the store has already is concluded, not handed over", () => {
   const first = new Harness();
   first.work();
   const [offset] = first.feed(accepted());
@@ -191,7 +197,8 @@ test("parts of one message go their own ways, on the link that the others took",
     answer(k, { part: 2, link: 101, outcome: Outcome.RETRY, status: 8, retryAfterMs: 100 }),
   ];
   const harness = crash(records, true);
-  // Part 1 may arrive twice and goes apart from parts 2 and 3; one hand-over of a message at a time.
+  // Part 1 may arrive twice and goes apart from parts 2 and 3; one hand-over of a message at a
+  // time.
   assert.equal(harness.submitted.length, 1);
   const first = harness.submitted[0];
   assert.equal(first?.linkId, 101);

@@ -1,6 +1,6 @@
 /**
- * Crash and replay: however a reader of a log is interrupted, and whatever its store has lost of what was not
- * flushed, it ends in the state of one that was never interrupted.
+ * Crash and replay: however a reader of a log is interrupted, and whatever its store has lost of
+ * what was not flushed, it ends in the state of one that was never interrupted.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -37,7 +37,10 @@ function generator(seed: number): () => number {
   };
 }
 
-/** A log of several runs: random histories of messages, some parts in two attempts, receipts early and twice. */
+/**
+ * A log of several runs: random histories of messages, some parts in two attempts, receipts early
+ * and twice.
+ */
 function randomLog(random: () => number): MemoryLog {
   const log = new MemoryLog();
   const pick = (count: number): number => Math.floor(random() * count);
@@ -89,8 +92,11 @@ function randomLog(random: () => number): MemoryLog {
   return log;
 }
 
-/** What the ledger knows, free of what may differ: keys of parked receipts and chunks, rows not written since. */
-function knowledge(harness: Harness, random: () => number): unknown {
+/**
+ * What the ledger knows, free of what may differ: keys of parked receipts and chunks, rows not
+ * written since.
+ */
+function knowledge(harness: Harness): unknown {
   const documents: unknown[] = [];
   const seen = new Set<string>();
   for (const entry of harness.log.entries) {
@@ -101,7 +107,7 @@ function knowledge(harness: Harness, random: () => number): unknown {
     seen.add(`${sequence}.${origin}`);
     documents.push(harness.ledger.getMessage({ sequence, origin }, 7));
   }
-  settleStore(harness, random);
+  settleStore(harness);
   const store = harness.store as MemoryStore;
   const { books, links, parked } = harness.ledger.status();
   return {
@@ -115,7 +121,7 @@ function knowledge(harness: Harness, random: () => number): unknown {
   };
 }
 
-function settleStore(harness: Harness, random: () => number): void {
+function settleStore(harness: Harness): void {
   const store = harness.store as MemoryStore;
   for (let i = 0; i < 3; i++) {
     harness.ledger.requestFlush();
@@ -123,20 +129,23 @@ function settleStore(harness: Harness, random: () => number): void {
     store.flush();
     harness.ledger.doWork();
   }
-  assert.equal(harness.table.load(LogWord.LEDGER_FLUSHED), harness.log.end, `seed ${random}`);
+  assert.equal(harness.table.load(LogWord.LEDGER_FLUSHED), harness.log.end);
   assert.deepEqual(verifyBooks(store).mismatches, []);
 }
 
 const common = { isJournalOff: true, epoch: 9, now: T0 + 1 } as const;
 
-function readWhole(log: MemoryLog, random: () => number): unknown {
+function readWhole(log: MemoryLog): unknown {
   const harness = new Harness({ ...common, log, store: new MemoryStore(false) });
   harness.table.store(LogWord.COMMITTED, log.end);
   for (let i = 0; i < 100; i++) harness.ledger.doWork();
-  return knowledge(harness, random);
+  return knowledge(harness);
 }
 
-function readWithCrashes(log: MemoryLog, random: () => number): { state: unknown; crashes: number } {
+function readWithCrashes(
+  log: MemoryLog,
+  random: () => number,
+): { state: unknown; crashes: number } {
   let store = new MemoryStore(false);
   let crashes = 0;
   for (;;) {
@@ -156,7 +165,7 @@ function readWithCrashes(log: MemoryLog, random: () => number): { state: unknown
       if (random() < 0.3) store.flush();
     }
     if (harness.table.load(LogWord.LEDGER_APPLIED) === log.end) {
-      return { state: knowledge(harness, random), crashes };
+      return { state: knowledge(harness), crashes };
     }
     crashes++;
     assert.ok(crashes < 2000, "no progress");
@@ -168,7 +177,7 @@ test("a reader that crashes anywhere comes to the same state", () => {
   let crashes = 0;
   for (let seed = 1; seed <= 40; seed++) {
     const log = randomLog(generator(seed));
-    const whole = readWhole(log, generator(seed));
+    const whole = readWhole(log);
     const interrupted = readWithCrashes(log, generator(1000 + seed));
     assert.deepEqual(interrupted.state, whole, `seed ${seed}`);
     crashes += interrupted.crashes;
