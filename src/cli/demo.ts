@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { parseConfig } from "../config/parse.ts";
+import { EXIT_CODES } from "../errors.ts";
 import { startGateway } from "../main.ts";
 import { startSmscThread } from "../workers/smsc-host.ts";
 import type { CliIo } from "./output.ts";
@@ -30,7 +31,7 @@ const FOLLOW_DEADLINE_MS = 30_000;
 
 interface MessageView {
   readonly status: string;
-  readonly parts: readonly { readonly link: number; readonly smsc_id?: string }[];
+  readonly parts: readonly { readonly link: number | null; readonly smsc_id: string | null }[];
 }
 
 export async function run(args: string[], io: CliIo): Promise<number> {
@@ -62,12 +63,11 @@ export async function run(args: string[], io: CliIo): Promise<number> {
   const base = `http://127.0.0.1:${gateway.httpPort}`;
   io.stdout(greeting(base, gateway.adminPort, smsc.port, token));
   const isDelivered = await follow(base, token, io);
-  if (values.once || !isDelivered) {
-    await gateway.drain();
-    return isDelivered ? 0 : 1;
-  }
-  io.stdout("\nThe demo stays up; Ctrl-C ends it.\n");
-  return await gateway.ended;
+  if (values.once || !isDelivered) await gateway.drain();
+  else io.stdout("\nThe demo stays up; Ctrl-C ends it.\n");
+  const code = await gateway.ended;
+  // Threads and kept-alive connections would hold the event loop open.
+  process.exit(isDelivered ? code : EXIT_CODES.failure.code);
 }
 
 function demoYaml(smscPort: number, httpPort: string): string {
@@ -77,8 +77,8 @@ http: { port: ${httpPort} }
 admin: { port: 0 }
 apps: [{ id: 1, name: demo, rate_tps: 1000, burst: 2000, scopes: [send] }]
 links:
-  - { id: 100, host: 127.0.0.1, port: ${smscPort}, system_id: demo, sessions: 2, rate_tps: 500 }
-  - { id: 101, host: 127.0.0.1, port: ${smscPort}, system_id: demo, sessions: 1, rate_tps: 100 }
+  - { id: 100, host: 127.0.0.1, port: ${smscPort}, system_id: demo-a, sessions: 2, rate_tps: 500 }
+  - { id: 101, host: 127.0.0.1, port: ${smscPort}, system_id: demo-b, sessions: 1, rate_tps: 100 }
 pools: [{ id: 1000, name: main, members: [{ link: 100, weight: 5 }, { link: 101, weight: 1 }] }]
 routes: [{ prefix: "", to: 1000 }]
 `;
@@ -132,9 +132,8 @@ async function follow(base: string, token: string, io: CliIo): Promise<boolean> 
     if (got.status === 200 && message.status !== status) {
       status = message.status;
       const part = message.parts[0];
-      say(
-        `${status}${part?.smsc_id === undefined ? "" : `  link ${part.link}, SMSC id ${part.smsc_id}`}`,
-      );
+      const smscId = part?.smsc_id ?? null;
+      say(smscId === null ? status : `${status}  link ${part?.link}, SMSC id ${smscId}`);
       if (status === "delivered") return true;
     }
     await new Promise((done) => setTimeout(done, FOLLOW_INTERVAL_MS));

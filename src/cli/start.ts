@@ -38,7 +38,8 @@ export async function run(args: string[], io: CliIo): Promise<number> {
   const path = resolve(io.cwd, values.config);
   const config = loadConfig(path, io.env, io.readFile);
   if (values.respawn) return await respawn(path, io);
-  return await runGateway(config);
+  // Threads and kept-alive connections would hold the event loop open; everything is on disk by now.
+  process.exit(await runGateway(config));
 }
 
 /** Keeps a gateway running in a child process; returns its code when it ends in order or cannot start. */

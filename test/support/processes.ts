@@ -118,7 +118,7 @@ export function gatewayYaml(
     "links:",
     ...links.map(
       (id) =>
-        `  - { id: ${id}, host: 127.0.0.1, port: ${smscPort}, system_id: test, ` +
+        `  - { id: ${id}, host: 127.0.0.1, port: ${smscPort}, system_id: test-${id}, ` +
         `sessions: ${extra.sessions ?? 1}, window_max: ${extra.window ?? 500}, rate_tps: null }`,
     ),
     `pools: [{ id: 1000, name: main, members: [${links
