@@ -1,5 +1,6 @@
 /**
- * Links, sessions and pools as the shared tables show them now. Main thread; readers may see words some nanoseconds old.
+ * Links, sessions and pools as the shared tables show them now. Main thread; readers may see words
+ * some nanoseconds old.
  */
 import {
   LinkWord,

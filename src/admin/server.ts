@@ -10,7 +10,14 @@
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { Listener } from "../ingress/listener.ts";
-import { JSON_MEDIA_TYPE, writeProblem, writeReadiness, writeText } from "../ingress/reply.ts";
+import {
+  JSON_MEDIA_TYPE,
+  writeMethodRefusal,
+  writeNoPath,
+  writeProblem,
+  writeReadiness,
+  writeText,
+} from "../ingress/reply.ts";
 import type { Uws, UwsRequest, UwsResponse } from "../ingress/uws.ts";
 import { PROMETHEUS_MEDIA_TYPE, prometheusText } from "../metrics/prometheus.ts";
 import { LogWord } from "../tables/log-table.ts";
@@ -40,13 +47,9 @@ export class AdminServer {
         if (this.#isAllowed(response, request)) this.#writeStatus(response);
       });
     for (const path of PATHS) {
-      app.any(path, (response) =>
-        writeProblem(response, { code: "method", detail: "this path takes GET" }, { allow: "GET" }),
-      );
+      app.any(path, (response, request) => writeMethodRefusal(response, request, "GET"));
     }
-    app.any("/*", (response) =>
-      writeProblem(response, { code: "not-found", detail: "there is no such path" }),
-    );
+    app.any("/*", writeNoPath);
   }
 
   /** Starts listening; returns the port. Throws if the address cannot be had. */

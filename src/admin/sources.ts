@@ -1,5 +1,6 @@
 /**
- * What the admin listener reads: shared tables of all threads, and questions to those who know more.
+ * What the admin listener reads: shared tables of all threads, and questions to those who know
+ * more.
  */
 import type { PoolPlan } from "../config/derive.ts";
 import type { GatewayConfig } from "../config/types.ts";

@@ -1,12 +1,13 @@
 /**
  * What every producer does with a message it owns: publish it to an SMPP worker, or let it wait.
  *
- *   submit ──► credits, room, nobody waits? ──► SUBMIT (body copied) ─────────────► submit ring of a worker
- *      └─────► waiting lane of (pool, priority), 8 bytes ──► SUBMIT_REFERENCE ────►      "
- *                 ▲───────────────────────── RETURN (keeps its place) ◄──────────── return ring of the worker
+ *   submit ──► credits, room, nobody waits? ──► SUBMIT (body copied) ──────► submit ring
+ *      └─────► lane of (pool, priority), 8 bytes ──► SUBMIT_REFERENCE ─────► of a worker
+ *                 ▲────────────────────── RETURN (keeps its place) ◄──────── its return ring
  *
- * Invariant: to each worker no more messages of a (pool, priority) are published than it granted. One instance per
- * producer, used by its thread only; nothing is allocated per message that waits with ordinary attributes.
+ * Invariant: to each worker no more messages of a (pool, priority) are published than it granted.
+ * One instance per producer, used by its thread only; nothing is allocated per message that waits
+ * with ordinary attributes.
  */
 import type { Doorbell } from "../ring/doorbell.ts";
 import { RING_EMPTY, RING_FULL } from "../ring/layout.ts";
@@ -38,11 +39,14 @@ const HOLD_MS = 100;
 
 /** The owner of the waiting messages: the ingress or the ledger around the dispatcher. */
 export interface WaitingOwner extends ExpiryCheck {
-  /** Asked right before a waiting message is published; false drops it, since its owner has ended it. */
+  /**
+   * Asked right before a waiting message is published; false drops it, since its owner has ended
+   * it.
+   */
   isWanted(logOffset: number): boolean;
   /**
-   * The validity of this waiting message may be over. The owner ends it (stages CONCLUDED) and returns 0, or
-   * returns when its validity ends, in wall ms (also when it cannot end it now).
+   * The validity of this waiting message may be over. The owner ends it (stages CONCLUDED) and
+   * returns 0, or returns when its validity ends, in wall ms (also when it cannot end it now).
    */
   expire(logOffset: number, wallMs: number): number;
 }
@@ -78,7 +82,10 @@ export interface DispatcherOptions {
   /** `submit` refuses beyond so many waiting messages. */
   readonly waitingMax: number;
   readonly owner: WaitingOwner;
-  /** By link id, by worker: 1 if the worker has sessions of that link. Without it any worker is asked. */
+  /**
+   * By link id, by worker: 1 if the worker has sessions of that link. Without it any worker is
+   * asked.
+   */
   readonly linkWorkers?: ReadonlyMap<number, Uint8Array>;
 }
 
@@ -113,8 +120,8 @@ export class Dispatcher {
   readonly #poolWaiting: Int32Array;
   readonly #picks: Int32Array;
   /**
-   * Attributes of waiting messages that differ from the ordinary ones, by log offset; several where parts of one
-   * message wait on their own.
+   * Attributes of waiting messages that differ from the ordinary ones, by log offset; several where
+   * parts of one message wait on their own.
    */
   readonly #unusual = new Map<number, Readonly<DispatchEntry>[]>();
   readonly #held: Readonly<DispatchEntry>[] = [];
@@ -179,9 +186,10 @@ export class Dispatcher {
   }
 
   /**
-   * Publishes a message whose ACCEPT is committed, with its body (`memory` at `acceptOffset`) if one is given, or
-   * queues it if others wait or nobody takes it now. Visible to the worker after the next `doWork`. False: neither
-   * was possible (`isFull`); the caller keeps it. `entry` may be used again at once.
+   * Publishes a message whose ACCEPT is committed, with its body (`memory` at `acceptOffset`) if
+   * one is given, or queues it if others wait or nobody takes it now. Visible to the worker after
+   * the next `doWork`. False: neither was possible (`isFull`); the caller keeps it. `entry` may be
+   * used again at once.
    */
   submit(
     entry: DispatchEntry,
@@ -207,14 +215,18 @@ export class Dispatcher {
     return true;
   }
 
-  /** Queues a message beyond the bound: for one that is promised already and found the room taken by returns. */
+  /**
+   * Queues a message beyond the bound: for one that is promised already and found the room taken by
+   * returns.
+   */
   keep(entry: DispatchEntry): void {
     this.#queue(entry, false);
   }
 
   /**
-   * Takes returned messages back, publishes waiting ones while there are credits, drops expired ones, and makes
-   * everything published since the last call visible. Returns how many messages it moved.
+   * Takes returned messages back, publishes waiting ones while there are credits, drops expired
+   * ones, and makes everything published since the last call visible. Returns how many messages it
+   * moved.
    */
   doWork(wallMs: number): number {
     const returned = this.#takeReturned(wallMs);
@@ -228,7 +240,9 @@ export class Dispatcher {
     return returned + published;
   }
 
-  /** Makes everything published since the last call visible to the workers. `doWork` ends with it. */
+  /**
+   * Makes everything published since the last call visible to the workers. `doWork` ends with it.
+   */
   flush(): void {
     for (let worker = 0; worker < this.#workerCount; worker++) {
       if (this.#touched[worker] === 0) continue;
@@ -238,7 +252,10 @@ export class Dispatcher {
     }
   }
 
-  /** One of the `allowed` workers (null: of all) with credits, weight and room for such a message, or -1. */
+  /**
+   * One of the `allowed` workers (null: of all) with credits, weight and room for such a message,
+   * or -1.
+   */
   #pickWorker(
     poolIndex: number,
     priority: number,
@@ -338,7 +355,10 @@ export class Dispatcher {
     return published;
   }
 
-  /** Publishes up to `limit` waiting messages of a pool, by priority; returns how many left their lanes. */
+  /**
+   * Publishes up to `limit` waiting messages of a pool, by priority; returns how many left their
+   * lanes.
+   */
   #publishPool(poolIndex: number, limit: number, wallMs: number): number {
     let left = 0;
     let blocked = 0;
@@ -357,7 +377,9 @@ export class Dispatcher {
     return left;
   }
 
-  /** Highest priority that waits, or the lowest if it is its turn; -1 if all that wait are blocked. */
+  /**
+   * Highest priority that waits, or the lowest if it is its turn; -1 if all that wait are blocked.
+   */
   #nextPriority(poolIndex: number, blocked: number, lowestFirst: boolean): number {
     for (let i = 0; i < PRIORITY_COUNT; i++) {
       const priority = lowestFirst ? i : PRIORITY_COUNT - 1 - i;
@@ -405,13 +427,17 @@ export class Dispatcher {
     this.#waiting++;
   }
 
-  /** The workers that have sessions of a link; null, all of them, for link 0 or one not in the map. */
+  /**
+   * The workers that have sessions of a link; null, all of them, for link 0 or one not in the map.
+   */
   #workersOf(linkId: number): Uint8Array | null {
     if (linkId === 0) return null;
     return this.#options.linkWorkers?.get(linkId) ?? null;
   }
 
-  /** Drains the return rings; the last returned goes in front first, so that they keep their order. */
+  /**
+   * Drains the return rings; the last returned goes in front first, so that they keep their order.
+   */
   #takeReturned(wallMs: number): number {
     let total = 0;
     for (let worker = 0; worker < this.#workerCount; worker++) {

@@ -1,17 +1,21 @@
 /**
- * Messages that wait for credits, 8 bytes each: their log offsets in chunked FIFOs, one FIFO per app, the FIFOs of a
- * (pool, priority) together in a lane that serves its apps by deficit round-robin.
+ * Messages that wait for credits, 8 bytes each: their log offsets in chunked FIFOs, one FIFO per
+ * app, the FIFOs of a (pool, priority) together in a lane that serves its apps by deficit
+ * round-robin.
  *
  *   lane ── app 3 ── app 7 ── app 9 ──┐        app 7: chunk → chunk → chunk
- *    ▲________________________________┘               lowest expiry of the chunk; -1 = dropped entry
+ *    ▲________________________________┘        lowest expiry of the chunk; -1 = dropped entry
  *
- * A chunk's lowest expiry is a lower bound: it only says when looking at the chunk may be worth while. One thread per
- * store and its lanes. Nothing is allocated per message: chunks are kept and used again.
- * Source: Shreedhar and Varghese, "Efficient Fair Queuing Using Deficit Round-Robin" (1995), with every message's
- * cost 1.
+ * A chunk's lowest expiry is a lower bound: it only says when looking at the chunk may be worth
+ * while. One thread per store and its lanes. Nothing is allocated per message: chunks are kept and
+ * used again. Source: Shreedhar and Varghese, "Efficient Fair Queuing Using Deficit Round-Robin"
+ * (1995), with every message's cost 1.
  */
 
-/** Entries of an ordinary chunk, and of the first one of a FIFO (many apps wait with few messages each). */
+/**
+ * Entries of an ordinary chunk, and of the first one of a FIFO (many apps wait with few messages
+ * each).
+ */
 export const CHUNK_ENTRIES = 1024;
 export const SMALL_CHUNK_ENTRIES = 64;
 /** Messages that one app may send per turn: neighbours in the log are read together. */
@@ -61,7 +65,10 @@ export class ChunkStore {
   }
 }
 
-/** Looks at one waiting message whose validity may be over; returns when it ends, or 0 if it has ended the message. */
+/**
+ * Looks at one waiting message whose validity may be over; returns when it ends, or 0 if it has
+ * ended the message.
+ */
 export interface ExpiryCheck {
   expire(logOffset: number, wallMs: number): number;
 }
@@ -95,7 +102,9 @@ export class WaitingLane {
     this.#inRound = new Uint8Array(appCount);
   }
 
-  /** Queues a message behind its app's others. `expiresAtMs` 0 means not known: the next sweep asks. */
+  /**
+   * Queues a message behind its app's others. `expiresAtMs` 0 means not known: the next sweep asks.
+   */
   append(app: number, logOffset: number, expiresAtMs: number): void {
     let tail = this.#tails[app] as Chunk | null;
     if (tail === null || tail.end === tail.offsets.length) {
@@ -125,7 +134,9 @@ export class WaitingLane {
     this.#note(app, head, expiresAtMs);
   }
 
-  /** Takes the next message in turn: its log offset, or NONE_WAITING; `takenApp` tells whose it is. */
+  /**
+   * Takes the next message in turn: its log offset, or NONE_WAITING; `takenApp` tells whose it is.
+   */
   take(): number {
     while (this.#current !== NO_APP) {
       const app = this.#current;
@@ -144,8 +155,9 @@ export class WaitingLane {
   }
 
   /**
-   * Asks `check` about every message in chunks where one may have expired, and drops those it has ended. Looks at
-   * about `budget` messages (whole chunks); returns how many of the budget are left, 0 if it must be called again.
+   * Asks `check` about every message in chunks where one may have expired, and drops those it has
+   * ended. Looks at about `budget` messages (whole chunks); returns how many of the budget are
+   * left, 0 if it must be called again.
    */
   sweep(check: ExpiryCheck, wallMs: number, budget: number): number {
     let left = budget;

@@ -4,7 +4,8 @@
  *   4 bytes                    IPv4
  *   16 bytes                   IPv6; ::ffff:a.b.c.d counts as IPv4
  *
- * Verdicts are remembered, so that a busy client costs one look-up a call. One instance per app and thread.
+ * Verdicts are remembered, so that a busy client costs one look-up a call. One instance per app and
+ * thread.
  */
 import { BlockList, isIPv6 } from "node:net";
 

@@ -1,10 +1,12 @@
 /**
- * Admission: one request body in, one staged ACCEPT out, or a reason why not. Knows nothing of HTTP.
+ * Admission: one request body in, one staged ACCEPT out, or a reason why not. Knows nothing of
+ * HTTP.
  *
- *   fields ─► encode, cut into parts ─► pin allowed? route? ─► room? ─► app bucket ─► node bucket ─► claim, write ACCEPT
+ *   fields ─► encode, cut into parts ─► pin allowed? route? ─► room? ─► app bucket ─► node bucket
+ *          ─► claim, write ACCEPT
  *
- * Nothing is promised here: a message counts as accepted once its ACCEPT is committed. One instance per ingress
- * thread. Refusals are integers; `outcome` is one object that each call fills anew.
+ * Nothing is promised here: a message counts as accepted once its ACCEPT is committed. One instance
+ * per ingress thread. Refusals are integers; `outcome` is one object that each call fills anew.
  */
 import {
   CONCAT_METHOD,
@@ -131,7 +133,10 @@ export class Admission {
     return this.#lastSequence;
   }
 
-  /** Looks anew at how far the ledger lags and how much space there is. To be called every few milliseconds. */
+  /**
+   * Looks anew at how far the ledger lags and how much space there is. To be called every few
+   * milliseconds.
+   */
   refresh(): void {
     const table = this.#options.logTable;
     const lag = table.load(LogWord.COMMITTED) - table.load(LogWord.LEDGER_APPLIED);
@@ -140,8 +145,9 @@ export class Admission {
   }
 
   /**
-   * Admits the parsed JSON `body` of app `appIndex`, whose token has `scopes`. On STAGED the ACCEPT is claimed and
-   * written, to be published by the caller; on anything else nothing was charged and `outcome` says why.
+   * Admits the parsed JSON `body` of app `appIndex`, whose token has `scopes`. On STAGED the ACCEPT
+   * is claimed and written, to be published by the caller; on anything else nothing was charged and
+   * `outcome` says why.
    */
   admit(appIndex: number, body: unknown, scopes: number): number {
     const { outcome } = this;
@@ -166,7 +172,10 @@ export class Admission {
     return this.#stage(app, appIndex, draft);
   }
 
-  /** Encodes the body into scratch memory and finds the ends of its parts; false if it cannot be sent as asked. */
+  /**
+   * Encodes the body into scratch memory and finds the ends of its parts; false if it cannot be
+   * sent as asked.
+   */
   #encode(draft: MessageDraft): boolean {
     const { outcome } = this;
     if (draft.binary !== null) return this.#encodeBinary(draft);

@@ -4,8 +4,9 @@
  *   Authorization, X-App-ID ──► cached? ──► AppGrant at once
  *                                  └─────► verify (jose), then the waiting calls learn the result
  *
- * A token is verified anew 60 s after it was last, and its expiry is checked at every use. Every way to fail looks
- * the same from outside. One instance per ingress thread; nothing is allocated for a cached token.
+ * A token is verified anew 60 s after it was last, and its expiry is checked at every use. Every
+ * way to fail looks the same from outside. One instance per ingress thread; nothing is allocated
+ * for a cached token.
  */
 import { createSecretKey } from "node:crypto";
 import { type JWTPayload, jwtVerify, type JWTVerifyOptions } from "jose";
@@ -23,7 +24,9 @@ export interface AppGrant {
   readonly scopes: number;
 }
 
-/** Gets the result of a verification that took time: null if the token is not valid for this app. */
+/**
+ * Gets the result of a verification that took time: null if the token is not valid for this app.
+ */
 export type GrantListener = (grant: AppGrant | null) => void;
 
 /** `find`: not cached; call `verify`. */
@@ -79,8 +82,8 @@ export class Authentication {
   }
 
   /**
-   * The grant of a header seen before; null if it is surely not valid for this X-App-ID; NOT_CACHED if `verify` has
-   * to be asked.
+   * The grant of a header seen before; null if it is surely not valid for this X-App-ID; NOT_CACHED
+   * if `verify` has to be asked.
    */
   find(authorization: string, appId: string): AppGrant | null | undefined {
     const cached = this.#cached.get(authorization);
@@ -96,8 +99,8 @@ export class Authentication {
   }
 
   /**
-   * Verifies a header that `find` does not know; `listener` is called later, exactly once. False: too many are
-   * being verified, and it will not be called.
+   * Verifies a header that `find` does not know; `listener` is called later, exactly once. False:
+   * too many are being verified, and it will not be called.
    */
   verify(authorization: string, appId: string, listener: GrantListener): boolean {
     const tell: GrantListener = (grant) => {
@@ -175,7 +178,10 @@ function scopeBits(scopes: readonly string[]): number {
   return bits;
 }
 
-/** The `scope` claim: names separated by spaces (RFC 8693 §4.2). Names that are not ours mean nothing here. */
+/**
+ * The `scope` claim: names separated by spaces (RFC 8693 §4.2). Names that are not ours mean
+ * nothing here.
+ */
 function tokenScopes(claim: unknown): number | null {
   return typeof claim === "string" ? scopeBits(claim.split(" ")) : null;
 }

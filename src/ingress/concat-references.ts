@@ -1,10 +1,12 @@
 /**
- * Concatenation references: handsets join parts by (source, destination, reference), so the low 8 bits that the
- * short header carries must not repeat soon for the same pair.
+ * Concatenation references: handsets join parts by (source, destination, reference), so the low 8
+ * bits that the short header carries must not repeat soon for the same pair.
  *
- *   counters[hash of both addresses]   one up per long message; starts anywhere, so that a restart does not repeat
+ *   counters[hash of both addresses]   one up per long message; starts anywhere, so that a
+ *                                      restart does not repeat
  *
- * A pair sees the same 8 bits again after 256 long messages that fall on its counter. One instance per producer.
+ * A pair sees the same 8 bits again after 256 long messages that fall on its counter. One instance
+ * per producer.
  */
 import type { Random } from "../environment.ts";
 
@@ -20,8 +22,8 @@ export class ConcatReferences {
   }
 
   /**
-   * Reference, 16 bits, for the next long message of this pair: digits of the destination from `toStart` on, source
-   * address from `fromStart` on. Allocation-free.
+   * Reference, 16 bits, for the next long message of this pair: digits of the destination from
+   * `toStart` on, source address from `fromStart` on. Allocation-free.
    */
   next(to: string, toStart: number, from: string, fromStart: number): number {
     const hash = fold(fold(FNV_OFFSET, to, toStart), from, fromStart);

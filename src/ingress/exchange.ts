@@ -4,8 +4,9 @@
  *   begin ─► [grant] + [body whole] ─► ready ─► answered
  *              └── aborted: `response` is null, whoever still holds the call finds that out
  *
- * Its listeners are made once, so that a call costs no closures. A call may be used again only if its body came
- * whole: uWS goes on delivering the rest of a body that was answered early. Main thread only.
+ * Its listeners are made once, so that a call costs no closures. A call may be used again only if
+ * its body came whole: uWS goes on delivering the rest of a body that was answered early. Main
+ * thread only.
  */
 import type { AppGrant } from "./authentication.ts";
 import type { PendingMessage, Ticket } from "./pending-messages.ts";
@@ -17,6 +18,14 @@ export interface ExchangeOwner {
   onReady(exchange: Exchange): void;
   /** The body is longer than allowed. */
   onTooLarge(exchange: Exchange): void;
+  /**
+   * Whether so many more bytes may be kept for bodies that come in pieces; they are given back
+   * later.
+   */
+  reserve(bytes: number): boolean;
+  giveBack(bytes: number): void;
+  /** They may not; the body cannot be taken in. */
+  onNoRoom(exchange: Exchange): void;
   /** Its message is durable. */
   onAccepted(exchange: Exchange, message: PendingMessage): void;
   /** The client went away before its message was admitted; nobody holds the exchange any more. */
@@ -47,6 +56,8 @@ export class Exchange implements Ticket {
   readonly #bodyBytesMax: number;
   #body: Buffer = EMPTY;
   #length = 0;
+  /** Bytes that the owner was asked for. */
+  #reserved = 0;
 
   constructor(owner: ExchangeOwner, bodyBytesMax: number) {
     this.#owner = owner;
@@ -72,7 +83,9 @@ export class Exchange implements Ticket {
     request.forEach(this.#visitHeader);
   }
 
-  /** Registers for the client going away; before the route returns, unless the call was answered. */
+  /**
+   * Registers for the client going away; before the route returns, unless the call was answered.
+   */
   watch(): void {
     this.response?.onAborted(this.#abort);
   }
@@ -91,7 +104,7 @@ export class Exchange implements Ticket {
   finish(): UwsResponse | null {
     const { response } = this;
     this.response = null;
-    this.#body = EMPTY;
+    this.#drop();
     return response;
   }
 
@@ -114,7 +127,8 @@ export class Exchange implements Ticket {
         this.contentType = value;
         break;
       case "content-length":
-        // Two lengths, or a length beside a coding: whoever stands before us may see another end of the body.
+        // Two lengths, or a length beside a coding: whoever stands before us may see another end of
+        // the body.
         this.transferEncoding = this.contentLength === "" ? this.transferEncoding : "repeated";
         this.contentLength = value;
         break;
@@ -133,6 +147,7 @@ export class Exchange implements Ticket {
 
   readonly #abort = (): void => {
     this.response = null;
+    this.#drop();
     if (!this.isHeld) this.#owner.onAbandoned(this);
   };
 
@@ -151,7 +166,10 @@ export class Exchange implements Ticket {
       this.#body = EMPTY;
       return;
     }
-    if (whole > this.#body.length) this.#grow(whole);
+    if (whole > this.#body.length && !this.#grow(whole)) {
+      this.#owner.onNoRoom(this);
+      return;
+    }
     this.#body.set(new Uint8Array(chunk), this.#length);
     this.#length = whole;
     if (!isLast) return;
@@ -159,11 +177,22 @@ export class Exchange implements Ticket {
     if (this.grant !== null) this.#owner.onReady(this);
   };
 
-  /** Room for the body so far, doubled so that many small pieces cost no more than a few large ones. */
-  #grow(neededBytes: number): void {
+  /**
+   * Room for the body so far, doubled so that many small pieces cost no more than a few large ones.
+   */
+  #grow(neededBytes: number): boolean {
     const grown = Math.min(this.#bodyBytesMax, Math.max(neededBytes, 2 * this.#body.length));
+    if (!this.#owner.reserve(grown - this.#reserved)) return false;
+    this.#reserved = grown;
     const body = Buffer.allocUnsafeSlow(grown);
     body.set(this.#body.subarray(0, this.#length));
     this.#body = body;
+    return true;
+  }
+
+  #drop(): void {
+    this.#body = EMPTY;
+    if (this.#reserved > 0) this.#owner.giveBack(this.#reserved);
+    this.#reserved = 0;
   }
 }

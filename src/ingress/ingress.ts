@@ -1,10 +1,12 @@
 /**
- * The agent of an ingress thread: admits messages, and when they are durable dispatches and answers them.
+ * The agent of an ingress thread: admits messages, and when they are durable dispatches and answers
+ * them.
  *
  *   accept ─► ACCEPT staged ─► [journal commit] ─► dispatcher ─► ticket.accepted
  *
- * Order rule (a): nothing is answered or published before its commit is seen. As owner of what waits it ends expired
- * messages by CONCLUDED. Knows nothing of HTTP; one instance per thread, used by that thread only.
+ * Order rule (a): nothing is answered or published before its commit is seen. As owner of what
+ * waits it ends expired messages by CONCLUDED. Knows nothing of HTTP; one instance per thread, used
+ * by that thread only.
  */
 import { Dispatcher, emptyDispatchEntry } from "../dispatch/dispatcher.ts";
 import type { WaitingOwner } from "../dispatch/dispatcher.ts";
@@ -67,7 +69,10 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     return this.#pending.count;
   }
 
-  /** Whether nothing can be taken now, whatever it is; if so `outcome` says why. Cheap: ask before parsing. */
+  /**
+   * Whether nothing can be taken now, whatever it is; if so `outcome` says why. Cheap: ask before
+   * parsing.
+   */
   isShedding(): boolean {
     const { outcome } = this.#admission;
     outcome.retryAfterS = 1;
@@ -80,8 +85,8 @@ export class Ingress implements CommitVisitor, WaitingOwner {
   }
 
   /**
-   * Admits the parsed JSON of one message. Admit.STAGED: `ticket` will be told when the message is durable. Anything
-   * else: refused for good, `outcome` says why.
+   * Admits the parsed JSON of one message. Admit.STAGED: `ticket` will be told when the message is
+   * durable. Anything else: refused for good, `outcome` says why.
    */
   accept(appIndex: number, body: unknown, scopes: number, ticket: Ticket): number {
     const code = this.isShedding()

@@ -13,7 +13,10 @@ export class Listener {
     this.app = uws.App();
   }
 
-  /** Listens on `host`:`port` (0: any free one) and returns the port. Throws if that is not possible. */
+  /**
+   * Listens on `host`:`port` (0: any free one) and returns the port. Throws if that is not
+   * possible.
+   */
   listen(host: string, port: number): number {
     this.app.listen(host, port, LISTEN_EXCLUSIVE_PORT, (socket) => {
       this.#socket = socket === false ? null : socket;

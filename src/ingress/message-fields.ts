@@ -1,10 +1,11 @@
 /**
- * The fields of one message as a client writes them, checked one by one (docs: api, POST /v1/messages).
+ * The fields of one message as a client writes them, checked one by one (docs: api, POST
+ * /v1/messages).
  *
- *   JSON object ──► MessageDraft, and a list of what is wrong with it: RFC 6901 pointer and sentence each
+ *   JSON object ──► MessageDraft, and a list of what is wrong: RFC 6901 pointer and sentence each
  *
- * Every field has one row in FIELDS; an unknown field is refused, since a typo must not send money. Problems never
- * repeat what the client wrote. Pure; one draft per thread is used again and again.
+ * Every field has one row in FIELDS; an unknown field is refused, since a typo must not send money.
+ * Problems never repeat what the client wrote. Pure; one draft per thread is used again and again.
  */
 import { ENCODING, NPI, TON } from "../codec/index.ts";
 import type { FieldError } from "../errors.ts";
@@ -50,7 +51,9 @@ export interface BinaryBody {
 
 /** A checked message; only meaningful if no problem was found. */
 export class MessageDraft {
-  /** Digits of the destination start at `toStart` of `to`; the same for `from`, which may be empty. */
+  /**
+   * Digits of the destination start at `toStart` of `to`; the same for `from`, which may be empty.
+   */
   to = "";
   toStart = 0;
   from = "";
@@ -116,8 +119,8 @@ const FIELDS: ReadonlyMap<string, FieldCheck> = new Map<string, FieldCheck>([
 ]);
 
 /**
- * Checks the parsed JSON of one message and fills `draft`; appends what is wrong to `problems`. `policies` are those
- * the app may choose from. Returns whether nothing was wrong.
+ * Checks the parsed JSON of one message and fills `draft`; appends what is wrong to `problems`.
+ * `policies` are those the app may choose from. Returns whether nothing was wrong.
  */
 export function readMessage(
   body: unknown,
@@ -215,8 +218,8 @@ function checkTo(draft: MessageDraft, value: unknown): string | null {
 }
 
 /**
- * A source address and its type (spec 5.2.5, 5.2.6): an international number is 1/1, a short code of 3 to 6 digits
- * 3/0, anything with a letter is alphanumeric, 5/0.
+ * A source address and its type (spec 5.2.5, 5.2.6): an international number is 1/1, a short code
+ * of 3 to 6 digits 3/0, anything with a letter is alphanumeric, 5/0.
  */
 function checkFrom(draft: MessageDraft, value: unknown): string | null {
   if (typeof value !== "string") return "must be a string";
@@ -368,7 +371,10 @@ function decodeBase64(value: unknown): Uint8Array | null {
   return bytes.toString("base64") === value ? bytes : null;
 }
 
-/** Hex of a user data header whose first octet counts the rest (TS 23.040, 9.2.3.24); null for anything else. */
+/**
+ * Hex of a user data header whose first octet counts the rest (TS 23.040, 9.2.3.24); null for
+ * anything else.
+ */
 function decodeHeader(value: unknown): Uint8Array | null {
   if (typeof value !== "string" || !/^(?:[0-9A-Fa-f]{2}){2,140}$/.test(value)) return null;
   const bytes = Buffer.from(value, "hex");

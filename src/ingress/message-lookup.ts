@@ -1,10 +1,12 @@
 /**
- * Looking a message up for `GET`: asks the ledger, but not before the ledger has applied what was promised.
+ * Looking a message up for `GET`: asks the ledger, but not before the ledger has applied what was
+ * promised.
  *
  *   id of this run     its producer's applied sequence has reached it  ─► ask
  *   id of earlier runs the ledger has applied the log as it stood at start ─► ask
  *
- * Waits are bounded in number and time; past that the answer is "late". One instance per ingress thread.
+ * Waits are bounded in number and time; past that the answer is "late". One instance per ingress
+ * thread.
  */
 import type { Clock } from "../environment.ts";
 import { epochOf, type MessageKey, producerOf } from "../records/message-key.ts";
@@ -44,7 +46,10 @@ export class MessageLookup {
   readonly #committedAtStart: number;
   #waiting: WaitingLookup[] = [];
 
-  /** To be made when the journal has recovered: what is committed then is what earlier runs promised. */
+  /**
+   * To be made when the journal has recovered: what is committed then is what earlier runs
+   * promised.
+   */
   constructor(options: MessageLookupOptions) {
     this.#options = options;
     this.#committedAtStart = options.logTable.load(LogWord.COMMITTED);

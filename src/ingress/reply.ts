@@ -13,7 +13,7 @@ import {
 import { formatMessageId } from "../records/message-key.ts";
 import { BODY_ENCODING_NAMES } from "../records/types.ts";
 import type { PendingMessage } from "./pending-messages.ts";
-import type { UwsResponse } from "./uws.ts";
+import type { UwsRequest, UwsResponse } from "./uws.ts";
 
 export const JSON_MEDIA_TYPE = "application/json";
 
@@ -69,6 +69,19 @@ export function writeProblem(
   });
 }
 
+/** Refuses a HEAD, whose answer has no body, and ends the connection. */
+function writeHeadRefusal(
+  response: UwsResponse,
+  code: ErrorCode,
+  headers: RefusalHeaders = {},
+): void {
+  response.cork(() => {
+    response.writeStatus(statusLine(ERRORS[code].http));
+    if (headers.allow !== undefined) response.writeHeader("Allow", headers.allow);
+    response.endWithoutBody(0, true);
+  });
+}
+
 /** Writes 200 and `text`, JSON or other. */
 export function writeText(response: UwsResponse, mediaType: string, text: string): void {
   response.cork(() => {
@@ -85,6 +98,22 @@ export function writeReadiness(response: UwsResponse, missing: readonly string[]
     const detail = `not ready: ${missing.join(", ")}`;
     writeProblem(response, { code: "overloaded", detail, retryAfterS: 1 });
   }
+}
+
+/** The answer of a path that takes `allow` only. */
+export function writeMethodRefusal(
+  response: UwsResponse,
+  request: UwsRequest,
+  allow: string,
+): void {
+  if (request.getMethod() === "head") writeHeadRefusal(response, "method", { allow });
+  else writeProblem(response, { code: "method", detail: `this path takes ${allow}` }, { allow });
+}
+
+/** The answer of a path that does not exist. */
+export function writeNoPath(response: UwsResponse, request: UwsRequest): void {
+  if (request.getMethod() === "head") writeHeadRefusal(response, "not-found");
+  else writeProblem(response, { code: "not-found", detail: "there is no such path" });
 }
 
 /** Writes 202s of one node and producer; allocates no function per answer. */
@@ -122,6 +151,7 @@ export class AcceptedWriter {
   };
 }
 
+/** A reference as a JSON string. It has no control characters and no half surrogate pairs. */
 function quote(text: string): string {
-  return JSON.stringify(text);
+  return text.includes('"') || text.includes("\\") ? JSON.stringify(text) : `"${text}"`;
 }

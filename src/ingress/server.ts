@@ -1,12 +1,13 @@
 /**
  * The public HTTP listener: routes, the checks every call passes, and answers.
  *
- *   POST /v1/messages          headers ─► grant ─► address, scope ─► body ─► Ingress.accept ─► [commit] ─► 202
- *   GET  /v1/messages/{id}     grant ─► Ingress.lookup ─► 200
- *   GET  /healthz  /readyz     no token
+ *   POST /v1/messages       headers ─► grant ─► address, scope ─► body ─► Ingress.accept
+ *                           ─► [commit] ─► 202
+ *   GET  /v1/messages/{id}  grant ─► Ingress.lookup ─► 200
+ *   GET  /healthz  /readyz  no token
  *
- * A call that fails ends with one problem from the error table, or, if its framing is ambiguous, with the connection.
- * Main thread only.
+ * A call that fails ends with one problem from the error table, or, if its framing is ambiguous,
+ * with the connection. Main thread only.
  */
 import type { AppConfig, GatewayConfig } from "../config/types.ts";
 import type { Clock } from "../environment.ts";
@@ -25,6 +26,8 @@ import {
   AcceptedWriter,
   JSON_MEDIA_TYPE,
   type RefusalHeaders,
+  writeMethodRefusal,
+  writeNoPath,
   writeProblem,
   writeReadiness,
   writeText,
@@ -42,6 +45,8 @@ export interface HttpServerOptions {
 
 /** Exchanges kept for further calls. */
 const SPARE_MAX = 4096;
+/** Bodies that have come in part, over all calls. */
+const BUFFERED_BYTES_MAX = 64 * 1024 * 1024;
 const UNAUTHENTICATED: ProblemSource = {
   code: "unauthenticated",
   detail: "a bearer token that is valid for the app in X-App-ID is needed",
@@ -55,6 +60,7 @@ export class HttpServer implements ExchangeOwner {
   readonly #filters: readonly (AddressFilter | null)[];
   readonly #writer: AcceptedWriter;
   readonly #spare: Exchange[] = [];
+  #bufferedBytes = 0;
   #closing = false;
 
   constructor(options: HttpServerOptions) {
@@ -68,16 +74,14 @@ export class HttpServer implements ExchangeOwner {
     this.#listener = new Listener(uws);
     this.#listener.app
       .post("/v1/messages", (response, request) => this.#post(response, request))
-      .any("/v1/messages", (response) => this.#refuseMethod(response, "POST"))
+      .any("/v1/messages", (response, request) => writeMethodRefusal(response, request, "POST"))
       .get("/v1/messages/:id", (response, request) => this.#get(response, request))
-      .any("/v1/messages/:id", (response) => this.#refuseMethod(response, "GET"))
+      .any("/v1/messages/:id", (response, request) => writeMethodRefusal(response, request, "GET"))
       .get("/healthz", (response) => writeText(response, JSON_MEDIA_TYPE, '{"status":"ok"}'))
-      .any("/healthz", (response) => this.#refuseMethod(response, "GET"))
+      .any("/healthz", (response, request) => writeMethodRefusal(response, request, "GET"))
       .get("/readyz", (response) => writeReadiness(response, options.unreadiness()))
-      .any("/readyz", (response) => this.#refuseMethod(response, "GET"))
-      .any("/*", (response) =>
-        writeProblem(response, { code: "not-found", detail: "there is no such path" }),
-      );
+      .any("/readyz", (response, request) => writeMethodRefusal(response, request, "GET"))
+      .any("/*", writeNoPath);
   }
 
   /** Starts listening; returns the port. Throws if the address cannot be had. */
@@ -86,7 +90,10 @@ export class HttpServer implements ExchangeOwner {
     return this.#listener.listen(host, port);
   }
 
-  /** Takes no new connections; calls on open ones are refused, and those admitted are still answered. */
+  /**
+   * Takes no new connections; calls on open ones are refused, and those admitted are still
+   * answered.
+   */
   stopListening(): void {
     this.#closing = true;
     this.#listener.stopListening();
@@ -119,6 +126,24 @@ export class HttpServer implements ExchangeOwner {
   onTooLarge(exchange: Exchange): void {
     const limit = this.#options.config.http.bodyBytesMax;
     this.#refuse(exchange, "too-large", `the body has more than ${limit} bytes`, {}, true);
+  }
+
+  reserve(bytes: number): boolean {
+    if (this.#bufferedBytes + bytes > BUFFERED_BYTES_MAX) return false;
+    this.#bufferedBytes += bytes;
+    return true;
+  }
+
+  giveBack(bytes: number): void {
+    this.#bufferedBytes -= bytes;
+  }
+
+  onNoRoom(exchange: Exchange): void {
+    const response = exchange.finish();
+    const detail = "too many bodies are being received";
+    if (response !== null) {
+      writeProblem(response, { code: "overloaded", detail, retryAfterS: 1 }, {}, true);
+    }
   }
 
   onAccepted(exchange: Exchange, message: PendingMessage): void {
@@ -206,8 +231,7 @@ export class HttpServer implements ExchangeOwner {
 
   #get(response: UwsResponse, request: UwsRequest): void {
     const id = request.getParameter(0) ?? "";
-    const authorization = request.getHeader("authorization");
-    const appId = request.getHeader("x-app-id");
+    const { authorization, appId } = readCredentials(request);
     let open = true;
     response.onAborted(() => {
       open = false;
@@ -247,11 +271,6 @@ export class HttpServer implements ExchangeOwner {
     this.#options.ingress.lookup.find(parsed.key, grant.appId, (answer) => {
       if (isOpen()) writeAnswer(response, answer);
     });
-  }
-
-  #refuseMethod(response: UwsResponse, allow: string): void {
-    const detail = `this path takes ${allow}`;
-    writeProblem(response, { code: "method", detail }, { allow });
   }
 
   #refuseToken(exchange: Exchange): void {
@@ -316,6 +335,19 @@ export class HttpServer implements ExchangeOwner {
   }
 }
 
+/** Authorization and X-App-ID; given more than once they count as none. */
+function readCredentials(request: UwsRequest): { authorization: string; appId: string } {
+  const seen = { authorization: "", appId: "" };
+  let hasRepeated = false;
+  request.forEach((name, value) => {
+    const field = name === "authorization" ? "authorization" : name === "x-app-id" ? "appId" : null;
+    if (field === null) return;
+    hasRepeated ||= seen[field] !== "";
+    seen[field] = value;
+  });
+  return hasRepeated ? { authorization: "", appId: "" } : seen;
+}
+
 const UNKNOWN_MESSAGE: ProblemSource = { code: "not-found", detail: "there is no such message" };
 
 function busy(): ProblemSource {
@@ -330,7 +362,10 @@ function writeAnswer(response: UwsResponse, answer: LookupAnswer): void {
   } else writeText(response, JSON_MEDIA_TYPE, JSON.stringify(answer));
 }
 
-/** Whether two readers could disagree about where this request ends; the older uWS build lets it pass. */
+/**
+ * Whether two readers could disagree about where this request ends; the older uWS build lets it
+ * pass.
+ */
 function isFramingOdd(exchange: Exchange): boolean {
   const { contentLength, transferEncoding } = exchange;
   if (transferEncoding !== "") {

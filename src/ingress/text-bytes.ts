@@ -1,5 +1,6 @@
 /**
- * Strings of a request as bytes of a record: what may stand in them, how long they are, and writing them in place.
+ * Strings of a request as bytes of a record: what may stand in them, how long they are, and writing
+ * them in place.
  *
  * TextEncoder does not write into shared memory, hence this. Pure; any thread.
  */
@@ -40,7 +41,10 @@ export function utf8Length(text: string): number {
   return bytes;
 }
 
-/** Writes well-formed `text` as UTF-8 to `out` at `at`; returns the offset behind it. Needs `utf8Length` room. */
+/**
+ * Writes well-formed `text` as UTF-8 to `out` at `at`; returns the offset behind it. Needs
+ * `utf8Length` room.
+ */
 export function writeUtf8(text: string, out: Uint8Array, at: number): number {
   let p = at;
   for (let i = 0; i < text.length; i++) {

@@ -2,9 +2,9 @@
  * The only file that loads uWebSockets.js, and the part of its interface that is used here.
  *
  * Two builds are tried: `uWebSockets.js` (current; needs glibc 2.38), then the native module of
- * `@trufflesuite/uws-js-unofficial` (20.30; older glibc). The second package's own entry would fall back to an
- * emulation in JavaScript without saying so, so its binary is loaded directly. Main thread only: elsewhere uWS
- * cannot be ended without aborting the process.
+ * `@trufflesuite/uws-js-unofficial` (20.30; older glibc). The second package's own entry would fall
+ * back to an emulation in JavaScript without saying so, so its binary is loaded directly. Main
+ * thread only: elsewhere uWS cannot be ended without aborting the process.
  */
 import { createRequire } from "node:module";
 

@@ -1,7 +1,8 @@
 /**
  * Counters and histograms of one thread in shared memory.
  *
- *   Float64 per counter, in the order of the table; then per histogram BUCKETS Float64 counts and one sum
+ *   Float64 per counter, in the order of the table; then per histogram BUCKETS Float64 counts and
+ *   one sum
  *
  * Only its thread writes a block; any thread reads, and may see a value some nanoseconds old.
  * Histogram buckets are log-linear: 4 per power of two of microseconds, 1 µs to about 1 h.

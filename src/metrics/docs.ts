@@ -5,8 +5,9 @@ import { COUNTERS, GAUGES, HISTOGRAMS, type GaugeRow, type MetricRow } from "./t
 
 const HEAD = `# Metrics
 
-Generated from \`src/metrics/table.ts\` by \`npm run docs\`; do not edit. \`GET /metrics\` on the admin port answers in the
-text format of Prometheus. Values count from the start of the process; durations are in milliseconds.
+Generated from \`src/metrics/table.ts\` by \`npm run docs\`; do not edit. \`GET /metrics\` on the
+admin port answers in the text format of Prometheus. Values count from the start of the process;
+durations are in milliseconds.
 `;
 
 /** The page as it stands in docs/. */

@@ -1,8 +1,9 @@
 /**
- * Metrics as text for Prometheus (exposition format 0.0.4): counters and histograms of all threads together, and
- * gauges that the caller has read.
+ * Metrics as text for Prometheus (exposition format 0.0.4): counters and histograms of all threads
+ * together, and gauges that the caller has read.
  *
- * Histograms show two of the four buckets per power of two, from 16 µs to a minute; what is slower counts in +Inf.
+ * Histograms show two of the four buckets per power of two, from 16 µs to a minute; what is slower
+ * counts in +Inf.
  */
 import { bucketBoundMs, BUCKETS, Counter, Histogram, type MetricBlock } from "./block.ts";
 import {

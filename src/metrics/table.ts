@@ -1,9 +1,12 @@
 /**
- * Every counter and histogram of the gateway: one row here, one block of shared memory per thread, one line in
- * docs/METRICS.md and in /metrics. Adding a metric is adding a row.
+ * Every counter and histogram of the gateway: one row here, one block of shared memory per thread,
+ * one line in docs/METRICS.md and in /metrics. Adding a metric is adding a row.
  */
 export interface MetricRow {
-  /** Name in Prometheus text, without the `smsgw_` prefix; counters end in `_total`, units come last. */
+  /**
+   * Name in Prometheus text, without the `smsgw_` prefix; counters end in `_total`, units come
+   * last.
+   */
   readonly name: string;
   readonly help: string;
 }

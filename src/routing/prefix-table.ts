@@ -1,7 +1,7 @@
 /**
  * Longest prefix of a destination number → pool, as a trie over digits in one array.
  *
- *   node n   cells[11 n … 11 n + 9]   node behind each digit, 0 = none (nobody leads back to the root)
+ *   node n   cells[11 n … 11 n + 9]   node behind each digit, 0 = none (none leads to the root)
  *            cells[11 n + 10]         pool index of the prefix that ends here, -1 = none
  *
  * Built once, then read only; any thread may look up in its own copy.
@@ -42,7 +42,10 @@ export class PrefixTable {
     this.#cells = cells.slice(0, nodes * CELLS_PER_NODE);
   }
 
-  /** Pool index for the digits of `number` from `start` on, or NO_ROUTE. Stops at the first non-digit. */
+  /**
+   * Pool index for the digits of `number` from `start` on, or NO_ROUTE. Stops at the first
+   * non-digit.
+   */
   find(number: string, start: number): number {
     const cells = this.#cells;
     let node = 0;

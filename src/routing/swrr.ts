@@ -1,10 +1,11 @@
 /**
  * Smooth weighted round-robin over a small set whose weights and availability change at any time.
  *
- * Each pick adds every available candidate's weight to its credit, takes the one with most credit and charges it the
- * sum: over any stretch each candidate is picked in proportion to its weight, evenly interleaved. A candidate that is
- * not available neither earns nor pays. One thread per instance; no allocation after construction.
- * Source: nginx's upstream balancer, "smooth weighted round-robin" (2012).
+ * Each pick adds every available candidate's weight to its credit, takes the one with most credit
+ * and charges it the sum: over any stretch each candidate is picked in proportion to its weight,
+ * evenly interleaved. A candidate that is not available neither earns nor pays. One thread per
+ * instance; no allocation after construction. Source: nginx's upstream balancer, "smooth weighted
+ * round-robin" (2012).
  */
 export class SmoothWeightedRoundRobin {
   readonly #credit: Float64Array;

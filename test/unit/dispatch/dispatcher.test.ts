@@ -272,7 +272,7 @@ test("unwanted messages are dropped when their turn comes", () => {
   assert.equal(fixture.dispatcher.waitingCount, 0);
 });
 
-test("expired messages are asked about and dropped, at most once per second while none is due", () => {
+test("expired messages are asked about and dropped, in bounded steps", () => {
   const expiries = new Map<number, number>();
   let asked = 0;
   const owner = {
@@ -323,7 +323,7 @@ test("a returned message, whose validity is not known, is asked about", () => {
   assert.equal(fixture.dispatcher.waitingCount, 0);
 });
 
-test("a million waiting messages cost 8 bytes each, and many apps with few do not cost much more", () => {
+test("a million waiting messages cost 8 bytes each, many apps with few not much more", () => {
   const fixture = new Fixture({ apps: 1000, waitingMax: 2_000_000 });
   const before = process.memoryUsage().arrayBuffers;
   const one = fixture.entry({});

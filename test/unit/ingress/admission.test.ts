@@ -331,7 +331,7 @@ test("an app's bucket is charged per segment and says when to come back", () => 
   assert.equal(admission.outcome.retryAfterS, 1);
 });
 
-test("rate 0 is closed; the node's bucket bounds all apps, and the app gets its tokens back", () => {
+test("rate 0 is closed; the node's bucket bounds all, and the app gets its tokens back", () => {
   const closed = rig.admission();
   assert.equal(closed.admit(3, { to: TO, text: "x" }, ScopeBit.SEND), Admit.RATE_LIMITED);
   assert.equal(closed.outcome.retryAfterS, 60);

@@ -1,4 +1,7 @@
-/** Requests whose end two readers could see at different places: the second one inside must never run. */
+/**
+ * Requests whose end two readers could see at different places: the second one inside must never
+ * run.
+ */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { Counter } from "../../../src/metrics/block.ts";
@@ -76,7 +79,7 @@ const VECTORS: Readonly<Record<string, string>> = {
     OUTER + HIDDEN,
   ),
   "folded coding": request("transfer-encoding:\r\n chunked", chunked(OUTER) + HIDDEN),
-  "bare LF in the head": `POST /v1/messages HTTP/1.1\nhost: x\n${HEAD.replaceAll("\r", "")}content-length: ${length}\n\n${OUTER}${HIDDEN}`,
+  "bare LF in the head": request(`content-length: ${length}`, OUTER).replaceAll("\r", "") + HIDDEN,
   "NUL in a name": request(`content-len\u0000gth: 5\r\ncontent-length: ${length}`, OUTER),
   "chunk size with sign": request("transfer-encoding: chunked", `+${chunked(OUTER)}${HIDDEN}`),
   "chunk size in 0x": request("transfer-encoding: chunked", `0x${chunked(OUTER)}${HIDDEN}`),
@@ -105,6 +108,9 @@ test("no hidden request runs behind an ambiguous one", async () => {
   for (const [name, bytes] of Object.entries(VECTORS)) {
     const before = http.rig.metrics.read(Counter.messagesAccepted);
     const answer = await http.raw([bytes], 60);
+    while (http.rig.ingress.pendingCount > 0) {
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
     const accepted = http.rig.metrics.read(Counter.messagesAccepted) - before;
     assert.ok(!answer.text.includes('"hidden"'), `${name}: ${answer.text}`);
     assert.equal(accepted, ACCEPTED.includes(name) ? 1 : 0, name);

@@ -1,5 +1,6 @@
 /**
- * The public HTTP listener over an ingress rig, on an ephemeral loopback port, with clients: fetch-like and raw.
+ * The public HTTP listener over an ingress rig, on an ephemeral loopback port, with clients:
+ * fetch-like and raw.
  */
 import { Agent, request } from "node:http";
 import { connect, type Socket } from "node:net";
@@ -96,7 +97,8 @@ export class HttpRig {
   }
 
   /**
-   * Sends bytes as they are and collects what comes back until the server closes, or nothing came for `quietMs`.
+   * Sends bytes as they are and collects what comes back until the server closes, or nothing came
+   * for `quietMs`.
    */
   async raw(pieces: readonly (string | Uint8Array)[], quietMs = 150): Promise<RawAnswer> {
     const socket = this.open();

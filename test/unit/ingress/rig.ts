@@ -1,6 +1,7 @@
 /**
- * An ingress with everything it really works with, in one thread: shared memory, a journal over a directory in memory,
- * a loader, a dispatcher, and the workers' ends of the rings. The ledger's words are set by the test.
+ * An ingress with everything it really works with, in one thread: shared memory, a journal over a
+ * directory in memory, a loader, a dispatcher, and the workers' ends of the rings. The ledger's
+ * words are set by the test.
  */
 import { Admission } from "../../../src/ingress/admission.ts";
 import { Ingress } from "../../../src/ingress/ingress.ts";

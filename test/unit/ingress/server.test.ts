@@ -4,7 +4,7 @@ import { ScopeBit } from "../../../src/ingress/admission.ts";
 import { loadUws } from "../../../src/ingress/uws.ts";
 import { HttpServer } from "../../../src/ingress/server.ts";
 import { formatMessageId, originOf, parseMessageId } from "../../../src/records/message-key.ts";
-import { CollectingTicket, EPOCH } from "./rig.ts";
+import { CollectingTicket, CONFIG, EPOCH } from "./rig.ts";
 import { type HttpAnswer, HttpRig } from "./http-rig.ts";
 
 const TO = "+998901234567";
@@ -233,6 +233,46 @@ test("unknown paths are 404, wrong methods 405 with those that are right", async
     assertProblem(answer, 405, "method");
     assert.equal(answer.headers["allow"], allow);
   }
+});
+
+test("HEAD is answered without a body", async () => {
+  for (const [path, status] of [
+    ["/v1/messages", 405],
+    ["/healthz", 405],
+    ["/nowhere", 404],
+  ] as const) {
+    const { text, closed } = await http.raw([`HEAD ${path} HTTP/1.1\r\nhost: x\r\n\r\n`]);
+    assert.match(text, new RegExp(`^HTTP/1\\.1 ${status} `));
+    assert.match(text, /\r\n\r\n$/, "nothing behind the head");
+    assert.equal(closed, true);
+  }
+});
+
+test("bodies that come in pieces are bounded over all calls", async () => {
+  const config = CONFIG.replace(
+    "body_bytes_max: 4096",
+    "body_bytes_max: 16777216, batch_bytes_max: 16777216",
+  );
+  const own = new HttpRig({ config });
+  const head = Object.entries(own.headers()).map(([name, value]) => `${name}: ${value}\r\n`);
+  const start = `POST /v1/messages HTTP/1.1\r\nhost: x\r\n${head.join("")}`;
+  const half = Buffer.alloc(13 << 20, 0x20);
+  const sockets = Array.from({ length: 5 }, () => own.open());
+  const answers: string[] = [];
+  for (const socket of sockets) {
+    socket.on("data", (chunk: Buffer) => answers.push(chunk.toString()));
+    socket.on("error", () => undefined);
+    socket.write(`${start}content-length: 16000000\r\n\r\n`);
+    socket.write(half);
+  }
+  while (answers.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.match(answers[0] as string, /^HTTP\/1\.1 503 .*\r\nRetry-After: 1\r\n/s);
+  for (const socket of sockets) socket.destroy();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const body = JSON.stringify({ to: TO, text: "x", reference: "after" });
+  const spaced = Buffer.concat([Buffer.from(body), Buffer.alloc(12 << 20, 0x20)]);
+  assert.equal((await own.call({ body: spaced })).status, 202, "the room was given back");
+  await own.close();
 });
 
 test("no route is 422, an empty bucket 429 with when to come back", async () => {

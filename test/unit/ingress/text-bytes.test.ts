@@ -35,7 +35,7 @@ test("half surrogate pairs are found wherever they are", () => {
   );
 });
 
-test("control characters of both blocks are found, line breaks only where they may not stand", () => {
+test("control characters of both blocks are found, line breaks if they may not stand", () => {
   for (let unit = 0; unit < 0x200; unit++) {
     const text = `a${String.fromCharCode(unit)}b`;
     const isControl = unit < 0x20 || (unit >= 0x7f && unit < 0xa0);
