@@ -1,8 +1,8 @@
 /**
  * Simulated time: one instant for the whole world, moved by the scheduler alone.
  *
- *   monotonic   the world's milliseconds, the same for every thread and over restarts of the gateway
- *   wall        what the gateway believes: the wall clock at its start plus monotonic time since; a start may find the
+ *   monotonic   the world's milliseconds, the same for every thread and over restarts
+ *   wall        what the gateway believes: the wall clock at its start plus monotonic time since
  *               machine's clock set forward or back, but within one run it never jumps
  */
 import type { Clock } from "../../src/environment.ts";

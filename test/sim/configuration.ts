@@ -1,6 +1,7 @@
 /**
- * The gateway's configuration in a simulated run, drawn from the seed and read by the real parser: three links with
- * other rates, windows and rules for ambiguity each, two pools, one direct route, short timers and little space.
+ * The gateway's configuration in a simulated run, drawn from the seed and read by the real parser:
+ * three links with other rates, windows and rules for ambiguity each, two pools, one direct route,
+ * short timers and little space.
  */
 import { parseConfig } from "../../src/config/parse.ts";
 import type { GatewayConfig } from "../../src/config/types.ts";

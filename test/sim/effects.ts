@@ -1,11 +1,13 @@
 /**
- * Every effect that leaves a thread of the gateway, with a point before and one after it where the process may die.
+ * Every effect that leaves a thread of the gateway, with a point before and one after it where the
+ * process may die.
  *
- *   effect(kind, run):   before ── other threads may get a turn ── run ── after ── other threads may get a turn
+ *   before ── other threads may get a turn ── run ── after ── other threads may get a turn
  *                          └─ crash here?                                  └─ crash here?
  *
- * A crash throws `SimulatedCrash` through whatever is running; from then on every effect throws again, so that no
- * handler on the way out can reach the world any more. The scheduler catches it at the bottom.
+ * A crash throws `SimulatedCrash` through whatever is running; from then on every effect throws
+ * again, so that no handler on the way out can reach the world any more. The scheduler catches it
+ * at the bottom.
  */
 import type { SeededRandom } from "./random.ts";
 
@@ -107,6 +109,13 @@ export class Effects {
     this.#kindCrashed = place;
     this.#armedKind = null;
     throw new SimulatedCrash(place);
+  }
+
+  /** No effect from here on: the process ends by an error. */
+  halt(): void {
+    this.#crashed = true;
+    this.#kindCrashed = "error";
+    this.#armedKind = null;
   }
 
   /** A new process: effects work again. */

@@ -1,8 +1,9 @@
 /**
  * The bad luck of a run: what goes wrong, when, and for how long, drawn from the seed.
  *
- * Faults come in the first part of a run only; after `calmAtMs` the world is kind, so that everything accepted must
- * reach its end. Deaths of the process are armed here and happen at an effect (effects.ts), or by a disk that fails.
+ * Faults come in the first part of a run only; after `calmAtMs` the world is kind, so that
+ * everything accepted must reach its end. Deaths of the process are armed here and happen at an
+ * effect (effects.ts), or by a disk that fails.
  */
 import { COMMAND_STATUS } from "../../src/codec/index.ts";
 import type { Effects } from "./effects.ts";

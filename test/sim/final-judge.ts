@@ -1,10 +1,10 @@
 /**
- * Judges a run at its end, from the senders' log, the operators' logs, the safe log and what the gateway says of each
- * message; never from the gateway's own counters.
+ * Judges a run at its end, from the senders' log, the operators' logs, the safe log and what the
+ * gateway says of each message; never from the gateway's own counters.
  *
- *   nothing lost        every message with a 202, and every other one whose ACCEPT is safe, is final, with a reason
+ *   nothing lost        every message with a 202, and every other one in the log, is final
  *   no false claims     delivered, sent, rejected … only where an operator's log shows it
- *   no silent doubles   a segment that an operator may have is sent again only under `maybe_dup`, once at most
+ *   no silent doubles   what an operator may have is sent again only under `maybe_dup`, once at most
  *   nothing garbled     what the operators received is what the senders wrote
  */
 import { MESSAGE_STATE } from "../../src/codec/index.ts";
@@ -17,6 +17,7 @@ import { segmentName } from "./wire.ts";
 
 /** What the gateway says of a message at the end. */
 export interface FinalDocument {
+  readonly to: string;
   readonly status: string;
   readonly isFinal: boolean;
   readonly maybeDup: boolean;
@@ -30,6 +31,8 @@ export interface FinalWitnesses {
   readonly model: LogModel;
   readonly ambiguousRule: AmbiguousRule;
   readonly documentOf: (message: MessageModel) => FinalDocument | null;
+  /** Simulated instant until which receipts of a message count for certain. */
+  readonly receiptDeadlineMs: (message: MessageModel) => number;
 }
 
 export interface FinalVerdict {
@@ -66,12 +69,16 @@ export function judgeEnd(witnesses: FinalWitnesses): FinalVerdict {
       continue;
     }
     const { status } = document;
+    if (document.to !== message.to) {
+      violate(`${message.to} is shown as a message to "${document.to}"`);
+    }
     verdict.statuses.set(status, (verdict.statuses.get(status) ?? 0) + 1);
     if (!document.isFinal) violate(`${message.to} never became final: ${status}`);
     const parts = message.parts.map(
       (_, part) => evidence.get(segmentName(message.to, part)) ?? { received: [], receipts: [] },
     );
     checkClaim(message, document, parts, violate);
+    checkReceipts(witnesses, message, document, parts, violate);
     checkContent(message, parts, witnesses.planned.get(message.to), violate);
     for (let part = 0; part < parts.length; part++) {
       verdict.flaggedDuplicates += checkDuplicates(
@@ -152,6 +159,30 @@ function checkClaim(
   }
 }
 
+/** A receipt that the gateway took in time, for an answer that it has on record, has to count. */
+function checkReceipts(
+  { model, receiptDeadlineMs }: FinalWitnesses,
+  message: MessageModel,
+  document: FinalDocument,
+  parts: readonly PartEvidence[],
+  violate: (what: string) => void,
+): void {
+  if (document.status !== "unknown") return;
+  const deadlineMs = receiptDeadlineMs(message);
+  const isSettled = ({ receipts }: PartEvidence, part: number): boolean =>
+    receipts.some(
+      ({ submit, state, takenAtMs }) =>
+        isFinalReceipt(state) &&
+        takenAtMs >= 0 &&
+        takenAtMs < deadlineMs &&
+        submit.answeredAtMs < deadlineMs &&
+        model.sendings
+          .get(segmentName(message.to, part))
+          ?.some(({ smscId }) => smscId === submit.answerId) === true,
+    );
+  if (parts.every(isSettled)) violate(`${message.to} is unknown, and every receipt was taken`);
+}
+
 /** Whether what arrived is what was written: every part, and all of them together. */
 function checkContent(
   message: MessageModel,
@@ -178,7 +209,9 @@ function checkContent(
   if (text !== planned.text) violate(`${message.to} arrived garbled`);
 }
 
-/** Receptions of one part beyond the first: each must be explained. Returns the flagged duplicates. */
+/**
+ * Receptions of one part beyond the first: each must be explained. Returns the flagged duplicates.
+ */
 function checkDuplicates(
   witnesses: FinalWitnesses,
   message: MessageModel,

@@ -1,12 +1,15 @@
 /**
- * Watches every effect of the gateway at its instant and holds it against the order rules and the limits.
+ * Watches every effect of the gateway at its instant and holds it against the order rules and the
+ * limits.
  *
- *   202                  its ACCEPT is safe on the disk                                                     rule (a)
- *   submit_sm written    a SENDING of this segment is safe that no earlier write has used                    rule (c)
- *   deliver_sm_resp 0    as many RECEIPTs are safe as receipts were answered                                 rule (d)
- *   submit_sm written    no more of them unanswered than the window; none beyond the link's rate in any half-open second
+ *   202                 (a)   its ACCEPT is safe on the disk
+ *   submit_sm written   (c)   a SENDING of this segment is safe that no earlier write has used
+ *   deliver_sm_resp 0   (d)   as many RECEIPTs are safe as receipts were answered
+ *   submit_sm written         no more unanswered than the window, and in no half-open second more
+ *                             than the link's contract
  *
- * It knows the bytes on the wire, the bytes on the disk and the operators' logs, and nothing of the gateway's memory.
+ * It knows the bytes on the wire, the bytes on the disk and the operators' logs, and nothing of the
+ * gateway's memory.
  */
 import {
   COMMAND_ID,
@@ -134,9 +137,8 @@ export class LiveJudge {
     }
     view.outstanding.set(readSequenceNumber(pdu, 0), nowMs);
     if (view.outstanding.size > limits.windowMax) {
-      this.violate(
-        `connection #${connection}: ${view.outstanding.size} unanswered, window ${limits.windowMax}`,
-      );
+      const { size } = view.outstanding;
+      this.violate(`connection #${connection}: ${size} unanswered, window ${limits.windowMax}`);
     }
     this.#chargeRate(limits);
   }

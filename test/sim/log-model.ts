@@ -1,11 +1,13 @@
 /**
- * What the safe part of the log says, folded by a reading of docs/JOURNAL.md that shares no code with the ledger.
+ * What the safe part of the log says, folded by a reading of docs/JOURNAL.md that shares no code
+ * with the ledger.
  *
  *   message ── ACCEPT, CONCLUDED
  *     part  ── SENDINGs, the last one's end: none, ANSWER, AMBIGUOUS
  *
- * At each STARTED it tells which row of the recovery table every open part meets; the sums over all seeds show that no
- * row goes untested. It also counts, for the order rules, what is safe: ACCEPTs, SENDINGs and RECEIPTs.
+ * At each STARTED it tells which row of the recovery table every open part meets; the sums over all
+ * seeds show that no row goes untested. It also counts, for the order rules, what is safe: ACCEPTs,
+ * SENDINGs and RECEIPTs.
  */
 import { Accept, acceptToOffset } from "../../src/records/accept.ts";
 import { AmbiguousCause, Attempt, FLAG_MAYBE_DUP, Outcome } from "../../src/records/attempt.ts";
@@ -51,6 +53,7 @@ export interface PartModel {
 export interface MessageModel {
   readonly key: string;
   readonly to: string;
+  readonly appId: number;
   readonly messageClass: number;
   readonly dlr: number;
   readonly expiresAtMs: number;
@@ -137,6 +140,7 @@ export class LogModel implements ObservedRecordVisitor {
         view.getUint32(at + Accept.ORIGIN, true),
       ),
       to,
+      appId: view.getUint32(at + Accept.APP_ID, true),
       messageClass: view.getUint8(at + Accept.CLASS),
       dlr: view.getUint8(at + Accept.DLR),
       expiresAtMs: view.getFloat64(at + Accept.EXPIRES_AT, true),
@@ -287,7 +291,9 @@ export function receiptName(link: number, id: string, state: number): string {
   return `${link}:${id}:${state}`;
 }
 
-/** Forms under which an id may be meant: as text, as decimal, as hexadecimal; zeros and case aside. */
+/**
+ * Forms under which an id may be meant: as text, as decimal, as hexadecimal; zeros and case aside.
+ */
 function idForms(link: number, id: string): string[] {
   const plain = id.toLowerCase().replace(/^0+/, "");
   const forms = [`${link}=${plain}`];

@@ -1,9 +1,10 @@
 /**
- * Reads the journal off the simulated disk as docs/JOURNAL.md describes it, with a reader of its own.
+ * Reads the journal off the simulated disk as docs/JOURNAL.md describes it, with a reader of its
+ * own.
  *
- * It follows what is *safe*: the durable bytes after each sync (mode disk), or the written bytes after each write
- * (mode process). What it has seen once must never change or vanish before its segment is removed: that is what a
- * promise rests on. Records go to a visitor in log order.
+ * It follows what is *safe*: the durable bytes after each sync (mode disk), or the written bytes
+ * after each write (mode process). What it has seen once must never change or vanish before its
+ * segment is removed: that is what a promise rests on. Records go to a visitor in log order.
  */
 import { crc32 } from "node:zlib";
 import type { SimulatedDisk, SimulatedInode } from "./simulated-directory.ts";

@@ -1,6 +1,6 @@
 /**
- * Places where a canary may break the gateway from outside, to prove that the simulation notices. The defaults change
- * nothing; test/sim/canary.ts has the broken ones.
+ * Places where a canary may break the gateway from outside, to prove that the simulation notices.
+ * The defaults change nothing; canaries.ts has the broken ones.
  */
 import type { Dial } from "../../src/environment.ts";
 import type { JournalAppender } from "../../src/journal/appender.ts";
@@ -8,25 +8,28 @@ import type { LogDirectory } from "../../src/journal/log-directory.ts";
 import type { LogTailer } from "../../src/journal/log-reading.ts";
 import type { RingProducer } from "../../src/ring/one-to-one-ring.ts";
 import type { ProcessMemory } from "./process-memory.ts";
-import type { SimulatedStore } from "./simulated-store.ts";
+import { SimulatedStore } from "./simulated-store.ts";
 
 export interface Mutations {
   /** Reply to a sender at staging, before the commit. */
   readonly repliesEarly: boolean;
+  readonly Store: typeof SimulatedStore;
   notices(appender: number, notices: RingProducer): RingProducer;
   journalDirectory(directory: LogDirectory): LogDirectory;
   tailer(tailer: LogTailer): LogTailer;
-  store(store: SimulatedStore): SimulatedStore;
   dial(dial: Dial): Dial;
   workerAppender(memory: ProcessMemory, appender: number, journalThread: number): JournalAppender;
+  /** Called every few milliseconds. */
+  onTick(memory: ProcessMemory): void;
 }
 
 export const NO_MUTATIONS: Mutations = {
   repliesEarly: false,
+  Store: SimulatedStore,
   notices: (_appender, notices) => notices,
   journalDirectory: (directory) => directory,
   tailer: (tailer) => tailer,
-  store: (store) => store,
   dial: (dial) => dial,
   workerAppender: (memory, appender, journalThread) => memory.appender(appender, journalThread),
+  onTick: () => undefined,
 };

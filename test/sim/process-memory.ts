@@ -1,6 +1,6 @@
 /**
- * Shared memory of one simulated process: as src/workers/shared-memory.ts lays it, with rings small enough to fill, and
- * every publication watched.
+ * Shared memory of one simulated process: as src/workers/shared-memory.ts lays it, with rings small
+ * enough to fill, and every publication watched.
  */
 import { JournalAppender } from "../../src/journal/appender.ts";
 import type { AppenderEnd } from "../../src/journal/journal.ts";
@@ -68,6 +68,10 @@ export class ProcessMemory {
       consumer(this.#notices[index]),
       this.bell(journalThread),
     );
+  }
+
+  stagingBuffer(index: number): SharedArrayBuffer {
+    return this.#staging[index] as SharedArrayBuffer;
   }
 
   appenderEnds(tap: NoticeTap): AppenderEnd[] {

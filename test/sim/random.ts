@@ -1,8 +1,10 @@
 /**
- * Seeded randomness: the only source of chance in a simulated run, so that a seed replays it exactly.
+ * Seeded randomness: the only source of chance in a simulated run, so that a seed replays it
+ * exactly.
  *
- * Generator sfc32 (Chris Doty-Humphrey's small fast counting generator), seeded by mixing. Independent parts of a run
- * take a `fork` each: what one of them draws does not shift the others, which keeps a seed's faults when a part changes.
+ * Generator sfc32 (Chris Doty-Humphrey's small fast counting generator), seeded by mixing.
+ * Independent parts of a run take a `fork` each: what one of them draws does not shift the others,
+ * which keeps a seed's faults when a part changes.
  */
 export class SeededRandom {
   #a: number;

@@ -1,11 +1,12 @@
 /**
  * One loop that stands for all threads and for the world around them.
  *
- *   agents   what a thread of the gateway does in one turn; picked at random, some of them stalled for a while
+ *   agents   what a thread of the gateway does in one turn; picked at random, some of them stalled
  *   events   what the world does at an instant: bytes arrive, a peer answers, a fault begins
- *   effects  at each of them (effects.ts) other agents may get turns, as threads interleave; never the same one twice
+ *   effects  at each of them (effects.ts) other agents may get turns, as threads interleave
  *
- * Time stands still but for small steps until nobody finds work; then it jumps to the next event, at most one tick.
+ * Time stands still but for small steps until nobody finds work; then it jumps to the next event,
+ * at most one tick.
  */
 import type { SimulatedClock } from "./clock.ts";
 import type { Effects } from "./effects.ts";
@@ -50,6 +51,8 @@ export class Scheduler {
   #epoch = 0;
   #idleTurns = 0;
   #depth = 0;
+  /** What an agent threw. */
+  #thrown: { readonly error: unknown } | null = null;
   /** Turns given, for statistics. */
   turns = 0;
 
@@ -80,7 +83,10 @@ export class Scheduler {
     return this.#agents.length;
   }
 
-  /** Runs `run` at `atMs`. An owned event waits until its agent is between turns, and dies with its process. */
+  /**
+   * Runs `run` at `atMs`. An owned event waits until its agent is between turns, and dies with its
+   * process.
+   */
   at(atMs: number, owner: number, run: () => void): void {
     const order = this.#order++;
     this.#push({ atMs, order, owner, epoch: owner === WORLD ? 0 : this.#epoch, run });
@@ -108,13 +114,23 @@ export class Scheduler {
     this.#clock.moveTo(untilMs);
   }
 
-  /** Runs until `done`, or until simulated time reaches `untilMs`. Returns the crash that ended it, or null. */
+  /**
+   * Runs until `done`, or until simulated time reaches `untilMs`. Returns the crash that ended it,
+   * or null. Throws what an agent threw.
+   */
   run(done: () => boolean, untilMs: number): SimulatedCrash | null {
     try {
       while (!done() && this.#clock.monotonicMs() < untilMs) this.#step(untilMs);
       return null;
     } catch (error) {
-      if (error instanceof SimulatedCrash) return error;
+      if (this.#thrown !== null) {
+        const { error: thrown } = this.#thrown;
+        this.#thrown = null;
+        this.#effects.revive();
+        throw thrown;
+      }
+      // Whoever caught the crash on its way and threw something else instead has changed nothing.
+      if (this.#effects.crashed) return new SimulatedCrash(this.#effects.crashPlace);
       throw error;
     }
   }
@@ -155,6 +171,9 @@ export class Scheduler {
     this.turns++;
     try {
       return state.agent.doWork();
+    } catch (error) {
+      this.#blame(error);
+      throw error;
     } finally {
       state.running = false;
     }
@@ -175,7 +194,8 @@ export class Scheduler {
       return;
     }
     if (event.epoch !== this.#epoch) return;
-    const state = this.#agents[event.owner] as AgentState;
+    const state = this.#agents[event.owner];
+    if (state === undefined) return;
     const nowMs = this.#clock.monotonicMs();
     if (state.running || state.stalledUntilMs > nowMs) {
       const atMs = Math.max(state.stalledUntilMs, nowMs + 0.05);
@@ -185,9 +205,21 @@ export class Scheduler {
     state.running = true;
     try {
       event.run();
+    } catch (error) {
+      this.#blame(error);
+      throw error;
     } finally {
       state.running = false;
     }
+  }
+
+  /**
+   * An agent threw, perhaps in a turn within another's: the process ends here, and by this error.
+   */
+  #blame(error: unknown): void {
+    if (this.#effects.crashed) return;
+    this.#thrown = { error };
+    this.#effects.halt();
   }
 
   #push(event: WorldEvent): void {

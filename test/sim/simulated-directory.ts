@@ -4,11 +4,12 @@
  *   file       current   what reads see (page cache)          lost with the power
  *              durable   what fdatasync has made safe          kept
  *              dirty     512-byte sectors in which they may differ
- *   names      current and durable, and the changes between them that no directory fsync has covered
+ *   names      current and durable, and the changes that no directory fsync has covered
  *
- * Death by kill keeps everything written. Power loss keeps what was synced and, of the rest, any subset of sectors,
- * some of them torn, and any subset of the pending name changes. A sync that fails leaves its sectors looking clean:
- * a later sync does not write them (as Linux does), so only rewriting them helps.
+ * Death by kill keeps everything written. Power loss keeps what was synced and, of the rest, any
+ * subset of sectors, some of them torn, and any subset of the pending name changes. A sync that
+ * fails leaves its sectors looking clean: a later sync does not write them (as Linux does), so only
+ * rewriting them helps.
  */
 import type { LogDirectory, LogFile } from "../../src/journal/log-directory.ts";
 import type { EffectKind, Effects } from "./effects.ts";
@@ -57,7 +58,10 @@ export class SimulatedInode {
     this.dirty.clear();
   }
 
-  /** Leaves what the power loss leaves: `keep` is the chance of each unsynced sector, 0 and 1 included. */
+  /**
+   * Leaves what the power loss leaves: `keep` is the chance of each unsynced sector, 0 and 1
+   * included.
+   */
   losePower(random: SeededRandom, keep: number): void {
     this.#reserveDurable();
     for (const sector of this.dirty) {
@@ -117,6 +121,10 @@ export class SimulatedDisk {
   /** Called when the written bytes of a file changed. */
   onWritten: (name: string, inode: SimulatedInode) => void = () => undefined;
   failedSyncs = 0;
+  /**
+   * Whether sectors whose sync failed look clean afterwards, as on Linux, or stay to be written.
+   */
+  forgetsFailedSyncs = true;
   /** No room: files can neither be made nor grow. */
   full = false;
 
@@ -139,7 +147,7 @@ export class SimulatedDisk {
     if (failure === undefined || --failure.left > 0) return;
     this.#failures.delete(operation);
     if (operation === "sync" && inode !== null) {
-      inode.failSync(this.#random);
+      if (this.forgetsFailedSyncs) inode.failSync(this.#random);
       this.failedSyncs++;
     }
     throw diskError(failure.code, operation);

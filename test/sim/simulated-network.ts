@@ -4,9 +4,10 @@
  *   gateway ──chunks of odd sizes, in order, each after its latency──► operator
  *           ◄──────────────────────────────────────────────────────
  *
- * A connection can be cut (RST: what is under way is lost from some byte on), closed (FIN: what is under way arrives
- * first), frozen (half-open: nothing arrives any more, nobody is told) or slow to drain. Written buffers are compared
- * with what they held at the write when they are given back: the owner must not have touched them.
+ * A connection can be cut (RST: what is under way is lost from some byte on), closed (FIN: what is
+ * under way arrives first), frozen (half-open: nothing arrives any more, nobody is told) or slow to
+ * drain. Written buffers are compared with what they held at the write when they are given back:
+ * the owner must not have touched them.
  */
 import type { Dial, Socket, SocketEvents } from "../../src/environment.ts";
 import type { Effects } from "./effects.ts";
@@ -80,7 +81,10 @@ export class SimulatedNetwork {
     };
   }
 
-  /** The gateway's process is gone: its sockets close; with the power, also what they still held is lost. */
+  /**
+   * The gateway's process is gone: its sockets close; with the power, also what they still held is
+   * lost.
+   */
   killProcess(withPower: boolean): void {
     for (const connection of this.connections) connection.processDied(withPower);
   }
@@ -176,7 +180,8 @@ export class SimulatedConnection implements Socket {
     const { effects } = this.#network;
     effects.run("socket.write", `#${this.id} +${end - start}`, () => {
       if (this.#state !== "open" || end <= start) return;
-      const copy = bytes.slice(start, end);
+      // A Buffer's own slice would share its memory.
+      const copy = Uint8Array.from(bytes.subarray(start, end));
       this.#network.onGatewayWrite(this.id, this.#port, copy);
       this.#undrained.push({ bytes, start, copy });
       this.#drains++;
@@ -221,10 +226,11 @@ export class SimulatedConnection implements Socket {
 
   #arrive(chunk: Uint8Array): void {
     if (this.#ownerGone || this.#closeTold || this.#frozen || this.#state === "closed") return;
-    if (this.#paused) {
-      this.#held.push(chunk);
-      return;
-    }
+    if (this.#paused || this.#held.length > 0) this.#held.push(chunk);
+    else this.#deliver(chunk);
+  }
+
+  #deliver(chunk: Uint8Array): void {
     // The bytes are valid during the call only: a reused buffer behind them finds who keeps them.
     const lent = new Uint8Array(chunk.length + 8);
     lent.set(chunk, 5);
@@ -264,8 +270,8 @@ export class SimulatedConnection implements Socket {
   }
 
   #flushHeld(): void {
-    while (!this.#paused && this.#held.length > 0) {
-      this.#arrive(this.#held.shift() as Uint8Array);
+    while (!this.#paused && !this.#closeTold && this.#held.length > 0) {
+      this.#deliver(this.#held.shift() as Uint8Array);
     }
     if (!this.#paused && this.#heldClose !== null) this.#tellClose(this.#heldClose);
   }
@@ -303,7 +309,10 @@ export class SimulatedConnection implements Socket {
     this.#writeToClient(bytes);
   }
 
-  /** The process behind this end is gone: the kernel sends what it holds, or, with the power, some of it. */
+  /**
+   * The process behind this end is gone: the kernel sends what it holds, or, with the power, some
+   * of it.
+   */
   processDied(withPower: boolean): void {
     this.#ownerGone = true;
     if (withPower && this.#network.random.chance(0.5)) this.#frozen = true;

@@ -1,11 +1,13 @@
 /**
- * An operator of one link that means no harm but follows its mood: late, reordered, doubled or missing answers,
- * refusals of every class, throttle storms, receipts before answers, doubled or contradictory, ids in another base.
+ * An operator of one link that means no harm but follows its mood: late, reordered, doubled or
+ * missing answers, refusals of every class, throttle storms, receipts before answers, doubled or
+ * contradictory, ids in another base.
  *
  *   submit_sm ──► log ──► verdict ──► answer after its delay (or twice, or never)
- *                            └─────► receipts, on any session of the link, again until they are answered
+ *                            └─────► receipts, on any session, again until they are answered
  *
- * Its log is the second witness of a run, beside the senders' log of 202s: nothing here asks the gateway.
+ * Its log is the second witness of a run, beside the senders' log of 202s: nothing here asks the
+ * gateway.
  */
 import {
   COMMAND_ID,
@@ -34,7 +36,9 @@ import { PduStream, type Segment, segmentOf } from "./wire.ts";
 export interface Mood {
   readonly name: string;
   readonly answerMs: readonly [number, number];
-  /** Chance that an answer goes out twice, is never sent, or comes long after the gateway gave up. */
+  /**
+   * Chance that an answer goes out twice, is never sent, or comes long after the gateway gave up.
+   */
   readonly doubleAnswers: number;
   readonly dropAnswers: number;
   readonly lateAnswers: number;
@@ -86,6 +90,8 @@ export interface SubmitLog {
   readonly status: number;
   /** Empty unless accepted. */
   readonly smscId: string;
+  /** The same as answers carry it. */
+  readonly answerId: string;
   /** When the answer was first written to a live connection, or -1. */
   answeredAtMs: number;
 }
@@ -95,8 +101,8 @@ export interface ReceiptLog {
   readonly state: number;
   readonly idText: string;
   sentAtMs: number;
-  /** The gateway answered it with status 0. */
-  taken: boolean;
+  /** When the gateway first answered it with status 0, or -1. */
+  takenAtMs: number;
 }
 
 interface Session {
@@ -259,13 +265,15 @@ export class SimulatedSmsc implements Listener {
     }
     if (!session.bound) this.protests.push(`link ${this.link}: submit_sm on an unbound session`);
     const status = this.#verdict();
+    const smscId = status === 0 ? String(this.#ids++) : "";
     const log: SubmitLog = {
       atMs: this.#nowMs(),
       link: this.link,
       connection: session.end.id,
       segment,
       status,
-      smscId: status === 0 ? String(this.#ids++) : "",
+      smscId,
+      answerId: smscId === "" ? "" : this.#answerId(smscId),
       answeredAtMs: -1,
     };
     this.submits.push(log);
@@ -297,18 +305,18 @@ export class SimulatedSmsc implements Listener {
 
   #answer(session: Session, log: SubmitLog, sequence: number): void {
     if (!this.#sessions.has(session)) return;
-    const id = Buffer.from(this.#answerId(log), "latin1");
+    const id = Buffer.from(log.answerId, "latin1");
     const length = encodeSubmitSmResp(this.#out, 0, log.status, sequence, id, 0, id.length);
     if (log.answeredAtMs < 0) log.answeredAtMs = this.#nowMs();
     this.onAnswerSent(session.end.id, sequence);
     this.#send(session, length);
   }
 
-  #answerId(log: SubmitLog): string {
-    if (this.#idForm === "hex_then_decimal") return Number(log.smscId).toString(16);
-    if (this.#idForm === "case") return Number(log.smscId).toString(16).toUpperCase();
-    if (this.#idForm === "zeros") return `00${log.smscId}`;
-    return log.smscId;
+  #answerId(smscId: string): string {
+    if (this.#idForm === "hex_then_decimal") return Number(smscId).toString(16);
+    if (this.#idForm === "case") return Number(smscId).toString(16).toUpperCase();
+    if (this.#idForm === "zeros") return `00${smscId}`;
+    return smscId;
   }
 
   #receiptId(log: SubmitLog): string {
@@ -334,7 +342,7 @@ export class SimulatedSmsc implements Listener {
 
   #planReceipt(submit: SubmitLog, state: number, delayMs: number): void {
     const idText = this.#receiptId(submit);
-    const receipt: ReceiptLog = { submit, state, idText, sentAtMs: -1, taken: false };
+    const receipt: ReceiptLog = { submit, state, idText, sentAtMs: -1, takenAtMs: -1 };
     this.receipts.push(receipt);
     this.#queueReceipt(receipt, delayMs);
   }
@@ -376,8 +384,8 @@ export class SimulatedSmsc implements Listener {
     const receipt = session.delivering.get(sequence);
     if (receipt === undefined) return;
     session.delivering.delete(sequence);
-    if (status === 0) receipt.taken = true;
-    else this.#queueReceipt(receipt, 500);
+    if (status !== 0) this.#queueReceipt(receipt, 500);
+    else if (receipt.takenAtMs < 0) receipt.takenAtMs = this.#nowMs();
   }
 
   #encodeReceipt(receipt: ReceiptLog, sequence: number): number {

@@ -4,8 +4,9 @@
  *   put, remove ─► commit() = n ──later──► visible ──later──► flushed
  *                                  kill may lose n      power may lose n
  *
- * Commits become visible and durable in order and as a whole. After a kill, everything visible is still there and
- * perhaps some commits more; after a power loss, everything flushed and perhaps some visible commits more.
+ * Commits become visible and durable in order and as a whole. After a kill, everything visible is
+ * still there and perhaps some commits more; after a power loss, everything flushed and perhaps
+ * some visible commits more.
  */
 import type { LedgerStore, RangeVisitor } from "../../src/ledger/store.ts";
 import { LEDGER_TABLE_NAMES } from "../../src/ledger/store.ts";
@@ -104,7 +105,10 @@ export interface StoreTiming {
   flushMs(): number;
 }
 
-/** What a process leaves behind: what is safe, and what the next one sees beyond it until it is flushed. */
+/**
+ * What a process leaves behind: what is safe, and what the next one sees beyond it until it is
+ * flushed.
+ */
 export interface StoreRemains {
   readonly safe: readonly OrderedTable[];
   readonly unsafe: readonly Change[];
@@ -152,7 +156,7 @@ export class SimulatedStore implements LedgerStore {
   }
 
   put(table: number, key: Uint8Array, value: Uint8Array): void {
-    this.#pending.push({ table, key: keyText(key), value: value.slice() });
+    this.#pending.push({ table, key: keyText(key), value: Uint8Array.from(value) });
   }
 
   remove(table: number, key: Uint8Array): void {

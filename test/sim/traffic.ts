@@ -1,8 +1,10 @@
 /**
- * The senders: messages of every class, priority and length at random times, each with a destination of its own, and
- * the log of what was promised to them. That log is the first witness of a run.
+ * The senders: messages of every class, priority and length at random times, each with a
+ * destination of its own, and the log of what was promised to them. That log is the first witness
+ * of a run.
  *
- * A refused message (429, 503) is tried again later a few times; one whose answer was lost in a crash is not.
+ * A refused message (429, 503) is tried again later a few times; one whose answer was lost in a
+ * crash is not.
  */
 import type { SeededRandom } from "./random.ts";
 import { APP_IDS, ROUTES } from "./configuration.ts";

@@ -1,6 +1,6 @@
 /**
- * A ring's writing end whose publications are effects: the process may die before or after them, and other threads get
- * turns around them. Publishing nothing new is no effect.
+ * A ring's writing end whose publications are effects: the process may die before or after them,
+ * and other threads get turns around them. Publishing nothing new is no effect.
  */
 import { RingMemory, RingProducer } from "../../src/ring/one-to-one-ring.ts";
 import type { EffectKind, Effects } from "./effects.ts";

@@ -1,7 +1,9 @@
 /**
- * What the judges read off the wire: PDUs out of a stream cut anywhere, and which segment a submit_sm carries.
+ * What the judges read off the wire: PDUs out of a stream cut anywhere, and which segment a
+ * submit_sm carries.
  *
- * Every simulated message has a number of its own as destination, so (destination, part) names a segment.
+ * Every simulated message has a number of its own as destination, so (destination, part) names a
+ * segment.
  */
 import {
   decodeSm,

@@ -1,6 +1,6 @@
 /**
- * Everything around the gateway's process, made from one seed: time, chance, disk, network, operators, and the
- * witnesses and judges that watch them.
+ * Everything around the gateway's process, made from one seed: time, chance, disk, network,
+ * operators, and the witnesses and judges that watch them.
  */
 import { SimulatedClock } from "./clock.ts";
 import { drawSettings, portOf, type RunSettings } from "./configuration.ts";

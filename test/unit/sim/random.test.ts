@@ -1,4 +1,6 @@
-/** The generator behind a seed: the same seed gives the same run, forks do not disturb each other. */
+/**
+ * The generator behind a seed: the same seed gives the same run, forks do not disturb each other.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SeededRandom } from "../../sim/random.ts";

@@ -1,4 +1,7 @@
-/** One loop for all threads: deterministic, never twice inside one agent, dead processes stay silent. */
+/**
+ * One loop for all threads: deterministic, never twice inside one agent, dead processes stay
+ * silent.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { WORLD } from "../../sim/scheduler.ts";

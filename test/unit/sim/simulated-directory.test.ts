@@ -1,4 +1,7 @@
-/** The simulated disk keeps what POSIX promises and, over many seeds, loses everything else at least once. */
+/**
+ * The simulated disk keeps what POSIX promises and, over many seeds, loses everything else at least
+ * once.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SECTOR_BYTES } from "../../sim/simulated-directory.ts";

@@ -1,4 +1,7 @@
-/** The simulated network: bytes arrive whole and in order or the connection ends; it tells of misused buffers. */
+/**
+ * The simulated network: bytes arrive whole and in order or the connection ends; it tells of
+ * misused buffers.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { SocketEvents } from "../../../src/environment.ts";

@@ -1,4 +1,7 @@
-/** The simulated store: ordered, atomic, and after a crash anything between what it promised and what it did. */
+/**
+ * The simulated store: ordered, atomic, and after a crash anything between what it promised and
+ * what it did.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SimulatedStore } from "../../sim/simulated-store.ts";

@@ -1,4 +1,6 @@
-/** A small simulated world for the tests of its own parts: clock, effects, scheduler, disk, network. */
+/**
+ * A small simulated world for the tests of its own parts: clock, effects, scheduler, disk, network.
+ */
 import { SimulatedClock } from "../../sim/clock.ts";
 import { Effects } from "../../sim/effects.ts";
 import { SeededRandom } from "../../sim/random.ts";

@@ -1,0 +1,385 @@
+/**
+ * One process of the gateway, put together from the real parts as src/main.ts and src/workers do
+ * it, in one thread.
+ *
+ *   start     recover the log, count the epoch up, lay shared memory, make the agents
+ *   run       the scheduler gives agents turns; ticks come every few milliseconds
+ *   death     memory is gone; disk and store keep what their kind of death leaves them
+ *
+ * Only entry points are left out: HTTP around the ingress, event loops, the wires of doorbells, the
+ * supervisor.
+ */
+import { derivePools, type PoolPlan } from "../../src/config/derive.ts";
+import { Dispatcher, type WaitingOwner } from "../../src/dispatch/dispatcher.ts";
+import type { Log } from "../../src/environment.ts";
+import { Ingress } from "../../src/ingress/ingress.ts";
+import { MessageLookup } from "../../src/ingress/message-lookup.ts";
+import { readLastExit, startEpoch, writeLastExit } from "../../src/journal/data-dir.ts";
+import { Journal } from "../../src/journal/journal.ts";
+import type { LogTailer } from "../../src/journal/log-reading.ts";
+import { BlockTailer } from "../../src/journal/log-tailer.ts";
+import { ChunkedRecordLoader } from "../../src/journal/record-loader.ts";
+import { recoverLog } from "../../src/journal/recovery.ts";
+import { verifyBooks } from "../../src/ledger/books.ts";
+import { Ledger } from "../../src/ledger/ledger.ts";
+import { readCursor } from "../../src/ledger/meta.ts";
+import { assignSessions, sessionCount } from "../../src/smpp/plan.ts";
+import { SmppWorker } from "../../src/smpp/worker.ts";
+import {
+  journalThreadIndex,
+  ledgerIndex,
+  producerCount,
+  type SharedPlan,
+  workerAppenderIndex,
+} from "../../src/tables/plan.ts";
+import type { FinalDocument } from "./final-judge.ts";
+import type { MessageModel } from "./log-model.ts";
+import type { Mutations } from "./mutations.ts";
+import { ProcessMemory } from "./process-memory.ts";
+import type { SeededRandom } from "./random.ts";
+import type { SimulatedAgent } from "./scheduler.ts";
+import { SimulatedDirectory } from "./simulated-directory.ts";
+import type { SimulatedStore, StoreRemains } from "./simulated-store.ts";
+import type { World } from "./world.ts";
+
+/** What a process is started with, beside the world it runs in. */
+export interface GatewayStart {
+  readonly random: SeededRandom;
+  readonly mutations: Mutations;
+  /** What the last process left in the store, or null. */
+  readonly remains: StoreRemains | null;
+  /** Log lines of the gateway. */
+  readonly onLog: (thread: string, level: string, operation: string, fields: object) => void;
+}
+
+const INGRESS = 0;
+const TICK_MS = 5;
+const STRIKES_TO_QUARANTINE = 2;
+const CHUNK_BYTES = 16 * 1024;
+const BLOCK_BYTES_MAX = 64 * 1024;
+
+/** A part of the gateway as its thread's runner sees it. */
+interface Ticking {
+  doWork(): number;
+  onTick?(): void;
+}
+
+export class SimulatedGateway {
+  readonly memory: ProcessMemory;
+  readonly store: SimulatedStore;
+  readonly ledger: Ledger;
+  readonly epoch: number;
+  readonly plan: SharedPlan;
+  /** Null until the ledger has applied STARTED. */
+  ingress: Ingress | null = null;
+  readonly directory: SimulatedDirectory;
+  readonly #world: World;
+  readonly #given: GatewayStart;
+  readonly #pools: PoolPlan;
+  readonly #workers: SmppWorker[] = [];
+  readonly #journal: Journal;
+
+  /** Starts a process: throws SimulatedCrash if it dies on the way, or what made it refuse. */
+  constructor(world: World, given: GatewayStart) {
+    const { settings, effects, disk, scheduler } = world;
+    const { config } = settings;
+    this.#world = world;
+    this.#given = given;
+    this.#pools = derivePools(config);
+    this.plan = {
+      ingressCount: 1,
+      workerCount: settings.workerCount,
+      poolCount: this.#pools.pools.length,
+      linkCount: this.#pools.links.length,
+      sessionCount: sessionCount(this.#pools.links),
+      appCount: config.apps.length,
+    };
+    this.directory = new SimulatedDirectory(disk, effects, (ms) => scheduler.sleep(ms));
+    this.store = this.#openStore();
+    const cursor = readCursor(this.store);
+    const recovered = recoverLog(this.directory, {
+      segmentBytes: config.journal.segmentBytes,
+      from: cursor > 0 ? cursor : null,
+    });
+    this.epoch = startEpoch(this.directory, config.node.name, recovered.epochSeen).epoch;
+    this.memory = new ProcessMemory(this.plan, settings, effects);
+    const { logTable } = this.memory;
+    this.#journal = this.#makeJournal(recovered.nextOffset, recovered.nextNumber);
+    const tailer = new BlockTailer(
+      this.directory,
+      logTable,
+      cursor > 0 ? cursor : recovered.firstOffset,
+      CHUNK_BYTES * 8,
+    );
+    this.ledger = this.#makeLedger(given.mutations.tailer(tailer));
+    scheduler.setAgents(this.#agents());
+  }
+
+  /** Whether messages are taken. */
+  get isReady(): boolean {
+    return this.ingress !== null;
+  }
+
+  /** The note that the main thread writes when a thread throws. */
+  writeLastExit(reason: string): void {
+    const inHand = this.memory.inHand[ledgerIndex(this.plan)] ?? -1;
+    writeLastExit(this.directory, {
+      code: 75,
+      reason,
+      thread: "ledger",
+      atMs: this.#world.clock.wallMs(),
+      inHand: inHand < 0 ? null : inHand,
+    });
+  }
+
+  /** Rows of the recovery table that the ledger of this process has met. */
+  rowHits(): Readonly<Record<string, number>> {
+    return this.ledger.hits.byName();
+  }
+
+  /** What `GET /v1/messages/{id}` would say. */
+  documentOf({ key, appId }: MessageModel): FinalDocument | null {
+    const [sequence, origin] = key.split("/").map(Number) as [number, number];
+    const document = this.ledger.getMessage({ sequence, origin }, appId);
+    if (document === null) return null;
+    return {
+      to: document.to,
+      status: document.status,
+      isFinal: document.final_at !== null,
+      maybeDup: document.maybe_dup === true,
+      hasReason: document.reason !== null && document.reason !== undefined,
+    };
+  }
+
+  /** Recounts the books from the store; returns what does not add up. */
+  verifyBooks(): readonly string[] {
+    return verifyBooks(this.store).mismatches;
+  }
+
+  #openStore(): SimulatedStore {
+    const { effects, scheduler } = this.#world;
+    const { random, remains, mutations } = this.#given;
+    const ledger = 1;
+    const slow = random.pick([1, 1, 10]);
+    return new mutations.Store(
+      effects,
+      {
+        after: (ms, run) => scheduler.after(ms, ledger, run),
+        visibleMs: () => random.float(0.05, 2) * slow,
+        flushMs: () => random.float(0.5, 30) * slow,
+      },
+      remains,
+    );
+  }
+
+  #makeJournal(nextOffset: number, nextNumber: number): Journal {
+    const { settings, clock } = this.#world;
+    const { mutations } = this.#given;
+    const { journal } = settings.config;
+    const self = journalThreadIndex(this.plan);
+    return new Journal(
+      {
+        directory: mutations.journalDirectory(this.directory),
+        appenders: this.memory.appenderEnds((appender, notices) =>
+          mutations.notices(appender, notices),
+        ),
+        ledgerBell: this.memory.bell(ledgerIndex(this.plan)),
+        logTable: this.memory.logTable,
+        clock,
+        metrics: this.memory.metrics(self),
+      },
+      {
+        durability: journal.durability === "disk" ? "disk" : "process",
+        segmentBytes: journal.segmentBytes,
+        blockBytesMax: BLOCK_BYTES_MAX,
+        epoch: this.epoch,
+        nextOffset,
+        nextNumber,
+      },
+    );
+  }
+
+  #makeLedger(tailer: LogTailer): Ledger {
+    const { settings, clock } = this.#world;
+    const { random } = this.#given;
+    const { config } = settings;
+    const self = ledgerIndex(this.plan);
+    return new Ledger({
+      node: config.node.name,
+      epoch: this.epoch,
+      tailer,
+      loader: this.#loader(),
+      appender: this.memory.appender(self, journalThreadIndex(this.plan)),
+      store: this.store,
+      submitterOf: (owner) => this.#dispatcher(self, owner),
+      logTable: this.memory.logTable,
+      clock,
+      random: random.fork("ledger").next,
+      log: this.#log("ledger"),
+      metrics: this.memory.metrics(self),
+      inHand: this.memory.inHand,
+      inHandIndex: self,
+      quarantined: this.#quarantined(),
+      policy: {
+        retentionMs: config.ledger.retentionH * 3_600_000,
+        bytesMax: config.ledger.bytesMax,
+        receiptGraceMs: config.ledger.receiptGraceS * 1000,
+        poolIndexById: this.#pools.poolIndexById,
+        appIndexById: new Map(config.apps.map((app, index) => [app.id, index])),
+        ambiguousByLink: new Map(config.links.map((link) => [link.id, link.ambiguous])),
+      },
+    });
+  }
+
+  #quarantined(): ReadonlySet<number> {
+    const last = readLastExit(this.directory);
+    if (last === null || last.in_hand === null) return new Set();
+    return last.strikes < STRIKES_TO_QUARANTINE ? new Set() : new Set([last.in_hand]);
+  }
+
+  #loader(): ChunkedRecordLoader {
+    return new ChunkedRecordLoader(this.directory, this.memory.logTable, CHUNK_BYTES);
+  }
+
+  #dispatcher(producer: number, owner: WaitingOwner): Dispatcher {
+    const workers = Array.from({ length: this.plan.workerCount }, (_, worker) => worker);
+    return new Dispatcher({
+      producer,
+      plan: this.plan,
+      credits: this.memory.credits,
+      submitRings: this.memory.submitProducers(producer),
+      returnRings: this.memory.returnConsumers(producer),
+      bells: workers.map((worker) => this.memory.bell(workerAppenderIndex(this.plan, worker))),
+      waitingMax: producer === INGRESS ? this.#world.settings.waitingMax : 1_000_000,
+      owner,
+      linkWorkers: this.#linkWorkers(),
+    });
+  }
+
+  #linkWorkers(): Map<number, Uint8Array> {
+    const { links } = this.#pools;
+    const { workerCount } = this.plan;
+    const byLink = new Map(
+      links.map(({ config }) => [config.id, new Uint8Array(workerCount)] as const),
+    );
+    assignSessions(links, workerCount).forEach((sessions, worker) => {
+      for (const { linkIndex } of sessions) {
+        const id = links[linkIndex]?.config.id as number;
+        (byLink.get(id) as Uint8Array)[worker] = 1;
+      }
+    });
+    return byLink;
+  }
+
+  /** In the order of their threads: ingress, ledger, workers, journal. */
+  #agents(): SimulatedAgent[] {
+    const ingress = this.#ticking("ingress", {
+      doWork: () => this.ingress?.doWork() ?? 0,
+      onTick: () => {
+        this.#given.mutations.onTick(this.memory);
+        this.ingress?.onTick();
+      },
+    });
+    const ledger = this.#ticking("ledger", {
+      doWork: () => {
+        const worked = this.ledger.doWork();
+        if (this.ingress === null && this.ledger.isReady()) this.#open();
+        return worked;
+      },
+      onTick: () => this.ledger.onTick(),
+    });
+    const workers = Array.from({ length: this.plan.workerCount }, (_, worker) =>
+      this.#ticking(`worker ${worker}`, {
+        doWork: () => this.#workers[worker]?.doWork() ?? 0,
+        onTick: () => this.#workers[worker]?.onTick(),
+      }),
+    );
+    const journal = this.#ticking("journal", { doWork: () => this.#journal.doWork() });
+    return [ingress, ledger, ...workers, journal];
+  }
+
+  #ticking(name: string, part: Ticking): SimulatedAgent {
+    const { clock } = this.#world;
+    let nextTickMs = 0;
+    return {
+      name,
+      doWork: () => {
+        if (clock.monotonicMs() >= nextTickMs) {
+          nextTickMs = clock.monotonicMs() + TICK_MS;
+          part.onTick?.();
+        }
+        return part.doWork();
+      },
+    };
+  }
+
+  /** The ledger is ready: workers and ingress start. */
+  #open(): void {
+    const { settings, clock, network } = this.#world;
+    const { random, mutations } = this.#given;
+    const { config } = settings;
+    const assignments = assignSessions(this.#pools.links, this.plan.workerCount);
+    for (let worker = 0; worker < this.plan.workerCount; worker++) {
+      const self = workerAppenderIndex(this.plan, worker);
+      this.#workers.push(
+        new SmppWorker({
+          clock,
+          random: random.fork(`worker ${worker}`).next,
+          dial: mutations.dial(network.dialFor(self)),
+          log: this.#log(`worker ${worker}`),
+          wake: () => undefined,
+          appender: mutations.workerAppender(this.memory, self, journalThreadIndex(this.plan)),
+          loader: this.#loader(),
+          submits: this.memory.submitConsumers(worker),
+          returns: this.memory.returnProducers(worker),
+          producerBells: Array.from({ length: producerCount(this.plan) }, (_, producer) =>
+            this.memory.bell(producer),
+          ),
+          credits: this.memory.credits,
+          linkWords: this.memory.linkWords,
+          sessionWords: this.memory.sessionWords,
+          metrics: this.memory.metrics(self),
+          plan: this.#pools,
+          workerIndex: worker,
+          sessions: assignments[worker] ?? [],
+          sequenceNumberFirst: random.pick([1, 1, 0x7ffffff0]),
+        }),
+      );
+    }
+    this.ingress = new Ingress({
+      producer: INGRESS,
+      epoch: this.epoch,
+      clock,
+      random: random.fork("ingress").next,
+      appender: this.memory.appender(INGRESS, journalThreadIndex(this.plan)),
+      logTable: this.memory.logTable,
+      apps: config.apps,
+      bucketWords: this.memory.bucketWords,
+      nodeRateTps: config.node.rateTps,
+      journalBytesMax: config.journal.bytesMax,
+      pools: this.#pools,
+      dispatcherOf: (owner) => this.#dispatcher(INGRESS, owner),
+      loader: this.#loader(),
+      lookup: new MessageLookup({
+        query: {
+          getMessage: (key, appId, done) => done(this.ledger.getMessage(key, appId)),
+        },
+        logTable: this.memory.logTable,
+        clock,
+        epoch: this.epoch,
+        producerCount: producerCount(this.plan),
+      }),
+      metrics: this.memory.metrics(INGRESS),
+      wake: () => undefined,
+      pendingMax: 256,
+    });
+  }
+
+  #log(thread: string): Log {
+    return {
+      write: (level, operation, fields) => {
+        this.#given.onLog(thread, level, operation, fields ?? {});
+      },
+    };
+  }
+}

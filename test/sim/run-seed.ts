@@ -1,0 +1,322 @@
+/**
+ * One whole run from one number: traffic, faults, deaths and restarts, then calm until everything
+ * is final, then the judges.
+ *
+ *   ├── traffic, faults, deaths ──┼── calm ── everything final ──┼── restarted once more ──┤ judged
+ */
+import { systemCode } from "../../src/journal/errors.ts";
+import { LogWord } from "../../src/tables/log-table.ts";
+import { WORLD_START_WALL_MS } from "./clock.ts";
+import { type CrashKind, type EffectKind, SimulatedCrash, type TraceEntry } from "./effects.ts";
+import { FaultPlan } from "./faults.ts";
+import { type FinalDocument, judgeEnd } from "./final-judge.ts";
+import { SimulatedGateway } from "./gateway.ts";
+import type { MessageModel } from "./log-model.ts";
+import { type Mutations, NO_MUTATIONS } from "./mutations.ts";
+import { WORLD } from "./scheduler.ts";
+import { Senders } from "./senders.ts";
+import type { StoreRemains } from "./simulated-store.ts";
+import { planTraffic } from "./traffic.ts";
+import { World } from "./world.ts";
+
+export interface RunOptions {
+  readonly mutations?: Mutations;
+  /** Called with each log line of the gateway. */
+  readonly onLog?: (line: string) => void;
+  /** Instead of what the seed draws, to look closer. */
+  readonly messages?: number;
+  readonly faults?: number;
+  readonly deaths?: number;
+}
+
+export interface RunResult {
+  readonly seed: number;
+  readonly violations: readonly string[];
+  readonly messages: number;
+  readonly promised: number;
+  readonly refusals: number;
+  readonly segments: number;
+  readonly deaths: readonly string[];
+  readonly faults: number;
+  readonly flaggedDuplicates: number;
+  readonly statuses: Readonly<Record<string, number>>;
+  readonly rows: Readonly<Record<string, number>>;
+  readonly rateShareMax: number;
+  readonly simulatedMs: number;
+  readonly turns: number;
+  readonly trace: readonly TraceEntry[];
+}
+
+/** Messages, faults and deaths of a run; the house asks for 1,000, 20 and 1 at least. */
+const MESSAGES = [1000, 1250] as const;
+const FAULTS = [24, 44] as const;
+const DEATHS = [1, 4] as const;
+const TRAFFIC_MS = 16_000;
+const CALM_AT_MS = 20_000;
+/** By then everything must be final: longest validity, grace, and what the last restart takes. */
+const END_MS = 140_000;
+/** Most that a start finds the machine's clock set off. */
+const CLOCK_SKEW_MS_MAX = 3000;
+const STARTS_MAX = 60;
+const ARMED_MS_MAX = 2000;
+/** Effects of a start, at which it may die as well. */
+const START_EFFECTS: readonly EffectKind[] = [
+  "disk.create",
+  "disk.write",
+  "disk.sync",
+  "disk.rename",
+  "disk.sync_directory",
+  "disk.remove",
+  "disk.truncate",
+  "ring.staging",
+  "ring.submit",
+  "ring.notice",
+  "store.commit",
+  "store.flush",
+];
+/** System errors that may end a process when a fault has been injected. */
+const EXPECTED_CODES: readonly string[] = ["EIO", "EROFS", "ENOSPC"];
+
+/** Runs one seed to its end. Throws only if the simulation itself is broken. */
+export function runSeed(seed: number, options: RunOptions = {}): RunResult {
+  return new Run(seed, options).run();
+}
+
+class Run {
+  readonly #seed: number;
+  readonly #world: World;
+  readonly #mutations: Mutations;
+  readonly #senders: Senders;
+  readonly #faults: FaultPlan;
+  readonly #onLog: ((line: string) => void) | null;
+  readonly #deaths: string[] = [];
+  readonly #rows = new Map<string, number>();
+  #gateway: SimulatedGateway | null = null;
+  #remains: StoreRemains | null = null;
+  #crashKind: CrashKind = "kill";
+  #quietSinceMs = -1;
+  #nextLookMs = 0;
+
+  constructor(seed: number, options: RunOptions) {
+    this.#seed = seed;
+    this.#world = new World(seed);
+    this.#mutations = options.mutations ?? NO_MUTATIONS;
+    this.#onLog = options.onLog ?? null;
+    const { random, scheduler } = this.#world;
+    const traffic = planTraffic(
+      random.fork("traffic"),
+      options.messages ?? random.between(...MESSAGES),
+      1100,
+      TRAFFIC_MS,
+    );
+    this.#senders = new Senders(this.#world, traffic, this.#mutations.repliesEarly);
+    this.#faults = new FaultPlan(
+      this.#world,
+      random.fork("faults"),
+      1500,
+      CALM_AT_MS,
+      options.faults ?? random.between(...FAULTS),
+    );
+    const deaths = options.deaths ?? random.between(...DEATHS);
+    for (let i = 0; i < deaths; i++) {
+      scheduler.at(random.float(1500, CALM_AT_MS - 500), WORLD, () => this.#armDeath());
+    }
+  }
+
+  run(): RunResult {
+    for (let starts = 0; starts < STARTS_MAX; starts++) {
+      if (!this.#start()) continue;
+      if (this.#live()) break;
+    }
+    this.#judge();
+    return this.#result();
+  }
+
+  #armDeath(): void {
+    const { effects, random, scheduler } = this.#world;
+    this.#crashKind = this.#world.survivesPowerLoss && random.chance(0.5) ? "power" : "kill";
+    effects.armAtRandom(random);
+    scheduler.after(ARMED_MS_MAX, WORLD, () => {
+      if (effects.armed) effects.arm(random.pick(["disk.write", "ring.notice"]), 1, true);
+    });
+  }
+
+  /** Starts a process. False: it died or refused on the way. */
+  #start(): boolean {
+    const world = this.#world;
+    const { effects, random } = world;
+    effects.revive();
+    world.clock.setSkew(
+      random.chance(0.2) ? random.float(-CLOCK_SKEW_MS_MAX, CLOCK_SKEW_MS_MAX) : 0,
+    );
+    if (this.#deaths.length > 0 && world.nowMs() < CALM_AT_MS && random.chance(0.2)) {
+      effects.arm(random.pick(START_EFFECTS), random.between(1, 4), random.chance(0.5));
+    }
+    try {
+      this.#gateway = new SimulatedGateway(world, {
+        random: random.fork("gateway"),
+        mutations: this.#mutations,
+        remains: this.#remains,
+        onLog: (thread, level, operation, fields) => {
+          effects.note(`LOG ${thread} ${level} ${operation} ${JSON.stringify(fields)}`);
+          this.#onLog?.(`${world.nowMs().toFixed(1)} ${thread} ${level} ${operation}`);
+        },
+      });
+      this.#senders.setGateway(this.#gateway);
+      return true;
+    } catch (error) {
+      this.#die(error);
+      return false;
+    }
+  }
+
+  /** Runs the process until it dies (false) or the run is over (true). */
+  #live(): boolean {
+    const { scheduler, nowMs } = this.#world;
+    try {
+      const crash = scheduler.run(() => this.#isOver(), END_MS);
+      if (crash === null) {
+        if (nowMs() >= END_MS) {
+          const { logTable } = (this.#gateway as SimulatedGateway).memory;
+          const open = this.#gateway?.ledger.status().books.open;
+          const behind = logTable.load(LogWord.COMMITTED) - logTable.load(LogWord.LEDGER_APPLIED);
+          this.#world.judge.violate(
+            `not over in time: ${open} open, ledger ${behind} bytes behind, ` +
+              `ready ${this.#gateway?.isReady}, senders done ${this.#senders.isDone}`,
+          );
+        }
+        return true;
+      }
+      this.#die(crash);
+    } catch (error) {
+      this.#die(error);
+    }
+    return false;
+  }
+
+  #isOver(): boolean {
+    const nowMs = this.#world.nowMs();
+    if (nowMs < this.#nextLookMs) return false;
+    this.#nextLookMs = nowMs + 100;
+    const gateway = this.#gateway as SimulatedGateway;
+    const { logTable } = gateway.memory;
+    const isQuiet =
+      nowMs > CALM_AT_MS &&
+      this.#senders.isDone &&
+      gateway.isReady &&
+      !gateway.ledger.isRecovering() &&
+      gateway.ledger.status().books.open === 0 &&
+      logTable.load(LogWord.LEDGER_APPLIED) === logTable.load(LogWord.COMMITTED);
+    if (!isQuiet) this.#quietSinceMs = -1;
+    else if (this.#quietSinceMs < 0) this.#quietSinceMs = nowMs;
+    return isQuiet && nowMs - this.#quietSinceMs > 1500;
+  }
+
+  /** The process has ended by `cause`: a crash of the simulation, or what a thread threw. */
+  #die(cause: unknown): void {
+    const { effects, disk, network, scheduler, random, observer, judge } = this.#world;
+    const gateway = this.#gateway;
+    let kind: CrashKind = "kill";
+    scheduler.setAgents([]);
+    if (effects.crashed) {
+      kind = this.#crashKind;
+      this.#deaths.push(`${kind} ${effects.crashPlace}`);
+    } else {
+      this.#deaths.push(`exit ${describeError(cause)}`);
+      if (!isExpectedExit(cause)) judge.violate(`a thread threw: ${describeError(cause)}`);
+      effects.note(`EXIT ${describeError(cause)}`);
+      this.#writeLastExit(gateway, describeError(cause));
+    }
+    effects.disarm();
+    this.#senders.setGateway(null);
+    if (gateway !== null) {
+      this.#countRows(gateway);
+      this.#remains = gateway.store.remainsAfter(kind, random);
+    }
+    this.#gateway = null;
+    network.killProcess(kind === "power");
+    if (kind === "power") disk.losePower();
+    observer.rescan();
+    effects.revive();
+    const downMs = random.pick([150, 300, 1000, 3000]);
+    scheduler.run(() => false, this.#world.nowMs() + downMs * (0.5 + random.next()));
+  }
+
+  #writeLastExit(gateway: SimulatedGateway | null, reason: string): void {
+    try {
+      gateway?.writeLastExit(reason);
+    } catch (error) {
+      // The disk that ended the process may refuse its last note as well.
+      if (!(error instanceof SimulatedCrash) && !isExpectedExit(error)) throw error;
+    }
+  }
+
+  #countRows(gateway: SimulatedGateway): void {
+    for (const [row, hits] of Object.entries(gateway.rowHits())) {
+      this.#rows.set(row, (this.#rows.get(row) ?? 0) + hits);
+    }
+  }
+
+  #judge(): void {
+    const { judge, model, smscs, ambiguousRule } = this.#world;
+    const gateway = this.#gateway;
+    if (gateway === null) {
+      judge.violate(`no process lived through ${STARTS_MAX} starts`);
+      return;
+    }
+    this.#countRows(gateway);
+    const documents = new Map<string, FinalDocument | null>();
+    for (const message of model.messages.values()) {
+      documents.set(message.key, gateway.documentOf(message));
+    }
+    const verdict = judgeEnd({
+      promised: this.#senders.promised,
+      planned: this.#senders.planned,
+      smscs,
+      model,
+      ambiguousRule,
+      documentOf: (message: MessageModel) => documents.get(message.key) ?? null,
+      receiptDeadlineMs: ({ expiresAtMs }) =>
+        expiresAtMs - WORLD_START_WALL_MS - CLOCK_SKEW_MS_MAX - 1000,
+    });
+    for (const violation of verdict.violations) judge.violate(violation);
+    for (const problem of gateway.verifyBooks()) judge.violate(`books: ${problem}`);
+    this.#verdict = verdict;
+  }
+
+  #verdict: ReturnType<typeof judgeEnd> | null = null;
+
+  #result(): RunResult {
+    const { judge, model, effects, scheduler } = this.#world;
+    let refusals = 0;
+    for (const count of this.#senders.refusals.values()) refusals += count;
+    return {
+      seed: this.#seed,
+      violations: judge.violations,
+      messages: model.messages.size,
+      promised: this.#senders.promised.length,
+      refusals,
+      segments: judge.submits,
+      deaths: this.#deaths,
+      faults: this.#faults.count,
+      flaggedDuplicates: this.#verdict?.flaggedDuplicates ?? 0,
+      statuses: Object.fromEntries(this.#verdict?.statuses ?? []),
+      rows: Object.fromEntries(this.#rows),
+      rateShareMax: judge.rateShareMax,
+      simulatedMs: this.#world.nowMs(),
+      turns: scheduler.turns,
+      trace: effects.trace(),
+    };
+  }
+}
+
+function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return `${error.name}: ${error.message}\n${error.stack ?? ""}`.slice(0, 1500);
+}
+
+function isExpectedExit(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (EXPECTED_CODES.includes(systemCode(error))) return true;
+  return error.cause !== undefined && isExpectedExit(error.cause);
+}

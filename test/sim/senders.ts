@@ -1,0 +1,111 @@
+/**
+ * Posts the planned messages to whatever process runs, as clients of the HTTP API would, and keeps
+ * the log of 202s.
+ *
+ *   send ──down──► again later        arrive ──429, 503──► again later, a few times
+ *     └──────up──► arrive at ingress ─────┴──staged──► 202, or never an answer if the process dies
+ */
+import { Admit, ScopeBit } from "../../src/ingress/admission.ts";
+import { formatMessageId } from "../../src/records/message-key.ts";
+import { APP_IDS } from "./configuration.ts";
+import type { SimulatedGateway } from "./gateway.ts";
+import { keyText } from "./log-model.ts";
+import { WORLD } from "./scheduler.ts";
+import type { PlannedMessage, Promised } from "./traffic.ts";
+import type { World } from "./world.ts";
+
+const TRIES_MAX = 8;
+const DOWN_RETRY_MS = 250;
+/** Index of the ingress thread. */
+const INGRESS = 0;
+
+export class Senders {
+  readonly promised: Promised[] = [];
+  readonly planned = new Map<string, PlannedMessage>();
+  /** Refusals by code of Admit. */
+  readonly refusals = new Map<number, number>();
+  /** Messages given up after too many refusals, and messages whose answer a death swallowed. */
+  gaveUp = 0;
+  unanswered = 0;
+  readonly #world: World;
+  readonly #repliesEarly: boolean;
+  readonly #inFlight = new Set<PlannedMessage>();
+  #open = 0;
+  #gateway: SimulatedGateway | null = null;
+
+  constructor(world: World, messages: readonly PlannedMessage[], repliesEarly: boolean) {
+    this.#world = world;
+    this.#repliesEarly = repliesEarly;
+    this.#open = messages.length;
+    for (const message of messages) {
+      this.planned.set(message.to, message);
+      world.scheduler.at(message.atMs, WORLD, () => this.#send(message));
+    }
+  }
+
+  /** Whether every message has its answer, or will get none. */
+  get isDone(): boolean {
+    return this.#open === 0;
+  }
+
+  /** The process that listens now, or null; calls to an earlier one get no answer any more. */
+  setGateway(gateway: SimulatedGateway | null): void {
+    this.#gateway = gateway;
+    this.unanswered += this.#inFlight.size;
+    this.#open -= this.#inFlight.size;
+    this.#inFlight.clear();
+  }
+
+  #send(message: PlannedMessage): void {
+    const gateway = this.#gateway;
+    const { scheduler, random } = this.#world;
+    if (gateway === null || !gateway.isReady) {
+      const ms = DOWN_RETRY_MS * (0.5 + random.next());
+      scheduler.after(ms, WORLD, () => this.#send(message));
+      return;
+    }
+    this.#inFlight.add(message);
+    scheduler.after(0, INGRESS, () => this.#arrive(message, gateway));
+  }
+
+  #arrive(message: PlannedMessage, gateway: SimulatedGateway): void {
+    const ingress = gateway.ingress as NonNullable<SimulatedGateway["ingress"]>;
+    const appIndex = APP_IDS.indexOf(message.appId as (typeof APP_IDS)[number]);
+    const code = ingress.accept(appIndex, message.body, ScopeBit.SEND, {
+      accepted: ({ sequence }) => this.#reply(message, gateway, sequence),
+    });
+    if (code === Admit.STAGED) {
+      if (this.#repliesEarly) this.#reply(message, gateway, ingress.outcome.sequence);
+      return;
+    }
+    this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
+    this.#inFlight.delete(message);
+    if (code !== Admit.RATE_LIMITED && code !== Admit.OVERLOADED) {
+      this.#open--;
+      const { problems, detail } = ingress.outcome;
+      this.#world.judge.violate(
+        `${message.to} was refused with ${code}: ${JSON.stringify(problems)} ${detail}`,
+      );
+      return;
+    }
+    if (++message.tries >= TRIES_MAX) {
+      this.#open--;
+      this.gaveUp++;
+      return;
+    }
+    const ms = ingress.outcome.retryAfterS * 1000 * (0.7 + 0.6 * this.#world.random.next());
+    this.#world.scheduler.after(ms, WORLD, () => this.#send(message));
+  }
+
+  #reply(message: PlannedMessage, gateway: SimulatedGateway, sequence: number): void {
+    const ingress = gateway.ingress as NonNullable<SimulatedGateway["ingress"]>;
+    const { origin } = ingress;
+    this.#world.effects.run("reply.accepted", message.to, () => {
+      if (!this.#inFlight.delete(message)) return;
+      this.#open--;
+      const id = formatMessageId("sim-1", sequence, origin);
+      this.promised.push({ message, id, atMs: this.#world.nowMs() });
+      this.#world.judge.onAccepted(keyText(sequence, origin), message.to);
+    });
+  }
+}
