@@ -1,7 +1,7 @@
 /**
  * Many distinct single POSTs by a client that counts: each arrives at the operator once and reaches `delivered`.
  *
- *   SMSGW_E2E_MESSAGES=200000 test/run e2e     the large run; 20,000 by default
+ *   E2E_MESSAGES=200000 test/run e2e     the large run; 20,000 by default
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { startLoad } from "../support/http-load.ts";
 import { gatewayYaml, residentBytes, startGateway, Workspace } from "../support/processes.ts";
 import { acceptedByDestination, destinationOf } from "../support/witnesses.ts";
 
-const MESSAGES = Number(process.env.SMSGW_E2E_MESSAGES ?? "20000");
+const MESSAGES = Number(process.env.E2E_MESSAGES ?? "20000");
 const RESIDENT_BYTES_MAX = 450 * 2 ** 20;
 const workspace = new Workspace();
 after(() => workspace.dispose());

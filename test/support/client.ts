@@ -74,12 +74,17 @@ export interface Books {
   readonly final: Readonly<Record<string, number>>;
 }
 
+/** The ledger's books as the admin port shows them. */
+export async function booksOf(adminPort: number): Promise<Books> {
+  const response = await fetch(`http://127.0.0.1:${adminPort}/status`);
+  return ((await response.json()) as { books: Books }).books;
+}
+
 /** Waits until the ledger has no open message; returns its books. */
 export async function untilAllFinal(adminPort: number, deadlineMs = 60_000): Promise<Books> {
   let books: Books | null = null;
   for (let waited = 0; waited < deadlineMs; waited += LOOK_INTERVAL_MS) {
-    const response = await fetch(`http://127.0.0.1:${adminPort}/status`);
-    books = ((await response.json()) as { books: Books }).books;
+    books = await booksOf(adminPort);
     if (books.accepted > 0 && books.open === 0) return books;
     await sleep(LOOK_INTERVAL_MS);
   }
