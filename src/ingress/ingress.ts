@@ -15,6 +15,7 @@ import type { RecordLoader } from "../journal/log-reading.ts";
 import { Counter, Histogram, type MetricBlock } from "../metrics/block.ts";
 import { Accept, ACCEPT_TYPE } from "../records/accept.ts";
 import { Concluded, CONCLUDED_BYTES, CONCLUDED_TYPE, Verdict } from "../records/concluded.ts";
+import type { MessageKey } from "../records/message-key.ts";
 import { RING_FULL } from "../ring/layout.ts";
 import { Admission, type AdmissionOptions, type AdmissionOutcome, Admit } from "./admission.ts";
 import type { MessageLookup } from "./message-lookup.ts";
@@ -110,6 +111,11 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     slot.admittedAtMs = this.#options.clock.monotonicMs();
     if (this.#unpublished++ === 0) this.#options.wake();
     return code;
+  }
+
+  /** Whether `key` is one that this producer would give, and has not given yet: nobody has it. */
+  isAhead(key: MessageKey): boolean {
+    return key.origin === this.origin && key.sequence > this.#admission.lastSequence;
   }
 
   /** Hands on what was staged, answers what was committed, and moves waiting messages. */

@@ -268,6 +268,10 @@ export class HttpServer implements ExchangeOwner {
       writeProblem(response, { code: "wrong-node", detail, node });
       return;
     }
+    if (this.#options.ingress.isAhead(parsed.key)) {
+      writeProblem(response, UNKNOWN_MESSAGE);
+      return;
+    }
     this.#options.ingress.lookup.find(parsed.key, grant.appId, (answer) => {
       if (isOpen()) writeAnswer(response, answer);
     });

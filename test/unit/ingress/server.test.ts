@@ -310,7 +310,9 @@ test("GET: unknown, another node's, and a ledger that is late", async () => {
   assertProblem(other, 421, "wrong-node");
   assert.equal(other.json["node"], "gw-2");
   const future = formatMessageId("gw-1", Number.MAX_SAFE_INTEGER, origin);
-  const asked = http.get(`/v1/messages/${future}`);
+  assertProblem(await http.get(`/v1/messages/${future}`), 404, "not-found");
+  const accepted = await http.post({ to: TO, text: "x" });
+  const asked = http.get(accepted.headers["location"] as string);
   await new Promise((resolve) => setTimeout(resolve, 10));
   http.rig.clock.nowMs += 1000;
   const late = await asked;
