@@ -13,6 +13,7 @@ export * from "./pdu/message-id-resp.ts";
 export * from "./pdu/pdu.ts";
 export * from "./pdu/pdu-shapes.ts";
 export * from "./pdu/receipt.ts";
+export * from "./pdu/sar-tlvs.ts";
 export * from "./pdu/sentinels.ts";
 export * from "./pdu/sm-decode.ts";
 export * from "./pdu/sm-encode.ts";

@@ -1,13 +1,14 @@
 /**
  * Runs the codec's micro benches and prints their tables.
  *
- *   node --expose-gc dist/bench/micro/codec/run.js [--json]
+ *   node --expose-gc dist/bench/micro/codec/run.js
  */
 import { rmSync } from "node:fs";
 import { runDecodeBench } from "./decode.ts";
 import { runEncodeBench } from "./encode.ts";
 import { buildNative, createScratch } from "./native.ts";
 import { formatComparisons } from "./report.ts";
+import { formatTextRows, runTextBench } from "./text.ts";
 
 const scratch = createScratch();
 try {
@@ -16,6 +17,8 @@ try {
   const rows = await runDecodeBench(scratch, minimal, libsmpp34);
   rows.push(await runEncodeBench(scratch, minimal, libsmpp34));
   console.log(formatComparisons(rows));
+  console.log();
+  console.log(formatTextRows(await runTextBench(minimal)));
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }

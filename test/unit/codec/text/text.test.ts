@@ -84,6 +84,32 @@ describe("GSM 7-bit", () => {
     }
   });
 
+  it("takes the fast way and the slow way to the same octets", () => {
+    const slow = (text: string): string =>
+      Array.from(text, (character) => toHex(encoded(ENCODING.gsm7, character))).join("");
+    const out = new Uint8Array(9000);
+    for (let code = 0; code < 0x100; code++) {
+      const character = String.fromCharCode(code);
+      for (const at of [0, 1, 2, 3, 29, 30, 31, 32]) {
+        const filler = "The quick brown fox, 0123456789?!";
+        const text = filler.slice(0, at) + character + filler.slice(at);
+        const isThere = encodeGsm7(character, out, 0) > 0;
+        const length = encodeGsm7(text, out, 5);
+        assert.equal(length > 0, isThere, `${code} at ${at}`);
+        assert.equal(gsm7Length(text), length);
+        if (isThere) assert.equal(toHex(out, 5, 5 + length), slow(text), `${code} at ${at}`);
+      }
+    }
+    for (const size of [23, 24, 25, 26, 27, 4095, 4096, 4097]) {
+      const text = "x".repeat(size - 1);
+      assert.equal(encodeGsm7(`${text}y`, out, 0), size);
+      assert.equal(toHex(out, size - 2, size), "7879");
+      assert.equal(encodeGsm7(`${text}@`, out, 0), size);
+      assert.equal(toHex(out, size - 2, size), "7800");
+      assert.equal(encodeGsm7(`${text}y`, out.subarray(0, size - 1), 0), NO_ROOM);
+    }
+  });
+
   it("decodes unknown escapes as TS 23.038 says", () => {
     assert.equal(decodeGsm7(hex("1b411b1b421b"), 0, 6), "A B ");
     assert.equal(decodeGsm7(hex("c8e5"), 0, 2), "He");
