@@ -20,6 +20,7 @@ import { Ledger } from "../ledger/ledger.ts";
 import { openLmdbStore } from "../ledger/lmdb-store.ts";
 import { readCursor } from "../ledger/meta.ts";
 import { MetricBlock } from "../metrics/block.ts";
+import { CreditTable } from "../tables/credit-table.ts";
 import { LogTable, LogWord } from "../tables/log-table.ts";
 import { journalThreadIndex, ledgerIndex } from "../tables/plan.ts";
 import { doorbells, ownBell } from "./bell-ports.ts";
@@ -49,6 +50,7 @@ const ring = doorbells(data.ports, bells, plan);
 const log = threadLog("ledger", config.log.level);
 const directory = openNodeLogDirectory(config.node.dataDir);
 const logTable = new LogTable(memory.log);
+const credits = new CreditTable(memory.credits, plan);
 
 const { store, cursor, recovered, epoch } = recover();
 const ledger = makeLedger();
@@ -124,6 +126,7 @@ function makeLedger(): Ledger {
     inHand: new Float64Array(memory.inHand),
     inHandIndex: self,
     quarantined: quarantined(),
+    queueReasonOf: (poolIndex) => (isReachable(poolIndex) ? null : "link_down"),
     policy: {
       retentionMs: config.ledger.retentionH * 3_600_000,
       bytesMax: config.ledger.bytesMax,
@@ -133,6 +136,14 @@ function makeLedger(): Ledger {
       ambiguousByLink: new Map(config.links.map((link) => [link.id, link.ambiguous])),
     },
   });
+}
+
+/** Whether some worker has an available session of the pool. */
+function isReachable(poolIndex: number): boolean {
+  for (let worker = 0; worker < plan.workerCount; worker++) {
+    if (credits.weight(worker, poolIndex) > 0) return true;
+  }
+  return false;
 }
 
 function quarantined(): ReadonlySet<number> {

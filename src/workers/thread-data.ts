@@ -33,6 +33,8 @@ export interface LedgerThreadData extends ThreadData {
   readonly queries: MessagePort;
 }
 
+export type AnyThreadData = JournalThreadData | LedgerThreadData | WorkerThreadData;
+
 /** From a thread to the main thread. */
 export type ThreadNote =
   | {

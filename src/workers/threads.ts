@@ -3,7 +3,7 @@
  */
 import { type MessagePort, Worker } from "node:worker_threads";
 import { portsOf } from "./bell-ports.ts";
-import type { LedgerAnswer, LedgerQuestion, ThreadData, ThreadNote } from "./thread-data.ts";
+import type { AnyThreadData, LedgerAnswer, LedgerQuestion, ThreadNote } from "./thread-data.ts";
 
 /** A thread refused to start, with the exit code that its reason calls for. */
 export class StartRefusedError extends Error {
@@ -17,9 +17,9 @@ export class StartRefusedError extends Error {
 }
 
 /** Starts the thread whose entry is `<entry>.js` in this folder. */
-export function startThread<T extends ThreadData>(
+export function startThread(
   entry: string,
-  data: T,
+  data: AnyThreadData,
   transfer: readonly MessagePort[] = [],
 ): Worker {
   return new Worker(new URL(`./${entry}.js`, import.meta.url), {
