@@ -23,8 +23,9 @@ import type { Conclusions } from "./conclusions.ts";
 import { type MessageState, readKeyOrigin, readKeySequence } from "./message-state.ts";
 import { type Messages, WAIT_KEY_BYTES } from "./messages.ts";
 import { isFinal, mayBeWritten, type PartRecord, PartState } from "./part-state.ts";
-import type { LedgerPolicy } from "./policy.ts";
-import { readUint48, writeUint48 } from "./row.ts";
+import { type LedgerPolicy, RecoveryRow } from "./policy.ts";
+import type { RecoveryHits } from "./recovery.ts";
+import { readUint48, type WaitingMessage, writeUint48 } from "./row.ts";
 import { type LedgerStore, LedgerTable } from "./store.ts";
 import type { Submitter, SubmitterFactory } from "./submitter.ts";
 
@@ -48,6 +49,7 @@ export interface HandOversOptions {
   readonly loader: RecordLoader;
   readonly submitterOf: SubmitterFactory;
   readonly policy: LedgerPolicy;
+  readonly hits: RecoveryHits;
   readonly clock: Clock;
   readonly log: Log;
   readonly epoch: number;
@@ -65,6 +67,13 @@ export class HandOvers implements WaitingOwner {
   readonly #options: HandOversOptions;
   readonly #handed = new Map<number, HandedOver>();
   readonly #entry: DispatchEntry = emptyDispatchEntry();
+  readonly #waiting: WaitingMessage = {
+    logOffset: 0,
+    poolId: 0,
+    appId: 0,
+    priority: 0,
+    expiresAt: 0,
+  };
   #walkFrom: Uint8Array = new Uint8Array(0);
   /** Key of the first wait to look at. */
   #dueFrom: Uint8Array = new Uint8Array(0);
@@ -196,7 +205,7 @@ export class HandOvers implements WaitingOwner {
 
   /** Walks on through the open index: whole messages of earlier runs that wait are handed over. */
   #walk(wallMs: number): number {
-    const { store, messages, walkStep, epoch } = this.#options;
+    const { store, walkStep, epoch } = this.#options;
     const keys: number[] = [];
     store.range(LedgerTable.OPEN, this.#walkFrom, (key) => {
       keys.push(readKeySequence(key, 0), readKeyOrigin(key, 0));
@@ -205,21 +214,37 @@ export class HandOvers implements WaitingOwner {
     for (let i = 0; i < keys.length; i += 2) {
       const sequence = keys[i] as number;
       const origin = keys[i + 1] as number;
-      if (epochOf(origin) !== epoch) {
-        const message = messages.find(sequence, origin);
-        if (message !== null && !this.#takeUp(message, wallMs)) {
-          this.#walkFrom = messageKey(sequence, origin, 0);
-          return i / 2;
-        }
-      }
-      this.#walkFrom = messageKey(sequence, origin, 1);
+      if (epochOf(origin) === epoch || this.#takeUp(sequence, origin, wallMs)) continue;
+      this.#walkFrom = messageKey(sequence, origin, 0);
+      return i / 2;
+    }
+    if (keys.length > 0) {
+      this.#walkFrom = messageKey(keys.at(-2) as number, keys.at(-1) as number, 1);
     }
     if (keys.length < 2 * walkStep) this.isWalking = false;
     return keys.length / 2;
   }
 
-  /** Hands a message over as a whole if that is its turn; false if there is no room now. */
-  #takeUp(message: MessageState, wallMs: number): boolean {
+  /** Hands a message over as a whole if it waits as a whole; false if there is no room now. */
+  #takeUp(sequence: number, origin: number, wallMs: number): boolean {
+    const { messages, quarantined, policy, hits } = this.#options;
+    const waiting = this.#waiting;
+    if (messages.peekWaiting(sequence, origin, waiting)) {
+      const isPlain =
+        wallMs < waiting.expiresAt &&
+        !quarantined.has(waiting.logOffset) &&
+        policy.poolIndexById.has(waiting.poolId);
+      if (isPlain) {
+        if (!this.#submit(waiting, PARTS_ALL, 1, 0, 0)) return false;
+        hits.count(RecoveryRow.ACCEPTED);
+        return true;
+      }
+    }
+    const message = messages.find(sequence, origin);
+    return message === null || this.#takeUpLoaded(message, wallMs);
+  }
+
+  #takeUpLoaded(message: MessageState, wallMs: number): boolean {
     if (message.finalAt !== 0) return true;
     if (this.#options.quarantined.has(message.logOffset)) {
       return this.#conclude(message, Verdict.QUARANTINED);
@@ -228,7 +253,7 @@ export class HandOvers implements WaitingOwner {
       if (part.state !== PartState.WAITING || part.dueAt !== 0) return true;
     }
     if (wallMs >= message.expiresAt) return this.#conclude(message, Verdict.EXPIRED);
-    return this.#submit(message, PARTS_ALL, 1, 0, 0);
+    return this.#submitOrConclude(message, PARTS_ALL, 1, 0, 0);
   }
 
   #handOverDue(wallMs: number): number {
@@ -281,33 +306,43 @@ export class HandOvers implements WaitingOwner {
     const { sequence, origin } = message;
     const handed = { sequence, origin, remaining: parts, attempt: next, isConcluding: false };
     this.#handed.set(message.logOffset, handed);
-    if (this.#submit(message, parts, next, flags, this.#linkFor(message, parts))) return true;
+    const linkId = this.#linkFor(message, parts);
+    if (this.#submitOrConclude(message, parts, next, flags, linkId)) return true;
     // Concluded for want of a pool, or no room: then the entry would stand in the way.
     if (this.#handed.get(message.logOffset) === handed) this.#handed.delete(message.logOffset);
     return false;
   }
 
   /** Submits, or concludes if the pool is gone. False if there is no room now. */
-  #submit(
+  #submitOrConclude(
     message: MessageState,
     parts: number,
     attempt: number,
     flags: number,
     linkId: number,
   ): boolean {
-    const { policy } = this.#options;
-    const poolIndex = policy.poolIndexById.get(message.poolId);
-    if (poolIndex === undefined) {
-      this.#handed.delete(message.logOffset);
-      if (!this.#conclude(message, Verdict.UNSENDABLE)) return false;
-      this.#logUnsendable(message);
-      return true;
+    if (this.#options.policy.poolIndexById.has(message.poolId)) {
+      return this.#submit(message, parts, attempt, flags, linkId);
     }
+    this.#handed.delete(message.logOffset);
+    if (!this.#conclude(message, Verdict.UNSENDABLE)) return false;
+    this.#logUnsendable(message);
+    return true;
+  }
+
+  #submit(
+    message: WaitingMessage,
+    parts: number,
+    attempt: number,
+    flags: number,
+    linkId: number,
+  ): boolean {
+    const { poolIndexById, appIndexById } = this.#options.policy;
     const entry = this.#entry;
     entry.logOffset = message.logOffset;
-    entry.poolIndex = poolIndex;
+    entry.poolIndex = poolIndexById.get(message.poolId) as number;
     entry.priority = message.priority;
-    entry.appIndex = policy.appIndexById.get(message.appId) ?? 0;
+    entry.appIndex = appIndexById.get(message.appId) ?? 0;
     entry.attempt = attempt;
     entry.parts = parts;
     entry.flags = flags;
@@ -325,7 +360,8 @@ export class HandOvers implements WaitingOwner {
     for (let i = 0; i < message.parts.length; i++) {
       const part = message.parts[i] as PartRecord;
       const isHanded = (parts & (1 << i)) !== 0;
-      const binds = isHanded ? part.state === PartState.KEPT : part.attempt > 0;
+      const isOut = part.attempt > 0 && part.state !== PartState.RETRYING;
+      const binds = isHanded ? part.state === PartState.KEPT : isOut;
       if (binds && ambiguousByLink.has(part.linkId)) linkId = part.linkId;
     }
     return linkId;

@@ -160,7 +160,14 @@ export class Ledger {
     const conclusions = new Conclusions(appender, clock, metrics);
     this.#conclusions = conclusions;
     const { walkStep, dueStep } = limits;
-    const handOvers = new HandOvers({ ...options, messages, conclusions, walkStep, dueStep });
+    const handOvers = new HandOvers({
+      ...options,
+      messages,
+      conclusions,
+      hits,
+      walkStep,
+      dueStep,
+    });
     this.#handOvers = handOvers;
     this.#applier = new RecordApplier({
       ...options,

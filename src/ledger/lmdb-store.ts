@@ -1,7 +1,7 @@
 /**
  * The ledger's store on LMDB: one environment under `data_dir/ledger`, one named database a table.
  *
- *   put, remove ─► arena ─► commit(): one batch to LMDB's write thread ─► visible ─► fdatasync ─► flushed
+ *   put, remove ─► arena ─► commit(): a batch for LMDB's write thread ─► visible ─► synced: flushed
  *
  * A batch is one LMDB transaction, so a crash leaves all of it or nothing. With overlapping sync,
  * pages of the last synced state are not reused before the next one is synced: kill -9 keeps what

@@ -21,7 +21,14 @@ import type { LedgerMeta } from "./meta.ts";
 import type { PartRecord } from "./part-state.ts";
 import { type LedgerPolicy, settleByTime } from "./policy.ts";
 import { isUnresolved, type RecoveryHits, resolveStarted } from "./recovery.ts";
-import { decodeRow, encodeRow, ROW_BYTES_MAX, writeUint48 } from "./row.ts";
+import {
+  decodeRow,
+  encodeRow,
+  readWaiting,
+  ROW_BYTES_MAX,
+  type WaitingMessage,
+  writeUint48,
+} from "./row.ts";
 import { type LedgerStore, LedgerTable } from "./store.ts";
 
 /** Key of a wait: due u48, message key, part. */
@@ -64,6 +71,16 @@ export class Messages {
     if (message === null) return null;
     if (isUnresolved(message, this.#options.meta.startedEpoch)) this.#resolve(message);
     return message;
+  }
+
+  /**
+   * Reads a message that is not in memory and that no worker has begun, without bringing it into
+   * memory. False if it is another one.
+   */
+  peekWaiting(sequence: number, origin: number, into: WaitingMessage): boolean {
+    if (this.cache.find(sequence, origin) !== null) return false;
+    const row = this.#options.store.get(LedgerTable.ROWS, this.#keyOf(sequence, origin));
+    return row !== undefined && readWaiting(row, into);
   }
 
   /** Applies, in order, the STARTED records that it has not seen. */

@@ -1,7 +1,7 @@
 /**
  * What is known of one part of a message, and how each record changes it.
  *
- *   rank in attempt n:  WAITING 0 < SENDING 1 < AMBIGUOUS, HELD 2 < KEPT, RETRYING 3 < SENT, final 4
+ *   rank:  WAITING 0 < SENDING 1 < AMBIGUOUS, HELD 2 < KEPT, RETRYING 3 < SENT, final 4
  *
  * Facts are merged by (attempt, rank): what is older or lower than what is known changes nothing,
  * so records may come twice or in another order and fold to the same state. SENT (the SMSC has it)

@@ -18,8 +18,8 @@
  */
 import { Buffer } from "node:buffer";
 import { Accept } from "../records/accept.ts";
-import { type MessageEvent, MessageState } from "./message-state.ts";
-import { PartRecord } from "./part-state.ts";
+import { type MessageEvent, MessageState, NO_VERDICT } from "./message-state.ts";
+import { PartRecord, PartState } from "./part-state.ts";
 
 const ROW_VERSION = 1;
 const VERSION = 0;
@@ -129,6 +129,37 @@ export function rowLogOffset(row: Uint8Array): number {
   return readUint48(row, LOG_OFFSET);
 }
 
+/** What handing a message over as a whole needs of it. */
+export interface WaitingMessage {
+  logOffset: number;
+  poolId: number;
+  appId: number;
+  priority: number;
+  expiresAt: number;
+}
+
+/**
+ * Reads a message that no worker has begun straight from its row, without making a MessageState.
+ * False, and `into` is of no use, if the row is of any other message.
+ */
+export function readWaiting(row: Uint8Array, into: WaitingMessage): boolean {
+  if (row[VERSION] !== ROW_VERSION || row[VERDICT] !== NO_VERDICT) return false;
+  const headLength = ((row[HEAD_LENGTH] as number) << 8) | (row[HEAD_LENGTH + 1] as number);
+  const partCount = row[PART_COUNT] as number;
+  for (let i = 0; i < partCount; i++) {
+    // Parts that were never begun have neither ids nor errors: each is PART_FIXED long.
+    const part = HEAD + headLength + PART_FIXED * i;
+    if (row[part] !== PartState.WAITING || row[part + 1] !== 0) return false;
+  }
+  const field = HEAD - HEAD_BASE;
+  into.logOffset = readUint48(row, LOG_OFFSET);
+  into.poolId = readUint32Le(row, field + Accept.POOL_ID);
+  into.appId = readUint32Le(row, field + Accept.APP_ID);
+  into.priority = row[field + Accept.PRIORITY] as number;
+  into.expiresAt = readDoubleLe(row, field + Accept.EXPIRES_AT);
+  return true;
+}
+
 /** The message of a row; `row` is not kept. Throws on a version that this program does not know. */
 export function decodeRow(row: Uint8Array): MessageState {
   const bytes = Buffer.from(row.buffer, row.byteOffset, row.byteLength);
@@ -216,6 +247,16 @@ function decodeEvent(bytes: Buffer, at: number): MessageEvent {
     linkId: bytes.readUInt32BE(at + 9),
     commandStatus: bytes.readUInt32BE(at + 13),
   };
+}
+
+function readUint32Le(bytes: Uint8Array, offset: number): number {
+  return (
+    (((bytes[offset + 3] as number) << 24) |
+      ((bytes[offset + 2] as number) << 16) |
+      ((bytes[offset + 1] as number) << 8) |
+      (bytes[offset] as number)) >>>
+    0
+  );
 }
 
 const DOUBLE = new DataView(new ArrayBuffer(8));

@@ -34,6 +34,9 @@ interface LogEntry {
   readonly type: number;
 }
 
+/** Offset of each record in its memory. */
+const AT = 16;
+
 /** A log of records in memory; each append is one block. */
 export class MemoryLog implements RecordLoader {
   readonly entries: LogEntry[] = [];
@@ -45,8 +48,10 @@ export class MemoryLog implements RecordLoader {
   append(records: readonly Uint8Array[]): number[] {
     const offsets: number[] = [];
     for (const record of records) {
-      const memory = recordMemory(Uint8Array.from(record));
-      const type = memory.view.getUint8(4);
+      // Records lie somewhere in a window of a larger buffer, as they do in the real log.
+      const memory = recordMemory(new Uint8Array(new ArrayBuffer(record.length + 64), 24));
+      memory.bytes.set(record, AT);
+      const type = memory.view.getUint8(AT + 4);
       const entry = { offset: this.end, memory, length: record.length, type };
       this.entries.push(entry);
       this.#byOffset.set(entry.offset, entry);
@@ -60,7 +65,7 @@ export class MemoryLog implements RecordLoader {
     const entry = this.#byOffset.get(logOffset);
     if (entry === undefined || entry.type !== RecordType.ACCEPT) return -1;
     this.memory = entry.memory;
-    return 0;
+    return AT;
   }
 }
 
@@ -81,7 +86,7 @@ export class MemoryTailer implements LogTailer {
     let count = 0;
     while (this.#next < this.#log.entries.length && bytes < bytesMax) {
       const entry = this.#log.entries[this.#next++] as LogEntry;
-      visitor.onRecord(entry.type, entry.memory, 0, entry.length, entry.offset);
+      visitor.onRecord(entry.type, entry.memory, AT, entry.length, entry.offset);
       bytes += alignRecord(entry.length);
       this.position = entry.offset + alignRecord(entry.length);
       count++;

@@ -387,5 +387,5 @@ test("STARTED is staged once and carries the epoch", () => {
   const harness = ready({ epoch: 4 });
   const staged = harness.log.entries.filter((entry) => entry.type === RecordType.STARTED);
   assert.equal(staged.length, 1);
-  assert.equal(staged[0]?.memory.view.getUint32(16, true), 4);
+  assert.equal(staged[0]?.memory.view.getUint32(32, true), 4);
 });

@@ -101,8 +101,8 @@ function knowledge(harness: Harness): unknown {
   const seen = new Set<string>();
   for (const entry of harness.log.entries) {
     if (entry.type !== 2) continue;
-    const sequence = entry.memory.view.getFloat64(8, true);
-    const origin = entry.memory.view.getUint32(16, true);
+    const sequence = entry.memory.view.getFloat64(24, true);
+    const origin = entry.memory.view.getUint32(32, true);
     if (seen.has(`${sequence}.${origin}`)) continue;
     seen.add(`${sequence}.${origin}`);
     documents.push(harness.ledger.getMessage({ sequence, origin }, 7));
