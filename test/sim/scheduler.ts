@@ -35,6 +35,8 @@ interface AgentState {
   readonly agent: SimulatedAgent;
   running: boolean;
   stalledUntilMs: number;
+  /** Events that came while it could not take them, in order. */
+  readonly deferred: WorldEvent[];
 }
 
 export class Scheduler {
@@ -68,7 +70,12 @@ export class Scheduler {
   /** Installs the agents of a new process; events owned by agents of an earlier one are dropped. */
   setAgents(agents: readonly SimulatedAgent[]): void {
     this.#epoch++;
-    this.#agents = agents.map((agent) => ({ agent, running: false, stalledUntilMs: 0 }));
+    this.#agents = agents.map((agent) => ({
+      agent,
+      running: false,
+      stalledUntilMs: 0,
+      deferred: [],
+    }));
     this.#idleTurns = 0;
     this.#depth = 0;
   }
@@ -180,6 +187,9 @@ export class Scheduler {
   }
 
   #deliverDue(): void {
+    for (let i = 0; i < this.#agents.length; i++) {
+      this.#deliverDeferred(this.#agents[i] as AgentState);
+    }
     for (;;) {
       const event = this.#heap[0];
       if (event === undefined || event.atMs > this.#clock.monotonicMs()) return;
@@ -193,23 +203,25 @@ export class Scheduler {
       event.run();
       return;
     }
-    if (event.epoch !== this.#epoch) return;
     const state = this.#agents[event.owner];
-    if (state === undefined) return;
-    const nowMs = this.#clock.monotonicMs();
-    if (state.running || state.stalledUntilMs > nowMs) {
-      const atMs = Math.max(state.stalledUntilMs, nowMs + 0.05);
-      this.#push({ ...event, atMs });
-      return;
-    }
-    state.running = true;
-    try {
-      event.run();
-    } catch (error) {
-      this.#blame(error);
-      throw error;
-    } finally {
-      state.running = false;
+    if (event.epoch !== this.#epoch || state === undefined) return;
+    state.deferred.push(event);
+    this.#deliverDeferred(state);
+  }
+
+  #deliverDeferred(state: AgentState): void {
+    while (state.deferred.length > 0 && !state.running) {
+      if (state.stalledUntilMs > this.#clock.monotonicMs()) return;
+      const event = state.deferred.shift() as WorldEvent;
+      state.running = true;
+      try {
+        event.run();
+      } catch (error) {
+        this.#blame(error);
+        throw error;
+      } finally {
+        state.running = false;
+      }
     }
   }
 
