@@ -7,8 +7,8 @@
  *   else some sent, all others taken by the SMSC    sent          (receipts awaited)
  *   else all parts waiting or kept                  accepted      (`queued` if known why)
  *   else any part open                              submitted     (some parts handed over)
- *   all parts final                                 the worst of them: rejected, failed, undelivered,
- *                                                   expired, unknown, sent, delivered
+ *   all parts final                                 the worst of them: rejected, failed,
+ *                                                   undelivered, expired, unknown, sent, delivered
  *
  * A message is final when all its parts are; final states are never left. The ledger's thread only.
  */

@@ -289,3 +289,33 @@ test("an ambiguity of the run before counts as the first one", () => {
   harness.feed(sending(k, again), ambiguous(k, again));
   assert.equal(statusOf(harness), "held");
 });
+
+test("a late refusal of an ambiguous attempt waits its delay before it is sent again", () => {
+  const harness = new Harness();
+  harness.work();
+  const [offset] = harness.feed(accepted(), sending(k), ambiguous(k));
+  harness.pass(1000);
+  assert.equal(harness.submitted.length, 1);
+  const refused = { outcome: Outcome.RETRY, status: 8, retryAfterMs: 30_000, at: 900 };
+  harness.feed(answer(k, refused));
+  assert.equal(harness.owner?.isWanted(offset as number), false);
+  harness.pass(20_000, 1000);
+  assert.equal(harness.submitted.length, 1);
+  harness.pass(15_000, 1000);
+  assert.equal(harness.submitted.length, 2);
+  assert.equal(harness.submitted[1]?.flags, 0);
+});
+
+test("a second start before the store was flushed sees both starts", () => {
+  const first = new Harness({ limits: { flushIntervalMs: 1e12 } });
+  first.work();
+  first.feed(accepted(), sending(k));
+  const second = first.restart();
+  second.work();
+  const third = second.restart({ limits: {}, store: first.store });
+  third.work();
+  third.pass(1000);
+  assert.equal(third.submitted.length, 1);
+  assert.equal(third.submitted[0]?.attempt, 2);
+  assert.deepEqual(verifyBooks(third.store).mismatches, []);
+});
