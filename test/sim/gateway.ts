@@ -23,6 +23,7 @@ import { recoverLog } from "../../src/journal/recovery.ts";
 import { verifyBooks } from "../../src/ledger/books.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
 import { readCursor } from "../../src/ledger/meta.ts";
+import { Accept, ACCEPT_TYPE, acceptToOffset } from "../../src/records/accept.ts";
 import { assignSessions, sessionCount } from "../../src/smpp/plan.ts";
 import { SmppWorker } from "../../src/smpp/worker.ts";
 import {
@@ -48,6 +49,8 @@ export interface GatewayStart {
   readonly mutations: Mutations;
   /** What the last process left in the store, or null. */
   readonly remains: StoreRemains | null;
+  /** Destination of a message whose ACCEPT makes the ledger throw until it is quarantined. */
+  readonly poison: string | null;
   /** Log lines of the gateway. */
   readonly onLog: (thread: string, level: string, operation: string, fields: object) => void;
 }
@@ -57,6 +60,11 @@ const TICK_MS = 5;
 const STRIKES_TO_QUARANTINE = 2;
 const CHUNK_BYTES = 16 * 1024;
 const BLOCK_BYTES_MAX = 64 * 1024;
+
+/** What the ledger throws at a poisonous record. */
+export class PoisonError extends Error {
+  override readonly name = "PoisonError";
+}
 
 /** A part of the gateway as its thread's runner sees it. */
 interface Ticking {
@@ -111,7 +119,9 @@ export class SimulatedGateway {
       cursor > 0 ? cursor : recovered.firstOffset,
       CHUNK_BYTES * 8,
     );
-    this.ledger = this.#makeLedger(given.mutations.tailer(tailer));
+    const quarantined = this.#quarantined();
+    const poisoned = poisonedTailer(tailer, given.poison, quarantined);
+    this.ledger = this.#makeLedger(given.mutations.tailer(poisoned), quarantined);
     scheduler.setAgents(this.#agents());
   }
 
@@ -121,12 +131,12 @@ export class SimulatedGateway {
   }
 
   /** The note that the main thread writes when a thread throws. */
-  writeLastExit(reason: string): void {
-    const inHand = this.memory.inHand[ledgerIndex(this.plan)] ?? -1;
+  writeLastExit(reason: string, thread: number): void {
+    const inHand = this.memory.inHand[thread] ?? -1;
     writeLastExit(this.directory, {
       code: 75,
       reason,
-      thread: "ledger",
+      thread: String(thread),
       atMs: this.#world.clock.wallMs(),
       inHand: inHand < 0 ? null : inHand,
     });
@@ -199,7 +209,7 @@ export class SimulatedGateway {
     );
   }
 
-  #makeLedger(tailer: LogTailer): Ledger {
+  #makeLedger(tailer: LogTailer, quarantined: ReadonlySet<number>): Ledger {
     const { settings, clock } = this.#world;
     const { random } = this.#given;
     const { config } = settings;
@@ -219,7 +229,7 @@ export class SimulatedGateway {
       metrics: this.memory.metrics(self),
       inHand: this.memory.inHand,
       inHandIndex: self,
-      quarantined: this.#quarantined(),
+      quarantined,
       policy: {
         retentionMs: config.ledger.retentionH * 3_600_000,
         bytesMax: config.ledger.bytesMax,
@@ -382,4 +392,33 @@ export class SimulatedGateway {
       },
     };
   }
+}
+
+/** A tailer that makes its reader throw with the poisonous ACCEPT in hand, unless it is quarantined. */
+function poisonedTailer(
+  tailer: LogTailer,
+  poison: string | null,
+  quarantined: ReadonlySet<number>,
+): LogTailer {
+  if (poison === null) return tailer;
+  return {
+    get position() {
+      return tailer.position;
+    },
+    poll: (visitor, bytesMax) =>
+      tailer.poll(
+        {
+          onRecord: (type, memory, offset, lengthBytes, logOffset) => {
+            visitor.onRecord(type, memory, offset, lengthBytes, logOffset);
+            if (type !== ACCEPT_TYPE || quarantined.has(logOffset)) return;
+            const { view, bytes } = memory;
+            const start = offset + acceptToOffset(view, offset);
+            const end = start + view.getUint8(offset + Accept.TO_LENGTH);
+            const to = Buffer.from(bytes.subarray(start, end)).toString("latin1");
+            if (to === poison) throw new PoisonError(`poison: the message to ${to}`);
+          },
+        },
+        bytesMax,
+      ),
+  };
 }

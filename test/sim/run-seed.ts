@@ -10,7 +10,7 @@ import { WORLD_START_WALL_MS } from "./clock.ts";
 import { type CrashKind, type EffectKind, SimulatedCrash, type TraceEntry } from "./effects.ts";
 import { FaultPlan } from "./faults.ts";
 import { type FinalDocument, judgeEnd } from "./final-judge.ts";
-import { SimulatedGateway } from "./gateway.ts";
+import { PoisonError, SimulatedGateway } from "./gateway.ts";
 import type { MessageModel } from "./log-model.ts";
 import { type Mutations, NO_MUTATIONS } from "./mutations.ts";
 import { WORLD } from "./scheduler.ts";
@@ -91,6 +91,8 @@ class Run {
   readonly #onLog: ((line: string) => void) | null;
   readonly #deaths: string[] = [];
   readonly #rows = new Map<string, number>();
+  /** Destination of a message that the ledger cannot stand; every few seeds have one. */
+  readonly #poison: string | null;
   #gateway: SimulatedGateway | null = null;
   #remains: StoreRemains | null = null;
   #crashKind: CrashKind = "kill";
@@ -109,6 +111,7 @@ class Run {
       1100,
       TRAFFIC_MS,
     );
+    this.#poison = random.chance(0.3) ? random.pick(traffic).to : null;
     this.#senders = new Senders(this.#world, traffic, this.#mutations.repliesEarly);
     this.#faults = new FaultPlan(
       this.#world,
@@ -157,6 +160,7 @@ class Run {
         random: random.fork("gateway"),
         mutations: this.#mutations,
         remains: this.#remains,
+        poison: this.#poison,
         onLog: (thread, level, operation, fields) => {
           effects.note(`LOG ${thread} ${level} ${operation} ${JSON.stringify(fields)}`);
           this.#onLog?.(`${world.nowMs().toFixed(1)} ${thread} ${level} ${operation}`);
@@ -225,7 +229,7 @@ class Run {
       this.#deaths.push(`exit ${describeError(cause)}`);
       if (!isExpectedExit(cause)) judge.violate(`a thread threw: ${describeError(cause)}`);
       effects.note(`EXIT ${describeError(cause)}`);
-      this.#writeLastExit(gateway, describeError(cause));
+      this.#writeLastExit(gateway, describeError(cause), scheduler.thrower);
     }
     effects.disarm();
     this.#senders.setGateway(null);
@@ -242,9 +246,9 @@ class Run {
     scheduler.run(() => false, this.#world.nowMs() + downMs * (0.5 + random.next()));
   }
 
-  #writeLastExit(gateway: SimulatedGateway | null, reason: string): void {
+  #writeLastExit(gateway: SimulatedGateway | null, reason: string, thread: number): void {
     try {
-      gateway?.writeLastExit(reason);
+      gateway?.writeLastExit(reason, thread);
     } catch (error) {
       // The disk that ended the process may refuse its last note as well.
       if (!(error instanceof SimulatedCrash) && !isExpectedExit(error)) throw error;
@@ -317,6 +321,7 @@ function describeError(error: unknown): string {
 
 function isExpectedExit(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
+  if (error instanceof PoisonError) return true;
   if (EXPECTED_CODES.includes(systemCode(error))) return true;
   return error.cause !== undefined && isExpectedExit(error.cause);
 }

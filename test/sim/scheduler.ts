@@ -55,6 +55,8 @@ export class Scheduler {
   #depth = 0;
   /** What an agent threw. */
   #thrown: { readonly error: unknown } | null = null;
+  /** Index of the agent that threw last. */
+  thrower = WORLD;
   /** Turns given, for statistics. */
   turns = 0;
 
@@ -179,7 +181,7 @@ export class Scheduler {
     try {
       return state.agent.doWork();
     } catch (error) {
-      this.#blame(error);
+      this.#blame(state, error);
       throw error;
     } finally {
       state.running = false;
@@ -217,7 +219,7 @@ export class Scheduler {
       try {
         event.run();
       } catch (error) {
-        this.#blame(error);
+        this.#blame(state, error);
         throw error;
       } finally {
         state.running = false;
@@ -228,8 +230,9 @@ export class Scheduler {
   /**
    * An agent threw, perhaps in a turn within another's: the process ends here, and by this error.
    */
-  #blame(error: unknown): void {
+  #blame(state: AgentState, error: unknown): void {
     if (this.#effects.crashed) return;
+    this.thrower = this.#agents.indexOf(state);
     this.#thrown = { error };
     this.#effects.halt();
   }
