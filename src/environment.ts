@@ -1,20 +1,30 @@
 /**
- * The outside world as parameters: clock, randomness and sockets reach all logic through these shapes, so that
- * the whole gateway also runs in one thread on a simulated world (test/sim). Files: src/journal/log-directory.ts.
+ * The outside world as parameters: clock, randomness and sockets reach all logic through these
+ * shapes, so that the whole gateway also runs in one thread on a simulated world (test/sim). Files:
+ * src/journal/log-directory.ts.
  */
 
 /** Time. Every thread of a process shares both bases. */
 export interface Clock {
-  /** Milliseconds since an arbitrary start, with fraction; never goes back. For timers, buckets, latencies. */
+  /**
+   * Milliseconds since an arbitrary start, with fraction; never goes back. For timers, buckets,
+   * latencies.
+   */
   monotonicMs(): number;
-  /** Milliseconds since the Unix epoch as of process start plus monotonic time since: no jumps in one run. */
+  /**
+   * Milliseconds since the Unix epoch as of process start plus monotonic time since: no jumps in
+   * one run.
+   */
   wallMs(): number;
 }
 
 /** Uniform in [0, 1). */
 export type Random = () => number;
 
-/** What a socket tells its owner. All calls come from the owner's own thread, never from inside `write`. */
+/**
+ * What a socket tells its owner. All calls come from the owner's own thread, never from inside
+ * `write`.
+ */
 export interface SocketEvents {
   onConnect(): void;
   /** Bytes [start, end) are valid during the call only. */
@@ -41,7 +51,10 @@ export interface Socket {
 /** Opens a TCP connection; the result is reported through `events`. */
 export type Dial = (host: string, port: number, events: SocketEvents) => Socket;
 
-/** One structured log line: `operation` names what was being done, `fields` carry numbers and presumed cause. */
+/**
+ * One structured log line: `operation` names what was being done, `fields` carry numbers and
+ * presumed cause.
+ */
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export interface Log {
   write(level: LogLevel, operation: string, fields?: Readonly<Record<string, unknown>>): void;

@@ -1,8 +1,9 @@
 /**
- * Builds a gateway from its configuration: shared memory, threads, listeners; drains it, and ends the process when a
- * thread breaks. The only file that knows everything.
+ * Builds a gateway from its configuration: shared memory, threads, listeners; drains it, and ends
+ * the process when a thread breaks. The only file that knows everything.
  *
- *   lock data_dir → ledger thread recovers → journal thread → ledger ready → SMPP workers → HTTP and admin listen
+ *   lock data_dir → ledger thread recovers → journal thread → ledger ready → SMPP workers
+ *   → HTTP and admin listen
  *
  * Main thread only, one gateway a process: uWebSockets.js can only be ended there.
  */
@@ -79,13 +80,17 @@ export interface Gateway {
   readonly adminPort: number;
   /** Resolves with the exit code when the gateway has drained. */
   readonly ended: Promise<number>;
-  /** Answers what is pending, finishes windows, puts everything on disk; then `ended` resolves with 0. */
+  /**
+   * Answers what is pending, finishes windows, puts everything on disk; then `ended` resolves with
+   * 0.
+   */
   drain(): Promise<number>;
 }
 
 /**
- * Starts a gateway and resolves when it listens. Rejects with StartRefusedError (exit 73: data_dir in use or damaged).
- * A broken invariant later ends the process with exit 75 and the reason in `data_dir/last-exit.json`.
+ * Starts a gateway and resolves when it listens. Rejects with StartRefusedError (exit 73: data_dir
+ * in use or damaged). A broken invariant later ends the process with exit 75 and the reason in
+ * `data_dir/last-exit.json`.
  */
 export async function startGateway(
   config: GatewayConfig,
@@ -98,7 +103,10 @@ export async function startGateway(
   return assembly.listen(options.anyPortIfTaken === true);
 }
 
-/** Runs a gateway until a signal has drained it; returns the exit code. A second signal stops at once. */
+/**
+ * Runs a gateway until a signal has drained it; returns the exit code. A second signal stops at
+ * once.
+ */
 export async function runGateway(config: GatewayConfig): Promise<number> {
   const log = threadLog("main", config.log.level);
   for (const warning of configWarnings(config)) log.write("warn", warning);
@@ -289,7 +297,10 @@ class Assembly {
     });
   }
 
-  /** In the order in which messages flow, so that each thread finds everything it still has to finish. */
+  /**
+   * In the order in which messages flow, so that each thread finds everything it still has to
+   * finish.
+   */
   async #drain(ingress: Ingress, server: HttpServer): Promise<void> {
     const deadline = this.#clock.monotonicMs() + DRAIN_MS_MAX;
     const isLate = (): boolean => this.#clock.monotonicMs() > deadline;
@@ -357,7 +368,10 @@ function listenHttp(
   }
 }
 
-/** The gateway as its owner sees it; the first SIGTERM or SIGINT drains it, the second ends the process at once. */
+/**
+ * The gateway as its owner sees it; the first SIGTERM or SIGINT drains it, the second ends the
+ * process at once.
+ */
 function gatewayOf(httpPort: number, adminPort: number, drain: () => Promise<void>): Gateway {
   let draining: Promise<number> | null = null;
   let resolveEnded: (code: number) => void = () => undefined;

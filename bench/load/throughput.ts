@@ -1,12 +1,12 @@
 /**
- * Whole-program throughput over loopback: wrk → HTTP → journal → SMPP → simulated operator, beside a bare
- * uWebSockets.js server under the same script in the same run.
+ * Whole-program throughput over loopback: wrk → HTTP → journal → SMPP → simulated operator, beside
+ * a bare uWebSockets.js server under the same script in the same run.
  *
- *   npm run bench:load -- [--seconds 30] [--connections 256] [--durability disk|process] [--receipts none|final]
- *                         [--runs 1] [--json FILE]
+ *   npm run bench:load -- [--seconds 30] [--connections 256] [--durability disk|process]
+ *                         [--receipts none|final] [--runs 1] [--json FILE]
  *
- * The gateway's run ends when its last message is final; that time and CPU count. All processes share all CPUs,
- * and the CPU sets are printed.
+ * The gateway's run ends when its last message is final; that time and CPU count. All processes
+ * share all CPUs, and the CPU sets are printed.
  */
 import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -67,8 +67,8 @@ await main();
 async function main(): Promise<void> {
   console.log(machine());
   console.log(
-    `wrk -t1 -c${connections} -d${seconds}s, 10,000 distinct bodies; durability ${flags.durability}, ` +
-      `receipts ${flags.receipts}`,
+    `wrk -t1 -c${connections} -d${seconds}s, 10,000 distinct bodies; ` +
+      `durability ${flags.durability}, receipts ${flags.receipts}`,
   );
   const runs: { gateway: GatewayFigures; bare: BareFigures }[] = [];
   for (let run = 0; run < Number(flags.runs); run++) {
@@ -85,22 +85,26 @@ async function main(): Promise<void> {
 
 function print(gateway: GatewayFigures, bare: BareFigures): void {
   const { wrk } = gateway;
-  const ratio = (gateway.messagesPerS / bare.requestsPerS).toFixed(2);
-  const cpuRatio = (gateway.cpuUsPerMessage / bare.cpuUsPerRequest).toFixed(2);
   console.log(
     [
       `gateway  ${gateway.messagesPerS.toFixed(0)} messages/s HTTP → submit_sm_resp over ` +
-        `${gateway.toLastAnswerS.toFixed(1)} s (${gateway.messages} messages, CPUs ${gateway.cpuSet})`,
-      `         last one final after ${gateway.toLastFinalS.toFixed(1)} s; accept p50 ` +
-        `${(wrk.p50_us / 1000).toFixed(2)} ms, p99 ${(wrk.p99_us / 1000).toFixed(2)} ms; ` +
-        `${gateway.cpuUsPerMessage.toFixed(1)} µs CPU a message; ${gateway.residentMib.toFixed(0)} MiB`,
+        `${gateway.toLastAnswerS.toFixed(1)} s (${gateway.messages} messages)`,
+      `         accept p50 ${ms(wrk.p50_us)}, p99 ${ms(wrk.p99_us)}; last one final after ` +
+        `${gateway.toLastFinalS.toFixed(1)} s`,
+      `         ${gateway.cpuUsPerMessage.toFixed(1)} µs CPU a message, ` +
+        `${gateway.residentMib.toFixed(0)} MiB, CPUs ${gateway.cpuSet}`,
       `         not 202: ${wrk.status_errors}, socket errors: ${wrk.socket_errors}`,
-      `bare     ${bare.requestsPerS.toFixed(0)} requests/s, p50 ${(bare.wrk.p50_us / 1000).toFixed(2)} ms, ` +
-        `p99 ${(bare.wrk.p99_us / 1000).toFixed(2)} ms; ${bare.cpuUsPerRequest.toFixed(1)} µs CPU a request ` +
-        `(CPUs ${bare.cpuSet})`,
-      `ratio    throughput ${ratio}, CPU ${cpuRatio}`,
+      `bare     ${bare.requestsPerS.toFixed(0)} requests/s, p50 ${ms(bare.wrk.p50_us)}, p99 ` +
+        ms(bare.wrk.p99_us),
+      `         ${bare.cpuUsPerRequest.toFixed(1)} µs CPU a request, CPUs ${bare.cpuSet}`,
+      `ratio    throughput ${(gateway.messagesPerS / bare.requestsPerS).toFixed(2)}, CPU ` +
+        (gateway.cpuUsPerMessage / bare.cpuUsPerRequest).toFixed(2),
     ].join("\n"),
   );
+}
+
+function ms(us: number): string {
+  return `${(us / 1000).toFixed(2)} ms`;
 }
 
 async function measureBare(): Promise<BareFigures> {

@@ -1,8 +1,9 @@
 /**
- * `smsgw demo`: gateway and simulated operator on loopback, everything embedded, nothing to configure.
+ * `smsgw demo`: gateway and simulated operator on loopback, everything embedded, nothing to
+ * configure.
  *
- * Prints a token and a ready curl line, sends one message and shows its way to `delivered`, then stays up. Its data
- * lives in a temporary folder that goes when it ends.
+ * Prints a token and a ready curl line, sends one message and shows its way to `delivered`, then
+ * stays up. Its data lives in a temporary folder that goes when it ends.
  */
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";

@@ -1,8 +1,9 @@
 /**
  * `smsgw start`: runs the gateway in the foreground.
  *
- * SIGTERM or SIGINT drains: no new requests, windows finished, everything on disk, exit 0; a second one stops at once,
- * which loses nothing either. With --respawn a parent process starts it again after a crash, with backoff.
+ * SIGTERM or SIGINT drains: no new requests, windows finished, everything on disk, exit 0; a second
+ * one stops at once, which loses nothing either. With --respawn a parent process starts it again
+ * after a crash, with backoff.
  */
 import { fork } from "node:child_process";
 import { resolve } from "node:path";
@@ -38,11 +39,15 @@ export async function run(args: string[], io: CliIo): Promise<number> {
   const path = resolve(io.cwd, values.config);
   const config = loadConfig(path, io.env, io.readFile);
   if (values.respawn) return await respawn(path, io);
-  // Threads and kept-alive connections would hold the event loop open; everything is on disk by now.
+  // Threads and kept-alive connections would hold the event loop open; everything is on disk by
+  // now.
   process.exit(await runGateway(config));
 }
 
-/** Keeps a gateway running in a child process; returns its code when it ends in order or cannot start. */
+/**
+ * Keeps a gateway running in a child process; returns its code when it ends in order or cannot
+ * start.
+ */
 async function respawn(path: string, io: CliIo): Promise<number> {
   const entry = fileURLToPath(new URL("./smsgw.js", import.meta.url));
   let backoffMs = BACKOFF_MS_MIN;

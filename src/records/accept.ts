@@ -5,14 +5,15 @@
  *   24 accepted_at f64   32 expires_at f64 (both wall ms)
  *   40 pool_id u32       44 priority u8  45 class u8  46 dlr u8  47 encoding u8
  *   48 part_count u8  49 source ton << 4 | npi u8  50 concat reference u16
- *   52 data_coding u8  53 esm_class u8  54 protocol_id u8  55 udh length u8 (of a binary message's own UDH)
+ *   52 data_coding u8  53 esm_class u8  54 protocol_id u8  55 udh length u8 (a binary's own)
  *   56 to u8  57 from u8  58 reference u8  59 campaign u8   (lengths in bytes)
  *   60 body length u16  62 reserved u16
  *   64 end of each part in the body, u16 × part_count
  *   .. to, from, reference, campaign, udh, body: back to back, no padding
  *
- * `to` is digits, `from` ASCII, `reference` and `campaign` UTF-8; the body is in the alphabet of `encoding`,
- * GSM 7-bit unpacked. The same bytes stand in the staging ring, in the log and in a SUBMIT record.
+ * `to` is digits, `from` ASCII, `reference` and `campaign` UTF-8; the body is in the alphabet of
+ * `encoding`, GSM 7-bit unpacked. The same bytes stand in the staging ring, in the log and in a
+ * SUBMIT record.
  */
 import { RECORD_FLAGS_PLAIN, RECORD_VERSION, RecordType } from "./types.ts";
 import type { RecordMemory } from "./memory.ts";
@@ -48,7 +49,10 @@ export const Accept = {
   PART_ENDS: 64,
 } as const;
 
-/** Length of an ACCEPT with these variable parts, in bytes. `textsLength` is everything behind the part ends. */
+/**
+ * Length of an ACCEPT with these variable parts, in bytes. `textsLength` is everything behind the
+ * part ends.
+ */
 export function acceptLength(partCount: number, textsLength: number): number {
   return Accept.PART_ENDS + 2 * partCount + textsLength;
 }
@@ -87,7 +91,10 @@ export function acceptPartEnd(view: DataView, record: number, part: number): num
   return view.getUint16(record + Accept.PART_ENDS + 2 * part, true);
 }
 
-/** Whether the lengths inside the record agree with its total: the check of every reader of disk bytes. */
+/**
+ * Whether the lengths inside the record agree with its total: the check of every reader of disk
+ * bytes.
+ */
 export function acceptIsConsistent(
   memory: RecordMemory,
   record: number,

@@ -1,6 +1,7 @@
 /**
- * COMMIT_NOTICE (journal → producer): the records between the producer's last notice and `end_position` of its
- * staging ring are committed, and the first of them lies at `log_offset`; the rest follow without a gap.
+ * COMMIT_NOTICE (journal → producer): the records between the producer's last notice and
+ * `end_position` of its staging ring are committed, and the first of them lies at `log_offset`; the
+ * rest follow without a gap.
  *
  *   0 header   8 log_offset f64   16 end_position i32 (ring position, wraps)
  */

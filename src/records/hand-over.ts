@@ -2,12 +2,15 @@
  * Records between a producer and an SMPP worker; they live on rings only.
  *
  * SUBMIT and SUBMIT_REFERENCE (producer → worker, submit ring):
- *   0  header   8 log_offset f64 (of the ACCEPT)   16 pool_index u16   18 priority u8   19 attempt u8 (of its next sending)
- *   20 parts u16: bit i set = part i is to be sent, PARTS_ALL = every part it has   22 flags u8 (FLAG_MAYBE_DUP)   23 reserved u8
+ *   0  header   8 log_offset f64 (of the ACCEPT)   16 pool_index u16   18 priority u8
+ *   19 attempt u8 (of its next sending)
+ *   20 parts u16: bit i set = part i is to be sent, PARTS_ALL = every part it has
+ *   22 flags u8 (FLAG_MAYBE_DUP)   23 reserved u8
  *   24 link_id u32: only this link may send it, 0 = any of the pool    28 app_index u32
  *   32 the ACCEPT record, whole (SUBMIT only; a reference is read from the log)
  *
- * RETURN (worker → producer, return ring): the first 32 bytes again, for what the worker could not place.
+ * RETURN (worker → producer, return ring): the first 32 bytes again, for what the worker could not
+ * place.
  */
 import { RecordType } from "./types.ts";
 

@@ -1,4 +1,7 @@
-/** Bytes that hold records, seen both ways: a ring's data, a block read from the log, a message slot. */
+/**
+ * Bytes that hold records, seen both ways: a ring's data, a block read from the log, a message
+ * slot.
+ */
 export interface RecordMemory {
   readonly bytes: Uint8Array;
   readonly view: DataView;
@@ -9,7 +12,9 @@ export function recordMemory(bytes: Uint8Array): RecordMemory {
   return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
 }
 
-/** Copies `length` bytes between memories; short runs byte by byte, since a subarray would allocate. */
+/**
+ * Copies `length` bytes between memories; short runs byte by byte, since a subarray would allocate.
+ */
 export function copyBytes(
   from: Uint8Array,
   fromOffset: number,

@@ -5,8 +5,8 @@
  *   origin     32 bits: epoch (one more at each start) << 8 | producer
  *   id         <node>-<sequence, 14 hex digits><origin, 8 hex digits>
  *
- * A producer's sequences strictly increase, so ids sort by time, name their node, and never repeat: a clock that
- * was set back meets another epoch. Pure; any thread.
+ * A producer's sequences strictly increase, so ids sort by time, name their node, and never repeat:
+ * a clock that was set back meets another epoch. Pure; any thread.
  */
 
 const BASE_MS = Date.UTC(2025, 0, 1);
@@ -15,7 +15,10 @@ const ID_HEX_DIGITS = 22;
 
 export const EPOCH_MAX = 0xffffff;
 export const PRODUCER_COUNT_MAX = 256;
-/** Bytes of a key in the ledger's store: sequence, then origin, both big-endian, so that keys sort by time. */
+/**
+ * Bytes of a key in the ledger's store: sequence, then origin, both big-endian, so that keys sort
+ * by time.
+ */
 export const MESSAGE_KEY_BYTES = 12;
 
 export interface MessageKey {
@@ -53,7 +56,10 @@ export function formatMessageId(node: string, sequence: number, origin: number):
   return `${node}-${hex(high, 6)}${hex(low, 8)}${hex(origin, 8)}`;
 }
 
-/** Splits an id into its node and key; null if it is none. Only ids as `formatMessageId` writes them pass. */
+/**
+ * Splits an id into its node and key; null if it is none. Only ids as `formatMessageId` writes them
+ * pass.
+ */
 export function parseMessageId(id: string): { node: string; key: MessageKey } | null {
   const digits = id.length - ID_HEX_DIGITS;
   if (digits < 2 || id.length > 64 || id.charCodeAt(digits - 1) !== 0x2d) return null;

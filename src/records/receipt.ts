@@ -2,7 +2,7 @@
  * RECEIPT: a delivery receipt as an operator sent it; the ledger finds out whose it is.
  *
  *   0  header    8 at f64 (wall ms)   16 link_id u32
- *   20 message_state u8 (SMPP §5.2.28)  21 smsc_id length u8  22 error text length u8  23 reserved u8
+ *   20 message_state u8 (SMPP §5.2.28)  21 smsc_id length u8  22 error text length u8  23 0 u8
  *   24 smsc_id, then error text, both as received
  *
  * deliver_sm is answered after this record is committed.

@@ -1,5 +1,6 @@
 /**
- * STARTED: the first record of every run. Attempts of earlier epochs without an answer are ambiguous from here on.
+ * STARTED: the first record of every run. Attempts of earlier epochs without an answer are
+ * ambiguous from here on.
  *
  *   0 header   8 at f64 (wall ms)   16 epoch u32   20 node length u8   24 node, ASCII
  */

@@ -1,5 +1,6 @@
 /**
- * Every record type, on rings and in the log, with its version. docs/JOURNAL.md says what each one means.
+ * Every record type, on rings and in the log, with its version. docs/JOURNAL.md says what each one
+ * means.
  *
  * Types below 64 are durable (staged, committed, replayed); types from 64 live on rings only.
  */
@@ -21,7 +22,10 @@ export const RecordType = {
 /** Version written in every record's header; a reader refuses a higher one. */
 export const RECORD_VERSION = 1;
 
-/** Header flags, reserved for encrypted bodies: cipher (low nibble) and key id (high nibble). Always 0 now. */
+/**
+ * Header flags, reserved for encrypted bodies: cipher (low nibble) and key id (high nibble). Always
+ * 0 now.
+ */
 export const RECORD_FLAGS_PLAIN = 0;
 
 /** Traffic class of a message; sets priority, validity and what an ambiguous submit leads to. */

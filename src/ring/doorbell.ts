@@ -1,16 +1,19 @@
 /**
  * Doorbell of a sleeping thread: one shared word, AWAKE or IDLE.
  *
- *   sleeper: arm() → look for work once more → sleep        (disarm() when it wakes or found work)
+ *   sleeper: arm() → look for work once more → sleep     (disarm() when it wakes or found work)
  *   ringer:  make work visible → ring()
  *
- * The word and the work are both sequentially consistent, so one of the two sees the other. Rings coalesce:
- * only the first one after `arm` notifies. Any thread may ring; only the owner arms.
+ * The word and the work are both sequentially consistent, so one of the two sees the other. Rings
+ * coalesce: only the first one after `arm` notifies. Any thread may ring; only the owner arms.
  */
 const AWAKE = 0;
 const IDLE = 1;
 
-/** The ringer's side. `notify` wakes the owner: a postMessage, or Atomics.notify for one without event loop. */
+/**
+ * The ringer's side. `notify` wakes the owner: a postMessage, or Atomics.notify for one without
+ * event loop.
+ */
 export class Doorbell {
   readonly #words: Int32Array;
   readonly #index: number;

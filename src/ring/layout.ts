@@ -2,16 +2,17 @@
  * Memory layout of every ring, imported by both of its ends.
  *
  *   0        published   Int32, bytes; written by the producer only
- *   128      released    Int32, bytes; written by whoever frees space (one thread, see docs/THREADS.md)
+ *   128      released    Int32, bytes; written by the one thread that frees (docs/THREADS.md)
  *   256      data        capacity bytes, a power of two
  *
  * Positions count bytes since the ring was made and wrap at 2^32: compare them by difference only.
- * A record is 8-aligned and never straddles the end of the data: a padding record (type 0) fills up.
+ * A record is 8-aligned and never straddles the end of the data: padding (type 0) fills up.
  *
- *   record   u32 length (header included, alignment excluded) | u8 type | u8 version | u8 flags | u8 0 | payload
+ *   record   u32 length (header included, alignment excluded)
+ *            u8 type | u8 version | u8 flags | u8 0 | payload
  *
- * The journal writes staged bytes to disk as they are, so this is also the form of a record in the log.
- * All integers are little-endian.
+ * The journal writes staged bytes to disk as they are, so this is also the form of a record in the
+ * log. All integers are little-endian.
  */
 export const RING_HEADER_BYTES = 256;
 export const PUBLISHED_INDEX = 0;
@@ -40,7 +41,10 @@ export function alignRecord(lengthBytes: number): number {
   return (lengthBytes + (RECORD_ALIGNMENT - 1)) & ~(RECORD_ALIGNMENT - 1);
 }
 
-/** Allocates the memory of a ring with `capacityBytes` of data (a power of two, ≥ 2 × RECORD_BYTES_MAX). */
+/**
+ * Allocates the memory of a ring with `capacityBytes` of data (a power of two, ≥ 2 ×
+ * RECORD_BYTES_MAX).
+ */
 export function allocateRing(capacityBytes: number): SharedArrayBuffer {
   if ((capacityBytes & (capacityBytes - 1)) !== 0 || capacityBytes < 2 * RECORD_BYTES_MAX) {
     throw new RangeError(`ring capacity ${capacityBytes} is not a power of two of at least 16384`);

@@ -4,8 +4,8 @@
  *   released ........ read ........ published ........ claimed
  *      |  consumer owns |  to be read   |  being written  |  free up to released + capacity
  *
- * One thread makes a `RingProducer` of the memory and one a `RingConsumer`. Nothing here allocates or throws
- * after construction. A record stays valid for the consumer until it calls `release`.
+ * One thread makes a `RingProducer` of the memory and one a `RingConsumer`. Nothing here allocates
+ * or throws after construction. A record stays valid for the consumer until it calls `release`.
  */
 import {
   alignRecord,
@@ -64,8 +64,9 @@ export class RingProducer {
   }
 
   /**
-   * Claims room for a record of `lengthBytes` (header included, ≤ RECORD_BYTES_MAX) and writes its header.
-   * Returns the record's offset in `bytes`, or RING_FULL. Invisible to the consumer until `publish`.
+   * Claims room for a record of `lengthBytes` (header included, ≤ RECORD_BYTES_MAX) and writes its
+   * header. Returns the record's offset in `bytes`, or RING_FULL. Invisible to the consumer until
+   * `publish`.
    */
   claim(lengthBytes: number, type: number, version: number, flags: number): number {
     const footprint = alignRecord(lengthBytes);
@@ -83,7 +84,9 @@ export class RingProducer {
     return offset;
   }
 
-  /** Whether records with `footprintBytes` in all would find room now, whatever padding they need. */
+  /**
+   * Whether records with `footprintBytes` in all would find room now, whatever padding they need.
+   */
   hasRoom(footprintBytes: number): boolean {
     const toEnd = this.capacityBytes - (this.#claimed & this.#mask);
     if (footprintBytes <= toEnd) return this.#hasRoom(footprintBytes);
@@ -96,8 +99,9 @@ export class RingProducer {
   }
 
   /**
-   * Frees everything below `position` from the producer's own side. For a staging ring, whose consumer (the
-   * journal) reads behind a cursor of its own and leaves freeing to the producer; never for other rings.
+   * Frees everything below `position` from the producer's own side. For a staging ring, whose
+   * consumer (the journal) reads behind a cursor of its own and leaves freeing to the producer;
+   * never for other rings.
    */
   releaseTo(position: number): void {
     this.#released = position;
@@ -178,8 +182,9 @@ export class RingConsumer {
   }
 
   /**
-   * Takes whole records as one run of bytes for verbatim copying: up to `bytesMax`, ending at the end of the
-   * data at the latest. Returns the run's length (0: none); it starts at `runOffset`. Padding is part of it.
+   * Takes whole records as one run of bytes for verbatim copying: up to `bytesMax`, ending at the
+   * end of the data at the latest. Returns the run's length (0: none); it starts at `runOffset`.
+   * Padding is part of it.
    */
   takeRun(bytesMax: number): number {
     this.#published = Atomics.load(this.#words, PUBLISHED_INDEX);

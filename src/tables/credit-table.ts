@@ -1,12 +1,14 @@
 /**
- * Credits: how many messages each worker is ready to take from each producer, per pool and priority, and each
- * worker's weight in each pool.
+ * Credits: how many messages each worker is ready to take from each producer, per pool and
+ * priority, and each worker's weight in each pool.
  *
- *   granted[producer][worker][pool][priority]   Int32, wraps; written by the worker only: messages ever allowed
- *   weight[worker][pool]                        Int32; written by the worker only: sum of its available weights
+ *   granted[producer][worker][pool][priority]   Int32, wraps: messages ever allowed
+ *   weight[worker][pool]                        Int32: sum of the worker's available weights
  *
- * A producer may publish while (granted - its own count of published messages) > 0. A worker without an available
- * session for a pool grants nothing for it and shows weight 0.
+ * Every word is written by its worker only.
+ *
+ * A producer may publish while (granted - its own count of published messages) > 0. A worker
+ * without an available session for a pool grants nothing for it and shows weight 0.
  */
 import { PRIORITY_COUNT } from "../records/types.ts";
 import { producerCount, type SharedPlan } from "./plan.ts";

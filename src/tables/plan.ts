@@ -1,8 +1,9 @@
 /**
- * Sizes of everything shared, fixed at start: how many threads, pools, links, sessions and apps there are.
+ * Sizes of everything shared, fixed at start: how many threads, pools, links, sessions and apps
+ * there are.
  *
- * Producers put messages to workers and append to the journal: ingress threads first, the ledger last.
- * Appenders are all who append to the journal: the producers, then the workers.
+ * Producers put messages to workers and append to the journal: ingress threads first, the ledger
+ * last. Appenders are all who append to the journal: the producers, then the workers.
  * Threads, for bells, counters and in-hand marks: the appenders, then the journal.
  */
 export interface SharedPlan {

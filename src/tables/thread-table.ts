@@ -1,11 +1,13 @@
 /**
  * One row per thread: doorbell, on-time ticks, and the record it has in hand.
  *
- *   bells     Int32 × 16 a thread: [0] AWAKE or IDLE (ring/doorbell.ts), [1] ticks that came on time,
- *             [2] 1 while inside a disk call, [3] 1 = stop when nothing is left to do (for the journal)
- *   in hand   Float64 a thread: log offset of the record being worked on, -1 for none; read after a crash
+ *   bells     Int32 × 16 a thread: [0] AWAKE or IDLE (ring/doorbell.ts), [1] ticks that came on
+ *             time, [2] 1 while inside a disk call, [3] 1 = stop when nothing is left (journal)
+ *   in hand   Float64 a thread: log offset of the record being worked on, -1 for none; read
+ *             after a crash
  *
- * A row is written by its thread; its bell also by whoever rings it, its stop word by the main thread.
+ * A row is written by its thread; its bell also by whoever rings it, its stop word by the main
+ * thread.
  */
 const WORDS_PER_THREAD = 16;
 const TICKS = 1;

@@ -1,8 +1,9 @@
 /**
  * The wires of the doorbells: who may wake whom, by MessagePort or by Atomics.notify.
  *
- * Every thread with an event loop gets one port per other thread to listen on; the journal has no event loop and is
- * woken through its bell word. The main thread makes all wires and hands each thread its ends.
+ * Every thread with an event loop gets one port per other thread to listen on; the journal has no
+ * event loop and is woken through its bell word. The main thread makes all wires and hands each
+ * thread its ends.
  */
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { Doorbell, DoorbellOwner, waitingDoorbell } from "../ring/doorbell.ts";
@@ -39,7 +40,9 @@ export function portsOf(ports: BellPorts): MessagePort[] {
   return [...ports.to.filter((port) => port !== null), ...ports.from];
 }
 
-/** Doorbells by thread index, as thread `self` rings them. Its own bell does nothing: it is awake. */
+/**
+ * Doorbells by thread index, as thread `self` rings them. Its own bell does nothing: it is awake.
+ */
 export function doorbells(ports: BellPorts, bells: Int32Array, plan: SharedPlan): Doorbell[] {
   return ports.to.map((port, thread) =>
     thread === journalThreadIndex(plan)

@@ -1,8 +1,8 @@
 /**
  * The real clock: every thread of a process counts from the same base.
  *
- * `performance.now()` is cheap but starts anew in each thread; `process.hrtime` is common. Each thread measures the
- * difference once.
+ * `performance.now()` is cheap but starts anew in each thread; `process.hrtime` is common. Each
+ * thread measures the difference once.
  */
 import type { Clock } from "../environment.ts";
 

@@ -1,9 +1,11 @@
 /**
- * Runs an agent on a thread with an event loop: works while there is work, sleeps in epoll when there is none.
+ * Runs an agent on a thread with an event loop: works while there is work, sleeps in epoll when
+ * there is none.
  *
- *   wake (bell, socket, timer) → doWork until it finds nothing → arm the bell → doWork once more → sleep
+ *   wake (bell, socket, timer) → doWork until it finds nothing → arm the bell → doWork → sleep
  *
- * Between rounds the event loop gets its turn (setImmediate), so sockets and timers are served under full load.
+ * Between rounds the event loop gets its turn (setImmediate), so sockets and timers are served
+ * under full load.
  */
 import { type DoorbellOwner } from "../ring/doorbell.ts";
 import { ticksIndex } from "../tables/thread-table.ts";

@@ -1,8 +1,9 @@
 /**
- * Entry of the journal thread: commits as long as something is staged, otherwise sleeps in Atomics.wait.
+ * Entry of the journal thread: commits as long as something is staged, otherwise sleeps in
+ * Atomics.wait.
  *
- * It has no event loop to serve. It stops when it is told to and nothing is staged any more; what it throws ends the
- * process.
+ * It has no event loop to serve. It stops when it is told to and nothing is staged any more; what
+ * it throws ends the process.
  */
 import { workerData } from "node:worker_threads";
 import { openNodeLogDirectory } from "../journal/node-log-directory.ts";

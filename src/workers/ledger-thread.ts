@@ -1,8 +1,8 @@
 /**
  * Entry of the ledger thread: recovers the log, then tails it for as long as the process lives.
  *
- * Order at start: store → cursor → recovery of the log → epoch → "recovered" (the main thread starts the journal) →
- * STARTED applied → "ready" (the main thread starts workers and listens).
+ * Order at start: store → cursor → recovery of the log → epoch → "recovered" (the main thread
+ * starts the journal) → STARTED applied → "ready" (the main thread starts workers and listens).
  */
 import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
@@ -165,7 +165,9 @@ function answer(question: LedgerQuestion): void {
   data.queries.postMessage({ question: question.question, document } satisfies LedgerAnswer);
 }
 
-/** Applies and flushes everything that is committed; nobody appends any more but the ledger itself. */
+/**
+ * Applies and flushes everything that is committed; nobody appends any more but the ledger itself.
+ */
 function drain(): void {
   const timer = setInterval(() => {
     const committed = logTable.load(LogWord.COMMITTED);

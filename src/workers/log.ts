@@ -1,5 +1,6 @@
 /**
- * The process log: one JSON line an event on standard output, written by whichever thread has something to say.
+ * The process log: one JSON line an event on standard output, written by whichever thread has
+ * something to say.
  */
 import { pino } from "pino";
 import type { Log } from "../environment.ts";

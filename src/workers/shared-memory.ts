@@ -1,8 +1,8 @@
 /**
  * All shared memory of one gateway, allocated once at start and handed to every thread.
  *
- * Rings are named by their ends: `submit[producer][worker]`, `returns[worker][producer]`, `staging` and `notices` by
- * appender. Indices are those of src/tables/plan.ts.
+ * Rings are named by their ends: `submit[producer][worker]`, `returns[worker][producer]`, `staging`
+ * and `notices` by appender. Indices are those of src/tables/plan.ts.
  */
 import { allocateMetrics } from "../metrics/block.ts";
 import { allocateRing } from "../ring/layout.ts";

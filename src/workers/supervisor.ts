@@ -1,9 +1,10 @@
 /**
- * Crash-only supervision, on the main thread: a thread that ends, throws or stalls ends the process.
+ * Crash-only supervision, on the main thread: a thread that ends, throws or stalls ends the
+ * process.
  *
- * A stall is counted in on-time ticks: only while this thread's own timer comes on time does a missing tick of another
- * thread count, so a suspended machine is none. A thread inside a disk call says so and is left alone: a slow disk is
- * no stall either.
+ * A stall is counted in on-time ticks: only while this thread's own timer comes on time does a
+ * missing tick of another thread count, so a suspended machine is none. A thread inside a disk call
+ * says so and is left alone: a slow disk is no stall either.
  */
 import type { Worker } from "node:worker_threads";
 import type { Clock, Log } from "../environment.ts";

@@ -1,6 +1,6 @@
 /**
- * What a thread is given at its start, and the few messages it exchanges with the main thread. Everything that carries
- * traffic goes over rings; these are for start, drain and questions.
+ * What a thread is given at its start, and the few messages it exchanges with the main thread.
+ * Everything that carries traffic goes over rings; these are for start, drain and questions.
  */
 import type { MessagePort } from "node:worker_threads";
 import type { GatewayConfig } from "../config/types.ts";

@@ -57,7 +57,10 @@ export function noteOf<K extends ThreadNote["kind"]>(
   });
 }
 
-/** Questions to the ledger thread, bounded in number; each is answered once, or never if the process ends. */
+/**
+ * Questions to the ledger thread, bounded in number; each is answered once, or never if the process
+ * ends.
+ */
 export class LedgerQuestions {
   readonly #port: MessagePort;
   readonly #waiting = new Map<number, (document: unknown) => void>();

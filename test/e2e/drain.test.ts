@@ -1,4 +1,7 @@
-/** SIGTERM under load: pending requests are answered, windows finish, exit 0, nothing lost or doubled. */
+/**
+ * SIGTERM under load: pending requests are answered, windows finish, exit 0, nothing lost or
+ * doubled.
+ */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, test } from "node:test";

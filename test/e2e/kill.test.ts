@@ -1,7 +1,8 @@
 /**
  * kill -9 under load, ten times: nothing promised is lost, and every possible duplicate is flagged.
  *
- * Judged from the client's record of 202s and the operator's log, then from what GET says of the messages.
+ * Judged from the client's record of 202s and the operator's log, then from what GET says of the
+ * messages.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";

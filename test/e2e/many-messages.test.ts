@@ -1,5 +1,6 @@
 /**
- * Many distinct single POSTs by a client that counts: each arrives at the operator once and reaches `delivered`.
+ * Many distinct single POSTs by a client that counts: each arrives at the operator once and reaches
+ * `delivered`.
  *
  *   E2E_MESSAGES=200000 test/run e2e     the large run; 20,000 by default
  */

@@ -1,5 +1,6 @@
 /**
- * Records for tests that prove themselves: 8 appender u32, 12 length u32, 16 sequence f64, then bytes that follow.
+ * Records for tests that prove themselves: 8 appender u32, 12 length u32, 16 sequence f64, then
+ * bytes that follow.
  */
 import assert from "node:assert/strict";
 import type { RecordMemory } from "../../src/records/memory.ts";

@@ -1,8 +1,10 @@
 /**
- * A client that counts: posts messages over keep-alive connections and writes down what it was promised.
+ * A client that counts: posts messages over keep-alive connections and writes down what it was
+ * promised.
  *
- * Raw HTTP/1.1 over node:net, one request in flight per connection, so that what is on record is exactly what the
- * server answered. A connection that breaks leaves its request unknown (neither promised nor refused).
+ * Raw HTTP/1.1 over node:net, one request in flight per connection, so that what is on record is
+ * exactly what the server answered. A connection that breaks leaves its request unknown (neither
+ * promised nor refused).
  */
 import { connect, type Socket } from "node:net";
 

@@ -1,8 +1,8 @@
 /**
  * A journal with appenders, readers and tables in one thread, for tests.
  *
- * Every record it stages says who staged it and as which one, and is filled with bytes that follow from that; so
- * whatever is read back proves itself.
+ * Every record it stages says who staged it and as which one, and is filled with bytes that follow
+ * from that; so whatever is read back proves itself.
  */
 import assert from "node:assert/strict";
 import { JournalAppender, type CommitVisitor } from "../../src/journal/appender.ts";

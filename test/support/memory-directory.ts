@@ -1,9 +1,10 @@
 /**
- * A LogDirectory in memory that keeps apart what is written and what is synced, for tests of the journal.
+ * A LogDirectory in memory that keeps apart what is written and what is synced, for tests of the
+ * journal.
  *
  *   kill      everything written stays
- *   cutPower  synced data stays; of the rest any subset of 512-byte sectors; of names what was synced, and any
- *             prefix of the changes since
+ *   cutPower  synced data stays; of the rest any subset of 512-byte sectors; of names what was
+ *             synced, and any prefix of the changes since
  *
  * It counts calls and fails on command with the system's codes.
  */

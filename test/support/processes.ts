@@ -1,5 +1,6 @@
 /**
- * The built program as child processes: gateway and simulated operator, on ephemeral loopback ports.
+ * The built program as child processes: gateway and simulated operator, on ephemeral loopback
+ * ports.
  *
  * Every process started here is ended by pid when its test ends, whatever happens.
  */
@@ -103,7 +104,9 @@ export async function startGateway(workspace: Workspace, yaml: string): Promise<
   return { ...running, httpPort: ports.http_port, adminPort: ports.admin_port };
 }
 
-/** A configuration with one app, one pool and `links` links to a simulated operator at `smscPort`. */
+/**
+ * A configuration with one app, one pool and `links` links to a simulated operator at `smscPort`.
+ */
 export function gatewayYaml(
   smscPort: number,
   extra: { links?: number; sessions?: number; window?: number; lines?: readonly string[] } = {},

@@ -1,4 +1,6 @@
-/** A small seeded generator for tests (mulberry32): uniform in [0, 1), the same for the same seed. */
+/**
+ * A small seeded generator for tests (mulberry32): uniform in [0, 1), the same for the same seed.
+ */
 export function seededRandom(seed: number): () => number {
   let state = seed | 0;
   return () => {

@@ -1,7 +1,8 @@
 /**
  * The independent witnesses of a test: what the client was promised, what the operator received.
  *
- * Judged from the client's own record and the simulator's log file only, never from the gateway's counters.
+ * Judged from the client's own record and the simulator's log file only, never from the gateway's
+ * counters.
  */
 import { readFileSync } from "node:fs";
 

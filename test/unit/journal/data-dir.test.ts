@@ -114,7 +114,7 @@ test("on a real disk the files are there, whole, and only for their owner", () =
   }
 });
 
-test("a held directory is refused in this and in another process, and free afterwards", async () => {
+test("a held directory is refused in this and another process, and free afterwards", async () => {
   const path = mkdtempSync(join(tmpdir(), "smsgw-"));
   const other = mkdtempSync(join(tmpdir(), "smsgw-"));
   const inUse = (error: unknown): boolean =>

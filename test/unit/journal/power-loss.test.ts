@@ -1,6 +1,6 @@
 /**
- * Lives of a journal that end at any of its file operations, by kill -9 or by power failure, one after the other on
- * the same disk. Promised is what an appender saw committed.
+ * Lives of a journal that end at any of its file operations, by kill -9 or by power failure, one
+ * after the other on the same disk. Promised is what an appender saw committed.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -77,7 +77,9 @@ function live(world: World): void {
   directory.crashIn = Number.POSITIVE_INFINITY;
 }
 
-/** Everything promised is there, in order; more may be: what was staged and written but not told. */
+/**
+ * Everything promised is there, in order; more may be: what was staged and written but not told.
+ */
 function assertPromised({ promised, keeps }: World, there: readonly number[]): void {
   const kept = there.slice(0, promised.length);
   if (keeps) assert.deepEqual(kept, promised);

@@ -145,7 +145,7 @@ test("one poll reads about as much as it is asked for", () => {
   assert.equal(tailer.poll(visitor, 1), 1);
 });
 
-test("any change below the committed offset stops the tailer, and no changed record is shown", () => {
+test("any change below the committed offset stops the tailer, and none is shown", () => {
   const directory = new MemoryDirectory();
   const rig = new JournalRig({ directory });
   for (let i = 0; i < 300; i++) {

@@ -128,7 +128,7 @@ test("a changed byte anywhere in the last block costs that block and nothing els
   }
 });
 
-test("any bit changed in what was synced is refused, with the place, and nothing is touched", () => {
+test("any bit changed in what was synced is refused with its place, and nothing touched", () => {
   const { directory, end } = written(600);
   const random = seededRandom(21);
   const before = snapshot(directory);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import {
   Accept,
   acceptBodyOffset,
@@ -92,7 +92,8 @@ test("a changed length or part count is noticed", () => {
       (of, f, x) => {
         const { memory, at, lengthBytes } = written(of);
         memory.view.setUint8(at + f, memory.view.getUint8(at + f) ^ x);
-        // A part count may change so that what is read as part ends agrees by chance; never out of the record.
+        // A part count may change so that what is read as part ends agrees by chance; never out of
+        // the record.
         if (f !== Accept.PART_COUNT)
           assert.equal(acceptIsConsistent(memory, at, lengthBytes), false);
         else acceptIsConsistent(memory, at, lengthBytes);

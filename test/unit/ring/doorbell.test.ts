@@ -30,7 +30,7 @@ test("a disarmed bell is silent", () => {
   assert.equal(notified(), 0);
 });
 
-test("a ring between arming and sleeping makes the sleep end at once, and leaves the owner awake", () => {
+test("a ring between arming and sleeping ends the sleep at once, the owner awake", () => {
   const words = new Int32Array(new SharedArrayBuffer(64));
   const owner = new DoorbellOwner(words, 0);
   const ringer = waitingDoorbell(words, 0);

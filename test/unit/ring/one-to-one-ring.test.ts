@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import {
   alignRecord,
   allocateRing,
@@ -170,7 +170,9 @@ test("runs hold whole records, end at the end of the data and cover everything i
   );
 });
 
-/** Checks the records of a run against `all` from index `seen` on; returns the index behind them. */
+/**
+ * Checks the records of a run against `all` from index `seen` on; returns the index behind them.
+ */
 function walkRun(
   consumer: RingConsumer,
   run: number,

@@ -45,6 +45,17 @@ test("an unreachable SMSC is dialled less and less often", () => {
   assert.ok(dials >= 9 && dials <= 11, `${dials} dials in 5 min`);
 });
 
+test("an SMSC that binds and closes at once is no reason to dial faster", () => {
+  const world = new World();
+  world.randomValue = 0.999;
+  const end = world.nowMs + 60_000;
+  while (world.nowMs < end) {
+    world.step();
+    if (world.boundCount() === 1) world.smsc.last().cut("ECONNRESET");
+  }
+  assert.ok(world.smsc.sockets.length <= 7, `${world.smsc.sockets.length} dials in a minute`);
+});
+
 for (const [status, minMs, maxMs] of [
   [COMMAND_STATUS.ESME_RINVPASWD, 30_000, 45_000],
   [COMMAND_STATUS.ESME_RINVSYSID, 30_000, 45_000],

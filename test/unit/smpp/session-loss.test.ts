@@ -262,3 +262,85 @@ test("throttled parts are kept in order, without their bodies", () => {
   assert.equal(world.recordsOf(RecordType.CONCLUDED).length, 0);
   assert.equal(world.worker.messageCount, 0);
 });
+
+test("what is ready and waits for a token when its session goes is never written", () => {
+  const world = new World({ links: [{ rateTps: 1000 }] });
+  world.bindAll();
+  for (let i = 0; i < 60; i++) world.submit();
+  world.run(8);
+  const written = world.smsc.submits().length;
+  world.smsc.greeting = "refuse";
+  world.smsc.last().cut("ECONNRESET");
+  world.run(50);
+  const sendings = world.attempts().filter(({ type }) => type === "SENDING").length;
+  assert.ok(sendings > written, "some were ahead of their tokens");
+  assert.equal(world.ambiguous().length, written);
+  assert.equal(world.answers().length, sendings - written);
+  assert.ok(world.answers().every(({ status }) => status === NOT_WRITTEN));
+  assert.equal(world.takeReturns().length, 60 - written);
+  assert.equal(world.linkWord(0, LinkWord.PREPARED), 0);
+});
+
+test("a SENDING of an earlier connection is not written on the next one", () => {
+  const world = new World({ links: [{ windowMax: 3 }] });
+  world.smsc.onSubmit = () => "ok";
+  world.bindAll();
+  world.isJournalHeld = true;
+  const sequences = [world.submit().sequence, world.submit().sequence];
+  world.run(20);
+  world.smsc.last().cut("ECONNRESET");
+  world.runUntil(() => world.boundCount() === 0);
+  world.runUntil(() => world.boundCount() === 1);
+  sequences.push(world.submit().sequence);
+  world.run(20);
+  world.isJournalHeld = false;
+  world.runUntil(() => world.answers().length === 5);
+  const ends = (index: number): number[][] =>
+    world.answers(sequences[index]).map(({ attempt, outcome }) => [attempt, outcome]);
+  for (const index of [0, 1]) {
+    assert.deepEqual(ends(index), [
+      [1, Outcome.KEPT],
+      [2, Outcome.ACCEPTED],
+    ]);
+  }
+  assert.deepEqual(ends(2), [[1, Outcome.ACCEPTED]]);
+  assert.equal(world.smsc.submits().length, 3);
+});
+
+test("messages that were not written go before those that wait", () => {
+  const world = new World({ links: [{ windowMax: 3 }] });
+  world.bindAll();
+  world.isJournalHeld = true;
+  const texts = Array.from({ length: 8 }, (_, i) => `message ${i}`);
+  for (const text of texts.slice(0, 3)) world.submit({ text });
+  world.run(20);
+  world.smsc.last().cut("ECONNRESET");
+  world.runUntil(() => world.boundCount() === 0);
+  world.runUntil(() => world.boundCount() === 1);
+  // These wait behind a window that the first ones, uncommitted, do not occupy any more.
+  world.submit({ text: texts[3]!, parts: [3, 4, 5].map((i) => Buffer.from(texts[i]!)) });
+  for (const text of texts.slice(6)) world.submit({ text });
+  world.run(20);
+  world.smsc.onSubmit = () => "ok";
+  world.isJournalHeld = false;
+  world.runUntil(() => world.answers().filter((a) => a.outcome === 0).length === 8);
+  const order = world.smsc.submits().map((pdu) => {
+    const bytes = Buffer.from(decodeSubmit(pdu).shortMessage).toString("latin1");
+    return Number(bytes.at(-1));
+  });
+  assert.deepEqual(order, [3, 4, 5, 0, 1, 2, 6, 7]);
+});
+
+test("tombstones of a lost session leave no trace in the next one's window", () => {
+  const world = new World({ links: [{ windowMax: 10, responseTimeoutMs: 500 }] });
+  world.bindAll();
+  for (let i = 0; i < 4; i++) world.submit();
+  world.run(1000);
+  assert.equal(world.ambiguous().length, 4);
+  world.smsc.last().cut("ECONNRESET");
+  world.runUntil(() => world.boundCount() === 0);
+  world.runUntil(() => world.boundCount() === 1);
+  for (let i = 0; i < 10; i++) world.submit();
+  world.run(50);
+  assert.equal(world.smsc.last().submits().length, 10);
+});

@@ -156,6 +156,16 @@ describe("message_id responses", () => {
     assert.equal(read(`${VECTORS.submit_sm_resp_error}616200`), "ab");
   });
 
+  it("finds the end of an id of any length, terminated or not, and no NUL beyond the PDU", () => {
+    for (let length = 0; length <= 70; length++) {
+      const bytes = new Uint8Array(16 + length + 8).fill(0x61, 16, 16 + length);
+      assert.equal(messageIdEnd(bytes, 0, 16 + length + 1), 16 + length);
+      assert.equal(messageIdEnd(bytes, 0, 16 + length), 16 + length);
+      bytes.fill(0x61, 16);
+      assert.equal(messageIdEnd(bytes, 0, 16 + length), 16 + length);
+    }
+  });
+
   it("refuses ids that are too long or hold a NUL, and missing room", () => {
     const out = new Uint8Array(128);
     assert.equal(encodeSubmitSmResp(out, 0, 0, 1, new Uint8Array(65).fill(49), 0, 64), 81);

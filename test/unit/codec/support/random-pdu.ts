@@ -1,5 +1,6 @@
 /**
- * Seeded random PDUs that are valid by the specification, for round trips, differential runs and fuzzing.
+ * Seeded random PDUs that are valid by the specification, for round trips, differential runs and
+ * fuzzing.
  */
 import {
   COMMAND_ID,

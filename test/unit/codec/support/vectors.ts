@@ -1,6 +1,6 @@
 /**
- * PDUs in hex that an independent encoder wrote and two independent decoders read (the last one is the
- * specification's own example, 3.2.2), and small functions to build bytes in tests.
+ * PDUs in hex that an independent encoder wrote and two independent decoders read (the last one is
+ * the specification's own example, 3.2.2), and small functions to build bytes in tests.
  */
 export const VECTORS = {
   enquire_link: "00000010000000150000000000000001",

@@ -41,7 +41,8 @@ describe("national language tables", () => {
       const extensions = table.extCharsDec ?? table.extChars!;
       let compared = 0;
       for (let i = 0; i < escapes.length; i++) {
-        // Its lists double the backslash in places and hold one stray blank; those entries say nothing.
+        // Its lists double the backslash in places and hold one stray blank; those entries say
+        // nothing.
         if (extensions[i] === " " || extensions[i] === "\\") continue;
         const septet = table.chars.indexOf(escapes[i]!);
         assert.equal(alphabet.extension.get(septet), extensions[i], `${name} ${septet}`);
