@@ -3,7 +3,7 @@
  * to that host.
  *
  * An SMSC that comes back after a restart is not met by all sessions at once. One thread; keyed by
- * host and port, as many entries as the configuration has.
+ * host, as many entries as the configuration has hosts.
  */
 import { DIAL_BURST, DIAL_INTERVAL_MS } from "./limits.ts";
 
@@ -12,11 +12,10 @@ export class DialLimiter {
   readonly #paidAt = new Map<string, number>();
 
   /** Takes one dial; false if it has to wait. */
-  tryDial(host: string, port: number, nowMs: number): boolean {
-    const key = `${host}:${port}`;
-    const from = Math.max(nowMs, this.#paidAt.get(key) ?? nowMs);
+  tryDial(host: string, nowMs: number): boolean {
+    const from = Math.max(nowMs, this.#paidAt.get(host) ?? nowMs);
     if (from - nowMs > (DIAL_BURST - 1) * DIAL_INTERVAL_MS) return false;
-    this.#paidAt.set(key, from + DIAL_INTERVAL_MS);
+    this.#paidAt.set(host, from + DIAL_INTERVAL_MS);
     return true;
   }
 }

@@ -87,7 +87,9 @@ export class Intake {
     }
     const { view: body } = table.memoryOf(entry);
     const partCount = body.getUint8(table.recordOf(entry) + Accept.PART_COUNT);
-    table.parts[entry] = view.getUint16(at + HandOver.PARTS, true) & allParts(partCount);
+    const parts = view.getUint16(at + HandOver.PARTS, true) & allParts(partCount);
+    if (parts === 0) throw new Error("a SUBMIT names no part that its message has");
+    table.parts[entry] = parts;
     this.#queues.accept(entry);
   }
 

@@ -72,6 +72,11 @@ export class WorkerLink {
     return this.config.rateTps === 0;
   }
 
+  /** It goes more slowly than its contract, since the SMSC throttled it. */
+  get isPaced(): boolean {
+    return Atomics.load(this.#words, this.#row + LinkWord.PACE_MILLI) !== 0;
+  }
+
   /** Segments prepared by this worker and not yet written. */
   get preparedHere(): number {
     return this.#preparedHere;

@@ -330,8 +330,11 @@ export class SmppSession implements Sender {
     );
     if (statusClass === UNMATCHED) return;
     this.#answers++;
-    if (isThrottled(statusClass) && link.noteThrottled(now, writtenAt)) {
-      this.#log("warn", "pace a throttled link", { status: statusText(commandStatus) });
+    if (isThrottled(statusClass)) {
+      const wasPaced = link.isPaced;
+      if (link.noteThrottled(now, writtenAt) && !wasPaced) {
+        this.#log("warn", "pace a throttled link", { status: statusText(commandStatus) });
+      }
     }
     if (isFatal(statusClass)) this.#unbindSlowly(statusText(commandStatus));
   }
@@ -352,7 +355,7 @@ export class SmppSession implements Sender {
   #dialIfAllowed(): void {
     const { dials, time, dial } = this.#context;
     const { host, port } = this.link.config;
-    if (!dials.tryDial(host, port, time.now)) return;
+    if (!dials.tryDial(host, time.now)) return;
     this.generation = (this.generation + 1) | 0;
     this.window.reset(this.#context.sequenceNumberFirst);
     this.outbound.reset();

@@ -131,6 +131,8 @@ export class World {
   readonly #stepMs: number;
   readonly #submits: RingProducer[][] = [];
   readonly #returns: RingConsumer[][] = [];
+  readonly #parsed: AttemptRecord[] = [];
+  #parsedCount = 0;
   #sequence = 1;
   #lastTick = 0;
 
@@ -360,28 +362,14 @@ export class World {
 
   /** Committed records about attempts, of one message if its sequence is given. */
   attempts(sequence?: number): AttemptRecord[] {
-    const found: AttemptRecord[] = [];
-    for (const { type, view, bytes } of this.journal.records) {
+    const { records } = this.journal;
+    for (; this.#parsedCount < records.length; this.#parsedCount++) {
+      const { type, view, bytes } = records[this.#parsedCount]!;
       const name = ATTEMPT_TYPES[type];
-      if (name === undefined) continue;
-      const idLength = view.getUint8(Attempt.SMSC_ID_LENGTH);
-      const idBytes = bytes.subarray(Attempt.SMSC_ID, Attempt.SMSC_ID + idLength);
-      const record: AttemptRecord = {
-        type: name,
-        sequence: view.getFloat64(Attempt.SEQUENCE, true),
-        part: view.getUint8(Attempt.PART),
-        attempt: view.getUint8(Attempt.ATTEMPT),
-        flags: view.getUint8(Attempt.FLAGS),
-        linkId: view.getUint32(Attempt.LINK_ID, true),
-        session: view.getUint8(Attempt.SESSION),
-        outcome: view.getUint8(Attempt.OUTCOME),
-        status: view.getUint32(Attempt.COMMAND_STATUS, true),
-        retryAfterMs: view.getUint32(Attempt.RETRY_AFTER_MS, true),
-        smscId: Buffer.from(idBytes).toString("latin1"),
-      };
-      if (sequence === undefined || record.sequence === sequence) found.push(record);
+      if (name !== undefined) this.#parsed.push(attemptRecord(name, view, bytes));
     }
-    return found;
+    if (sequence === undefined) return this.#parsed;
+    return this.#parsed.filter((record) => record.sequence === sequence);
   }
 
   /** Committed ANSWER records. */
@@ -397,4 +385,26 @@ export class World {
   recordsOf(type: number): { view: DataView; bytes: Uint8Array }[] {
     return this.journal.records.filter((record) => record.type === type);
   }
+}
+
+function attemptRecord(
+  type: AttemptRecord["type"],
+  view: DataView,
+  bytes: Uint8Array,
+): AttemptRecord {
+  const idLength = view.getUint8(Attempt.SMSC_ID_LENGTH);
+  const idBytes = bytes.subarray(Attempt.SMSC_ID, Attempt.SMSC_ID + idLength);
+  return {
+    type,
+    sequence: view.getFloat64(Attempt.SEQUENCE, true),
+    part: view.getUint8(Attempt.PART),
+    attempt: view.getUint8(Attempt.ATTEMPT),
+    flags: view.getUint8(Attempt.FLAGS),
+    linkId: view.getUint32(Attempt.LINK_ID, true),
+    session: view.getUint8(Attempt.SESSION),
+    outcome: view.getUint8(Attempt.OUTCOME),
+    status: view.getUint32(Attempt.COMMAND_STATUS, true),
+    retryAfterMs: view.getUint32(Attempt.RETRY_AFTER_MS, true),
+    smscId: Buffer.from(idBytes).toString("latin1"),
+  };
 }
