@@ -1,10 +1,12 @@
 /**
- * A thread's way into the journal: stage records, learn when they are committed and where they lie in the log.
+ * A thread's way into the journal: stage records, learn when they are committed and where they lie
+ * in the log.
  *
  *   staging ring   retired ....... claimed        the journal reads behind a cursor of its own
  *                     |  records whose commit this thread has not seen; their bytes stay readable
  *
- * The journal answers with COMMIT_NOTICEs in order (docs/JOURNAL.md, order rule a). One thread per instance.
+ * The journal answers with COMMIT_NOTICEs in order (docs/JOURNAL.md, order rule a). One thread per
+ * instance.
  */
 import { alignRecord, PADDING_TYPE, RING_EMPTY } from "../ring/layout.ts";
 import type { Doorbell } from "../ring/doorbell.ts";
@@ -15,7 +17,10 @@ import { RECORD_FLAGS_PLAIN, RECORD_VERSION } from "../records/types.ts";
 
 /** Is told of every committed record of its own thread, in order of staging. */
 export interface CommitVisitor {
-  /** The record lies at `offset` of the staging memory during the call, and at `logOffset` in the log for good. */
+  /**
+   * The record lies at `offset` of the staging memory during the call, and at `logOffset` in the
+   * log for good.
+   */
   onCommitted(type: number, offset: number, lengthBytes: number, logOffset: number): void;
 }
 
@@ -37,7 +42,10 @@ export class JournalAppender {
     this.#retired = staging.claimedPosition;
   }
 
-  /** Claims a record of `lengthBytes`, header included and written. Returns its offset in `memory`, or RING_FULL. */
+  /**
+   * Claims a record of `lengthBytes`, header included and written. Returns its offset in `memory`,
+   * or RING_FULL.
+   */
   claim(lengthBytes: number, type: number): number {
     return this.#staging.claim(lengthBytes, type, RECORD_VERSION, RECORD_FLAGS_PLAIN);
   }
@@ -63,7 +71,10 @@ export class JournalAppender {
     return this.#notices.hasRecords();
   }
 
-  /** Tells `visitor` of every record committed since the last call, frees their room, returns their number. */
+  /**
+   * Tells `visitor` of every record committed since the last call, frees their room, returns their
+   * number.
+   */
   pollCommitted(visitor: CommitVisitor): number {
     let count = 0;
     let frees = false;

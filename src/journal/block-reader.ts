@@ -1,10 +1,10 @@
 /**
  * Reads blocks of one log through one window of memory.
  *
- *   windowStart ...... block ...... windowEnd      log offsets; a refill starts at the block that is wanted
+ *   windowStart ...... block ...... windowEnd      log offsets; a refill starts at the block
  *
- * What is below the limit a caller gives never changes, so a window stays good. It grows for a block longer than
- * itself. One thread per instance.
+ * What is below the limit a caller gives never changes, so a window stays good. It grows for a
+ * block longer than itself. One thread per instance.
  */
 import {
   Block,
@@ -30,9 +30,9 @@ export class BlockReader {
   }
 
   /**
-   * Brings the block at log offset `offset` into memory and checks it. `file` is its segment, which starts at
-   * `segmentStart`; nothing at or beyond `limit` is looked at. Returns its length or a BLOCK_ sentinel, never
-   * BLOCK_PARTIAL. Throws what `file` throws.
+   * Brings the block at log offset `offset` into memory and checks it. `file` is its segment, which
+   * starts at `segmentStart`; nothing at or beyond `limit` is looked at. Returns its length or a
+   * BLOCK_ sentinel, never BLOCK_PARTIAL. Throws what `file` throws.
    */
   read(file: LogFile, segmentStart: number, offset: number, limit: number): number {
     if (limit - offset < BLOCK_HEADER_BYTES) return BLOCK_NONE;
@@ -47,7 +47,9 @@ export class BlockReader {
     return found === BLOCK_PARTIAL ? BLOCK_DAMAGED : found;
   }
 
-  /** Field of the header of the block that `read` found; `field` is an offset of an f64 in `Block`. */
+  /**
+   * Field of the header of the block that `read` found; `field` is an offset of an f64 in `Block`.
+   */
   field(field: number): number {
     return this.memory.view.getFloat64(this.at + field, true);
   }

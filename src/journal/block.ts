@@ -1,5 +1,6 @@
 /**
- * Commit blocks: what one commit writes, and the only thing a reader trusts, because of its checksum.
+ * Commit blocks: what one commit writes, and the only thing a reader trusts, because of its
+ * checksum.
  *
  *    0 magic "SGJ1" u32      4 length u32 (header included, multiple of 8)
  *    8 number f64           16 log offset of this block f64
@@ -8,8 +9,8 @@
  *   60 CRC-32 u32 of bytes [0, 60) and [64, length)
  *   64 runs, back to back:  length u32 (these 8 bytes included) | appender u8 | 0 u8 ×3 | records
  *
- * Little-endian. The journal builds blocks; recovery, the tailer and the command line check and walk them.
- * Nothing here throws.
+ * Little-endian. The journal builds blocks; recovery, the tailer and the command line check and
+ * walk them. Nothing here throws.
  */
 import { crc32 } from "node:zlib";
 import {
@@ -102,8 +103,8 @@ export class BlockBuilder {
   }
 
   /**
-   * Appends `length` bytes of whole records as a run of `appender`. Returns where the first record stands in the
-   * block. The caller has made sure of the room.
+   * Appends `length` bytes of whole records as a run of `appender`. Returns where the first record
+   * stands in the block. The caller has made sure of the room.
    */
   appendRun(appender: number, from: Uint8Array, fromOffset: number, length: number): number {
     const { view } = this.#memory;
@@ -131,8 +132,8 @@ export class BlockBuilder {
 }
 
 /**
- * Makes all of `block`, whose bytes beyond a header's stay as they are, one skipped block. `bytes.length` is a
- * multiple of 8.
+ * Makes all of `block`, whose bytes beyond a header's stay as they are, one skipped block.
+ * `bytes.length` is a multiple of 8.
  */
 export function sealSkipped(block: RecordMemory, stamp: Readonly<BlockStamp>): void {
   writeHeader(block.view, block.bytes.length, {
@@ -144,8 +145,8 @@ export function sealSkipped(block: RecordMemory, stamp: Readonly<BlockStamp>): v
 }
 
 /**
- * Checks the bytes at `at`, of which `available` are in memory, as the block at `logOffset` that may be up to
- * `lengthMax` long. Returns its length, or one of the BLOCK_ sentinels.
+ * Checks the bytes at `at`, of which `available` are in memory, as the block at `logOffset` that
+ * may be up to `lengthMax` long. Returns its length, or one of the BLOCK_ sentinels.
  */
 export function checkBlock(
   memory: RecordMemory,

@@ -1,8 +1,10 @@
 /**
- * Holds a data directory for one process: an abstract unix socket named after the directory's device and inode.
+ * Holds a data directory for one process: an abstract unix socket named after the directory's
+ * device and inode.
  *
- * The kernel drops it with the process, however that ends, and no file is left behind. It is seen by every process
- * of the same network namespace. Linux only. Main thread, before anything in the directory is read.
+ * The kernel drops it with the process, however that ends, and no file is left behind. It is seen
+ * by every process of the same network namespace. Linux only. Main thread, before anything in the
+ * directory is read.
  */
 import { statSync } from "node:fs";
 import { createServer, type Server } from "node:net";
@@ -13,7 +15,10 @@ export interface DataDirLock {
   release(): void;
 }
 
-/** Takes the directory at `path`. Rejects with DataDirError if another process holds it; other errors as they are. */
+/**
+ * Takes the directory at `path`. Rejects with DataDirError if another process holds it; other
+ * errors as they are.
+ */
 export function lockDataDir(path: string): Promise<DataDirLock> {
   const { dev, ino } = statSync(path, { bigint: true });
   const server = createServer((socket) => {

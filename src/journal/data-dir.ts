@@ -4,8 +4,8 @@
  *   node.json        { node, epoch }
  *   last-exit.json   { code, reason, thread, at, in_hand, strikes }
  *
- * Each is replaced as a whole: written aside, synced, renamed, directory synced. Start-up and the end of the
- * process only; one thread at a time.
+ * Each is replaced as a whole: written aside, synced, renamed, directory synced. Start-up and the
+ * end of the process only; one thread at a time.
  */
 import { EPOCH_MAX } from "../records/message-key.ts";
 import { DataDirError, systemCode } from "./errors.ts";
@@ -49,7 +49,10 @@ export interface ExitNote {
   readonly inHand: number | null;
 }
 
-/** The node's name and last epoch; null in a new directory. Throws DataDirError if the file is unreadable. */
+/**
+ * The node's name and last epoch; null in a new directory. Throws DataDirError if the file is
+ * unreadable.
+ */
 export function readNodeFile(directory: LogDirectory): NodeFile | null {
   const found = readJson(directory, NODE_FILE);
   if (found === null) return null;
@@ -61,8 +64,9 @@ export function readNodeFile(directory: LogDirectory): NodeFile | null {
 }
 
 /**
- * Begins the next epoch: one more than the highest ever used, by the file or (`epochSeen`) by the log. It is durable
- * when this returns. Throws DataDirError if the file is unreadable or epochs have run out.
+ * Begins the next epoch: one more than the highest ever used, by the file or (`epochSeen`) by the
+ * log. It is durable when this returns. Throws DataDirError if the file is unreadable or epochs
+ * have run out.
  */
 export function startEpoch(directory: LogDirectory, node: string, epochSeen: number): StartedEpoch {
   const before = readNodeFile(directory);
@@ -97,8 +101,8 @@ export function readLastExit(directory: LogDirectory): LastExit | null {
 }
 
 /**
- * Writes how this run ends. A crash with the same record in hand as the last one is one more strike against it.
- * Returns what was written; throws what the directory throws.
+ * Writes how this run ends. A crash with the same record in hand as the last one is one more strike
+ * against it. Returns what was written; throws what the directory throws.
  */
 export function writeLastExit(directory: LogDirectory, note: ExitNote): LastExit {
   const before = readLastExit(directory);

@@ -1,7 +1,9 @@
 /**
- * What can be wrong with the log or its directory, as types: who catches one knows how the program must end.
+ * What can be wrong with the log or its directory, as types: who catches one knows how the program
+ * must end.
  *
- * `exit` names the row of EXIT_CODES. None of these is for the hot path, and any thread may throw them.
+ * `exit` names the row of EXIT_CODES. None of these is for the hot path, and any thread may throw
+ * them.
  */
 import type { ExitName } from "../errors.ts";
 
@@ -24,7 +26,10 @@ export class LogCorruptionError extends Error {
   }
 }
 
-/** A write or sync of the log failed: nothing was published, and this journal accepts nothing any more. */
+/**
+ * A write or sync of the log failed: nothing was published, and this journal accepts nothing any
+ * more.
+ */
 export class JournalFailedError extends Error {
   readonly exit: ExitName = "invariant";
   /** `code` of the system's error (EIO, ENOSPC, …), or its name. */

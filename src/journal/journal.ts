@@ -3,8 +3,9 @@
  *
  *   staging rings ─drain─► block ─write, fdatasync─► SYNCED, COMMITTED ─► COMMIT_NOTICEs ─► bells
  *
- * Everything published is committed: a failed write or sync publishes nothing and ends this journal for good
- * (docs/JOURNAL.md, order rule e). The agent of the journal thread; it allocates nothing per record.
+ * Everything published is committed: a failed write or sync publishes nothing and ends this journal
+ * for good (docs/JOURNAL.md, order rule e). The agent of the journal thread; it allocates nothing
+ * per record.
  */
 import type { Clock } from "../environment.ts";
 import { Counter, Histogram, type MetricBlock } from "../metrics/block.ts";
@@ -26,12 +27,20 @@ import { JournalFailedError } from "./errors.ts";
 import type { LogDirectory } from "./log-directory.ts";
 import { SegmentWriter } from "./segment-writer.ts";
 
-/** How long the making of a segment waits after the disk was found full, and how long a sleep may be, in ms. */
+/**
+ * How long the making of a segment waits after the disk was found full, and how long a sleep may
+ * be, in ms.
+ */
 export const JOURNAL_SLEEP_MS_MAX = 100;
-/** Each appender has two turns in a block, and a turn may end at the end of its ring and go on at its start. */
+/**
+ * Each appender has two turns in a block, and a turn may end at the end of its ring and go on at
+ * its start.
+ */
 const RUNS_PER_APPENDER_MAX = 4;
 const TAKES_PER_TURN = 2;
-/** Commits, in one segment, between two looks at what may be removed while there is no idle moment. */
+/**
+ * Commits, in one segment, between two looks at what may be removed while there is no idle moment.
+ */
 const COMMITS_PER_RELEASE = 64;
 
 /** The journal's ends of what it shares with one appender. */
@@ -91,8 +100,8 @@ export class Journal {
   #failure: JournalFailedError | null = null;
 
   /**
-   * Opens or makes the active segment and publishes where the log stands. The log must have been recovered.
-   * Throws what the directory throws.
+   * Opens or makes the active segment and publishes where the log stands. The log must have been
+   * recovered. Throws what the directory throws.
    */
   constructor(dependencies: JournalDependencies, options: JournalOptions) {
     assertOptions(options);
@@ -133,8 +142,9 @@ export class Journal {
   }
 
   /**
-   * Commits what is staged, up to one block; returns the number of runs in it. If nothing was staged, or there is
-   * no room for it, keeps the segments in order and returns 0. Throws JournalFailedError, then and ever after.
+   * Commits what is staged, up to one block; returns the number of runs in it. If nothing was
+   * staged, or there is no room for it, keeps the segments in order and returns 0. Throws
+   * JournalFailedError, then and ever after.
    */
   doWork(): number {
     if (this.#failure !== null) throw this.#failure;
@@ -169,7 +179,10 @@ export class Journal {
     return this.#runCount;
   }
 
-  /** Whether any record fits into the active segment, after going on in the next one if that is what it takes. */
+  /**
+   * Whether any record fits into the active segment, after going on in the next one if that is what
+   * it takes.
+   */
   #hasRoom(): boolean {
     const segments = this.#segments;
     if (segments.roomBytes >= BLOCK_BYTES_MIN) return true;

@@ -1,10 +1,12 @@
 /**
- * Walks the log block by block and says where it ends, or where it is damaged and whether that can be a torn tail.
+ * Walks the log block by block and says where it ends, or where it is damaged and whether that can
+ * be a torn tail.
  *
  *   block, block, block, zeros │ block, block, ✗ ............ block?      │ zeros
- *                              next segment    damage         intact: its synced offset bounds what may be torn
+ *                              next segment    damage         intact: says what was synced
  *
- * Reads only; recovery and `smsgw journal` decide what follows. Any thread, while no journal writes.
+ * Reads only; recovery and `smsgw journal` decide what follows. Any thread, while no journal
+ * writes.
  */
 import {
   Block,
@@ -62,8 +64,8 @@ export interface ExaminationVisitor extends RecordVisitor {
 const NO_VISITOR: ExaminationVisitor = { onBlock: () => {}, onRecord: () => {} };
 
 /**
- * Examines the log from the segment of `cursor`, the ledger's durable position, or all of it if that is null.
- * Throws what the directory throws; damage is a result.
+ * Examines the log from the segment of `cursor`, the ledger's durable position, or all of it if
+ * that is null. Throws what the directory throws; damage is a result.
  */
 export function examineLog(
   directory: LogDirectory,
@@ -280,7 +282,10 @@ interface TailScan {
   usedEnd: number;
 }
 
-/** Looks at every aligned offset behind the damage, but not inside intact blocks: bodies may look like blocks. */
+/**
+ * Looks at every aligned offset behind the damage, but not inside intact blocks: bodies may look
+ * like blocks.
+ */
 function scanSegment(file: LogFile, start: number, limit: number, scan: TailScan): void {
   let reader: BlockReader | null = null;
   let windowEnd = Math.max(start, scan.from);

@@ -1,5 +1,6 @@
 /**
- * What readers of the log are given: whole committed blocks in order, or one record at a known offset.
+ * What readers of the log are given: whole committed blocks in order, or one record at a known
+ * offset.
  */
 import type { RecordMemory } from "../records/memory.ts";
 
@@ -18,7 +19,10 @@ export interface RecordVisitor {
 export interface LogTailer {
   /** Log offset behind the last visited block: where a new tailer would go on. */
   readonly position: number;
-  /** Visits whole committed blocks until about `bytesMax` bytes are read; returns the number of records. */
+  /**
+   * Visits whole committed blocks until about `bytesMax` bytes are read; returns the number of
+   * records.
+   */
   poll(visitor: RecordVisitor, bytesMax: number): number;
 }
 

@@ -1,10 +1,10 @@
 /**
  * Reads the log front to back, block by block, for the ledger.
  *
- *   position ─► block ─► block ─► … ─► committed        zeros at the end of a segment lead to the next one
+ *   position ─► block ─► block ─► … ─► committed     zeros at a segment's end lead to the next one
  *
- * Every block is checked: below the committed offset anything but an intact block is corruption. One thread per
- * instance.
+ * Every block is checked: below the committed offset anything but an intact block is corruption.
+ * One thread per instance.
  */
 import { LogWord, type LogTable } from "../tables/log-table.ts";
 import { Block, BLOCK_FLAG_SKIPPED, BLOCK_NEWER, BLOCK_NONE, visitRecords } from "./block.ts";
@@ -26,7 +26,10 @@ export class BlockTailer implements LogTailer {
   /** Number of the next block, or -1 while none was read. */
   #number = -1;
 
-  /** Starts at log offset `position`: the start of a block, the end of the last one, or the end of its segment. */
+  /**
+   * Starts at log offset `position`: the start of a block, the end of the last one, or the end of
+   * its segment.
+   */
   constructor(
     directory: LogDirectory,
     table: LogTable,
@@ -44,8 +47,8 @@ export class BlockTailer implements LogTailer {
   }
 
   /**
-   * Visits whole committed blocks until about `bytesMax` bytes are read; returns the number of records.
-   * Throws LogCorruptionError, and what the files throw.
+   * Visits whole committed blocks until about `bytesMax` bytes are read; returns the number of
+   * records. Throws LogCorruptionError, and what the files throw.
    */
   poll(visitor: RecordVisitor, bytesMax: number): number {
     const committed = this.#table.load(LogWord.COMMITTED);
@@ -92,15 +95,19 @@ export class BlockTailer implements LogTailer {
     return found;
   }
 
-  /** Start of the segment behind `segment`, of which nothing is left but zeros. */
+  /** Start of the segment behind `segment`, in which no block is left to read. */
   #nextSegmentStart(segment: LocatedSegment, committed: number): number {
     let { end } = segment;
     if (end === Number.POSITIVE_INFINITY) {
-      this.#segment = this.#files.locate(this.#position, true) ?? segment;
+      this.#segment = this.#files.locate(segment.start, true) ?? segment;
       ({ end } = this.#segment);
     }
-    if (end === Number.POSITIVE_INFINITY) end = segment.start + segment.file.sizeBytes();
-    if (end > committed || end <= this.#position) this.#fail("block is missing");
+    if (end === Number.POSITIVE_INFINITY) {
+      // Without a next segment the log can only stand at the very end of this one.
+      end = segment.start + segment.file.sizeBytes();
+      if (end !== committed) this.#fail("block is missing");
+    }
+    if (end > committed || end < this.#position) this.#fail("block is missing");
     return end;
   }
 

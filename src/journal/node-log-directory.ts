@@ -1,7 +1,8 @@
 /**
  * The real file layer: synchronous calls of node:fs on one directory.
  *
- * Node opens every file with O_CLOEXEC. Threads each make one of their own; none touches libuv's pool.
+ * Node opens every file with O_CLOEXEC. Threads each make one of their own; none touches libuv's
+ * pool.
  */
 import {
   closeSync,

@@ -1,11 +1,11 @@
 /**
  * Reads single ACCEPT records by log offset.
  *
- *   chunk   start ...... end      log offsets, all of it below the committed offset when it was read
+ *   chunk   start ...... end      log offsets; below the committed offset when it was read
  *
- * Waiting messages are read in about the order they were accepted in, one order per queue: a few chunks keep the
- * neighbours at hand. Blocks are not checked here; the record is, and its reader checks the key. One thread per
- * instance.
+ * Waiting messages are read in about the order they were accepted in, one order per queue: a few
+ * chunks keep the neighbours at hand. Blocks are not checked here; the record is, and its reader
+ * checks the key. One thread per instance.
  */
 import { ACCEPT_TYPE, acceptIsConsistent } from "../records/accept.ts";
 import { recordMemory, type RecordMemory } from "../records/memory.ts";
@@ -71,8 +71,9 @@ export class ChunkedRecordLoader implements RecordLoader {
   }
 
   /**
-   * Offset in `memory` of the ACCEPT at `logOffset`; -1 if its segment is gone, it is not committed, or there is no
-   * consistent ACCEPT. Throws what the files throw, except for a missing one.
+   * Offset in `memory` of the ACCEPT at `logOffset`; -1 if its segment is gone, it is not
+   * committed, or there is no consistent ACCEPT. Throws what the files throw, except for a missing
+   * one.
    */
   load(logOffset: number): number {
     this.#uses++;
@@ -88,7 +89,9 @@ export class ChunkedRecordLoader implements RecordLoader {
     return isAccept(this.#last.memory, at) ? at : -1;
   }
 
-  /** Closes files that were removed meanwhile: open ones take disk space. To be called now and then. */
+  /**
+   * Closes files that were removed meanwhile: open ones take disk space. To be called now and then.
+   */
   closeRemoved(): void {
     this.#files.closeBelow(this.#table.load(LogWord.OLDEST));
   }
@@ -119,7 +122,10 @@ export class ChunkedRecordLoader implements RecordLoader {
     return chunk.find(logOffset);
   }
 
-  /** The chunk to read into: the one that ends near `logOffset` and is being outgrown, or the least used. */
+  /**
+   * The chunk to read into: the one that ends near `logOffset` and is being outgrown, or the least
+   * used.
+   */
   #chunkFor(logOffset: number): Chunk {
     let chosen = this.#chunks[0] as Chunk;
     for (const chunk of this.#chunks) {

@@ -1,5 +1,6 @@
 /**
- * Makes the log fit to go on: cuts a torn tail, refuses corruption, leaves everything it returns durable.
+ * Makes the log fit to go on: cuts a torn tail, refuses corruption, leaves everything it returns
+ * durable.
  *
  *   before   blocks ... │ torn bytes │ zeros     next segment, prepared or torn
  *   after    blocks ... │ zeros ............ │   (removed)
@@ -37,8 +38,8 @@ export interface RecoveredLog {
 }
 
 /**
- * Recovers the log in `directory` as docs/JOURNAL.md says. Throws LogCorruptionError where damage is no torn tail,
- * and what the directory throws.
+ * Recovers the log in `directory` as docs/JOURNAL.md says. Throws LogCorruptionError where damage
+ * is no torn tail, and what the directory throws.
  */
 export function recoverLog(directory: LogDirectory, options: RecoveryOptions): RecoveredLog {
   const found = examineLog(directory, options.from);
@@ -54,7 +55,10 @@ export function recoverLog(directory: LogDirectory, options: RecoveryOptions): R
   };
 }
 
-/** Clears everything behind the last intact block and makes the log durable. Returns where and how it goes on. */
+/**
+ * Clears everything behind the last intact block and makes the log durable. Returns where and how
+ * it goes on.
+ */
 function repairTail(
   directory: LogDirectory,
   found: LogExamination,
@@ -84,8 +88,9 @@ function repairTail(
 }
 
 /**
- * Without syncs (`durability: process`) a power failure may take blocks that the ledger has read. Their offsets are
- * not used again: a skipped block stands for them in [from, to). Returns whether there was need of one.
+ * Without syncs (`durability: process`) a power failure may take blocks that the ledger has read.
+ * Their offsets are not used again: a skipped block stands for them in [from, to). Returns whether
+ * there was need of one.
  */
 function standIn(
   file: LogFile,
@@ -108,7 +113,9 @@ function standIn(
   return true;
 }
 
-/** Removes a last segment that is empty and that a full disk has kept short: it would be of no use. */
+/**
+ * Removes a last segment that is empty and that a full disk has kept short: it would be of no use.
+ */
 function removeUseless(
   directory: LogDirectory,
   starts: readonly number[],
@@ -134,7 +141,10 @@ function removeBehind(directory: LogDirectory, starts: number[], offset: number)
   }
 }
 
-/** Overwrites [from, end) of a file with zeros where it is not zero yet, and extends it to `sizeWanted`. */
+/**
+ * Overwrites [from, end) of a file with zeros where it is not zero yet, and extends it to
+ * `sizeWanted`.
+ */
 function clear(file: LogFile, from: number, sizeWanted: number): void {
   const size = file.sizeBytes();
   const window = Buffer.allocUnsafe(Math.max(0, Math.min(SLICE_BYTES, size - from)));

@@ -1,17 +1,20 @@
 /**
- * The writing side of the segments: one active file, and the next one, made and zero-filled ahead of need.
+ * The writing side of the segments: one active file, and the next one, made and zero-filled ahead
+ * of need.
  *
  *   oldest … | active: blocks ....| room | next: zeros, slice by slice |
  *
- * Blocks go into space that was written before, so a commit changes no file size and finds its disk space. Only the
- * making of the next segment can lack room: that is remembered as `trouble` and tried again, never thrown.
- * Journal thread only.
+ * Blocks go into space that was written before, so a commit changes no file size and finds its disk
+ * space. Only the making of the next segment can lack room: that is remembered as `trouble` and
+ * tried again, never thrown. Journal thread only.
  */
 import { isNoRoom, systemCode } from "./errors.ts";
 import type { LogDirectory, LogFile } from "./log-directory.ts";
 import { listSegments, segmentName } from "./segments.ts";
 
-/** Bytes zero-filled at a time; with its sync it delays a commit by about as much as a commit takes. */
+/**
+ * Bytes zero-filled at a time; with its sync it delays a commit by about as much as a commit takes.
+ */
 export const FILL_SLICE_BYTES = 256 * 1024;
 
 interface NextSegment {
@@ -43,7 +46,10 @@ export class SegmentWriter {
   #next: NextSegment | null = null;
   #trouble: string | null = null;
 
-  /** Opens the segment that `nextOffset` lies in, or makes the first one. Throws what the directory throws. */
+  /**
+   * Opens the segment that `nextOffset` lies in, or makes the first one. Throws what the directory
+   * throws.
+   */
   constructor(directory: LogDirectory, options: SegmentWriterOptions) {
     this.#directory = directory;
     this.#segmentBytes = options.segmentBytes;
@@ -108,7 +114,10 @@ export class SegmentWriter {
     this.#active.dataSync();
   }
 
-  /** Makes the next segment, or its next slice. Returns the bytes filled; 0 if there was no need or no room. */
+  /**
+   * Makes the next segment, or its next slice. Returns the bytes filled; 0 if there was no need or
+   * no room.
+   */
   fillSlice(): number {
     if (this.nextReady) return 0;
     try {
@@ -127,7 +136,9 @@ export class SegmentWriter {
     }
   }
 
-  /** Goes on in the next segment, which must be ready. What is left of the active one stays zero. */
+  /**
+   * Goes on in the next segment, which must be ready. What is left of the active one stays zero.
+   */
   switchToNext(): void {
     const next = this.#next as NextSegment;
     this.#active.close();
@@ -139,7 +150,10 @@ export class SegmentWriter {
     this.#next = null;
   }
 
-  /** Start of the segment behind the oldest one if the oldest ends at or below `releasable`, otherwise -1. */
+  /**
+   * Start of the segment behind the oldest one if the oldest ends at or below `releasable`,
+   * otherwise -1.
+   */
   oldestAfterRelease(releasable: number): number {
     const behind = this.#starts[1];
     return behind !== undefined && behind <= releasable ? behind : -1;
@@ -181,7 +195,9 @@ export class SegmentWriter {
     return { start, file, filledBytes: 0 };
   }
 
-  /** A file whose sync failed is never synced again: for want of room it is given up and made anew. */
+  /**
+   * A file whose sync failed is never synced again: for want of room it is given up and made anew.
+   */
   #syncSlice(next: NextSegment): void {
     try {
       next.file.dataSync();

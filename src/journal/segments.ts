@@ -48,7 +48,9 @@ export interface LocatedSegment {
   readonly file: LogFile;
 }
 
-/** A reader's view of the segments: a listing, made again when it is too old, and few open files. */
+/**
+ * A reader's view of the segments: a listing, made again when it is too old, and few open files.
+ */
 export class SegmentFiles {
   readonly #directory: LogDirectory;
   readonly #filesMax: number;
@@ -63,8 +65,9 @@ export class SegmentFiles {
   }
 
   /**
-   * The segment that holds log offset `offset`, which is below the committed offset; null if its file is gone.
-   * `relist` looks at the directory first: needed when the listing may miss the last segments.
+   * The segment that holds log offset `offset`, which is below the committed offset; null if its
+   * file is gone. `relist` looks at the directory first: needed when the listing may miss the last
+   * segments.
    */
   locate(offset: number, relist: boolean): LocatedSegment | null {
     if (relist || this.#starts.length === 0) this.#starts = listSegments(this.#directory);
@@ -76,7 +79,9 @@ export class SegmentFiles {
     return file === null ? null : { start, end, file };
   }
 
-  /** Closes every file that starts below `oldest`: a removed file takes disk space while it is open. */
+  /**
+   * Closes every file that starts below `oldest`: a removed file takes disk space while it is open.
+   */
   closeBelow(oldest: number): void {
     const open = this.#open;
     for (let i = open.length - 1; i >= 0; i--) {

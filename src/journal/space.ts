@@ -1,7 +1,8 @@
 /**
- * Space of the log: what a message is charged when it is accepted, so that everything accepted can finish.
+ * Space of the log: what a message is charged when it is accepted, so that everything accepted can
+ * finish.
  *
- *   bytes_max ≥ log on disk + life of open messages + what is not yet counted there + the new message
+ *   bytes_max ≥ log on disk + life of open messages + what is not counted yet + the new message
  *
  * Pure arithmetic over the shared words of the log; any thread.
  */
@@ -19,26 +20,30 @@ const RECEIPT_LIFE_BYTES =
   alignRecord(Receipt.TEXTS + SMSC_ID_BYTES_MAX + RECEIPT_ERROR_BYTES_MAX) + BLOCK_SHARE_BYTES;
 
 /**
- * Log bytes that one open part may still need: SENDING, ANSWER and RECEIPT at their longest, each in a block of its
- * own. Records of the usual size and in company leave room for several more attempts. CONCLUDED needs less than the
- * parts it ends.
+ * Log bytes that one open part may still need: SENDING, ANSWER and RECEIPT at their longest, each
+ * in a block of its own. Records of the usual size and in company leave room for several more
+ * attempts. CONCLUDED needs less than the parts it ends.
  */
 export const LIFE_BYTES_PER_PART = SENDING_LIFE_BYTES + ANSWER_LIFE_BYTES + RECEIPT_LIFE_BYTES;
 
 /**
- * Life bytes for each byte of log that the ledger has not counted yet, if it were all ACCEPTs of the shortest
- * message: one part, 88 bytes.
+ * Life bytes for each byte of log that the ledger has not counted yet, if it were all ACCEPTs of
+ * the shortest message: one part, 88 bytes.
  */
 const UNCOUNTED_LIFE_FACTOR = Math.ceil(LIFE_BYTES_PER_PART / 88);
 
-/** Log bytes that a message takes over its whole life, by its ACCEPT's length and its number of parts. */
+/**
+ * Log bytes that a message takes over its whole life, by its ACCEPT's length and its number of
+ * parts.
+ */
 export function lifeCharge(acceptBytes: number, partCount: number): number {
   return alignRecord(acceptBytes) + BLOCK_SHARE_BYTES + partCount * LIFE_BYTES_PER_PART;
 }
 
 /**
- * Whether a message charged `chargeBytes` (`lifeCharge`) may be accepted into a log of at most `bytesMax`, by a
- * thread with `pendingBytes` staged and not yet committed. Never while the disk is short of space.
+ * Whether a message charged `chargeBytes` (`lifeCharge`) may be accepted into a log of at most
+ * `bytesMax`, by a thread with `pendingBytes` staged and not yet committed. Never while the disk is
+ * short of space.
  */
 export function admissionFits(
   table: LogTable,

@@ -59,6 +59,8 @@ export class JournalRig {
   readonly staged: number[];
   rings = 0;
   ledgerRings = 0;
+  /** Called inside a commit, when the ledger's bell is rung. */
+  onLedgerRing: () => void = () => {};
   readonly #first: number;
 
   constructor(options: RigOptions) {
@@ -88,6 +90,7 @@ export class JournalRig {
     const ledgerBell = new Doorbell(words, 0, () => {
       words[0] = 1;
       this.ledgerRings++;
+      this.onLedgerRing();
     });
     this.journal = new Journal(
       {

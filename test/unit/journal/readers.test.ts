@@ -132,6 +132,31 @@ test("the tailer stops at the committed offset and goes on from any of its posit
   assert.equal(new BlockTailer(directory, rig.table, committed).poll(parts, 1e9), 0);
 });
 
+test("segments that are full to the last byte follow each other, read during each commit", () => {
+  const directory = new MemoryDirectory();
+  const rig = new JournalRig({
+    directory,
+    appenders: 1,
+    stagingBytes: 1 << 20,
+    blockBytesMax: 65536,
+  });
+  const tailer = new BlockTailer(directory, rig.table, 0);
+  const visitor = new CollectingVisitor();
+  rig.onLedgerRing = () => tailer.poll(visitor, 1e9);
+  const shortBlock = [928];
+  const longBlock = [8192, 8192, 8192, 8192, 8192, 8192, 8192, 65536 - 2 * 72 - 7 * 8192 - 928];
+  for (let segment = 1; segment <= 6; segment++) {
+    for (const block of [shortBlock, longBlock]) {
+      for (const length of block) assert.ok(rig.stage(0, length));
+      rig.journal.doWork();
+      rig.poll();
+    }
+    assert.equal(rig.table.load(LogWord.COMMITTED), segment * 65536);
+  }
+  assert.equal(visitor.records.length, 6 * 9);
+  assert.equal(tailer.position, 6 * 65536);
+});
+
 test("one poll reads about as much as it is asked for", () => {
   const rig = new JournalRig({ directory: new MemoryDirectory() });
   for (let i = 0; i < 50; i++) {
