@@ -1,8 +1,8 @@
 /**
  * The SMPP v3.4 codec: bytes to fields and back, text to octets and back.
  *
- * Pure functions over Uint8Array: no I/O, no clock, no dependency, nothing thrown on the hot path. Usable
- * on its own as `sms-gateway-proxy/codec` in any ESM runtime.
+ * Pure functions over Uint8Array: no I/O, no clock, no dependency, nothing thrown on the hot path.
+ * Usable on its own as `sms-gateway-proxy/codec` in any ESM runtime.
  */
 export * from "./pdu/bind.ts";
 export * from "./pdu/command-id.ts";

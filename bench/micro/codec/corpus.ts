@@ -1,8 +1,8 @@
 /**
  * The corpora of the codec bench: seeded, plausible traffic.
  *
- * Texts use only characters whose octet is the same in ASCII and in GSM 7-bit, so that contenders which
- * decode the text at once fold the same numbers as those that leave it in place.
+ * Texts use only characters whose octet is the same in ASCII and in GSM 7-bit, so that contenders
+ * which decode the text at once fold the same numbers as those that leave it in place.
  */
 import { encodeSm, encodeSubmitSmResp, resetSmView, SmView } from "../../../src/codec/index.ts";
 

@@ -1,5 +1,6 @@
 /**
- * Bench: encode submit_sm from a gateway record; each PDU's length and two of its octets are folded.
+ * Bench: encode submit_sm from a gateway record; each PDU's length and two of its octets are
+ * folded.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

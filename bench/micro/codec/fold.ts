@@ -1,6 +1,7 @@
 /**
- * What every contender folds into a checksum: each mandatory field, strings by length and by the sum of
- * their octets. native/fold.h is the same in C. A view that was never read would prove nothing.
+ * What every contender folds into a checksum: each mandatory field, strings by length and by the
+ * sum of their octets. native/fold.h is the same in C. A view that was never read would prove
+ * nothing.
  */
 import { readSequenceNumber, type SmView } from "../../../src/codec/index.ts";
 
@@ -14,8 +15,8 @@ function word(a: number, b: number, c: number, d: number): number {
 }
 
 /**
- * Sums the octets of a range four at a time in two lanes (native/fold.h sums the same way), so that the
- * fold, which every contender pays, hides as little of the decoding as possible.
+ * Sums the octets of a range four at a time in two lanes (native/fold.h sums the same way), so that
+ * the fold, which every contender pays, hides as little of the decoding as possible.
  */
 export function foldRange(hash: number, data: DataView, start: number, end: number): number {
   let lanes = 0;

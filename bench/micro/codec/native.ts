@@ -1,8 +1,8 @@
 /**
  * Builds and runs the bench's C programs: the physical limit, and libsmpp34.
  *
- * Each program prints one JSON line. Programs that cannot be built are reported as null, so that the
- * bench still runs without a compiler or without the library.
+ * Each program prints one JSON line. Programs that cannot be built are reported as null, so that
+ * the bench still runs without a compiler or without the library.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync } from "node:fs";
@@ -28,7 +28,10 @@ export function createScratch(): string {
   return mkdtempSync(join(tmpdir(), "codec-bench-"));
 }
 
-/** Compiles bench/micro/codec/native/<name>.c with -O2; returns the binary, or null with the reason logged. */
+/**
+ * Compiles bench/micro/codec/native/<name>.c with -O2; returns the binary, or null with the reason
+ * logged.
+ */
 export function buildNative(
   scratch: string,
   name: string,

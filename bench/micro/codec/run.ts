@@ -7,7 +7,8 @@ import { rmSync } from "node:fs";
 import { runDecodeBench } from "./decode.ts";
 import { runEncodeBench } from "./encode.ts";
 import { buildNative, createScratch } from "./native.ts";
-import { formatComparisons } from "./report.ts";
+import { formatInboundRows, runInboundBench } from "./receipt.ts";
+import { allocationCanary, formatComparisons } from "./report.ts";
 import { formatTextRows, runTextBench } from "./text.ts";
 
 const scratch = createScratch();
@@ -19,6 +20,11 @@ try {
   console.log(formatComparisons(rows));
   console.log();
   console.log(formatTextRows(await runTextBench(minimal)));
+  console.log();
+  console.log(formatInboundRows(await runInboundBench()));
+  console.log();
+  const canary = allocationCanary().toFixed(0);
+  console.log(`The allocation counter sees ${canary} bytes for an object of two fields.`);
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }

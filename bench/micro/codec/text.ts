@@ -1,8 +1,9 @@
 /**
  * Bench: GSM 7-bit encoding and segmenting against a copy of the same octets.
  *
- * The yardsticks: `TypedArray.set`, which is memcpy as a JavaScript program can have it, C's memcpy, and
- * TextEncoder.encodeInto, the fastest way out of a string, which no encoder in JavaScript can beat.
+ * The yardsticks: `TypedArray.set`, which is memcpy as a JavaScript program can have it, C's
+ * memcpy, and TextEncoder.encodeInto, the fastest way out of a string, which no encoder in
+ * JavaScript can beat.
  */
 import { execFileSync } from "node:child_process";
 import {
@@ -13,7 +14,7 @@ import {
   planByMethod,
 } from "../../../src/codec/index.ts";
 import { createRandom, randomText } from "./corpus.ts";
-import { allocatedBytes, medianNs } from "./report.ts";
+import { ALLOCATION_CALLS, allocatedBytes, medianNs } from "./report.ts";
 
 export interface TextRow {
   name: string;
@@ -63,7 +64,7 @@ export async function runTextBench(minimal: string | null): Promise<TextRow[]> {
     };
     const add = async (name: string, run: () => number): Promise<void> => {
       const ns = await each(run);
-      rows.push({ name, ns, ...yardsticks, allocated: allocatedBytes(run, 20_000) });
+      rows.push({ name, ns, ...yardsticks, allocated: allocatedBytes(run, ALLOCATION_CALLS) });
     };
     const encode = (): number => encodeGsm7(text, out, 3);
     const plan = (at: number, size: number): number =>

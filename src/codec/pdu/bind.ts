@@ -66,8 +66,9 @@ function cStringEnd(bytes: Uint8Array, at: number, end: number): number {
 }
 
 /**
- * Encodes a bind request of the given command id and returns its length, or NO_ROOM, FIELD_TOO_LONG,
- * FIELD_ILLEGAL. `passwordLengthMax` may be raised for an SMSC that issued a longer one than the spec's 8.
+ * Encodes a bind request of the given command id and returns its length, or NO_ROOM,
+ * FIELD_TOO_LONG, FIELD_ILLEGAL. `passwordLengthMax` may be raised for an SMSC that issued a longer
+ * one than the spec's 8.
  */
 export function encodeBind(
   commandId: number,
@@ -152,8 +153,8 @@ export function encodeBindResp(
 }
 
 /**
- * Decodes the bind response in [start, end): with or without a body, whatever its status, and with a
- * system_id whose NUL is missing. Returns 0, or DEFECT_TRUNCATED if TLVs are cut short.
+ * Decodes the bind response in [start, end): with or without a body, whatever its status, and with
+ * a system_id whose NUL is missing. Returns 0, or DEFECT_TRUNCATED if TLVs are cut short.
  */
 export function decodeBindResp(
   bytes: Uint8Array,

@@ -1,16 +1,17 @@
 /**
- * Every command_status of SMPP v3.4 (and the 5.0 codes met in the field) with the class that says what
- * a sender may do next.
+ * Every command_status of SMPP v3.4 (and the 5.0 codes met in the field) with the class that says
+ * what a sender may do next.
  *
  *   OK  accepted
  *   T   transient: retry on the same link after a delay
  *   B   throttled: slow the link, retry on the same link
  *   O   try another link once, then treat as T
  *   P   this message fails for good
- *   F   the session is broken or refused: unbind or close, alarm, rebind slowly; the message counts as O
+ *   F   the session is broken or refused: unbind or close, alarm, rebind slowly; the message
+ *       itself counts as O
  *
- * The table is a default: links override single codes, and no vendor meaning is built in. Pure data;
- * any thread may read it.
+ * The table is a default: links override single codes, and no vendor meaning is built in. Pure
+ * data; any thread may read it.
  */
 
 export type StatusClass = "OK" | "T" | "B" | "O" | "P" | "F";
@@ -122,7 +123,8 @@ export function statusNameOf(commandStatus: number): StatusName | undefined {
 
 /**
  * The default class of a command_status met in a response; codes that nobody defined are 'O'.
- * Two codes depend on where they were met: see `statusClassInNack` and `statusClassOfDeliveryFailure`.
+ * Two codes depend on where they were met: see `statusClassInNack` and
+ * `statusClassOfDeliveryFailure`.
  */
 export function statusClassOf(commandStatus: number): StatusClass {
   const name = names.get(commandStatus);
@@ -130,7 +132,10 @@ export function statusClassOf(commandStatus: number): StatusClass {
   return CLASS_EXCEPTIONS[name] ?? "P";
 }
 
-/** The class of a command_status met in a generic_nack: a bad length there means the stream is out of step. */
+/**
+ * The class of a command_status met in a generic_nack: a bad length there means the stream is out
+ * of step.
+ */
 export function statusClassInNack(commandStatus: number): StatusClass {
   if (commandStatus === COMMAND_STATUS.ESME_RINVCMDLEN) return "F";
   return statusClassOf(commandStatus);
@@ -145,8 +150,9 @@ export function statusClassOfDeliveryFailure(deliveryFailureReason: number): Sta
 }
 
 /**
- * Builds one lookup table per link: index = command_status (codes from 0x500 on use the last entry),
- * value = index into `STATUS_CLASSES`. `overrides` maps a code to the class this operator means by it.
+ * Builds one lookup table per link: index = command_status (codes from 0x500 on use the last
+ * entry), value = index into `STATUS_CLASSES`. `overrides` maps a code to the class this operator
+ * means by it.
  */
 export function createStatusClassTable(
   overrides: Readonly<Record<number, StatusClass>> = {},
@@ -161,7 +167,10 @@ export function createStatusClassTable(
 /** The classes in the order that `createStatusClassTable` counts them. */
 export const STATUS_CLASSES: readonly StatusClass[] = CLASS_NAMES;
 
-/** Looks a command_status up in a table of `createStatusClassTable`; returns an index into STATUS_CLASSES. */
+/**
+ * Looks a command_status up in a table of `createStatusClassTable`; returns an index into
+ * STATUS_CLASSES.
+ */
 export function lookUpStatusClass(table: Uint8Array, commandStatus: number): number {
   return table[commandStatus >= 0 && commandStatus < 0x500 ? commandStatus : 0x500]!;
 }

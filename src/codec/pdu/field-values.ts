@@ -78,7 +78,10 @@ export const ESM_CLASS = {
   reply_path: 0x80,
 } as const;
 
-/** registered_delivery bits (spec 5.2.17; intermediate notification is bit 4 in every implementation). */
+/**
+ * registered_delivery bits (spec 5.2.17; intermediate notification is bit 4 in every
+ * implementation).
+ */
 export const REGISTERED_DELIVERY = {
   none: 0x00,
   success_and_failure: 0x01,
@@ -108,7 +111,9 @@ export function isIntermediateNotification(esmClass: number): boolean {
   return (esmClass & ESM_CLASS.type_mask) === ESM_CLASS.type_intermediate_notification;
 }
 
-/** True for the states after which no other state may follow (UNKNOWN means that the SMSC gave up). */
+/**
+ * True for the states after which no other state may follow (UNKNOWN means that the SMSC gave up).
+ */
 export function isFinalState(messageState: number): boolean {
   return (
     messageState !== MESSAGE_STATE.SCHEDULED &&

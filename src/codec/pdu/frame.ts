@@ -4,8 +4,8 @@
  *   0              4              8              12             16
  *   | command_length | command_id | command_status | sequence_number | body …
  *
- * The length is judged before anything is allocated or awaited; every other read in the codec is bounded
- * by the PDU's end. Pure functions; any thread may call them.
+ * The length is judged before anything is allocated or awaited; every other read in the codec is
+ * bounded by the PDU's end. Pure functions; any thread may call them.
  */
 import { LENGTH_TOO_LARGE, LENGTH_TOO_SMALL, NEED_MORE, NO_ROOM } from "./sentinels.ts";
 

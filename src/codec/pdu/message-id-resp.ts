@@ -4,8 +4,8 @@
  *   submit_sm_resp  ok 16 + id + NUL · refused 16, no body (spec 4.4.2)
  *   deliver_sm_resp 17 octets: an empty message_id (spec 4.6.2)
  *
- * Decoding accepts either shape with any status, and an id whose NUL is missing. The functions serve
- * data_sm_resp and submit_multi_resp's first field too. Pure; any thread may call them.
+ * Decoding accepts either shape with any status, and an id whose NUL is missing. The functions
+ * serve data_sm_resp and submit_multi_resp's first field too. Pure; any thread may call them.
  */
 import { COMMAND_ID } from "./command-id.ts";
 import { HEADER_LENGTH, writeHeader } from "./frame.ts";
@@ -15,19 +15,27 @@ import { FIELD_ILLEGAL, FIELD_TOO_LONG, NO_ROOM } from "./sentinels.ts";
 export const MESSAGE_ID_LENGTH_MAX = 64;
 
 /**
- * Where the message_id of the response in [start, end) ends; it begins at `start + 16`. An empty id and
- * an absent body both give `start + 16`. Never fails: the header alone says what became of the message.
+ * Where the message_id of the response in [start, end) ends; it begins at `start + 16`. An empty id
+ * and an absent body both give `start + 16`. Never fails: the header alone says what became of the
+ * message.
  */
 export function messageIdEnd(bytes: Uint8Array, start: number, end: number): number {
   let at = start + HEADER_LENGTH;
+  // Four octets a turn: there is one such answer for every message sent.
+  for (const stop = end - 3; at < stop; at += 4) {
+    if (bytes[at] === 0) return at;
+    if (bytes[at + 1] === 0) return at + 1;
+    if (bytes[at + 2] === 0) return at + 2;
+    if (bytes[at + 3] === 0) return at + 3;
+  }
   while (at < end && bytes[at] !== 0) at++;
   return at;
 }
 
 /**
- * Encodes submit_sm_resp (or data_sm_resp, by `commandId`) with the message_id in bytes [idStart, idEnd).
- * A status other than 0 leaves the body out. Returns the PDU's length, NO_ROOM, FIELD_TOO_LONG, or
- * FIELD_ILLEGAL for a NUL in the id.
+ * Encodes submit_sm_resp (or data_sm_resp, by `commandId`) with the message_id in bytes [idStart,
+ * idEnd). A status other than 0 leaves the body out. Returns the PDU's length, NO_ROOM,
+ * FIELD_TOO_LONG, or FIELD_ILLEGAL for a NUL in the id.
  */
 export function encodeMessageIdResp(
   commandId: number,

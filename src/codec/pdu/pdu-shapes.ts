@@ -1,8 +1,8 @@
 /**
  * The mandatory fields of all 27 PDUs in wire order, as data (spec 4.1 to 4.12).
  *
- * `codec/pdu/table-codec` reads it in both directions; the specialised functions for the hot PDUs are
- * tested equal to it. Pure data; any thread may read it.
+ * `codec/pdu/table-codec` reads it in both directions; the specialised functions for the hot PDUs
+ * are tested equal to it. Pure data; any thread may read it.
  */
 import type { CommandName } from "./command-id.ts";
 

@@ -1,10 +1,13 @@
 /**
  * A PDU as an object: what the table-driven codec gives and takes.
  *
- * Octets are views of the received bytes, not copies; keep them only as long as those bytes, or copy.
+ * Octets are views of the received bytes, not copies; keep them only as long as those bytes, or
+ * copy.
  */
 
-/** One dest_address of submit_multi (spec 4.5.1.1): an SME address, or a distribution list by name. */
+/**
+ * One dest_address of submit_multi (spec 4.5.1.1): an SME address, or a distribution list by name.
+ */
 export type DestAddress =
   | {
       readonly destFlag: 1;
@@ -34,7 +37,9 @@ export interface Pdu {
   commandId: number;
   commandStatus: number;
   sequenceNumber: number;
-  /** By the spec's field names; strings are octets without the NUL. Empty for a PDU without a body. */
+  /**
+   * By the spec's field names; strings are octets without the NUL. Empty for a PDU without a body.
+   */
   fields: Record<string, FieldValue>;
   tlvs: Tlv[];
   /** PDU_FLAG_… bits: what a lenient decode has let pass. */
@@ -48,7 +53,9 @@ export const PDU_FLAG_LENGTH_255 = 2;
 /** The last string of a response had no NUL. */
 export const PDU_FLAG_UNTERMINATED = 4;
 
-/** Builds a PDU with defaults: integers 0, strings empty, no TLVs. Strings are written as Latin-1. */
+/**
+ * Builds a PDU with defaults: integers 0, strings empty, no TLVs. Strings are written as Latin-1.
+ */
 export function createPdu(
   commandId: number,
   sequenceNumber: number,

@@ -1,11 +1,13 @@
 /**
  * Reads delivery receipts: by TLV where the SMSC sends them, by text where it does not.
  *
- *   id:IIIIIIIIII sub:SSS dlvrd:DDD submit date:YYMMDDhhmm done date:YYMMDDhhmm stat:DDDDDDD err:E text:…
+ *   id:IIIIIIIIII sub:SSS dlvrd:DDD submit date:YYMMDDhhmm done date:YYMMDDhhmm stat:DDDDDDD
+ *   err:E text:…
  *
- * The text (spec appendix B) is vendor specific: keys in any case and order, any of them missing, spaces
- * and line breaks anywhere. The search stops at `text:`, whose content is the sender's own. One pass,
- * no expression engine, so no input is slow. One view belongs to one thread, which reuses it.
+ * The text (spec appendix B) is vendor specific: keys in any case and order, any of them missing,
+ * spaces and line breaks anywhere. The search stops at `text:`, whose content is the sender's own.
+ * One pass, no expression engine, so no input is slow. One view belongs to one thread, which reuses
+ * it.
  */
 import { DATA_CODING, ESM_CLASS, MESSAGE_STATE } from "./field-values.ts";
 import { RECEIPT_UNREADABLE } from "./sentinels.ts";
@@ -138,7 +140,9 @@ function matchKey(bytes: Uint8Array, at: number, end: number): number {
   return -1;
 }
 
-/** Keeps the first value of each key: an id inside a later key's junk must not replace the real one. */
+/**
+ * Keeps the first value of each key: an id inside a later key's junk must not replace the real one.
+ */
 function setRange(into: ReceiptView, key: number, start: number, end: number): void {
   if (key === 0 && into.textIdEnd === 0) {
     into.textIdStart = start;
@@ -209,7 +213,10 @@ function trimValue(bytes: Uint8Array, from: number, to: number, key: number): nu
   return to;
 }
 
-/** The MESSAGE_STATE that a `stat` word means, or -1 for an unknown word; letter case does not matter. */
+/**
+ * The MESSAGE_STATE that a `stat` word means, or -1 for an unknown word; letter case does not
+ * matter.
+ */
 export function stateOfStat(bytes: Uint8Array, start: number, end: number): number {
   for (let i = 0; i < STAT_WORDS.length; i++) {
     const [expected, state] = STAT_WORDS[i]!;
@@ -295,9 +302,9 @@ function mergeText(into: ReceiptView): void {
 }
 
 /**
- * Reads a receipt from its text in bytes [textStart, textEnd) and its TLVs in [tlvStart, tlvEnd); either
- * range may be empty. `isUcs2` says that the text is UTF-16BE. Fills `into` and returns 0, or
- * RECEIPT_UNREADABLE if neither an id nor a state was found.
+ * Reads a receipt from its text in bytes [textStart, textEnd) and its TLVs in [tlvStart, tlvEnd);
+ * either range may be empty. `isUcs2` says that the text is UTF-16BE. Fills `into` and returns 0,
+ * or RECEIPT_UNREADABLE if neither an id nor a state was found.
  */
 export function parseReceipt(
   bytes: Uint8Array,
@@ -329,8 +336,9 @@ export function parseReceipt(
 }
 
 /**
- * Reads the receipt that a decoded deliver_sm carries: the text from short_message or, if that is empty,
- * from message_payload, without a user data header, in UCS-2 where data_coding and the octets say so.
+ * Reads the receipt that a decoded deliver_sm carries: the text from short_message or, if that is
+ * empty, from message_payload, without a user data header, in UCS-2 where data_coding and the
+ * octets say so.
  */
 export function parseReceiptOf(view: SmView, into: ReceiptView): number {
   const bytes = view.bytes;

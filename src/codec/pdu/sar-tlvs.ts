@@ -13,8 +13,9 @@ import { TLV_TAG } from "./tlv-tag.ts";
 export const SAR_TLVS_LENGTH = 16;
 
 /**
- * Writes the TLVs of part `sequence` (from 1) of `total` to `out` at `at`; returns the offset after them,
- * or NO_ROOM. Keep references at 255 at most where the SMSC may build an 8-bit header of them.
+ * Writes the TLVs of part `sequence` (from 1) of `total` to `out` at `at`; returns the offset after
+ * them, or NO_ROOM. Keep references at 255 at most where the SMSC may build an 8-bit header of
+ * them.
  */
 export function writeSarTlvs(
   out: Uint8Array,

@@ -1,6 +1,6 @@
 /**
- * The negative numbers that codec functions return instead of throwing; every non-negative result is a
- * length, an offset or 0 for success.
+ * The negative numbers that codec functions return instead of throwing; every non-negative result
+ * is a length, an offset or 0 for success.
  *
  *    -1 …  -9   framing: wait, or the stream is lost
  *   -10 … -19   decoding: one PDU is defective, the session lives

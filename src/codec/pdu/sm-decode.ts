@@ -1,9 +1,9 @@
 /**
  * Decodes submit_sm and deliver_sm (one layout, spec 4.4.1 and 4.6.1) into a reusable SmView.
  *
- * Reads are bounded by the PDU's end, never by the buffer's: the NUL searches and the fixed fields check
- * `end` themselves. Long strings are taken and flagged; a broken TLV stream is reported after everything
- * before it was decoded. Pure; any thread may call it with a view of its own.
+ * Reads are bounded by the PDU's end, never by the buffer's: the NUL searches and the fixed fields
+ * check `end` themselves. Long strings are taken and flagged; a broken TLV stream is reported after
+ * everything before it was decoded. Pure; any thread may call it with a view of its own.
  */
 import { HEADER_LENGTH } from "./frame.ts";
 import {
@@ -18,14 +18,14 @@ import { tlvStreamEnd } from "./tlv.ts";
 /**
  * Decodes the PDU in bytes [start, end), whose frame has been checked, into `into`.
  *
- * Returns 0, or the negative DEFECT_… that stopped it. After DEFECT_TLV_STREAM every mandatory field is
- * valid and tlvEnd ends the last whole TLV, so a caller may choose to accept the message.
+ * Returns 0, or the negative DEFECT_… that stopped it. After DEFECT_TLV_STREAM every mandatory
+ * field is valid and tlvEnd ends the last whole TLV, so a caller may choose to accept the message.
  */
 export function decodeSm(bytes: Uint8Array, start: number, end: number, into: SmView): number {
-  let long = 0;
   into.bytes = bytes;
   into.flags = 0;
-
+  // Negative as soon as one string is longer than the spec allows.
+  let long = 0;
   let from = start + HEADER_LENGTH;
   let at = from;
   while (at < end && bytes[at] !== 0) at++;
@@ -71,8 +71,7 @@ export function decodeSm(bytes: Uint8Array, start: number, end: number, into: Sm
   into.validityPeriodStart = from;
   into.validityPeriodEnd = at;
   long |= 16 - (at - from);
-
-  // Five octets follow the NUL; the last one is sm_length and must itself lie within the PDU.
+  // The last of the five octets after the NUL is sm_length.
   if (at + 5 >= end) return DEFECT_TRUNCATED;
   into.registeredDelivery = bytes[at + 1]!;
   into.replaceIfPresentFlag = bytes[at + 2]!;
@@ -83,13 +82,11 @@ export function decodeSm(bytes: Uint8Array, start: number, end: number, into: Sm
   into.shortMessageStart = at;
   at += smLength;
   if (at > end) return DEFECT_SM_LENGTH;
-  into.shortMessageEnd = at;
-  into.tlvStart = at;
-  into.tlvEnd = end;
+  into.shortMessageEnd = into.tlvStart = at;
 
-  // `long` is negative if any of the differences above was.
   if (long < 0) into.flags = SM_FLAG_LONG_STRING;
   if (smLength === 255) into.flags |= SM_FLAG_LENGTH_255;
+  into.tlvEnd = end;
   if (at === end) return 0;
   into.tlvEnd = tlvStreamEnd(bytes, at, end);
   return into.tlvEnd === end ? 0 : DEFECT_TLV_STREAM;

@@ -1,8 +1,8 @@
 /**
  * Encodes submit_sm and deliver_sm straight into an output buffer, from an SmView over a record.
  *
- * Encoding is strict: what this refuses, a lenient decoder may still have accepted. Short ranges are
- * copied byte by byte, because `set(subarray())` would allocate. Pure; any thread may call it.
+ * Encoding is strict: what this refuses, a lenient decoder may still have accepted. Short ranges
+ * are copied byte by byte, because `set(subarray())` would allocate. Pure; any thread may call it.
  */
 import { COMMAND_ID } from "./command-id.ts";
 import { ESM_CLASS } from "./field-values.ts";
@@ -27,8 +27,8 @@ const FIXED_BODY_LENGTH = 17;
 const NATIVE_COPY_LENGTH_MIN = 512;
 
 /**
- * Copies bytes [start, end) to out at `at`; returns the offset after it. The caller checked the room.
- * Four octets a turn: the loop's own work costs as much as a copy.
+ * Copies bytes [start, end) to out at `at`; returns the offset after it. The caller checked the
+ * room. Four octets a turn: the loop's own work costs as much as a copy.
  */
 export function copyRange(
   out: Uint8Array,
@@ -52,7 +52,10 @@ export function copyRange(
   return at;
 }
 
-/** Copies a range and the NUL after it; returns the offset after the NUL, or 0 if the range holds a NUL. */
+/**
+ * Copies a range and the NUL after it; returns the offset after the NUL, or 0 if the range holds a
+ * NUL.
+ */
 function copyCString(
   out: Uint8Array,
   at: number,
@@ -126,9 +129,10 @@ function measureSm(commandId: number, view: SmView, udhLength: number): number {
 /**
  * Encodes a whole submit_sm or deliver_sm into `out` at `at` and returns its length in octets.
  *
- * Strings, text and TLVs are the view's ranges of `view.bytes`. If `udhLength` > 0, that many octets of
- * `udh` go before the text, and esm_class gets the UDHI bit. Negative results: NO_ROOM, FIELD_TOO_LONG,
- * FIELD_ILLEGAL, SHORT_MESSAGE_TOO_LONG, PAYLOAD_CONFLICT; `out` may then hold part of a PDU.
+ * Strings, text and TLVs are the view's ranges of `view.bytes`. If `udhLength` > 0, that many
+ * octets of `udh` go before the text, and esm_class gets the UDHI bit. Negative results: NO_ROOM,
+ * FIELD_TOO_LONG, FIELD_ILLEGAL, SHORT_MESSAGE_TOO_LONG, PAYLOAD_CONFLICT; `out` may then hold part
+ * of a PDU.
  */
 export function encodeSm(
   commandId: number,

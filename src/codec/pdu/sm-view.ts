@@ -1,11 +1,11 @@
 /**
  * A reusable view of one submit_sm or deliver_sm: integers by value, strings as ranges of `bytes`.
  *
- *   bytes: … | service_type 0 | ton npi source_addr 0 | ton npi destination_addr 0 | … | sm | tlvs … |
- *             ^Start       ^End                                                            ^tlvStart ^tlvEnd
+ *   bytes: … | service_type 0 | ton npi source_addr 0 | … | short_message | tlv tlv tlv |
+ *             ^Start       ^End         ^Start    ^End      ^Start     ^End ^tlvStart   ^tlvEnd
  *
- * A range is [Start, End) and leaves the NUL out. Nothing is copied: a view is valid only as long as
- * nobody overwrites its bytes. One view belongs to one thread, which reuses it for every PDU.
+ * A range is [Start, End) and leaves the NUL out. Nothing is copied: a view is valid only as long
+ * as nobody overwrites its bytes. One view belongs to one thread, which reuses it for every PDU.
  */
 
 const NO_BYTES = new Uint8Array(0);

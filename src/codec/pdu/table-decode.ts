@@ -1,10 +1,10 @@
 /**
- * Decodes any PDU by the table of shapes. For the PDUs without a specialised function, for tools and
- * for tests; it allocates the object that it returns, and never throws.
+ * Decodes any PDU by the table of shapes. For the PDUs without a specialised function, for tools
+ * and for tests; it allocates the object that it returns, and never throws.
  *
- * Lenient: C-octet strings longer than the spec's maximum are taken and flagged; a response may lack its
- * body whatever its status, and its last string may lack the NUL; TLVs are read on every PDU. Every read
- * is bounded by the PDU's end. Pure; any thread may call it.
+ * Lenient: C-octet strings longer than the spec's maximum are taken and flagged; a response may
+ * lack its body whatever its status, and its last string may lack the NUL; TLVs are read on every
+ * PDU. Every read is bounded by the PDU's end. Pure; any thread may call it.
  */
 import { commandNameOf, isResponseId } from "./command-id.ts";
 import { HEADER_LENGTH, readUint16, readUint32 } from "./frame.ts";
@@ -144,8 +144,9 @@ function readBody(cursor: Cursor, shape: PduShape, isResponse: boolean, pdu: Pdu
 }
 
 /**
- * Decodes the PDU in bytes [start, end), whose frame has been checked, into an object over those bytes.
- * Returns a negative DEFECT_… instead if it cannot; an unknown command id is DEFECT_COMMAND_ID.
+ * Decodes the PDU in bytes [start, end), whose frame has been checked, into an object over those
+ * bytes. Returns a negative DEFECT_… instead if it cannot; an unknown command id is
+ * DEFECT_COMMAND_ID.
  */
 export function decodePdu(bytes: Uint8Array, start: number, end: number): Pdu | number {
   if (end - start < HEADER_LENGTH || end > bytes.length) return DEFECT_TRUNCATED;
@@ -171,7 +172,9 @@ export function decodePdu(bytes: Uint8Array, start: number, end: number): Pdu | 
   return pdu;
 }
 
-/** All TLVs in [start, end), in order, over the same bytes; stops at the first that does not fit. */
+/**
+ * All TLVs in [start, end), in order, over the same bytes; stops at the first that does not fit.
+ */
 export function readTlvs(bytes: Uint8Array, start: number, end: number): Tlv[] {
   const tlvs: Tlv[] = [];
   const stop = tlvStreamEnd(bytes, start, end);

@@ -1,6 +1,6 @@
 /**
- * Encodes any PDU by the table of shapes. For the PDUs without a specialised function, for tools and for
- * tests; nothing is thrown.
+ * Encodes any PDU by the table of shapes. For the PDUs without a specialised function, for tools
+ * and for tests; nothing is thrown.
  *
  * Strict: lengths, times, integer ranges and the lengths of known TLVs follow the specification.
  * Missing fields are written as 0 or empty. Pure; any thread may call it.
@@ -26,7 +26,10 @@ export const DESTS_MAX = 254;
 
 const NO_OCTETS = new Uint8Array(0);
 
-/** Each writer returns the offset after what it wrote, or a sentinel; a sentinel as `at` passes through. */
+/**
+ * Each writer returns the offset after what it wrote, or a sentinel; a sentinel as `at` passes
+ * through.
+ */
 function writeInteger(out: Uint8Array, at: number, value: number, octets: 1 | 4): number {
   if (at < 0) return at;
   if (!Number.isInteger(value) || value < 0) return FIELD_ILLEGAL;
@@ -143,11 +146,12 @@ function checkRelations(pdu: Pdu): number {
 }
 
 /**
- * Encodes `pdu` into `out` at `at` and returns its length, or NO_ROOM, FIELD_TOO_LONG, FIELD_ILLEGAL,
- * SHORT_MESSAGE_TOO_LONG, PAYLOAD_CONFLICT, or DEFECT_COMMAND_ID for an id that v3.4 does not define.
+ * Encodes `pdu` into `out` at `at` and returns its length, or NO_ROOM, FIELD_TOO_LONG,
+ * FIELD_ILLEGAL, SHORT_MESSAGE_TOO_LONG, PAYLOAD_CONFLICT, or DEFECT_COMMAND_ID for an id that v3.4
+ * does not define.
  *
- * A response without any field is written as a header alone; so is a bind or submit_sm response with a
- * status other than 0 (spec 4.1.2, 4.4.2).
+ * A response without any field is written as a header alone; so is a bind or submit_sm response
+ * with a status other than 0 (spec 4.1.2, 4.4.2).
  */
 export function encodePdu(out: Uint8Array, at: number, pdu: Pdu): number {
   const name = commandNameOf(pdu.commandId);

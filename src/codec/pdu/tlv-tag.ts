@@ -54,7 +54,10 @@ export const TLV_TAG = {
 
 export type TlvName = keyof typeof TLV_TAG;
 
-/** How a TLV's value reads: an unsigned integer, a C-octet string, or octets with a meaning of their own. */
+/**
+ * How a TLV's value reads: an unsigned integer, a C-octet string, or octets with a meaning of their
+ * own.
+ */
 export type TlvKind = "integer" | "cstring" | "octets";
 
 export interface TlvShape {

@@ -12,7 +12,9 @@ import { FIELD_TOO_LONG, NO_ROOM } from "./sentinels.ts";
 /** Octets before each value. */
 export const TLV_HEADER_LENGTH = 4;
 
-/** Where the last whole TLV in [start, end) ends; equals `end` if and only if the stream is sound. */
+/**
+ * Where the last whole TLV in [start, end) ends; equals `end` if and only if the stream is sound.
+ */
 export function tlvStreamEnd(bytes: Uint8Array, start: number, end: number): number {
   let at = start;
   while (at + TLV_HEADER_LENGTH <= end) {
@@ -25,8 +27,8 @@ export function tlvStreamEnd(bytes: Uint8Array, start: number, end: number): num
 
 /**
  * The offset of the value of the first TLV with this tag in [start, end), or -1. Its length is
- * `tlvLengthAt(bytes, offset)` and reaches no further than `end`. Use the value's end as `start` to find
- * the next one of the same tag.
+ * `tlvLengthAt(bytes, offset)` and reaches no further than `end`. Use the value's end as `start` to
+ * find the next one of the same tag.
  */
 export function findTlv(bytes: Uint8Array, start: number, end: number, tag: number): number {
   let at = start;
@@ -53,7 +55,7 @@ export function tlvLengthAt(bytes: Uint8Array, value: number): number {
 /**
  * Iterates: the offset of the first value at or after the TLV header at `at`, or -1 at the end.
  *
- *   for (let v = firstTlv(b, s, e); v >= 0; v = nextTlv(b, v, e)) … tlvTagAt(b, v), tlvLengthAt(b, v) …
+ *   for (let v = firstTlv(b, s, e); v >= 0; v = nextTlv(b, v, e)) … tlvTagAt(b, v) …
  */
 export function firstTlv(bytes: Uint8Array, at: number, end: number): number {
   const value = at + TLV_HEADER_LENGTH;
@@ -66,7 +68,10 @@ export function nextTlv(bytes: Uint8Array, value: number, end: number): number {
   return firstTlv(bytes, value + readUint16(bytes, value - 2), end);
 }
 
-/** The unsigned integer value of a 1, 2 or 4-octet TLV, whatever size the peer chose; 0 if it is empty. */
+/**
+ * The unsigned integer value of a 1, 2 or 4-octet TLV, whatever size the peer chose; 0 if it is
+ * empty.
+ */
 export function readTlvInteger(bytes: Uint8Array, value: number): number {
   const length = tlvLengthAt(bytes, value);
   let result = 0;
@@ -74,7 +79,9 @@ export function readTlvInteger(bytes: Uint8Array, value: number): number {
   return result;
 }
 
-/** The end of a TLV's C-octet string: its NUL, or the value's end where the peer left the NUL out. */
+/**
+ * The end of a TLV's C-octet string: its NUL, or the value's end where the peer left the NUL out.
+ */
 export function tlvCStringEnd(bytes: Uint8Array, value: number): number {
   const end = value + tlvLengthAt(bytes, value);
   let at = value;
@@ -82,7 +89,9 @@ export function tlvCStringEnd(bytes: Uint8Array, value: number): number {
   return at;
 }
 
-/** Writes a TLV with an integer value of 1, 2 or 4 octets; returns the offset after it, or NO_ROOM. */
+/**
+ * Writes a TLV with an integer value of 1, 2 or 4 octets; returns the offset after it, or NO_ROOM.
+ */
 export function writeTlvInteger(
   out: Uint8Array,
   at: number,

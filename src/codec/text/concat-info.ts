@@ -1,6 +1,6 @@
 /**
- * Reads where a received message stands in a concatenation, by user data header or by sar_* TLVs, and
- * what else its header says.
+ * Reads where a received message stands in a concatenation, by user data header or by sar_* TLVs,
+ * and what else its header says.
  *
  * Headers are hostile input: every element is bounded by the header's length, and that by the text.
  * Pure; a ConcatInfo belongs to one thread, which reuses it.
@@ -25,7 +25,9 @@ export class ConcatInfo {
   /** 16-bit application ports of the header, -1 for none. */
   destinationPort = -1;
   sourcePort = -1;
-  /** The text without its header: a range of the view's bytes, in short_message or message_payload. */
+  /**
+   * The text without its header: a range of the view's bytes, in short_message or message_payload.
+   */
   textStart = 0;
   textEnd = 0;
 }

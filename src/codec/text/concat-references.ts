@@ -1,9 +1,10 @@
 /**
- * Reference numbers for concatenated messages that do not repeat towards one handset within the time in
- * which it may still be joining parts.
+ * Reference numbers for concatenated messages that do not repeat towards one handset within the
+ * time in which it may still be joining parts.
  *
- *   slot = hash(source, destination) → a counter of 8 or 16 bits, and when each quarter of its range was
- *   last used. Addresses that share a slot share its counter, which only makes it run faster.
+ *   slot = hash(source, destination) → a counter of 8 or 16 bits, and when each quarter of its
+ *   range was last used. Addresses that share a slot share its counter, which only makes it run
+ *   faster.
  *
  * One object per link; one thread owns it. Memory is fixed; nothing is allocated per call.
  */
@@ -24,7 +25,8 @@ export class ConcatReferences {
 
   /**
    * `bits` is 8 or 16; `slotCount` a power of two; `reassemblyMs` how long a handset keeps parts.
-   * `randomBelow` gives each slot its first number, so that a restart does not repeat the last ones.
+   * `randomBelow` gives each slot its first number, so that a restart does not repeat the last
+   * ones.
    */
   constructor(
     bits: 8 | 16,
@@ -42,8 +44,8 @@ export class ConcatReferences {
   }
 
   /**
-   * The next reference towards the addresses in `bytes`, or REFERENCES_EXHAUSTED. `nowMs` may be any
-   * monotonic clock.
+   * The next reference towards the addresses in `bytes`, or REFERENCES_EXHAUSTED. `nowMs` may be
+   * any monotonic clock.
    */
   take(
     bytes: Uint8Array,

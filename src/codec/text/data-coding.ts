@@ -1,6 +1,6 @@
 /**
- * data_coding in full: SMPP's own table (spec 5.2.19) and the GSM data coding schemes that appear in the
- * same octet (3GPP TS 23.038, clause 4).
+ * data_coding in full: SMPP's own table (spec 5.2.19) and the GSM data coding schemes that appear
+ * in the same octet (3GPP TS 23.038, clause 4).
  *
  *   00-0F  SMPP's table                          C0-CF  message waiting, discard, GSM 7-bit
  *   10-3F  GSM general: compression, class,      D0-DF  message waiting, store, GSM 7-bit
@@ -40,7 +40,9 @@ function encodingOfTable(dataCoding: number, defaultEncoding: number): number {
   }
 }
 
-/** Bits 3-2 of the general group: 0 GSM 7-bit, 1 8-bit, 2 UCS-2. Compressed text is octets to us. */
+/**
+ * Bits 3-2 of the general group: 0 GSM 7-bit, 1 8-bit, 2 UCS-2. Compressed text is octets to us.
+ */
 function encodingOfGeneralGroup(dataCoding: number): number {
   if (isCompressed(dataCoding)) return ENCODING.binary;
   const alphabet = (dataCoding >>> 2) & 0x03;
@@ -86,9 +88,9 @@ export function waitingDataCoding(encoding: number, kind: number, isActive: bool
 }
 
 /**
- * The data_coding that asks for a message class with an ENCODING value. UCS-2 has no such code in SMPP's
- * table: 18 to 1B are GSM's general group, which many SMSCs take; the TLV dest_addr_subunit = 1 is the
- * spec's own way to ask for flash.
+ * The data_coding that asks for a message class with an ENCODING value. UCS-2 has no such code in
+ * SMPP's table: 18 to 1B are GSM's general group, which many SMSCs take; the TLV dest_addr_subunit
+ * = 1 is the spec's own way to ask for flash.
  */
 export function classDataCoding(encoding: number, messageClass: number): number {
   if (encoding === ENCODING.ucs2) return 0x18 | (messageClass & 0x03);

@@ -16,7 +16,9 @@ export const ENCODING = {
   latin1: 2,
   binary: 3,
   ascii: 4,
-  /** Septets packed into octets; `encodeText` writes them unpacked, segments are packed one by one. */
+  /**
+   * Septets packed into octets; `encodeText` writes them unpacked, segments are packed one by one.
+   */
   gsm7_packed: 5,
   /** Announced by the peer, not understood here: Japanese, Hebrew, Cyrillic, Korean code pages. */
   unknown: 6,
@@ -31,7 +33,9 @@ export function encodingNameOf(encoding: number): EncodingName | undefined {
   return NAMES[encoding];
 }
 
-/** GSM 7-bit if every character of `text` is in the default alphabet or its extension, else UCS-2. */
+/**
+ * GSM 7-bit if every character of `text` is in the default alphabet or its extension, else UCS-2.
+ */
 export function chooseEncoding(text: string): number {
   return gsm7Length(text) >= 0 ? ENCODING.gsm7 : ENCODING.ucs2;
 }

@@ -1,9 +1,9 @@
 /**
  * Says where a UTF-16BE text must not be cut if a reader is to see whole symbols.
  *
- * The rules are the part of Unicode's extended grapheme clusters (UAX #29) that texts in SMS use: marks
- * and selectors follow their base, a zero width joiner binds both neighbours, skin tones follow an emoji,
- * regional indicators pair up. CR LF stays together. Pure; any thread may call it.
+ * The rules are the part of Unicode's extended grapheme clusters (UAX #29) that texts in SMS use:
+ * marks and selectors follow their base, a zero width joiner binds both neighbours, skin tones
+ * follow an emoji, regional indicators pair up. CR LF stays together. Pure; any thread may call it.
  */
 
 const ZERO_WIDTH_JOINER = 0x200d;
@@ -55,8 +55,9 @@ function isRegionalIndicator(high: number, low: number): boolean {
 }
 
 /**
- * True if the unit at `at` belongs to the symbol that ends before it, so that a cut at `at` would show.
- * `from` is where the segment starts, `end` where the text ends; `at` lies strictly between them.
+ * True if the unit at `at` belongs to the symbol that ends before it, so that a cut at `at` would
+ * show. `from` is where the segment starts, `end` where the text ends; `at` lies strictly between
+ * them.
  */
 export function unitJoinsBefore(bytes: Uint8Array, from: number, at: number, end: number): boolean {
   if (at >= end || at - 2 < from) return false;
@@ -69,7 +70,8 @@ export function unitJoinsBefore(bytes: Uint8Array, from: number, at: number, end
   const low = unitAt(bytes, at + 2);
   if (isExtendingPair(unit, low)) return true;
   if (!isRegionalIndicator(unit, low)) return false;
-  // Flags: an indicator joins the one before it if it is the second of a pair, counted from the run's start.
+  // Flags: an indicator joins the one before it if it is the second of a pair, counted from the
+  // run's start.
   let run = 0;
   for (let p = at - 4; p >= from; p -= 4) {
     if (!isRegionalIndicator(unitAt(bytes, p), unitAt(bytes, p + 2))) break;

@@ -26,7 +26,10 @@ const DEFAULT_BASE =
   "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§" +
   "¿abcdefghijklmnopqrstuvwxyzäöñüà";
 
-/** The default extension, which every national single shift table keeps (except where it redefines it). */
+/**
+ * The default extension, which every national single shift table keeps (except where it redefines
+ * it).
+ */
 export const DEFAULT_EXTENSION: ReadonlyMap<number, string> = new Map([
   [0x0a, "\f"],
   [0x14, "^"],
@@ -40,7 +43,9 @@ export const DEFAULT_EXTENSION: ReadonlyMap<number, string> = new Map([
   [0x65, "€"],
 ]);
 
-/** Builds an alphabet from a base table with changes and an extension table. Base beats extension. */
+/**
+ * Builds an alphabet from a base table with changes and an extension table. Base beats extension.
+ */
 export function createAlphabet(
   baseChanges: ReadonlyMap<number, string>,
   extension: ReadonlyMap<number, string>,

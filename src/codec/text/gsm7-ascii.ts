@@ -1,12 +1,13 @@
 /**
  * The fast way for texts of plain ASCII, whose GSM 7-bit octets are mostly the ASCII ones.
  *
- *   same octet in both: 0x20-0x3F except $, A-Z, a-z        others: @ $ _ change, [ \ ] ^ { | } ~ escape,
- *                                                           backquote and control characters are missing
+ *   same octet in both: 0x20-0x3F except $, A-Z, a-z
+ *   other ones: @ $ _ change; [ \ ] ^ { | } ~ escape; backquote and controls are missing
  *
- * TextEncoder writes the text into a scratch buffer natively; four octets at a time are then checked
- * against that set with integer arithmetic, and if none falls out the octets are copied natively too.
- * The scratch belongs to the thread (one module instance each); nothing is allocated per call.
+ * TextEncoder writes the text into a scratch buffer natively; four octets at a time are then
+ * checked against that set with integer arithmetic, and if none falls out the octets are copied
+ * natively too. The scratch belongs to the thread (one module instance each); nothing is allocated
+ * per call.
  */
 
 /** Longer texts take the ordinary way. */
@@ -22,7 +23,10 @@ const words = new Int32Array(scratchBuffer, 0, (ASCII_TEXT_LENGTH_MAX + 4) >> 2)
 /** Views of the scratch by length, made once each: `subarray` on every call would allocate. */
 const views: (Uint8Array | undefined)[] = [];
 
-/** Writes `text` to the scratch; true if all of it is ASCII. It must be ASCII_TEXT_LENGTH_MAX at most. */
+/**
+ * Writes `text` to the scratch; true if all of it is ASCII. It must be ASCII_TEXT_LENGTH_MAX at
+ * most.
+ */
 export function fillScratch(text: string): boolean {
   return encoder.encodeInto(text, scratch).written === text.length;
 }
@@ -31,7 +35,7 @@ export function fillScratch(text: string): boolean {
  * True if the first `length` octets of the scratch, which are ASCII, are the same in GSM 7-bit.
  *
  * Per octet x, where no sum carries into the next one:
- *   letters (bit 6 set)  the low five bits are 1..26, so that less one and plus six they leave bit 5 clear
+ *   letters (bit 6 set)  the low five bits are 1..26: less one and plus six they leave bit 5 clear
  *   others               bit 5 is set: no control character
  *   all                  (x ^ 0x24) + 0x7F sets bit 7: no dollar
  */
@@ -56,7 +60,10 @@ export function isSameInGsm7(length: number): boolean {
   );
 }
 
-/** Copies the first `length` octets of the scratch to `out` at `at`; the caller has checked the room. */
+/**
+ * Copies the first `length` octets of the scratch to `out` at `at`; the caller has checked the
+ * room.
+ */
 export function copyScratch(length: number, out: Uint8Array, at: number): void {
   const view = (views[length] ??= scratch.subarray(0, length));
   out.set(view, at);

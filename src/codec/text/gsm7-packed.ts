@@ -1,18 +1,21 @@
 /**
- * Packed GSM 7-bit (3GPP TS 23.038, 6.1.2.1): eight septets in seven octets, least significant bit first.
+ * Packed GSM 7-bit (3GPP TS 23.038, 6.1.2.1): eight septets in seven octets, least significant bit
+ * first.
  *
  *   octet 0 = s1[0] s0[6..0]   octet 1 = s2[1..0] s1[6..1]   …
  *
- * SMPP carries septets unpacked; this is for SMSCs that ask for packed octets in data_coding 0. After a
- * user data header the text starts on a septet boundary: `packedFillBits` zeros come first. Where seven
- * bits are left over at the end, a CR fills them (6.1.2.3.1), since SMPP gives no length in septets.
- * Pure; any thread may call it.
+ * SMPP carries septets unpacked; this is for SMSCs that ask for packed octets in data_coding 0.
+ * After a user data header the text starts on a septet boundary: `packedFillBits` zeros come first.
+ * Where seven bits are left over at the end, a CR fills them (6.1.2.3.1), since SMPP gives no
+ * length in septets. Pure; any thread may call it.
  */
 import { NO_ROOM } from "../pdu/sentinels.ts";
 
 const CARRIAGE_RETURN = 0x0d;
 
-/** Zero bits between a header of `udhLength` octets and the first septet: 1 for 6 octets, 0 for 7. */
+/**
+ * Zero bits between a header of `udhLength` octets and the first septet: 1 for 6 octets, 0 for 7.
+ */
 export function packedFillBits(udhLength: number): number {
   return (7 - ((udhLength * 8) % 7)) % 7;
 }
@@ -23,8 +26,8 @@ export function packedLength(septets: number, fillBits: number): number {
 }
 
 /**
- * Packs the septets in bytes [start, end) into `out` at `at`, behind `fillBits` zero bits. Returns the
- * number of octets written, or NO_ROOM. Bit 7 of each septet is ignored.
+ * Packs the septets in bytes [start, end) into `out` at `at`, behind `fillBits` zero bits. Returns
+ * the number of octets written, or NO_ROOM. Bit 7 of each septet is ignored.
  */
 export function packSeptets(
   bytes: Uint8Array,
@@ -54,8 +57,8 @@ export function packSeptets(
 }
 
 /**
- * Unpacks the octets in bytes [start, end) behind `fillBits` zero bits into septets at `out[at]`. Returns
- * the number of septets, or NO_ROOM. A CR in a last place that was only padding is dropped.
+ * Unpacks the octets in bytes [start, end) behind `fillBits` zero bits into septets at `out[at]`.
+ * Returns the number of septets, or NO_ROOM. A CR in a last place that was only padding is dropped.
  */
 export function unpackSeptets(
   bytes: Uint8Array,

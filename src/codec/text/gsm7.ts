@@ -37,8 +37,8 @@ function encodeUnits(text: string, out: Uint8Array, at: number, table: Uint16Arr
 }
 
 /**
- * Encodes the ASCII octets in the scratch by the table as if none were escaped; the caller has checked
- * the room. Returns false, with `out` half written, if one is escaped or missing.
+ * Encodes the ASCII octets in the scratch by the table as if none were escaped; the caller has
+ * checked the room. Returns false, with `out` half written, if one is escaped or missing.
  */
 function encodeScratch(length: number, out: Uint8Array, at: number, table: Uint16Array): boolean {
   // A local name: an imported binding would be looked up and checked for every octet.
@@ -101,9 +101,9 @@ export function gsm7Length(text: string, alphabet: Gsm7Alphabet = GSM7_DEFAULT):
 }
 
 /**
- * Decodes unpacked septets in bytes [start, end). Bit 7 is ignored; an escape before a septet that the
- * extension lacks yields the base character of that septet, and 1B 1B or a last 1B yields a space
- * (TS 23.038, 6.2.1.1).
+ * Decodes unpacked septets in bytes [start, end). Bit 7 is ignored; an escape before a septet that
+ * the extension lacks yields the base character of that septet, and 1B 1B or a last 1B yields a
+ * space (TS 23.038, 6.2.1.1).
  */
 export function decodeGsm7(
   bytes: Uint8Array,

@@ -1,10 +1,10 @@
 /**
  * National language tables (3GPP TS 23.038, annex A): Turkish, Spanish, Portuguese.
  *
- * A locking table replaces the base alphabet, a single shift table the extension; each costs three octets
- * of user data header in every segment. Off unless a route asks for it: handsets and SMSCs support them
- * unevenly. Only tables that two independent sources agree on are here, so Bengali to Urdu (ids 4 to 13)
- * are not. Tables are built at load; any thread may read its own copy.
+ * A locking table replaces the base alphabet, a single shift table the extension; each costs three
+ * octets of user data header in every segment. Off unless a route asks for it: handsets and SMSCs
+ * support them unevenly. Only tables that two independent sources agree on are here, so Bengali to
+ * Urdu (ids 4 to 13) are not. Tables are built at load; any thread may read its own copy.
  */
 import {
   createAlphabet,
@@ -39,8 +39,8 @@ const LOCKING: readonly ReadonlyMap<number, string>[] = [
   parseTable("04€ 07ı 0BĞ 0Cğ 1CŞ 1Dş 40İ 60ç"),
   NOTHING,
   parseTable(
-    "04ê 05é 06ú 07í 08ó 09ç 0BÔ 0Cô 0EÁ 0Fá 12ª 13Ç 14À 15∞ 16^ 17\\ 18€ 19Ó 1A| 1CÂ 1Dâ 1EÊ 1FÉ " +
-      "24º 40Í 5BÃ 5CÕ 5DÚ 60~ 7Bã 7Cõ 7D` 7Eü 7Fà",
+    "04ê 05é 06ú 07í 08ó 09ç 0BÔ 0Cô 0EÁ 0Fá 12ª 13Ç 14À 15∞ 16^ 17\\ 18€ 19Ó 1A| " +
+      "1CÂ 1Dâ 1EÊ 1FÉ 24º 40Í 5BÃ 5CÕ 5DÚ 60~ 7Bã 7Cõ 7D` 7Eü 7Fà",
   ),
 ];
 
@@ -66,8 +66,8 @@ for (const locking of [0, 1, 3]) {
 }
 
 /**
- * The alphabet under a locking and a single shift (NATIONAL_LANGUAGE values, 0 for none), or undefined
- * for a language whose tables are not here. Spanish has no locking table.
+ * The alphabet under a locking and a single shift (NATIONAL_LANGUAGE values, 0 for none), or
+ * undefined for a language whose tables are not here. Spanish has no locking table.
  */
 export function nationalAlphabet(locking: number, single: number): Gsm7Alphabet | undefined {
   return alphabets.get(locking * 16 + single);
@@ -85,8 +85,8 @@ export interface NationalShift {
 }
 
 /**
- * Finds the cheapest use of one language's tables for `text`: none, single, locking or both, by septets
- * and the header's price. Returns undefined if even both tables lack a character.
+ * Finds the cheapest use of one language's tables for `text`: none, single, locking or both, by
+ * septets and the header's price. Returns undefined if even both tables lack a character.
  */
 export function chooseNationalShift(text: string, language: number): NationalShift | undefined {
   let best: NationalShift | undefined;
@@ -104,7 +104,10 @@ export function chooseNationalShift(text: string, language: number): NationalShi
   return best;
 }
 
-/** Septets of text and header in one SMS; the header's own length octet comes with its first element. */
+/**
+ * Septets of text and header in one SMS; the header's own length octet comes with its first
+ * element.
+ */
 function price(shift: NationalShift): number {
   const octets = shift.udhLength === 0 ? 0 : shift.udhLength + 1;
   return shift.septets + Math.ceil((octets * 8) / 7);

@@ -1,10 +1,12 @@
 /**
- * Joins the parts of inbound concatenated messages: bounded, timed, indifferent to order and duplicates.
+ * Joins the parts of inbound concatenated messages: bounded, timed, indifferent to order and
+ * duplicates.
  *
- *   key = source + destination + method + reference + total → parts by sequence, copied out of the buffer
+ *   key = source + destination + method + reference + total → parts by sequence, copied
  *
- * When a bound is reached the oldest unfinished message is given up, so hostile parts cannot displace
- * memory for longer than the timeout nor use more than `bytesMax`. One thread owns it; time is passed in.
+ * When a bound is reached the oldest unfinished message is given up, so hostile parts cannot
+ * displace memory for longer than the timeout nor use more than `bytesMax`. One thread owns it;
+ * time is passed in.
  */
 import type { SmView } from "../pdu/sm-view.ts";
 import type { ConcatInfo } from "./concat-info.ts";
@@ -55,8 +57,8 @@ export class Reassembler {
   }
 
   /**
-   * Adds a part (`info.method` ≥ 0) and returns the whole message if this completed it, else null. A
-   * duplicate of a part is ignored. Messages given up for room are appended to `givenUp`.
+   * Adds a part (`info.method` ≥ 0) and returns the whole message if this completed it, else null.
+   * A duplicate of a part is ignored. Messages given up for room are appended to `givenUp`.
    */
   add(
     view: SmView,
@@ -92,7 +94,9 @@ export class Reassembler {
     return null;
   }
 
-  /** Gives up the messages whose first part is older than the timeout, appending them to `givenUp`. */
+  /**
+   * Gives up the messages whose first part is older than the timeout, appending them to `givenUp`.
+   */
   expire(nowMs: number, givenUp: ReassembledMessage[]): void {
     for (const [key, pending] of this.#pending) {
       if (nowMs - pending.firstMs < this.#bounds.timeoutMs) return;
@@ -124,7 +128,9 @@ export class Reassembler {
   }
 }
 
-/** Addresses with their types, the method, the reference and the total: what parts have in common. */
+/**
+ * Addresses with their types, the method, the reference and the total: what parts have in common.
+ */
 function keyOf(view: SmView, info: ConcatInfo): string {
   const { bytes } = view;
   let key = `${info.method}.${info.reference}.${info.total}.${view.sourceAddrTon}.`;

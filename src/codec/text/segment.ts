@@ -1,12 +1,12 @@
 /**
  * Cuts an encoded text into segments without breaking a character.
  *
- *   one SMS holds 140 octets; a header takes its own octets out of them, so for a header of h octets
- *   gsm7: ⌊(140 − h) × 8 / 7⌋ septets    ucs2: ⌊(140 − h) / 2⌋ units    latin1, binary: 140 − h octets
+ *   one SMS holds 140 octets; a header of h octets takes its own out of them, which leaves
+ *   gsm7: ⌊(140 − h) × 8 / 7⌋ septets   ucs2: ⌊(140 − h) / 2⌋ units   latin1, binary: 140 − h
  *
- * A cut never falls inside 1B xx or a surrogate pair. Where it costs no further segment, it does not
- * fall inside a grapheme either (joined emoji, variation selectors, combining marks, skin tones, flags).
- * Pure; any thread may call it.
+ * A cut never falls inside 1B xx or a surrogate pair. Where it costs no further segment, it does
+ * not fall inside a grapheme either (joined emoji, variation selectors, combining marks, skin
+ * tones, flags). Pure; any thread may call it.
  */
 import { SEGMENT_TOO_SMALL, TOO_MANY_SEGMENTS } from "../pdu/sentinels.ts";
 import { ENCODING } from "./encoding.ts";
@@ -14,7 +14,9 @@ import { ESCAPE } from "./gsm7-alphabet.ts";
 import { unitJoinsBefore } from "./grapheme.ts";
 import { CONCAT_UDH16_LENGTH, CONCAT_UDH8_LENGTH } from "./udh.ts";
 
-/** How the parts of a long message find each other; small integers, so that records can hold them. */
+/**
+ * How the parts of a long message find each other; small integers, so that records can hold them.
+ */
 export const CONCAT_METHOD = { udh8: 0, udh16: 1, sar: 2, payload: 3 } as const;
 
 /** The most segments that any method can number. */
@@ -36,7 +38,10 @@ export function segmentCapacity(encoding: number, udhLength: number): number {
   return octets;
 }
 
-/** The octets that a concatenation method takes from each part; sar_* parts get an 8-bit UDH at the SMSC. */
+/**
+ * The octets that a concatenation method takes from each part; sar_* parts get an 8-bit UDH at the
+ * SMSC.
+ */
 export function concatHeaderLength(method: number): number {
   if (method === CONCAT_METHOD.payload) return 0;
   return method === CONCAT_METHOD.udh16 ? CONCAT_UDH16_LENGTH : CONCAT_UDH8_LENGTH;
@@ -49,7 +54,9 @@ function splitsEscape(bytes: Uint8Array, start: number, at: number): boolean {
   return (run & 1) === 1;
 }
 
-/** The last offset ≤ `at` that breaks no escape and no surrogate pair; `at` lies inside the text. */
+/**
+ * The last offset ≤ `at` that breaks no escape and no surrogate pair; `at` lies inside the text.
+ */
 function characterCut(encoding: number, bytes: Uint8Array, start: number, at: number): number {
   if (isSeptets(encoding)) return splitsEscape(bytes, start, at) ? at - 1 : at;
   if (encoding === ENCODING.ucs2) {
@@ -85,12 +92,12 @@ function graphemeCut(bytes: Uint8Array, from: number, cut: number, end: number):
 }
 
 /**
- * Plans the segments of the encoded text in bytes [start, end): fills `ends` with the end of each one,
- * relative to `start`, and returns their count.
+ * Plans the segments of the encoded text in bytes [start, end): fills `ends` with the end of each
+ * one, relative to `start`, and returns their count.
  *
- * `capacitySingle` and `capacityPart` are octets of text (`segmentCapacity`), of which ucs2 needs even
- * ones. An empty text is one segment. Returns TOO_MANY_SEGMENTS beyond `segmentsMax` or the size of
- * `ends`, SEGMENT_TOO_SMALL if a character does not fit a part.
+ * `capacitySingle` and `capacityPart` are octets of text (`segmentCapacity`), of which ucs2 needs
+ * even ones. An empty text is one segment. Returns TOO_MANY_SEGMENTS beyond `segmentsMax` or the
+ * size of `ends`, SEGMENT_TOO_SMALL if a character does not fit a part.
  */
 export function planSegments(
   encoding: number,
@@ -109,7 +116,8 @@ export function planSegments(
   }
   if (capacityPart < 1) return SEGMENT_TOO_SMALL;
   const limit = Math.min(segmentsMax, ends.length, SEGMENTS_MAX);
-  // Every part but the last carries at least capacity - 2 octets of text, so this refuses long texts early.
+  // Every part but the last carries at least capacity - 2 octets of text, so this refuses long
+  // texts early.
   if (end - start > limit * capacityPart) return TOO_MANY_SEGMENTS;
   const countMin = countFrom(encoding, bytes, start, end, capacityPart);
   if (countMin < 0) return countMin;
@@ -132,8 +140,8 @@ export function planSegments(
 
 /**
  * `planSegments` with the sizes of a concatenation method (CONCAT_METHOD): the method's header, and
- * `extraUdhLength` octets of other information elements, which every segment repeats. If there are any,
- * they bring their own length octet when no concatenation header does.
+ * `extraUdhLength` octets of other information elements, which every segment repeats. If there are
+ * any, they bring their own length octet when no concatenation header does.
  */
 export function planByMethod(
   encoding: number,

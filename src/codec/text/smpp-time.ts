@@ -3,8 +3,8 @@
  *
  *   YYMMDDhhmmsstnnp   t tenths, nn quarters of an hour, p '+' or '-' of UTC, or 'R' relative
  *
- * "Now" is a parameter, in milliseconds since 1970 UTC. Two-digit years mean the century nearest to now.
- * Pure; any thread may call it.
+ * "Now" is a parameter, in milliseconds since 1970 UTC. Two-digit years mean the century nearest to
+ * now. Pure; any thread may call it.
  */
 import { FIELD_ILLEGAL, NO_ROOM } from "../pdu/sentinels.ts";
 
@@ -42,7 +42,8 @@ function readDigits(bytes: Uint8Array, at: number, count: number): number {
 
 /**
  * Writes a relative time of `seconds` to `out` at `at` and returns 16, or NO_ROOM, or FIELD_ILLEGAL
- * beyond 99 years. From 31 days on, months of 30 days are used, since the field holds at most 31 days.
+ * beyond 99 years. From 31 days on, months of 30 days are used, since the field holds at most 31
+ * days.
  */
 export function encodeRelativeTime(seconds: number, out: Uint8Array, at: number): number {
   if (at + SMPP_TIME_LENGTH > out.length) return NO_ROOM;
@@ -66,8 +67,9 @@ export function encodeRelativeTime(seconds: number, out: Uint8Array, at: number)
 }
 
 /**
- * Writes an absolute time to `out` at `at` and returns 16, or NO_ROOM, or FIELD_ILLEGAL for an offset
- * beyond ±48 quarters. `offsetQuarters` is the zone in which the time is spelled: 0 is UTC, 22 India.
+ * Writes an absolute time to `out` at `at` and returns 16, or NO_ROOM, or FIELD_ILLEGAL for an
+ * offset beyond ±48 quarters. `offsetQuarters` is the zone in which the time is spelled: 0 is UTC,
+ * 22 India.
  */
 export function encodeAbsoluteTime(
   epochMs: number,
@@ -90,7 +92,10 @@ export function encodeAbsoluteTime(
   return SMPP_TIME_LENGTH;
 }
 
-/** The moment of a UTC date with a two-digit year nearest to `nowMs`, or NaN if the date does not exist. */
+/**
+ * The moment of a UTC date with a two-digit year nearest to `nowMs`, or NaN if the date does not
+ * exist.
+ */
 function nearestCentury(
   year: number,
   month: number,
@@ -122,8 +127,8 @@ function readClock(bytes: Uint8Array, at: number, hasSeconds: boolean): number {
 }
 
 /**
- * Reads a time of 16 characters in bytes [start, end): milliseconds since 1970 UTC, or NaN if it is none
- * (an empty one included). Relative times count from `nowMs`.
+ * Reads a time of 16 characters in bytes [start, end): milliseconds since 1970 UTC, or NaN if it is
+ * none (an empty one included). Relative times count from `nowMs`.
  */
 export function parseSmppTime(
   bytes: Uint8Array,

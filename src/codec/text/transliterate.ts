@@ -1,8 +1,10 @@
 /**
- * Opt-in transliteration into the GSM 7-bit alphabet: typographic signs by a table, accented letters by
- * their base letter. Never changes a character that the alphabet has, never guesses at other scripts.
+ * Opt-in transliteration into the GSM 7-bit alphabet: typographic signs by a table, accented
+ * letters by their base letter. Never changes a character that the alphabet has, never guesses at
+ * other scripts.
  *
- * For the accepting side, which must report what it changed; it allocates. Pure; any thread may call it.
+ * For the accepting side, which must report what it changed; it allocates. Pure; any thread may
+ * call it.
  */
 import { gsm7Length } from "./gsm7.ts";
 
@@ -83,8 +85,9 @@ function baseLetter(character: string): string | undefined {
 }
 
 /**
- * Replaces what the GSM 7-bit alphabet lacks, where a customary equivalent exists; everything else stays,
- * so the result may still need UCS-2. If it would, nothing is gained: the original is returned unchanged.
+ * Replaces what the GSM 7-bit alphabet lacks, where a customary equivalent exists; everything else
+ * stays, so the result may still need UCS-2. If it would, nothing is gained: the original is
+ * returned unchanged.
  */
 export function transliterate(text: string): Transliteration {
   const unchanged = { text, replacedCount: 0, replaced: "" };

@@ -18,8 +18,9 @@ export function isLowSurrogate(unit: number): boolean {
 }
 
 /**
- * Encodes `text` into `out` at `at` and returns the octets written (2 × text.length), or NO_ROOM. A lone
- * surrogate is written as U+FFFD; callers that would rather refuse it ask `text.isWellFormed()`.
+ * Encodes `text` into `out` at `at` and returns the octets written (2 × text.length), or NO_ROOM. A
+ * lone surrogate is written as U+FFFD; callers that would rather refuse it ask
+ * `text.isWellFormed()`.
  */
 export function encodeUcs2(text: string, out: Uint8Array, at: number): number {
   const length = text.length;
@@ -46,7 +47,10 @@ export function encodeUcs2(text: string, out: Uint8Array, at: number): number {
   return p - at;
 }
 
-/** Decodes UTF-16BE in bytes [start, end); an odd last octet is dropped, lone surrogates become U+FFFD. */
+/**
+ * Decodes UTF-16BE in bytes [start, end); an odd last octet is dropped, lone surrogates become
+ * U+FFFD.
+ */
 export function decodeUcs2(bytes: Uint8Array, start: number, end: number): string {
   let text = "";
   for (let i = start; i + 1 < end; i += 2) {

@@ -53,3 +53,33 @@ export function writeConcatUdh16(
   out[6] = sequence;
   return CONCAT_UDH16_LENGTH;
 }
+
+/**
+ * Writes a whole header to `out`: its length octet, a concatenation element (8-bit, or 16-bit if
+ * `is16Bit`; left out if `total` is 1), then `extraLength` octets of other elements from `extra`:
+ * ports, national shifts. Returns its length with the length octet, 0 for an empty one. The caller
+ * gives room for 8 + extraLength octets, at most 140 (TS 23.040, 9.2.3.24).
+ */
+export function writeUdh(
+  out: Uint8Array,
+  is16Bit: boolean,
+  reference: number,
+  total: number,
+  sequence: number,
+  extra: Uint8Array | null,
+  extraLength: number,
+): number {
+  let at = 1;
+  if (total > 1) {
+    at = is16Bit
+      ? writeConcatUdh16(out, reference, total, sequence)
+      : writeConcatUdh8(out, reference, total, sequence);
+  }
+  if (extra !== null) {
+    for (let i = 0; i < extraLength; i++) out[at + i] = extra[i]!;
+    at += extraLength;
+  }
+  if (at === 1) return 0;
+  out[0] = at - 1;
+  return at;
+}

@@ -1,6 +1,6 @@
 /**
- * A PDU as a flat list of lines, the common ground of all decoders: `name=value`, strings and octets in
- * hex, integers in decimal, groups and TLVs in wire order.
+ * A PDU as a flat list of lines, the common ground of all decoders: `name=value`, strings and
+ * octets in hex, integers in decimal, groups and TLVs in wire order.
  */
 import {
   commandNameOf,

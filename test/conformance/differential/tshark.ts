@@ -2,8 +2,8 @@
  * tshark as an independent decoder: PDUs go in as a capture, fields come out as columns.
  *
  * `expectColumns` says, from our decoding, what each column must hold. Columns repeat within a PDU
- * (addresses of submit_multi, TLVs), so they hold lists. Columns with no expectation must be empty. T1 to
- * T8 are the entries of DISAGREEMENTS.md.
+ * (addresses of submit_multi, TLVs), so they hold lists. Columns with no expectation must be empty.
+ * T1 to T8 are the entries of DISAGREEMENTS.md.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -201,7 +201,10 @@ function expectEmptyTime(expected: Expectation, name: string, commandId: number)
   expected.add(`${shown}_r`, "0.000000000");
 }
 
-/** tshark prints absolute times as text and relative ones as seconds, of which it knows days and less. */
+/**
+ * tshark prints absolute times as text and relative ones as seconds, of which it knows days and
+ * less.
+ */
 function expectTime(expected: Expectation, name: string, octets: Uint8Array): void {
   const isRelative = octets[15] === 0x52;
   if (!isRelative) {

@@ -1,8 +1,8 @@
 /**
  * Runs mutants through targets and reports what broke.
  *
- * Each mutant stands in two buffers, between octets that differ; if a target's digests differ, it has
- * read outside. The first failures are kept with their octets, so that they can be replayed.
+ * Each mutant stands in two buffers, between octets that differ; if a target's digests differ, it
+ * has read outside. The first failures are kept with their octets, so that they can be replayed.
  */
 import { createRandom } from "../../unit/codec/support/random-pdu.ts";
 import { createSeeds, Mutator } from "./mutate.ts";
@@ -14,7 +14,9 @@ export interface FuzzResult {
   readonly failureCount: number;
   /** Up to ten: what happened, and the mutant in hex. */
   readonly failures: readonly string[];
-  /** The slowest single mutant and all of them, in nanoseconds of the given clock; 0 without one. */
+  /**
+   * The slowest single mutant and all of them, in nanoseconds of the given clock; 0 without one.
+   */
   readonly slowestNs: number;
 }
 
@@ -58,7 +60,10 @@ export function fuzz(
   return { count, seed, failureCount, failures, slowestNs };
 }
 
-/** The least of three more runs and the first: what the mutant costs, without the collector's pauses. */
+/**
+ * The least of three more runs and the first: what the mutant costs, without the collector's
+ * pauses.
+ */
 function confirm(elapsed: number, now: () => number, run: () => void): number {
   let least = elapsed;
   for (let i = 0; i < 3; i++) {

@@ -35,7 +35,10 @@ export class Mutator {
     this.octets = new Uint8Array(lengthMax);
   }
 
-  /** Makes the next mutant: a seed with one to six changes. command_length follows four times in five. */
+  /**
+   * Makes the next mutant: a seed with one to six changes. command_length follows four times in
+   * five.
+   */
   next(): void {
     const random = this.#random;
     const seed = this.#seeds[random(this.#seeds.length)]!;

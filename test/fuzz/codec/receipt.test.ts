@@ -1,6 +1,6 @@
 /**
- * Receipts by a grammar of what SMSCs send, and receipts of random octets. FUZZ_RECEIPTS and FUZZ_SEED
- * override.
+ * Receipts by a grammar of what SMSCs send, and receipts of random octets. FUZZ_RECEIPTS and
+ * FUZZ_SEED override.
  */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -46,7 +46,9 @@ function mixCase(random: Random, word: string): string {
     : Array.from(word, (c) => (random(2) === 0 ? c.toUpperCase() : c)).join("");
 }
 
-/** A receipt text with at least id and stat; everything else may be missing, and the order is free. */
+/**
+ * A receipt text with at least id and stat; everything else may be missing, and the order is free.
+ */
 function randomReceipt(random: Random): Generated {
   const alphabet = "0123456789abcdefABCDEF-_xyz";
   const id = Array.from({ length: 1 + random(64) }, () => pick(random, Array.from(alphabet))).join(

@@ -1,6 +1,6 @@
 /**
- * decode(encode(x)) = x for random PDUs, and the specialised path byte for byte. FUZZ_ROUND_TRIPS and
- * FUZZ_SEED override.
+ * decode(encode(x)) = x for random PDUs, and the specialised path byte for byte. FUZZ_ROUND_TRIPS
+ * and FUZZ_SEED override.
  */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -3,7 +3,8 @@
  *
  *   node dist/test/fuzz/codec/run.js [count = 20000000] [seed = 1]
  *
- * The other fuzzers take FUZZ_ROUND_TRIPS, FUZZ_TEXTS, FUZZ_RECEIPTS and FUZZ_SEED under node --test.
+ * The other fuzzers take FUZZ_ROUND_TRIPS, FUZZ_TEXTS, FUZZ_RECEIPTS and FUZZ_SEED under node
+ * --test.
  */
 import { fuzz } from "./harness.ts";
 import { targets } from "./targets.ts";

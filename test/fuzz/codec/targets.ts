@@ -1,8 +1,8 @@
 /**
  * What the fuzzer runs a mutant through, and what must hold: every function of the receiving side.
  *
- * A target returns a digest of all it read. The harness runs it twice with different octets around the
- * mutant: a digest that changes has read beyond the PDU.
+ * A target returns a digest of all it read. The harness runs it twice with different octets around
+ * the mutant: a digest that changes has read beyond the PDU.
  */
 import {
   ConcatInfo,
@@ -118,7 +118,9 @@ function foldPdu(hash: number, pdu: Pdu): number {
   return h;
 }
 
-/** decodePdu; what it accepts is encoded, if strictness allows, and must decode to the same again. */
+/**
+ * decodePdu; what it accepts is encoded, if strictness allows, and must decode to the same again.
+ */
 export const tableTarget: Target = (bytes, start, end) => {
   const pdu = decodePdu(bytes, start, end);
   if (typeof pdu === "number") return fold(0, pdu);

@@ -1,6 +1,6 @@
 /**
- * Texts of random Unicode: encoded, cut, joined and decoded again; no broken character, no wrong size.
- * FUZZ_TEXTS and FUZZ_SEED override.
+ * Texts of random Unicode: encoded, cut, joined and decoded again; no broken character, no wrong
+ * size. FUZZ_TEXTS and FUZZ_SEED override.
  */
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";

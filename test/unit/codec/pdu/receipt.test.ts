@@ -33,7 +33,8 @@ const textOf = (view: ReceiptView, start: number, end: number): string =>
 describe("receipts", () => {
   it("reads the layout of appendix B", () => {
     const view = parse(
-      "id:0123456789 sub:001 dlvrd:001 submit date:2611212221 done date:2611212222 stat:DELIVRD err:000 Text:hello id:9",
+      "id:0123456789 sub:001 dlvrd:001 submit date:2611212221 " +
+        "done date:2611212222 stat:DELIVRD err:000 Text:hello id:9",
     );
     assert.equal(view.result, 0);
     assert.equal(idOf(view), "0123456789");
