@@ -134,3 +134,19 @@ export function configWarnings(config: GatewayConfig): readonly string[] {
   }
   return warnings;
 }
+
+/**
+ * Link id → id of the first link with the same operator account: same host, port and system_id. Such
+ * links are one account to the SMSC, which may send a receipt to any of their sessions.
+ */
+export function accountsOf(links: readonly LinkConfig[]): Map<number, number> {
+  const firstOf = new Map<string, number>();
+  const accounts = new Map<number, number>();
+  for (const { id, host, port, systemId } of links) {
+    const account = JSON.stringify([host, port, systemId]);
+    const first = firstOf.get(account) ?? id;
+    firstOf.set(account, first);
+    accounts.set(id, first);
+  }
+  return accounts;
+}

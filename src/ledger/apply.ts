@@ -250,6 +250,7 @@ export class RecordApplier implements RecordVisitor {
   ): void {
     const { messages, receipts } = this.#options;
     const linkId = view.getUint32(offset + Attempt.LINK_ID, true);
+    const account = this.#accountOf(linkId);
     const id = this.#textAt(
       view,
       offset + Attempt.SMSC_ID,
@@ -261,12 +262,13 @@ export class RecordApplier implements RecordVisitor {
       at,
       linkId,
       view.getUint8(offset + Attempt.SESSION),
+      account,
       id,
       message.dlr === DlrMode.NONE,
     );
     if (!isNew) return;
     const index = view.getUint8(offset + Attempt.PART);
-    if (!isFinal(part.state)) receipts.onAnswered(message, index, linkId, id, at);
+    if (!isFinal(part.state)) receipts.onAnswered(message, index, account, id, at);
     else part.isSettled = true;
     messages.settle(message);
   }
@@ -337,13 +339,17 @@ export class RecordApplier implements RecordVisitor {
     const errorLength = view.getUint8(offset + Receipt.ERROR_LENGTH);
     const { receipts } = this.#options;
     receipts.onReceipt(
-      view.getUint32(offset + Receipt.LINK_ID, true),
+      this.#accountOf(view.getUint32(offset + Receipt.LINK_ID, true)),
       this.#textAt(view, offset + Receipt.TEXTS, idLength),
       view.getUint8(offset + Receipt.MESSAGE_STATE),
       this.#textAt(view, offset + Receipt.TEXTS + idLength, errorLength),
       Math.floor(view.getFloat64(offset + Receipt.AT, true)),
     );
     receipts.retryPinned();
+  }
+
+  #accountOf(linkId: number): number {
+    return this.#options.policy.accountByLink.get(linkId) ?? linkId;
   }
 
   #noteAttempt(message: MessageState, view: DataView, offset: number): void {

@@ -158,7 +158,7 @@ export function mergeSending(
 }
 
 /**
- * ANSWER accepted. `isLast`: no receipt was asked for, so this is the end. Returns whether anything
+ * ANSWER accepted; `account` is the link that its receipts are matched under. `isLast`: no receipt was asked for, so this is the end. Returns whether anything
  * is new.
  */
 export function mergeAccepted(
@@ -167,11 +167,12 @@ export function mergeAccepted(
   at: number,
   linkId: number,
   session: number,
+  account: number,
   id: string,
   isLast: boolean,
 ): boolean {
   if (isFinal(part.state)) return false;
-  if (part.state === PartState.SENT) return rememberId(part, linkId, id);
+  if (part.state === PartState.SENT) return rememberId(part, account, id);
   part.state = PartState.SENT;
   part.attempt = Math.max(part.attempt, attempt);
   part.answeredAt = at;
@@ -179,7 +180,7 @@ export function mergeAccepted(
   part.session = session;
   part.commandStatus = 0;
   part.dueAt = 0;
-  rememberId(part, linkId, id);
+  rememberId(part, account, id);
   if (isLast) finish(part, PartState.SENT_FINAL, at);
   return true;
 }

@@ -21,6 +21,11 @@ export interface LedgerPolicy {
   readonly poolIndexById: ReadonlyMap<number, number>;
   readonly appIndexById: ReadonlyMap<number, number>;
   readonly ambiguousByLink: ReadonlyMap<number, AmbiguousPolicy>;
+  /**
+   * Link id → id of the first link with the same operator account (`accountsOf`): an SMSC sends a
+   * receipt to any session of the account, so receipts are matched by account.
+   */
+  readonly accountByLink: ReadonlyMap<number, number>;
 }
 
 /** Why a hand-over, a failure or waiting came about: a row of the recovery table. */

@@ -6,7 +6,7 @@
  */
 import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
-import { derivePools } from "../config/derive.ts";
+import { accountsOf, derivePools } from "../config/derive.ts";
 import { EXIT_CODES } from "../errors.ts";
 import { Dispatcher } from "../dispatch/dispatcher.ts";
 import { JournalAppender } from "../journal/appender.ts";
@@ -134,6 +134,7 @@ function makeLedger(): Ledger {
       poolIndexById: pools.poolIndexById,
       appIndexById: new Map(config.apps.map((app, index) => [app.id, index])),
       ambiguousByLink: new Map(config.links.map((link) => [link.id, link.ambiguous])),
+      accountByLink: accountsOf(config.links),
     },
   });
 }

@@ -9,7 +9,7 @@
  * Only entry points are left out: HTTP around the ingress, event loops, the wires of doorbells, the
  * supervisor.
  */
-import { derivePools, type PoolPlan } from "../../src/config/derive.ts";
+import { accountsOf, derivePools, type PoolPlan } from "../../src/config/derive.ts";
 import { Dispatcher, type WaitingOwner } from "../../src/dispatch/dispatcher.ts";
 import type { Log } from "../../src/environment.ts";
 import { Ingress } from "../../src/ingress/ingress.ts";
@@ -170,12 +170,12 @@ export class SimulatedGateway {
     const { effects, scheduler } = this.#world;
     const { random, remains, mutations } = this.#given;
     const ledger = 1;
-    const slow = random.pick([1, 1, 10]);
+    const slow = random.pick([1, 1, 10, 150]);
     return new mutations.Store(
       effects,
       {
         after: (ms, run) => scheduler.after(ms, ledger, run),
-        visibleMs: () => random.float(0.05, 2) * slow,
+        visibleMs: () => random.float(0.05, 2) * Math.min(slow, 20),
         flushMs: () => random.float(0.5, 30) * slow,
       },
       remains,
@@ -237,6 +237,7 @@ export class SimulatedGateway {
         poolIndexById: this.#pools.poolIndexById,
         appIndexById: new Map(config.apps.map((app, index) => [app.id, index])),
         ambiguousByLink: new Map(config.links.map((link) => [link.id, link.ambiguous])),
+        accountByLink: accountsOf(config.links),
       },
     });
   }

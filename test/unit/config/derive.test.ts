@@ -1,7 +1,12 @@
 /** Dense indices, pools for single links, worker counts and warnings. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { configWarnings, derivePools, workersCount } from "../../../src/config/derive.ts";
+import {
+  accountsOf,
+  configWarnings,
+  derivePools,
+  workersCount,
+} from "../../../src/config/derive.ts";
 import { LEAST, parse } from "./fixtures.ts";
 
 const MIXED = `
@@ -96,4 +101,24 @@ test("warnings name what is legal and probably not meant", () => {
     }),
   );
   assert.deepEqual(fine, []);
+});
+
+test("links to the same host, port and system_id are one account", () => {
+  const [link] = parse(MIXED).links;
+  assert.ok(link);
+  const links = [
+    link,
+    { ...link, id: 901, port: link.port + 1 },
+    { ...link, id: 902 },
+    { ...link, id: 903, systemId: "other" },
+  ];
+  assert.deepEqual(
+    [...accountsOf(links)],
+    [
+      [link.id, link.id],
+      [901, 901],
+      [902, link.id],
+      [903, 903],
+    ],
+  );
 });

@@ -255,4 +255,5 @@ export const POLICY: LedgerPolicy = {
     [103, "fail"],
     [104, "resend"],
   ]),
+  accountByLink: new Map([[105, 100]]),
 };

@@ -35,7 +35,7 @@ function merge(part: PartRecord, fact: Fact): void {
       mergeSending(part, fact.attempt, fact.at, 1, 1, fact.attempt > 1);
       break;
     case "accepted":
-      mergeAccepted(part, fact.attempt, fact.at, 1, 1, "id", false);
+      mergeAccepted(part, fact.attempt, fact.at, 1, 1, 1, "id", false);
       break;
     case "refused":
       mergeRefused(part, fact.outcome, fact.attempt, fact.at, 1, 1, 8, fact.at + 100);

@@ -201,3 +201,16 @@ test("a storm: other base, early, twice, contradicting, unknown: all come out ri
   harness.flush();
   assert.deepEqual(verifyBooks(harness.store).mismatches, []);
 });
+
+test("a receipt that comes over another link of the same account is matched", () => {
+  const harness = ready();
+  sent(harness, 1, "4711", 100);
+  sent(harness, 2, "4712", 105);
+  sent(harness, 3, "4713", 100);
+  harness.feed(receipt("4711", DELIVERED, 50, 105), receipt("4712", DELIVERED, 50, 100));
+  harness.feed(receipt("4713", DELIVERED, 50, 101));
+  assert.equal(statusOf(harness, 1), "delivered");
+  assert.equal(statusOf(harness, 2), "delivered");
+  assert.equal(statusOf(harness, 3), "sent", "link 101 is another account");
+  assert.equal(harness.ledger.getMessage(key(2), 7)?.parts[0]?.link, 105);
+});
