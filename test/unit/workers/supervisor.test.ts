@@ -1,0 +1,77 @@
+/** A thread that throws, ends or stalls is reported once, with what it had in hand. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
+import type { Log } from "../../../src/environment.ts";
+import { allocateBells, allocateInHand, ticksIndex } from "../../../src/tables/thread-table.ts";
+import { clockBase, threadClock } from "../../../src/workers/clock.ts";
+import { Supervisor } from "../../../src/workers/supervisor.ts";
+
+const SILENT: Log = { write: () => undefined };
+
+interface Crash {
+  readonly reason: string;
+  readonly thread: string;
+  readonly inHand: number | null;
+}
+
+function supervise(source: string) {
+  const bells = new Int32Array(allocateBells(2));
+  const inHand = new Float64Array(allocateInHand(2));
+  const crashes: Crash[] = [];
+  const supervisor = new Supervisor({
+    bells,
+    inHand,
+    clock: threadClock(clockBase()),
+    log: SILENT,
+    crash: (reason, thread, offset) => crashes.push({ reason, thread, inHand: offset }),
+  });
+  const worker = new Worker(source, { eval: true, workerData: { bells, tick: ticksIndex(1) } });
+  supervisor.watch({ name: "watched", index: 1, worker });
+  supervisor.start();
+  return { supervisor, worker, crashes, inHand };
+}
+
+async function until(isDone: () => boolean): Promise<void> {
+  for (let i = 0; i < 600 && !isDone(); i++) await sleep(50);
+}
+
+test("an uncaught throw is a crash, with the record in hand", async () => {
+  const { crashes, inHand, supervisor } = supervise(
+    "setTimeout(() => { throw new Error('x'); }, 50)",
+  );
+  inHand[1] = 4096;
+  await until(() => crashes.length > 0);
+  supervisor.stop();
+  assert.equal(crashes.length, 1, "the exit that follows is not reported again");
+  assert.match(crashes[0]?.reason ?? "", /Error: x/);
+  assert.deepEqual([crashes[0]?.thread, crashes[0]?.inHand], ["watched", 4096]);
+});
+
+test("a thread that ends by itself is a crash", async () => {
+  const { crashes } = supervise("");
+  await until(() => crashes.length > 0);
+  assert.deepEqual(crashes, [{ reason: "ended with 0", thread: "watched", inHand: null }]);
+});
+
+test("a thread without ticks is stalled, one with ticks is not", async () => {
+  const ticking = supervise(
+    "const { bells, tick } = require('node:worker_threads').workerData;" +
+      "setInterval(() => Atomics.add(bells, tick, 1), 20)",
+  );
+  const stalled = supervise("for (;;) {}");
+  await until(() => stalled.crashes.length > 0);
+  assert.equal(stalled.crashes[0]?.reason, "stalled");
+  assert.deepEqual(ticking.crashes, []);
+  ticking.supervisor.stop();
+  await Promise.all([ticking.worker.terminate(), stalled.worker.terminate()]);
+});
+
+test("an end on purpose is no crash", async () => {
+  const { supervisor, worker, crashes } = supervise("setInterval(() => undefined, 1000)");
+  supervisor.stop();
+  await worker.terminate();
+  await sleep(20);
+  assert.deepEqual(crashes, []);
+});
