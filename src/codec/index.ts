@@ -7,6 +7,7 @@
 export * from "./pdu/bind.ts";
 export * from "./pdu/command-id.ts";
 export * from "./pdu/command-status.ts";
+export * from "./pdu/data-sm-decode.ts";
 export * from "./pdu/field-values.ts";
 export * from "./pdu/frame.ts";
 export * from "./pdu/message-id-resp.ts";

@@ -8,6 +8,7 @@ import {
   ConcatInfo,
   decodeBind,
   decodeBindResp,
+  decodeDataSm,
   decodePdu,
   decodeSm,
   DEFECT_TLV_STREAM,
@@ -163,4 +164,9 @@ export const sessionTarget: Target = (bytes, start, end) => {
 };
 
 /** Everything, with our own decoder. */
-export const targets: readonly Target[] = [sessionTarget, smTarget(decodeSm), tableTarget];
+export const targets: readonly Target[] = [
+  sessionTarget,
+  smTarget(decodeSm),
+  smTarget(decodeDataSm),
+  tableTarget,
+];

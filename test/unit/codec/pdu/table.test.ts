@@ -10,6 +10,7 @@ import {
   DEFECT_TLV_STREAM,
   DEFECT_TRUNCATED,
   DEFECT_UNTERMINATED,
+  decodeDataSm,
   decodePdu,
   decodeSm,
   encodeHeaderOnly,
@@ -25,7 +26,10 @@ import {
   PDU_FLAG_LONG_STRING,
   PDU_FLAG_UNTERMINATED,
   PDU_SHAPES,
+  parseReceiptOf,
   type Pdu,
+  ReceiptView,
+  readTlvs,
   SHORT_MESSAGE_TOO_LONG,
   SmView,
   TLV_SHAPES,
@@ -99,6 +103,40 @@ describe("the table-driven codec", () => {
         assert.equal(hand < 0, typeof table === "number", `${name} ${i} cut at ${cut}`);
       }
     }
+  });
+
+  it("agrees with the specialised decoder of data_sm", () => {
+    const view = new SmView();
+    const out = new Uint8Array(8192);
+    const random = createRandom(41);
+    for (let i = 0; i < 500; i++) {
+      const length = encodePdu(out, 0, randomPdu(random, "data_sm"));
+      const pdu = decoded(out, 0, length);
+      assert.equal(decodeDataSm(out, 0, length, view), 0);
+      const seen = fieldsOf(view);
+      const names = Object.keys(pdu.fields);
+      assert.deepEqual(
+        plain(Object.fromEntries(names.map((n) => [n, seen[n]]))),
+        plain(pdu.fields),
+      );
+      assert.deepEqual(plain(readTlvs(out, view.tlvStart, view.tlvEnd)), plain(pdu.tlvs));
+      assert.equal(view.shortMessageEnd, view.shortMessageStart);
+      const cut = 16 + random(length - 16);
+      const table = decodePdu(out, 0, cut);
+      assert.equal(decodeDataSm(out, 0, cut, view) < 0, typeof table === "number");
+    }
+  });
+
+  it("reads a receipt that comes by data_sm", () => {
+    const out = new Uint8Array(256);
+    const text = { tag: TLV_TAG.message_payload, value: Buffer.from("id:77 stat:DELIVRD") };
+    const length = encodePdu(out, 0, createPdu(COMMAND_ID.data_sm, 1, { esm_class: 4 }, [text]));
+    const view = new SmView();
+    const receipt = new ReceiptView();
+    assert.equal(decodeDataSm(out, 0, length, view), 0);
+    assert.equal(parseReceiptOf(view, receipt), 0);
+    assert.equal(latin1(receipt.idBytes, receipt.idStart, receipt.idEnd), "77");
+    assert.equal(receipt.messageState, 2);
   });
 
   it("agrees with the specialised functions for responses and headers", () => {
