@@ -1,0 +1,215 @@
+/**
+ * `smsgw journal`: looks into the log of a data directory without changing it.
+ *
+ * `verify` checks every block of every segment, which needs a gateway that is stopped. `inspect`
+ * prints records and may run beside one.
+ */
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { loadConfig } from "../config/parse.ts";
+import { EXIT_CODES } from "../errors.ts";
+import { readNodeFile } from "../journal/data-dir.ts";
+import { lockDataDir } from "../journal/data-dir-lock.ts";
+import { DataDirError } from "../journal/errors.ts";
+import type { LogDirectory } from "../journal/log-directory.ts";
+import {
+  examineLog,
+  type ExaminationVisitor,
+  type LogDamage,
+  type LogExamination,
+} from "../journal/log-examination.ts";
+import { openNodeLogDirectory } from "../journal/node-log-directory.ts";
+import { listSegments } from "../journal/segments.ts";
+import { recordFields, typeName } from "./journal-records.ts";
+import { printJson, UsageError } from "./output.ts";
+import type { CliIo } from "./output.ts";
+
+export const usage = `Usage: smsgw journal verify [options]
+       smsgw journal inspect [--from OFFSET] [--limit N] [options]
+
+verify   checks every block of the log; the gateway must be stopped. A torn tail is what a crash
+         leaves and is cut by the next start (exit code 0); corruption is not (73).
+inspect  prints records, one a line: log offset, type, fields. Message text is never shown,
+         numbers are masked.
+
+Options:
+  -c, --config FILE  configuration that names the data directory (smsgw.yaml)
+  --data-dir DIR     the data directory itself, instead of a configuration
+  --from OFFSET      first log offset to print (0)
+  --limit N          records to print at most (100)
+  --json             print JSON, for inspect one object a line
+`;
+
+/** A finished `inspect` stops the walk with it. */
+class EnoughError extends Error {}
+
+interface Options {
+  readonly dataDir: string;
+  readonly json: boolean;
+  readonly from: number;
+  readonly limit: number;
+}
+
+export async function run(args: string[], io: CliIo): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      config: { type: "string", short: "c", default: "smsgw.yaml" },
+      "data-dir": { type: "string" },
+      from: { type: "string", default: "0" },
+      limit: { type: "string", default: "100" },
+      json: { type: "boolean", default: false },
+    },
+  });
+  const [action, ...rest] = positionals;
+  if ((action !== "verify" && action !== "inspect") || rest.length > 0) {
+    throw new UsageError("say verify or inspect");
+  }
+  const options: Options = {
+    from: wholeNumber("--from", values.from),
+    limit: wholeNumber("--limit", values.limit),
+    json: values.json,
+    dataDir: resolve(io.cwd, values["data-dir"] ?? configuredDataDir(values.config, io)),
+  };
+  if (statSync(options.dataDir, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw new Error(`${options.dataDir} is not a directory`);
+  }
+  const directory = openNodeLogDirectory(options.dataDir);
+  try {
+    if (action === "verify") return await verify(directory, options, io);
+    return await inspect(directory, options, io);
+  } catch (error) {
+    if (!(error instanceof DataDirError)) throw error;
+    io.stderr(`smsgw journal: ${error.message}\n`);
+    return EXIT_CODES[error.exit].code;
+  }
+}
+
+async function verify(directory: LogDirectory, options: Options, io: CliIo): Promise<number> {
+  const lock = await lockDataDir(options.dataDir);
+  try {
+    const counts = new Map<string, number>();
+    const found = examineLog(directory, null, {
+      onBlock: () => {},
+      onRecord: (type) => {
+        const name = typeName(type);
+        counts.set(name, (counts.get(name) ?? 0) + 1);
+      },
+    });
+    const segments = listSegments(directory).length;
+    if (options.json) printJson(io, reportJson(options.dataDir, segments, found, counts));
+    else io.stdout(reportText(options.dataDir, segments, found, counts));
+    return exitOf(found.damage);
+  } finally {
+    lock.release();
+  }
+}
+
+async function inspect(directory: LogDirectory, options: Options, io: CliIo): Promise<number> {
+  const isRunning = await isLocked(options.dataDir);
+  const node = readNodeFile(directory)?.node ?? "?";
+  let printed = 0;
+  const visitor: ExaminationVisitor = {
+    onBlock: () => {},
+    onRecord: (type, memory, offset, lengthBytes, logOffset) => {
+      if (logOffset < options.from) return;
+      if (printed === options.limit) throw new EnoughError();
+      printed++;
+      const fields = recordFields(type, memory, offset, lengthBytes, node);
+      const name = typeName(type);
+      if (options.json) printJson(io, { log_offset: logOffset, type: name, ...fields });
+      else io.stdout(`${String(logOffset).padStart(12)} ${name.padEnd(9)} ${fieldText(fields)}\n`);
+    },
+  };
+  try {
+    const { damage } = examineLog(directory, null, visitor);
+    // What a running gateway is writing looks torn.
+    if (damage === null || isRunning) return EXIT_CODES.ok.code;
+    io.stderr(`${damageText(damage)}\n`);
+    return exitOf(damage);
+  } catch (error) {
+    if (error instanceof EnoughError) return EXIT_CODES.ok.code;
+    throw error;
+  }
+}
+
+async function isLocked(dataDir: string): Promise<boolean> {
+  try {
+    (await lockDataDir(dataDir)).release();
+    return false;
+  } catch (error) {
+    if (error instanceof DataDirError) return true;
+    throw error;
+  }
+}
+
+function configuredDataDir(path: string, io: CliIo): string {
+  return loadConfig(resolve(io.cwd, path), io.env, io.readFile).node.dataDir;
+}
+
+function wholeNumber(option: string, text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value;
+  throw new UsageError(`${option} must be a whole number, found ${JSON.stringify(text)}`);
+}
+
+function exitOf(damage: LogDamage | null): number {
+  return damage === null || damage.torn ? EXIT_CODES.ok.code : EXIT_CODES.dataDir.code;
+}
+
+function reportText(
+  dataDir: string,
+  segments: number,
+  found: LogExamination,
+  counts: ReadonlyMap<string, number>,
+): string {
+  const records = [...counts].map(([name, count]) => `${name} ${count}`).join(", ");
+  return [
+    `${dataDir}: ${segments} segments, log offsets ${found.firstOffset} to ${found.endOffset}`,
+    `blocks   ${found.blockCount}, the last of epoch ${found.epochSeen}`,
+    `records  ${records === "" ? "none" : records}`,
+    found.damage === null ? "intact" : damageText(found.damage),
+    "",
+  ].join("\n");
+}
+
+function damageText({ torn, segment, offset, reason, lostBytes, nextIntact }: LogDamage): string {
+  const place = `${segment}, log offset ${offset}: ${reason}`;
+  if (torn) return `torn tail in ${place}; the next start cuts ${lostBytes} bytes`;
+  const behind = nextIntact < 0 ? "none" : `the first at log offset ${nextIntact}`;
+  return `corruption in ${place}; intact blocks behind it: ${behind}`;
+}
+
+function reportJson(
+  dataDir: string,
+  segments: number,
+  found: LogExamination,
+  counts: ReadonlyMap<string, number>,
+): object {
+  const { damage } = found;
+  return {
+    data_dir: dataDir,
+    segments,
+    first_offset: found.firstOffset,
+    end_offset: found.endOffset,
+    blocks: found.blockCount,
+    epoch: found.epochSeen,
+    records: Object.fromEntries(counts),
+    damage: damage && {
+      segment: damage.segment,
+      offset: damage.offset,
+      reason: damage.reason,
+      torn: damage.torn,
+      lost_bytes: damage.lostBytes,
+      next_intact: damage.nextIntact < 0 ? null : damage.nextIntact,
+    },
+  };
+}
+
+function fieldText(fields: Readonly<Record<string, string | number | boolean>>): string {
+  return Object.entries(fields)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(" ");
+}
