@@ -16,15 +16,17 @@ import { RECORD_FLAGS_PLAIN, RECORD_VERSION, RecordType } from "../../src/record
 import { allocateRing } from "../../src/ring/layout.ts";
 import { RingConsumer, RingMemory, RingProducer } from "../../src/ring/one-to-one-ring.ts";
 import { LinkWord, rowWord } from "../../src/tables/link-table.ts";
+import type { Effects } from "./effects.ts";
 import { type Mutations, NO_MUTATIONS } from "./mutations.ts";
 import type { ProcessMemory } from "./process-memory.ts";
-import { SimulatedStore } from "./simulated-store.ts";
+import type { RunOptions } from "./run-seed.ts";
+import { SimulatedStore, type StoreRemains, type StoreTiming } from "./simulated-store.ts";
 
 export interface Canary {
   readonly name: string;
   /** What some violation must say. */
   readonly sings: RegExp;
-  readonly mutations: Mutations;
+  readonly options: RunOptions;
 }
 
 /** Appenders before it are the ingress and the ledger. */
@@ -134,15 +136,24 @@ function stutteringDial(dial: Dial): Dial {
   };
 }
 
-/** A store that takes what is visible for durable. */
+/** A store that says visible commits are durable, and forgets to flush for a long time. */
 class RashStore extends SimulatedStore {
+  constructor(effects: Effects, timing: StoreTiming, remains: StoreRemains | null) {
+    super(effects, { ...timing, flushMs: () => 60_000 }, remains);
+  }
+
   override get flushedCommit(): number {
     return this.visibleCommit;
   }
 }
 
-function canary(name: string, sings: RegExp, change: Partial<Mutations>): Canary {
-  return { name, sings, mutations: { ...NO_MUTATIONS, ...change } };
+function canary(
+  name: string,
+  sings: RegExp,
+  change: Partial<Mutations>,
+  options: RunOptions = {},
+): Canary {
+  return { name, sings, options: { ...options, mutations: { ...NO_MUTATIONS, ...change } } };
 }
 
 export const CANARIES: readonly Canary[] = [
@@ -155,9 +166,12 @@ export const CANARIES: readonly Canary[] = [
     notices: (appender, notices) =>
       appender < FIRST_WORKER ? notices : new UnreadRing(new RingMemory(allocateRing(16_384))),
   }),
-  canary("the ledger's cursor ahead of its flush", /lost|a thread threw|never became final/, {
-    Store: RashStore,
-  }),
+  canary(
+    "the ledger's cursor ahead of its flush",
+    /lost|threw|never became final/,
+    { Store: RashStore },
+    { deathAt: "disk.sync_directory" },
+  ),
   canary("SENDING forgotten by the ledger", /silent duplicate|maybe_dup/, {
     tailer: (tailer) => forgetfulTailer(tailer, RecordType.SENDING, 3),
   }),

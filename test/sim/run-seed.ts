@@ -27,6 +27,8 @@ export interface RunOptions {
   readonly messages?: number;
   readonly faults?: number;
   readonly deaths?: number;
+  /** Every death is a power loss after this kind of effect. */
+  readonly deathAt?: EffectKind;
 }
 
 export interface RunResult {
@@ -44,6 +46,8 @@ export interface RunResult {
   readonly rateShareMax: number;
   readonly simulatedMs: number;
   readonly turns: number;
+  /** How often each kind of effect happened. */
+  readonly effects: Readonly<Record<string, number>>;
   readonly trace: readonly TraceEntry[];
 }
 
@@ -51,14 +55,15 @@ export interface RunResult {
 const MESSAGES = [1000, 1250] as const;
 const FAULTS = [24, 44] as const;
 const DEATHS = [1, 4] as const;
-const TRAFFIC_MS = 16_000;
-const CALM_AT_MS = 20_000;
+/** A crowded run keeps a backlog; a long one lets go of its log on the way. */
+const CROWDED = { trafficMs: 16_000, calmAtMs: 20_000, ttlS: [15, 40] } as const;
+const LONG = { trafficMs: 38_000, calmAtMs: 42_000, ttlS: [4, 9] } as const;
 /** By then everything must be final: longest validity, grace, and what the last restart takes. */
 const END_MS = 140_000;
 /** Most that a start finds the machine's clock set off. */
 const CLOCK_SKEW_MS_MAX = 3000;
 const STARTS_MAX = 60;
-const ARMED_MS_MAX = 2000;
+const ARMED_MS_MAX = 5000;
 /** Effects of a start, at which it may die as well. */
 const START_EFFECTS: readonly EffectKind[] = [
   "disk.create",
@@ -90,12 +95,16 @@ class Run {
   readonly #faults: FaultPlan;
   readonly #onLog: ((line: string) => void) | null;
   readonly #deaths: string[] = [];
+  readonly #deathAt: EffectKind | null;
   readonly #rows = new Map<string, number>();
   /** Destination of a message that the ledger cannot stand; every few seeds have one. */
   readonly #poison: string | null;
+  readonly #calmAtMs: number;
   #gateway: SimulatedGateway | null = null;
   #remains: StoreRemains | null = null;
   #crashKind: CrashKind = "kill";
+  /** A thread threw what it must not: the run ends there. */
+  #isBroken = false;
   #quietSinceMs = -1;
   #nextLookMs = 0;
 
@@ -104,30 +113,33 @@ class Run {
     this.#world = new World(seed);
     this.#mutations = options.mutations ?? NO_MUTATIONS;
     this.#onLog = options.onLog ?? null;
+    this.#deathAt = options.deathAt ?? null;
     const { random, scheduler } = this.#world;
-    const traffic = planTraffic(
-      random.fork("traffic"),
-      options.messages ?? random.between(...MESSAGES),
-      1100,
-      TRAFFIC_MS,
-    );
+    const { trafficMs, calmAtMs, ttlS } = random.chance(0.6) ? CROWDED : LONG;
+    this.#calmAtMs = calmAtMs;
+    const traffic = planTraffic(random.fork("traffic"), {
+      count: options.messages ?? random.between(...MESSAGES),
+      fromMs: 1100,
+      untilMs: trafficMs,
+      ttlS,
+    });
     this.#poison = random.chance(0.3) ? random.pick(traffic).to : null;
     this.#senders = new Senders(this.#world, traffic, this.#mutations.repliesEarly);
     this.#faults = new FaultPlan(
       this.#world,
       random.fork("faults"),
       1500,
-      CALM_AT_MS,
+      calmAtMs,
       options.faults ?? random.between(...FAULTS),
     );
     const deaths = options.deaths ?? random.between(...DEATHS);
     for (let i = 0; i < deaths; i++) {
-      scheduler.at(random.float(1500, CALM_AT_MS - 500), WORLD, () => this.#armDeath());
+      scheduler.at(random.float(1500, calmAtMs - 500), WORLD, () => this.#armDeath());
     }
   }
 
   run(): RunResult {
-    for (let starts = 0; starts < STARTS_MAX; starts++) {
+    for (let starts = 0; starts < STARTS_MAX && !this.#isBroken; starts++) {
       if (!this.#start()) continue;
       if (this.#live()) break;
     }
@@ -138,6 +150,11 @@ class Run {
   #armDeath(): void {
     const { effects, random, scheduler } = this.#world;
     this.#crashKind = this.#world.survivesPowerLoss && random.chance(0.5) ? "power" : "kill";
+    if (this.#deathAt !== null) {
+      this.#crashKind = this.#world.survivesPowerLoss ? "power" : "kill";
+      effects.arm(this.#deathAt, 1, true);
+      return;
+    }
     effects.armAtRandom(random);
     scheduler.after(ARMED_MS_MAX, WORLD, () => {
       if (effects.armed) effects.arm(random.pick(["disk.write", "ring.notice"]), 1, true);
@@ -152,7 +169,7 @@ class Run {
     world.clock.setSkew(
       random.chance(0.2) ? random.float(-CLOCK_SKEW_MS_MAX, CLOCK_SKEW_MS_MAX) : 0,
     );
-    if (this.#deaths.length > 0 && world.nowMs() < CALM_AT_MS && random.chance(0.2)) {
+    if (this.#deaths.length > 0 && world.nowMs() < this.#calmAtMs && random.chance(0.2)) {
       effects.arm(random.pick(START_EFFECTS), random.between(1, 4), random.chance(0.5));
     }
     try {
@@ -205,7 +222,7 @@ class Run {
     const gateway = this.#gateway as SimulatedGateway;
     const { logTable } = gateway.memory;
     const isQuiet =
-      nowMs > CALM_AT_MS &&
+      nowMs > this.#calmAtMs &&
       this.#senders.isDone &&
       gateway.isReady &&
       !gateway.ledger.isRecovering() &&
@@ -227,7 +244,10 @@ class Run {
       this.#deaths.push(`${kind} ${effects.crashPlace}`);
     } else {
       this.#deaths.push(`exit ${describeError(cause)}`);
-      if (!isExpectedExit(cause)) judge.violate(`a thread threw: ${describeError(cause)}`);
+      if (!isExpectedExit(cause)) {
+        judge.violate(`a thread threw: ${describeError(cause)}`);
+        this.#isBroken = true;
+      }
       effects.note(`EXIT ${describeError(cause)}`);
       this.#writeLastExit(gateway, describeError(cause), scheduler.thrower);
     }
@@ -265,7 +285,7 @@ class Run {
     const { judge, model, smscs, ambiguousRule } = this.#world;
     const gateway = this.#gateway;
     if (gateway === null) {
-      judge.violate(`no process lived through ${STARTS_MAX} starts`);
+      judge.violate("no process lives to be asked");
       return;
     }
     this.#countRows(gateway);
@@ -309,6 +329,7 @@ class Run {
       rateShareMax: judge.rateShareMax,
       simulatedMs: this.#world.nowMs(),
       turns: scheduler.turns,
+      effects: Object.fromEntries(effects.counts),
       trace: effects.trace(),
     };
   }

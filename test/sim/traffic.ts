@@ -34,29 +34,38 @@ const CLASSES = ["otp", "transactional", "promotional"] as const;
 const WORDS = ["code", "order", "hello", "sale", "tomorrow", "gate", "number", "ready", "late"];
 const CYRILLIC = ["код", "заказ", "привет", "скидка", "завтра"];
 
-/** Messages between `fromMs` and `untilMs`, in order of time: calm stretches and bursts. */
-export function planTraffic(
-  random: SeededRandom,
-  count: number,
-  fromMs: number,
-  untilMs: number,
-): PlannedMessage[] {
+/** How a run's traffic is spread, and how long its messages are valid, in seconds. */
+export interface TrafficShape {
+  readonly count: number;
+  readonly fromMs: number;
+  readonly untilMs: number;
+  readonly ttlS: readonly [number, number];
+}
+
+/** Messages in order of time: calm stretches and bursts. */
+export function planTraffic(random: SeededRandom, shape: TrafficShape): PlannedMessage[] {
+  const { count, fromMs, untilMs, ttlS } = shape;
   const times: number[] = [];
   while (times.length < count) {
     const atMs = random.float(fromMs, untilMs);
     const burst = random.chance(0.05) ? random.between(5, 60) : 1;
     for (let i = 0; i < burst && times.length < count; i++) times.push(atMs + i * 0.05);
   }
-  return times.sort((a, b) => a - b).map((atMs, index) => planMessage(random, index, atMs));
+  return times.sort((a, b) => a - b).map((atMs, index) => planMessage(random, index, atMs, ttlS));
 }
 
-function planMessage(random: SeededRandom, index: number, atMs: number): PlannedMessage {
+function planMessage(
+  random: SeededRandom,
+  index: number,
+  atMs: number,
+  ttlRangeS: readonly [number, number],
+): PlannedMessage {
   const route = ROUTES[random.weighted([6, 3, 2])] as (typeof ROUTES)[number];
   const to = route.prefix + String(index).padStart(7, "0");
   const messageClass = CLASSES[random.weighted([2, 5, 3])] as string;
   const dlr = ["final", "none", "all"][random.weighted([7, 2, 1])] as string;
   const text = drawText(random, index);
-  const ttlS = random.chance(0.08) ? random.between(1, 4) : random.between(15, 40);
+  const ttlS = random.chance(0.08) ? random.between(1, 4) : random.between(...ttlRangeS);
   const body: Record<string, unknown> = {
     to: random.chance(0.5) ? `+${to}` : to,
     from: random.pick(["SIM", "4040", "998901112233"]),
