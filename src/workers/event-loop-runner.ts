@@ -14,11 +14,14 @@ import { ticksIndex } from "../tables/thread-table.ts";
 export interface Agent {
   /** Does what there is to do now, bounded; returns how much it did, 0 for nothing. */
   doWork(): number;
-  /** Called every few milliseconds, busy or not. */
+  /** Called every few milliseconds, and every 50 ms when nothing has happened for a while. */
   onTick(): void;
 }
 
 const TICK_MS = 5;
+/** Ticks without work after which they become rare: longer than any link's wait for its next token. */
+const IDLE_TICKS = 400;
+const IDLE_TICK_MS = 50;
 
 export class EventLoopRunner {
   readonly #agent: Agent;
@@ -28,6 +31,14 @@ export class EventLoopRunner {
   readonly #run = (): void => this.#round();
   #scheduled = false;
   #timer: NodeJS.Timeout | null = null;
+  #ticksWithoutWork = 0;
+  readonly #tick = (): void => {
+    Atomics.add(this.#bells, ticksIndex(this.#thread), 1);
+    this.#ticksWithoutWork += 1;
+    if (this.#ticksWithoutWork === IDLE_TICKS) this.#tickEvery(IDLE_TICK_MS);
+    this.#agent.onTick();
+    this.wake();
+  };
 
   constructor(agent: Agent, bell: DoorbellOwner, bells: Int32Array, thread: number) {
     this.#agent = agent;
@@ -37,11 +48,7 @@ export class EventLoopRunner {
   }
 
   start(): void {
-    this.#timer = setInterval(() => {
-      Atomics.add(this.#bells, ticksIndex(this.#thread), 1);
-      this.#agent.onTick();
-      this.wake();
-    }, TICK_MS);
+    this.#tickEvery(TICK_MS);
     this.wake();
   }
 
@@ -65,15 +72,26 @@ export class EventLoopRunner {
   #round(): void {
     this.#bell.disarm();
     if (this.#agent.doWork() > 0) {
-      this.#scheduled = true;
-      setImmediate(this.#run);
+      this.#goOn();
       return;
     }
     this.#bell.arm();
-    this.#scheduled = this.#agent.doWork() > 0;
-    if (this.#scheduled) {
+    this.#scheduled = false;
+    if (this.#agent.doWork() > 0) {
       this.#bell.disarm();
-      setImmediate(this.#run);
+      this.#goOn();
     }
+  }
+
+  #goOn(): void {
+    this.#scheduled = true;
+    setImmediate(this.#run);
+    if (this.#ticksWithoutWork >= IDLE_TICKS) this.#tickEvery(TICK_MS);
+    this.#ticksWithoutWork = 0;
+  }
+
+  #tickEvery(ms: number): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = setInterval(this.#tick, ms);
   }
 }
