@@ -143,7 +143,12 @@ export function decodeWithTshark(pdus: readonly Uint8Array[]): Columns[] {
         "-E",
         "occurrence=a",
       ]),
-      { encoding: "latin1", maxBuffer: 1e9, stdio: ["ignore", "pipe", "pipe"] },
+      {
+        encoding: "latin1",
+        maxBuffer: 1e9,
+        stdio: ["ignore", "pipe", "pipe"],
+        env: { ...process.env, TZ: "UTC", LC_ALL: "C" },
+      },
     );
     return output.split("\n").slice(0, -1).map(parseLine);
   } finally {

@@ -45,6 +45,19 @@ export function readFixtureFile(name: string): string {
   return readFileSync(join(at, "test/conformance/fixtures", name), "utf8");
 }
 
+/** Each section of a Markdown file: its title, and its fenced blocks by language. */
+export function parseBlocks(markdown: string): { title: string; blocks: Map<string, string> }[] {
+  return markdown
+    .split(/^## /m)
+    .slice(1)
+    .map((section) => ({
+      title: section.slice(0, section.indexOf("\n")).trim(),
+      blocks: new Map(
+        [...section.matchAll(/```(\w+)\n([\s\S]*?)```/g)].map((match) => [match[1]!, match[2]!]),
+      ),
+    }));
+}
+
 /** All fixtures of a Markdown file; throws where the file itself is malformed. */
 export function parseFixtures(markdown: string): Fixture[] {
   return markdown
