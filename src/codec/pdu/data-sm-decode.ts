@@ -1,6 +1,6 @@
 /**
- * Decodes data_sm (spec 4.7.1) into the same reusable SmView as deliver_sm, so that receipts and inbound
- * messages that come by data_sm take the same way: its text is in the TLV message_payload.
+ * Decodes data_sm (spec 4.7.1) into the same reusable SmView as deliver_sm, so that receipts and
+ * inbound messages that come by data_sm take the same way: its text is in the TLV message_payload.
  *
  *   service_type | ton npi source_addr | ton npi destination_addr | esm_class rd dc | tlvs
  *
@@ -15,8 +15,8 @@ import { tlvStreamEnd } from "./tlv.ts";
 const ADDRESS_LENGTH_MAX = 64;
 
 /**
- * Decodes the PDU in bytes [start, end), whose frame has been checked, into `into`; what data_sm does
- * not have reads as empty or 0. Returns 0 or a DEFECT_… as `decodeSm` does.
+ * Decodes the PDU in bytes [start, end), whose frame has been checked, into `into`; what data_sm
+ * does not have reads as empty or 0. Returns 0 or a DEFECT_… as `decodeSm` does.
  */
 export function decodeDataSm(bytes: Uint8Array, start: number, end: number, into: SmView): number {
   resetSmView(into, bytes);
