@@ -53,6 +53,8 @@ export interface LogExamination {
   readonly blockCount: number;
   /** Whether the last intact block was published before it was synced (`durability: process`). */
   readonly unsynced: boolean;
+  /** What the last intact block says was synced when it was written; 0 without a block. */
+  readonly syncedOffset: number;
   readonly damage: LogDamage | null;
 }
 
@@ -124,6 +126,7 @@ class Walk {
   #nextNumber = -1;
   #epoch = 0;
   #flags = 0;
+  #synced = 0;
   #blockCount = 0;
   #cursorSeen = false;
   /** End of the blocks of a segment that has room for more, or -1: only the last one may be so. */
@@ -155,6 +158,7 @@ class Walk {
       epochSeen: this.#epoch,
       blockCount: this.#blockCount,
       unsynced: (this.#flags & BLOCK_FLAG_UNSYNCED) !== 0,
+      syncedOffset: this.#synced,
       damage: this.#concludeDamage(),
     };
   }
@@ -196,6 +200,7 @@ class Walk {
     this.#nextNumber = number + 1;
     this.#epoch = reader.epoch;
     this.#flags = reader.flags;
+    this.#synced = reader.field(Block.SYNCED);
     this.#blockCount++;
     return null;
   }

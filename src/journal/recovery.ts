@@ -73,6 +73,7 @@ function repairTail(
     const file = directory.open(segmentName(start), false);
     try {
       const end = starts[i + 1] ?? start + Math.max(options.segmentBytes, file.sizeBytes());
+      if (!found.unsynced) writeAgain(file, start, found.syncedOffset, Math.min(end, cutAt));
       if (end > cutAt) clear(file, Math.max(0, cutAt - start), end - start);
       const lostFrom = Math.max(start, cutAt);
       if (standIn(file, start, lostFrom, Math.min(end, cursor), { ...found, nextNumber })) {
@@ -85,6 +86,20 @@ function repairTail(
   }
   removeUseless(directory, starts, options.segmentBytes);
   return { nextOffset: Math.max(cutAt, cursor), nextNumber };
+}
+
+/**
+ * Writes the bytes in [from, to) over themselves, so that the sync that follows writes them. They
+ * may come from a run that ended by a failed sync: the system then takes its pages for clean,
+ * though they never reached the disk.
+ */
+function writeAgain(file: LogFile, start: number, from: number, to: number): void {
+  const window = Buffer.alloc(Math.max(0, Math.min(SLICE_BYTES, to - Math.max(from, start))));
+  for (let at = Math.max(from, start); at < to; at += window.length) {
+    const length = file.read(window, 0, Math.min(window.length, to - at), at - start);
+    if (length === 0) return;
+    file.write(window, length, at - start);
+  }
 }
 
 /**
