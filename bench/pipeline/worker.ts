@@ -2,7 +2,7 @@
  * How many segments a second one SMPP worker sends and records, with real rings and real sockets,
  * but a journal that commits at once and keeps nothing.
  *
- *   main thread: producer → submit ring → SmppWorker → TCP ──► worker thread: answers every submit_sm
+ *   main thread: producer → submit ring → SmppWorker → TCP ──► worker thread: answers each one
  *
  *   node dist/bench/pipeline/worker.js [--seconds 5] [--sessions 2] [--window 1000] [--rate 0]
  *   [--text-bytes 60] [--parts 1]

@@ -136,8 +136,8 @@ export function configWarnings(config: GatewayConfig): readonly string[] {
 }
 
 /**
- * Link id → id of the first link with the same operator account: same host, port and system_id. Such
- * links are one account to the SMSC, which may send a receipt to any of their sessions.
+ * Link id → id of the first link with the same operator account: same host, port and system_id.
+ * Such links are one account to the SMSC, which may send a receipt to any of their sessions.
  */
 export function accountsOf(links: readonly LinkConfig[]): Map<number, number> {
   const firstOf = new Map<string, number>();

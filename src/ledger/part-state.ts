@@ -158,8 +158,8 @@ export function mergeSending(
 }
 
 /**
- * ANSWER accepted; `account` is the link that its receipts are matched under. `isLast`: no receipt was asked for, so this is the end. Returns whether anything
- * is new.
+ * ANSWER accepted; `account` is the link that its receipts are matched under. `isLast`: no receipt
+ * was asked for, so this is the end. Returns whether anything is new.
  */
 export function mergeAccepted(
   part: PartRecord,
