@@ -19,7 +19,9 @@ export interface Agent {
 }
 
 const TICK_MS = 5;
-/** Ticks without work after which they become rare: longer than any link's wait for its next token. */
+/**
+ * Ticks without work after which they become rare: longer than any link's wait for its next token.
+ */
 const IDLE_TICKS = 400;
 const IDLE_TICK_MS = 50;
 
