@@ -13,6 +13,7 @@ import {
   COMMAND_ID,
   COMMAND_STATUS,
   DEFECT_TLV_STREAM,
+  decodeDataSm,
   decodeSm,
   isFinalState,
   isIntermediateNotification,
@@ -21,13 +22,14 @@ import {
   parseReceiptOf,
   readCommandId,
   readSequenceNumber,
+  RECEIPT_FLAG_STAT_UNRECOGNISED,
+  RECEIPT_SOURCE,
   ReceiptView,
   SmView,
   statusForDefect,
 } from "../codec/index.ts";
 import { Counter, type MetricBlock } from "../metrics/block.ts";
 import type { TurnTime } from "./context.ts";
-import { decodeDataSm } from "./data-sm.ts";
 import { IntQueue } from "./int-queue.ts";
 import type { RecordStager } from "./record-stager.ts";
 import type { SmppSession } from "./session.ts";
@@ -115,7 +117,7 @@ export class ReceiptIntake {
     this.#stager.stageReceipt(
       session.linkId,
       this.#time.wall,
-      stateOf(receipt.messageState, this.#sm.esmClass),
+      stateOf(receipt, this.#sm.esmClass),
       receipt.idBytes,
       receipt.idStart,
       receipt.idEnd,
@@ -132,11 +134,16 @@ export class ReceiptIntake {
 }
 
 /**
- * A receipt without a state says no more than UNKNOWN; an intermediate notification never says a
- * final one.
+ * A receipt without a state, or with a word that nobody knows, ends nothing; nor does an
+ * intermediate notification, whatever it says.
  */
-function stateOf(messageState: number, esmClass: number): number {
-  if (messageState < 0) return MESSAGE_STATE.UNKNOWN;
+function stateOf(receipt: ReceiptView, esmClass: number): number {
+  const { messageState } = receipt;
+  const isUnclear =
+    messageState < 0 ||
+    (receipt.stateSource === RECEIPT_SOURCE.text &&
+      (receipt.flags & RECEIPT_FLAG_STAT_UNRECOGNISED) !== 0);
+  if (isUnclear) return MESSAGE_STATE.ENROUTE;
   if (isIntermediateNotification(esmClass) && isFinalState(messageState)) {
     return MESSAGE_STATE.ENROUTE;
   }

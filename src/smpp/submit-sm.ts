@@ -13,9 +13,11 @@
 import {
   COMMAND_ID,
   CONCAT_UDH8_LENGTH,
+  encodeRelativeTime,
   encodeSm,
   NPI,
   REGISTERED_DELIVERY,
+  SMPP_TIME_LENGTH,
   SmView,
   TON,
   writeConcatUdh8,
@@ -33,9 +35,6 @@ import type { RecordMemory } from "../records/memory.ts";
 import { DlrMode } from "../records/types.ts";
 import { BODY_RECORD_OFFSET, VALIDITY_MAX_MS } from "./limits.ts";
 
-const VALIDITY_LENGTH = 16;
-const DIGIT_0 = 0x30;
-const LETTER_R = 0x52;
 /** The length octet of a user data header. */
 const UDH_LENGTH_OCTET = 1;
 
@@ -65,7 +64,7 @@ export class SubmitEncoder {
     const source = view.getUint8(record + Accept.SOURCE_TON_NPI);
     const left = view.getFloat64(record + Accept.EXPIRES_AT, true) - wallMs;
     const validity = record - BODY_RECORD_OFFSET;
-    writeRelativeTime(bytes, validity, left);
+    encodeRelativeTime(validitySeconds(left), bytes, validity);
     sm.bytes = bytes;
     sm.sourceAddrTon = source >>> 4;
     sm.sourceAddrNpi = source & 0x0f;
@@ -79,7 +78,7 @@ export class SubmitEncoder {
     sm.protocolId = view.getUint8(record + Accept.PROTOCOL_ID);
     sm.priorityFlag = view.getUint8(record + Accept.PRIORITY);
     sm.validityPeriodStart = validity;
-    sm.validityPeriodEnd = validity + VALIDITY_LENGTH;
+    sm.validityPeriodEnd = validity + SMPP_TIME_LENGTH;
     sm.registeredDelivery = registeredDelivery(view.getUint8(record + Accept.DLR));
     sm.dataCoding = view.getUint8(record + Accept.DATA_CODING);
     sm.shortMessageStart = body + acceptPartStart(view, record, part);
@@ -114,20 +113,7 @@ function registeredDelivery(dlr: number): number {
   return REGISTERED_DELIVERY.success_and_failure | REGISTERED_DELIVERY.intermediate_notification;
 }
 
-/**
- * Writes `ms` as YYMMDDhhmmss000R (spec 7.1.1), rounded up to seconds and kept within 1 s … 48 h.
- */
-export function writeRelativeTime(out: Uint8Array, at: number, ms: number): void {
-  const seconds = Math.max(1, Math.ceil(Math.min(ms, VALIDITY_MAX_MS) / 1000));
-  for (let i = 0; i < 15; i++) out[at + i] = DIGIT_0;
-  out[at + 15] = LETTER_R;
-  writeTwoDigits(out, at + 4, Math.floor(seconds / 86_400));
-  writeTwoDigits(out, at + 6, Math.floor(seconds / 3_600) % 24);
-  writeTwoDigits(out, at + 8, Math.floor(seconds / 60) % 60);
-  writeTwoDigits(out, at + 10, seconds % 60);
-}
-
-function writeTwoDigits(out: Uint8Array, at: number, value: number): void {
-  out[at] = DIGIT_0 + Math.floor(value / 10);
-  out[at + 1] = DIGIT_0 + (value % 10);
+/** What is left of the validity, in whole seconds, 1 s … 48 h. */
+function validitySeconds(leftMs: number): number {
+  return Math.max(1, Math.ceil(Math.min(leftMs, VALIDITY_MAX_MS) / 1000));
 }

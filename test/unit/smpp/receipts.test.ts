@@ -89,15 +89,23 @@ test("long ids and error texts are cut", () => {
   assert.equal(receipt?.error, "e".repeat(16));
 });
 
-test("an intermediate notification never says a final state", () => {
+test("what is intermediate, without a state or not understood ends nothing", () => {
   const world = receive(
     deliverSm(1, 0x20, "id:1 stat:DELIVRD"),
     deliverSm(2, 0x20, "id:1 stat:ACCEPTD"),
     deliverSm(3, 0x04, "id:1 err:1"),
+    deliverSm(4, 0x04, "id:1 stat:PARTLYX"),
+    deliverSm(5, 0x04, "id:1 stat:UNKNOWN"),
   );
   assert.deepEqual(
     receipts(world).map(({ state }) => state),
-    [MESSAGE_STATE.ENROUTE, MESSAGE_STATE.ACCEPTED, MESSAGE_STATE.UNKNOWN],
+    [
+      MESSAGE_STATE.ENROUTE,
+      MESSAGE_STATE.ACCEPTED,
+      MESSAGE_STATE.ENROUTE,
+      MESSAGE_STATE.ENROUTE,
+      MESSAGE_STATE.UNKNOWN,
+    ],
   );
 });
 
