@@ -356,12 +356,17 @@ export class HandOvers implements WaitingOwner {
    */
   #linkFor(message: MessageState, parts: number): number {
     const { ambiguousByLink } = this.#options.policy;
+    // Parts that still wait with a worker go to the link that the first ones went to.
+    const restWaits = message.parts.some(
+      (part, i) => (parts & (1 << i)) === 0 && part.state === PartState.WAITING,
+    );
     let linkId = 0;
     for (let i = 0; i < message.parts.length; i++) {
       const part = message.parts[i] as PartRecord;
       const isHanded = (parts & (1 << i)) !== 0;
-      const isOut = part.attempt > 0 && part.state !== PartState.RETRYING;
-      const binds = isHanded ? part.state === PartState.KEPT : isOut;
+      const isSent = part.attempt > 0;
+      const isOut = isSent && part.state !== PartState.RETRYING;
+      const binds = isHanded ? part.state === PartState.KEPT || (restWaits && isSent) : isOut;
       if (binds && ambiguousByLink.has(part.linkId)) linkId = part.linkId;
     }
     return linkId;
