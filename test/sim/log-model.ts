@@ -10,7 +10,13 @@
  * SENDINGs and RECEIPTs.
  */
 import { Accept, acceptToOffset } from "../../src/records/accept.ts";
-import { AmbiguousCause, Attempt, FLAG_MAYBE_DUP, Outcome } from "../../src/records/attempt.ts";
+import {
+  AmbiguousCause,
+  Attempt,
+  FLAG_MAYBE_DUP,
+  NOT_WRITTEN,
+  Outcome,
+} from "../../src/records/attempt.ts";
 import { Concluded, Verdict } from "../../src/records/concluded.ts";
 import { Receipt } from "../../src/records/receipt.ts";
 import { Started } from "../../src/records/started.ts";
@@ -42,6 +48,8 @@ export interface AttemptModel {
   /** -1: no answer; otherwise an Outcome. */
   outcome: number;
   ambiguous: boolean;
+  /** An answer says that the SMSC did not take it. */
+  refused: boolean;
   smscId: string;
 }
 
@@ -171,13 +179,32 @@ export class LogModel implements ObservedRecordVisitor {
       epoch: this.epoch,
       outcome: -1,
       ambiguous: false,
+      refused: false,
       smscId: "",
     };
+    this.#checkOrder(message, part, attempt.link);
     message.parts[part]?.attempts.push(attempt);
     const name = segmentName(message.to, part);
     const list = this.sendings.get(name);
     if (list === undefined) this.sendings.set(name, [attempt]);
     else list.push(attempt);
+  }
+
+  /** Parts go out in their order, and to the link that has others of them already. */
+  #checkOrder({ to, parts }: MessageModel, part: number, link: number): void {
+    for (let other = 0; other < parts.length; other++) {
+      const last = parts[other]?.attempts.at(-1);
+      if (other === part) continue;
+      if (other < part && last === undefined) {
+        this.complaints.push(`part ${part} of ${to} was sent before part ${other}`);
+      }
+      if (last === undefined) continue;
+      // What is ambiguous may go elsewhere, and takes the others along.
+      const isUnderWay = last.outcome < 0 && !last.ambiguous && last.epoch === this.epoch;
+      if ((isUnderWay || last.outcome === Outcome.ACCEPTED) && last.link !== link) {
+        this.complaints.push(`part ${part} of ${to} went to link ${link}, others to ${last.link}`);
+      }
+    }
   }
 
   #attempt(view: DataView, at: number): AttemptModel | undefined {
@@ -193,6 +220,8 @@ export class LogModel implements ObservedRecordVisitor {
       return;
     }
     attempt.outcome = view.getUint8(at + Attempt.OUTCOME);
+    const status = view.getUint32(at + Attempt.COMMAND_STATUS, true);
+    attempt.refused ||= attempt.outcome !== Outcome.ACCEPTED && status !== NOT_WRITTEN;
     if (attempt.outcome !== Outcome.ACCEPTED) return;
     attempt.smscId = textAt(view, at + Attempt.SMSC_ID, view.getUint8(at + Attempt.SMSC_ID_LENGTH));
     const part = this.#message(view, at)?.parts[view.getUint8(at + Attempt.PART)] as PartModel;

@@ -221,6 +221,7 @@ class Run {
     this.#nextLookMs = nowMs + 100;
     const gateway = this.#gateway as SimulatedGateway;
     const { logTable } = gateway.memory;
+    this.#checkSpace();
     const isQuiet =
       nowMs > this.#calmAtMs &&
       this.#senders.isDone &&
@@ -231,6 +232,18 @@ class Run {
     if (!isQuiet) this.#quietSinceMs = -1;
     else if (this.#quietSinceMs < 0) this.#quietSinceMs = nowMs;
     return isQuiet && nowMs - this.#quietSinceMs > 1500;
+  }
+
+  /** The log stays within its bound, but for the segments in use. */
+  #checkSpace(): void {
+    const { segmentBytes, bytesMax } = this.#world.settings.config.journal;
+    let bytes = 0;
+    for (const [name, inode] of this.#world.disk.names) {
+      if (name.startsWith("log-")) bytes += inode.size;
+    }
+    if (bytes > bytesMax + 2 * segmentBytes) {
+      this.#world.judge.violate(`${bytes} bytes of log on disk, at most ${bytesMax} are allowed`);
+    }
   }
 
   /** The process has ended by `cause`: a crash of the simulation, or what a thread threw. */

@@ -35,6 +35,8 @@ interface AgentState {
   readonly agent: SimulatedAgent;
   running: boolean;
   stalledUntilMs: number;
+  /** Time in the running turn during which only others ran. */
+  lostMs: number;
   /** Events that came while it could not take them, in order. */
   readonly deferred: WorldEvent[];
 }
@@ -49,6 +51,8 @@ export class Scheduler {
   readonly #effects: Effects;
   readonly #heap: WorldEvent[] = [];
   #agents: AgentState[] = [];
+  /** Whose turns are running, the innermost last. */
+  readonly #stack: AgentState[] = [];
   #order = 0;
   #epoch = 0;
   #idleTurns = 0;
@@ -65,7 +69,7 @@ export class Scheduler {
     this.#random = random;
     this.#effects = effects;
     effects.onPreempt(() => {
-      if (this.#random.chance(this.preemptChance)) this.#giveTurns(this.#random.between(1, 6));
+      if (this.#random.chance(this.preemptChance)) this.#preempt(this.#random.between(1, 6));
     });
   }
 
@@ -76,6 +80,7 @@ export class Scheduler {
       agent,
       running: false,
       stalledUntilMs: 0,
+      lostMs: 0,
       deferred: [],
     }));
     this.#idleTurns = 0;
@@ -86,6 +91,11 @@ export class Scheduler {
   stall(index: number, ms: number): void {
     const state = this.#agents[index];
     if (state !== undefined) state.stalledUntilMs = this.#clock.monotonicMs() + ms;
+  }
+
+  /** For how long the thread that runs now was kept from running in this turn. */
+  get lostMs(): number {
+    return this.#stack.at(-1)?.lostMs ?? 0;
   }
 
   get agentCount(): number {
@@ -158,6 +168,13 @@ export class Scheduler {
     this.#clock.moveTo(Math.min(next, tick, untilMs));
   }
 
+  #preempt(turns: number): void {
+    const preempted = this.#stack.at(-1);
+    const beforeMs = this.#clock.monotonicMs();
+    this.#giveTurns(turns);
+    if (preempted !== undefined) preempted.lostMs += this.#clock.monotonicMs() - beforeMs;
+  }
+
   #giveTurns(count: number): void {
     if (this.#depth > 3) return;
     this.#depth++;
@@ -176,14 +193,22 @@ export class Scheduler {
     if (count === 0) return 0;
     const state = this.#agents[this.#random.below(count)] as AgentState;
     if (state.running || state.stalledUntilMs > this.#clock.monotonicMs()) return 0;
-    state.running = true;
     this.turns++;
+    return this.#inside(state, () => state.agent.doWork());
+  }
+
+  /** Runs something on an agent's thread. */
+  #inside<T>(state: AgentState, run: () => T): T {
+    state.running = true;
+    state.lostMs = 0;
+    this.#stack.push(state);
     try {
-      return state.agent.doWork();
+      return run();
     } catch (error) {
       this.#blame(state, error);
       throw error;
     } finally {
+      this.#stack.pop();
       state.running = false;
     }
   }
@@ -215,15 +240,7 @@ export class Scheduler {
     while (state.deferred.length > 0 && !state.running) {
       if (state.stalledUntilMs > this.#clock.monotonicMs()) return;
       const event = state.deferred.shift() as WorldEvent;
-      state.running = true;
-      try {
-        event.run();
-      } catch (error) {
-        this.#blame(state, error);
-        throw error;
-      } finally {
-        state.running = false;
-      }
+      this.#inside(state, event.run);
     }
   }
 

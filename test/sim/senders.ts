@@ -106,6 +106,12 @@ export class Senders {
       const id = formatMessageId("sim-1", sequence, origin);
       this.promised.push({ message, id, atMs: this.#world.nowMs() });
       this.#world.judge.onAccepted(keyText(sequence, origin), message.to);
+      if (this.#world.random.chance(0.05)) {
+        ingress.lookup.find({ sequence, origin }, message.appId, (answer) => {
+          if (answer === null)
+            this.#world.judge.violate(`${message.to} has a 202 and GET says 404`);
+        });
+      }
     });
   }
 }
