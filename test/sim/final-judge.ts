@@ -4,7 +4,7 @@
  *
  *   nothing lost        every message with a 202, and every other one in the log, is final
  *   no false claims     delivered, sent, rejected … only where an operator's log shows it
- *   no silent doubles   what an operator may have is sent again only under `maybe_dup`, once at most
+ *   no silent doubles   what an operator may have is sent again once, under `maybe_dup`
  *   nothing garbled     what the operators received is what the senders wrote
  */
 import { MESSAGE_STATE } from "../../src/codec/index.ts";

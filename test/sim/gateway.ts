@@ -395,7 +395,7 @@ export class SimulatedGateway {
   }
 }
 
-/** A tailer that makes its reader throw with the poisonous ACCEPT in hand, unless it is quarantined. */
+/** A tailer whose reader throws with the poisonous ACCEPT in hand, unless it is quarantined. */
 function poisonedTailer(
   tailer: LogTailer,
   poison: string | null,

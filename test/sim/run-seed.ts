@@ -52,7 +52,7 @@ export interface RunResult {
 }
 
 /** Messages, faults and deaths of a run; the house asks for 1,000, 20 and 1 at least. */
-const MESSAGES = [1000, 1250] as const;
+const MESSAGES = [1050, 1300] as const;
 const FAULTS = [24, 44] as const;
 const DEATHS = [1, 4] as const;
 /** A crowded run keeps a backlog; a long one lets go of its log on the way. */
@@ -103,6 +103,8 @@ class Run {
   #gateway: SimulatedGateway | null = null;
   #remains: StoreRemains | null = null;
   #crashKind: CrashKind = "kill";
+  /** What the gateway says of each message at the end. */
+  readonly #documents = new Map<string, FinalDocument | null>();
   /** A thread threw what it must not: the run ends there. */
   #isBroken = false;
   #quietSinceMs = -1;
@@ -144,6 +146,7 @@ class Run {
       if (this.#live()) break;
     }
     this.#judge();
+    this.#judgeAgain();
     return this.#result();
   }
 
@@ -302,7 +305,7 @@ class Run {
       return;
     }
     this.#countRows(gateway);
-    const documents = new Map<string, FinalDocument | null>();
+    const documents = this.#documents;
     for (const message of model.messages.values()) {
       documents.set(message.key, gateway.documentOf(message));
     }
@@ -319,6 +322,32 @@ class Run {
     for (const violation of verdict.violations) judge.violate(violation);
     for (const problem of gateway.verifyBooks()) judge.violate(`books: ${problem}`);
     this.#verdict = verdict;
+  }
+
+  /** Dies once more and starts again: what was final must be found as it was. */
+  #judgeAgain(): void {
+    const { judge, effects, model, scheduler, random, nowMs } = this.#world;
+    const before = this.#documents;
+    if (this.#gateway === null || this.#isBroken) return;
+    this.#crashKind = this.#world.survivesPowerLoss && random.chance(0.5) ? "power" : "kill";
+    try {
+      effects.crash("at the end of the run");
+    } catch (error) {
+      this.#die(error);
+    }
+    if (!this.#start()) return;
+    const gateway = this.#gateway as SimulatedGateway;
+    // What time alone had ended may be open again until the sweep comes by.
+    const isBack = (): boolean =>
+      gateway.isReady && !gateway.ledger.isRecovering() && gateway.ledger.status().books.open === 0;
+    scheduler.run(isBack, nowMs() + 30_000);
+    if (!isBack()) judge.violate("the restart at the end did not come to life");
+    for (const message of model.messages.values()) {
+      const was = before.get(message.key)?.status;
+      const is = gateway.documentOf(message)?.status;
+      if (is !== was) judge.violate(`${message.to} was ${was}, and is ${is} after a restart`);
+    }
+    for (const problem of gateway.verifyBooks()) judge.violate(`books at the end: ${problem}`);
   }
 
   #verdict: ReturnType<typeof judgeEnd> | null = null;

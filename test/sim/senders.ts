@@ -14,7 +14,7 @@ import { WORLD } from "./scheduler.ts";
 import type { PlannedMessage, Promised } from "./traffic.ts";
 import type { World } from "./world.ts";
 
-const TRIES_MAX = 8;
+const TRIES_MAX = 60;
 const DOWN_RETRY_MS = 250;
 /** Index of the ingress thread. */
 const INGRESS = 0;

@@ -1,0 +1,21 @@
+/** A run is a function of its seed: the same number gives the same effects at the same instants. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { runSeed } from "../../sim/run-seed.ts";
+
+test("a seed replays exactly, its last effects included", () => {
+  const once = runSeed(11);
+  assert.deepEqual(runSeed(11), once);
+  assert.ok(once.trace.length > 100);
+});
+
+test("every run has its share of messages, faults and deaths", () => {
+  for (const seed of [3, 4]) {
+    const { messages, faults, deaths, segments, simulatedMs } = runSeed(seed);
+    assert.ok(messages >= 1000);
+    assert.ok(faults >= 20);
+    assert.ok(deaths.length >= 2);
+    assert.ok(segments > messages);
+    assert.ok(simulatedMs > 20_000);
+  }
+});
