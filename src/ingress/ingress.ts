@@ -21,6 +21,8 @@ import { Admission, type AdmissionOptions, type AdmissionOutcome, Admit } from "
 import type { MessageLookup } from "./message-lookup.ts";
 import { PendingMessages, type Ticket } from "./pending-messages.ts";
 
+/** So many calls go to the journal at once: it commits them while further ones are still read. */
+const PUBLISH_EARLY = 16;
 /** Calls that may wait for their commit. */
 export const PENDING_MAX = 16_384;
 /** A waiting message that cannot be read now is looked at again after this time. */
@@ -110,6 +112,7 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     slot.reference = outcome.reference;
     slot.admittedAtMs = this.#options.clock.monotonicMs();
     if (this.#unpublished++ === 0) this.#options.wake();
+    if (this.#unpublished >= PUBLISH_EARLY) this.#publish();
     return code;
   }
 

@@ -336,7 +336,7 @@ export class Ledger {
     const flight = this.#inFlight;
     if (flight !== null && store.visibleCommit >= flight.number) {
       this.#inFlight = null;
-      this.#messages.release(flight.messages);
+      this.#messages.release(flight.messages, store.visibleCommit);
       this.#handOvers.onWaitsVisible(flight.earliestDueAt);
       if (flight.startedEpoch === epoch) this.#isStartVisible = true;
       this.#unflushed.push({ ...flight, messages: [] });

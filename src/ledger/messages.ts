@@ -141,11 +141,16 @@ export class Messages {
     return { messages, earliestDueAt };
   }
 
-  /** Lets messages of a commit that is visible now be evicted. */
-  release(written: readonly MessageState[]): void {
+  /**
+   * Lets messages of a commit that is visible now be evicted; final ones go at once, before the
+   * garbage collector moves them among the long-lived.
+   */
+  release(written: readonly MessageState[], visibleCommit: number): void {
     for (let i = 0; i < written.length; i++) {
       const message = written[i] as MessageState;
-      if (!message.isDirty) this.cache.queueClean(message);
+      if (message.isDirty) continue;
+      if (message.finalAt !== 0 && message.commit <= visibleCommit) this.cache.remove(message);
+      else this.cache.queueClean(message);
     }
   }
 

@@ -16,6 +16,12 @@ export class StartRefusedError extends Error {
   }
 }
 
+/**
+ * New space of a thread's heap: what a thread makes for a message is garbage within a flush of the
+ * ledger, and a collection that comes later finds less of it alive.
+ */
+const YOUNG_GENERATION_MIB = 96;
+
 /** Starts the thread whose entry is `<entry>.js` in this folder. */
 export function startThread(
   entry: string,
@@ -25,6 +31,7 @@ export function startThread(
   return new Worker(new URL(`./${entry}.js`, import.meta.url), {
     workerData: data,
     name: entry,
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB },
     transferList: [...portsOf(data.ports), ...transfer],
   });
 }
