@@ -42,7 +42,9 @@ export interface RunResult {
   readonly faults: number;
   readonly flaggedDuplicates: number;
   readonly statuses: Readonly<Record<string, number>>;
+  /** Hits per row of the recovery table: as the ledgers counted them, and as the log has them. */
   readonly rows: Readonly<Record<string, number>>;
+  readonly rowsInLog: Readonly<Record<string, number>>;
   readonly rateShareMax: number;
   readonly simulatedMs: number;
   readonly turns: number;
@@ -368,6 +370,7 @@ class Run {
       flaggedDuplicates: this.#verdict?.flaggedDuplicates ?? 0,
       statuses: Object.fromEntries(this.#verdict?.statuses ?? []),
       rows: Object.fromEntries(this.#rows),
+      rowsInLog: Object.fromEntries(model.rows),
       rateShareMax: judge.rateShareMax,
       simulatedMs: this.#world.nowMs(),
       turns: scheduler.turns,
