@@ -73,7 +73,7 @@ export class MessageCache {
   queueClean(message: MessageState): void {
     if (message.isQueued || !message.isCached) return;
     message.isQueued = true;
-    if (this.#queueCount === this.#queue.length) this.#growQueue();
+    if (this.#queueCount === this.#queue.length) this.#makeRoom();
     this.#queue[(this.#queueHead + this.#queueCount) & (this.#queue.length - 1)] = message;
     this.#queueCount++;
   }
@@ -111,14 +111,19 @@ export class MessageCache {
     this.#count--;
   }
 
-  #growQueue(): void {
+  /** Drops queue entries of messages that were removed meanwhile; grows if most are still cached. */
+  #makeRoom(): void {
     const old = this.#queue;
-    const grown = emptySlots(old.length * 2);
+    const kept: MessageState[] = [];
     for (let i = 0; i < this.#queueCount; i++) {
-      grown[i] = old[(this.#queueHead + i) & (old.length - 1)] as MessageState;
+      const message = old[(this.#queueHead + i) & (old.length - 1)] as MessageState;
+      if (message.isCached) kept.push(message);
+      else message.isQueued = false;
     }
-    this.#queue = grown;
+    this.#queue = emptySlots(kept.length > old.length / 2 ? old.length * 2 : old.length);
+    for (let i = 0; i < kept.length; i++) this.#queue[i] = kept[i] as MessageState;
     this.#queueHead = 0;
+    this.#queueCount = kept.length;
   }
 
   #bucketOf(sequence: number, origin: number): number {
