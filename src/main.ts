@@ -41,6 +41,7 @@ import { stopIndex } from "./tables/thread-table.ts";
 import { adminSources } from "./workers/admin-sources.ts";
 import { type BellPorts, doorbells, makeBellPorts, ownBell } from "./workers/bell-ports.ts";
 import { type ClockBase, clockBase, threadClock } from "./workers/clock.ts";
+import { drainInOrder } from "./workers/drain-steps.ts";
 import { EventLoopRunner } from "./workers/event-loop-runner.ts";
 import { threadLog } from "./workers/log.ts";
 import { producerEnds } from "./workers/producer-ends.ts";
@@ -299,24 +300,34 @@ class Assembly {
 
   /**
    * In the order in which messages flow, so that each thread finds everything it still has to
-   * finish.
+   * finish. A journal that cannot write holds all of them up: then the time is over, and the log
+   * has what was promised.
    */
   async #drain(ingress: Ingress, server: HttpServer): Promise<void> {
-    const deadline = this.#clock.monotonicMs() + DRAIN_MS_MAX;
-    const isLate = (): boolean => this.#clock.monotonicMs() > deadline;
     server.stopListening();
     ingress.drain();
-    await until(() => ingress.isDrained() || isLate());
-    server.close();
-    this.#supervisor.stop();
-    await Promise.all(this.#workers.map((thread) => drained(thread)));
-    await drained(this.#ledger as Worker);
-    const journal = this.#journal as Worker;
-    const gone = new Promise((resolve) => journal.once("exit", resolve));
+    const late = await drainInOrder(DRAIN_MS_MAX, [
+      { name: "ingress", run: () => until(() => ingress.isDrained()) },
+      {
+        name: "workers",
+        run: () => {
+          server.close();
+          this.#supervisor.stop();
+          return Promise.all(this.#workers.map((thread) => drained(thread)));
+        },
+      },
+      { name: "ledger", run: () => drained(this.#ledger as Worker) },
+      { name: "journal", run: () => this.#stopJournal() },
+    ]);
+    if (late !== null) this.#log.write("warn", "drain", { cause: `${late} took too long` });
+  }
+
+  #stopJournal(): Promise<unknown> {
+    const gone = new Promise((resolve) => (this.#journal as Worker).once("exit", resolve));
     const index = journalThreadIndex(this.#plan);
     Atomics.store(this.#bells, stopIndex(index), 1);
     this.#ring[index]?.ring();
-    await gone;
+    return gone;
   }
 
   #watch(name: string, index: number, worker: Worker): void {

@@ -32,6 +32,7 @@ export class EventLoopRunner {
   readonly #thread: number;
   readonly #run = (): void => this.#round();
   #scheduled = false;
+  #isStopped = false;
   #timer: NodeJS.Timeout | null = null;
   #ticksWithoutWork = 0;
   readonly #tick = (): void => {
@@ -56,7 +57,7 @@ export class EventLoopRunner {
 
   /** Something may have happened: run soon. */
   wake(): void {
-    if (this.#scheduled) return;
+    if (this.#scheduled || this.#isStopped) return;
     this.#scheduled = true;
     setImmediate(this.#run);
   }
@@ -66,12 +67,15 @@ export class EventLoopRunner {
     if (!this.#scheduled) this.#round();
   }
 
+  /** The agent is never called again: what it works on may be closed. */
   stop(): void {
+    this.#isStopped = true;
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
   }
 
   #round(): void {
+    if (this.#isStopped) return;
     this.#bell.disarm();
     if (this.#agent.doWork() > 0) {
       this.#goOn();
