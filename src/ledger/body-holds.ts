@@ -4,7 +4,11 @@
  * It is written with the states, and what it allows to go is published only when they are durable,
  * so a segment never goes while a crash could still ask for a body in it. The ledger's thread only.
  */
-export const HOLD_BYTES = 16 * 1024 * 1024;
+/**
+ * Small against any useful `journal.bytes_max`, so that traffic which never pauses does not pin the
+ * stretch it writes to; large enough that the counts of a full log fit into one row.
+ */
+export const HOLD_BYTES = 1024 * 1024;
 
 export class BodyHolds {
   readonly counts = new Map<number, number>();

@@ -15,7 +15,8 @@ import { MESSAGE_STATUS_COUNT, readUint32 } from "./message-state.ts";
 import { readUint48, writeUint32, writeUint48 } from "./row.ts";
 import { LedgerTable, type LedgerStore } from "./store.ts";
 
-const META_VERSION = 1;
+/** Also changes with HOLD_BYTES: the counts of holds are kept by stretch. */
+const META_VERSION = 2;
 const CURSOR = 8;
 const START_COUNT = 14;
 const SEED = 24;
