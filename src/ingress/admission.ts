@@ -22,7 +22,7 @@ import type { Clock, Random } from "../environment.ts";
 import type { FieldError } from "../errors.ts";
 import type { JournalAppender } from "../journal/appender.ts";
 import { admissionFits, lifeCharge } from "../journal/space.ts";
-import { bucketNow, giveBack, tryAcquire, UNITS_PER_TOKEN } from "../limit/bucket.ts";
+import { bucketNow, giveBack, settle, tryAcquire, UNITS_PER_TOKEN } from "../limit/bucket.ts";
 import { ACCEPT_TYPE, Accept, acceptLength } from "../records/accept.ts";
 import { copyBytes } from "../records/memory.ts";
 import { nextSequence, originOf } from "../records/message-key.ts";
@@ -56,6 +56,8 @@ const SPACE_STEP_BYTES = 1024 * 1024;
 const TEXT_UNITS_MAX = 153 * PARTS_MAX;
 const RETRY_OVERLOADED_S = 1;
 const RETRY_CLOSED_S = 60;
+/** Between two looks at buckets that nobody uses. */
+const SETTLE_INTERVAL_MS = 1000;
 
 export interface AdmissionOptions {
   readonly producer: number;
@@ -115,6 +117,7 @@ export class Admission {
   readonly #partEnds = new Uint16Array(PARTS_MAX);
   #bodyLength = 0;
   #lastSequence = 0;
+  #nextSettleMs = 0;
   #ledgerLags = false;
   #spaceLeft = 0;
   #referenceLength = 0;
@@ -142,6 +145,8 @@ export class Admission {
     const lag = table.load(LogWord.COMMITTED) - table.load(LogWord.LEDGER_APPLIED);
     this.#ledgerLags = lag > LEDGER_LAG_BYTES_MAX;
     this.#spaceLeft = 0;
+    const monotonicMs = this.#options.clock.monotonicMs();
+    if (monotonicMs >= this.#nextSettleMs) this.#settleBuckets(monotonicMs);
   }
 
   /**
@@ -325,6 +330,22 @@ export class Admission {
     this.outcome.detail = detail;
     this.outcome.retryAfterS = RETRY_OVERLOADED_S;
     return Admit.OVERLOADED;
+  }
+
+  #settleBuckets(monotonicMs: number): void {
+    this.#nextSettleMs = monotonicMs + SETTLE_INTERVAL_MS;
+    const { apps, nodeRateTps } = this.#options;
+    for (let i = 0; i < apps.length; i++) {
+      const { rateTps, burst } = apps[i] as AppConfig;
+      this.#settle(i, rateTps, burst, monotonicMs);
+    }
+    this.#settle(apps.length, nodeRateTps, nodeBurst(nodeRateTps), monotonicMs);
+  }
+
+  #settle(word: number, rateTps: number | null, burst: number, monotonicMs: number): void {
+    if (rateTps === null || rateTps === 0) return;
+    const now = bucketNow(monotonicMs, rateTps);
+    settle(this.#options.bucketWords, word, now, burst * UNITS_PER_TOKEN);
   }
 
   /** Takes the message's segments from the app's bucket and the node's, or from neither. */

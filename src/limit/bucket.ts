@@ -54,6 +54,16 @@ export function tryAcquire(
   }
 }
 
+/**
+ * Brings the word of a full bucket up to `now`. To be called for every bucket well within half a
+ * turn of its clock: the word of one that nobody used for a whole turn would look like debt.
+ */
+export function settle(words: Int32Array, slot: number, now: number, burst: number): void {
+  const seen = Atomics.load(words, slot);
+  if (seen === now || debtOf(seen, now, burst) > 0) return;
+  Atomics.compareExchange(words, slot, seen, now);
+}
+
 /** Units that `tryAcquire` would find now. */
 export function availableUnits(
   words: Int32Array,

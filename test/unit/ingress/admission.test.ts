@@ -331,6 +331,21 @@ test("an app's bucket is charged per segment and says when to come back", () => 
   assert.equal(admission.outcome.retryAfterS, 1);
 });
 
+test("an app that was idle for a whole turn of its bucket's clock finds the bucket full", () => {
+  const own = new IngressRig();
+  const admission = own.admission();
+  const send = (): number => admission.admit(1, { to: TO, text: "x" }, ScopeBit.SEND);
+  while (send() === Admit.STAGED);
+  // 10 segments/s of 64 units each: the clock's word comes round after 2^32 units.
+  const turnMs = (2 ** 32 / 640) * 1000;
+  const steps = 100;
+  for (let i = 0; i < steps; i++) {
+    own.clock.nowMs += (turnMs - 500) / steps;
+    admission.refresh();
+  }
+  for (let i = 0; i < 20; i++) assert.equal(send(), Admit.STAGED, `message ${i}`);
+});
+
 test("rate 0 is closed; the node's bucket bounds all, and the app gets its tokens back", () => {
   const closed = rig.admission();
   assert.equal(closed.admit(3, { to: TO, text: "x" }, ScopeBit.SEND), Admit.RATE_LIMITED);

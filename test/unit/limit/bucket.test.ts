@@ -8,6 +8,7 @@ import {
   contractBurst,
   contractRefill,
   giveBack,
+  settle,
   tryAcquire,
   UNITS_PER_TOKEN,
 } from "../../../src/limit/bucket.ts";
@@ -33,6 +34,19 @@ test("a refusal takes nothing and says how much is missing", () => {
   assert.equal(tryAcquire(words, 0, 50, 20, BURST), -15);
   assert.equal(availableUnits(words, 0, 50, BURST), 5);
   assert.equal(tryAcquire(words, 0, 65, 20, BURST), 0);
+});
+
+test("settling keeps what is owed, and keeps a full bucket full for another turn", () => {
+  const words = bucket();
+  tryAcquire(words, 0, 1000, 100, BURST);
+  settle(words, 0, 1040, BURST);
+  assert.equal(availableUnits(words, 0, 1040, BURST), BURST - 60);
+  settle(words, 0, 1200, BURST);
+  assert.equal(availableUnits(words, 0, 1200, BURST), BURST);
+  // A whole turn after its last use the word would look like a debt of 100.
+  settle(words, 0, (1000 + 0x70000000) | 0, BURST);
+  settle(words, 0, (1000 + 0xe0000000) | 0, BURST);
+  assert.equal(availableUnits(words, 0, 1000, BURST), BURST);
 });
 
 test("what is given back can be taken again, but never more than the burst", () => {
