@@ -111,7 +111,9 @@ export class MessageCache {
     this.#count--;
   }
 
-  /** Drops queue entries of messages that were removed meanwhile; grows if most are still cached. */
+  /**
+   * Drops queue entries of messages that were removed meanwhile; grows if most are still cached.
+   */
   #makeRoom(): void {
     const old = this.#queue;
     const kept: MessageState[] = [];
