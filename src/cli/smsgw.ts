@@ -109,4 +109,7 @@ function realIo(): CliIo {
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(error.code === "EPIPE" ? EXIT_CODES.ok.code : EXIT_CODES.failure.code);
 });
-process.exitCode = await run(process.argv.slice(2), realIo());
+const code = await run(process.argv.slice(2), realIo());
+// What failed half-way may have left threads and listeners behind, which would go on without us.
+if (code !== EXIT_CODES.ok.code) process.exit(code);
+process.exitCode = code;

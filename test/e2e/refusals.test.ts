@@ -44,3 +44,23 @@ test("a second process on the same data_dir exits 73 and leaves the first one al
   first.child.kill("SIGTERM");
   assert.equal(await first.exited, 0);
 });
+
+test("a port or a store that cannot be had ends the process, which sends nothing on", async () => {
+  const other = new Workspace();
+  after(() => other.dispose());
+  other.write("secrets/jwt", SECRET);
+  const first = await startGateway(workspace, gatewayYaml(2775));
+  for (const listener of ["http", "admin"]) {
+    const port = `{ port: ${listener === "http" ? first.httpPort : first.adminPort} }`;
+    const yaml = gatewayYaml(2775).replace(`${listener}: { port: 0 }`, `${listener}: ${port}`);
+    const { code, text } = start(other.write("smsgw.yaml", yaml));
+    assert.equal(code, 1, text);
+    assert.match(text, /cannot listen/);
+  }
+  other.write("broken/ledger", "a file where the store's directory belongs");
+  const broken = gatewayYaml(2775).replace("./data", "./broken");
+  const { code, text } = start(other.write("smsgw.yaml", broken));
+  assert.ok(code !== null && code !== 0, text);
+  first.child.kill("SIGTERM");
+  assert.equal(await first.exited, 0);
+});
