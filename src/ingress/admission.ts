@@ -15,6 +15,7 @@ import {
   encodeText,
   NOT_ENCODABLE,
   planByMethod,
+  transliterate,
 } from "../codec/index.ts";
 import type { PoolPlan } from "../config/derive.ts";
 import type { AppConfig } from "../config/types.ts";
@@ -87,6 +88,8 @@ export interface AdmissionOutcome {
   encoding: number;
   /** Empty: none. */
   reference: string;
+  /** The characters that were replaced by others of the GSM alphabet, as asked for. */
+  transliterated: string;
   detail: string;
   problems: FieldError[];
   retryAfterS: number;
@@ -103,6 +106,7 @@ export class Admission {
     parts: 0,
     encoding: 0,
     reference: "",
+    transliterated: "",
     detail: "",
     problems: [],
     retryAfterS: 0,
@@ -184,10 +188,17 @@ export class Admission {
   #encode(draft: MessageDraft): boolean {
     const { outcome } = this;
     if (draft.binary !== null) return this.#encodeBinary(draft);
-    const text = draft.text as string;
+    let text = draft.text as string;
+    outcome.transliterated = "";
     let length = NOT_ENCODABLE;
     let { encoding } = draft;
     if (text.length > TEXT_UNITS_MAX) return this.#tooLong(draft);
+    if (draft.transliterate && encoding !== ENCODING.ucs2 && encoding !== ENCODING.latin1) {
+      const { text: plain, replaced } = transliterate(text);
+      text = plain;
+      outcome.transliterated = replaced;
+      if (text.length > TEXT_UNITS_MAX) return this.#tooLong(draft);
+    }
     if (encoding === ENCODING_AUTO) {
       encoding = ENCODING.gsm7;
       length = encodeText(encoding, text, this.#body, 0);
@@ -209,6 +220,7 @@ export class Admission {
   }
 
   #encodeBinary(draft: MessageDraft): boolean {
+    this.outcome.transliterated = "";
     const data = draft.binary?.data as Uint8Array;
     copyBytes(data, 0, this.#body, 0, data.length);
     this.#bodyLength = data.length;

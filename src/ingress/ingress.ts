@@ -110,6 +110,7 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     slot.parts = outcome.parts;
     slot.encoding = outcome.encoding;
     slot.reference = outcome.reference;
+    slot.transliterated = outcome.transliterated;
     slot.admittedAtMs = this.#options.clock.monotonicMs();
     if (this.#unpublished++ === 0) this.#options.wake();
     if (this.#unpublished >= PUBLISH_EARLY) this.#publish();

@@ -70,6 +70,7 @@ export class MessageDraft {
   /** Id of a link or pool, or 0. */
   route = 0;
   encoding = ENCODING_AUTO;
+  transliterate = false;
   partsMax = PARTS_MAX;
   ttlS = 0;
   dlr: number = DlrMode.FINAL;
@@ -90,6 +91,7 @@ export class MessageDraft {
     this.priority = -1;
     this.route = 0;
     this.encoding = ENCODING_AUTO;
+    this.transliterate = false;
     this.partsMax = PARTS_MAX;
     this.ttlS = 0;
     this.dlr = DlrMode.FINAL;
@@ -305,9 +307,10 @@ function checkEncoding(draft: MessageDraft, value: unknown): string | null {
   return null;
 }
 
-function checkTransliterate(_draft: MessageDraft, value: unknown): string | null {
+function checkTransliterate(draft: MessageDraft, value: unknown): string | null {
   if (typeof value !== "boolean") return "must be true or false";
-  return value ? "is not available yet" : null;
+  draft.transliterate = value;
+  return null;
 }
 
 function checkMaxParts(draft: MessageDraft, value: unknown): string | null {

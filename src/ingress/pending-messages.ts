@@ -25,6 +25,8 @@ export class PendingMessage {
   encoding = 0;
   /** Empty: none. */
   reference = "";
+  /** Characters that were replaced, as asked for; empty: none. */
+  transliterated = "";
   /** Monotonic ms of its admission. */
   admittedAtMs = 0;
 }

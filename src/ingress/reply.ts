@@ -132,11 +132,13 @@ export class AcceptedWriter {
   write(response: UwsResponse, message: PendingMessage): void {
     const id = formatMessageId(this.#node, message.sequence, this.#origin);
     const encoding = BODY_ENCODING_NAMES[message.encoding as 0 | 1 | 2 | 3];
-    const tail = message.reference === "" ? "}" : `,"reference":${quote(message.reference)}}`;
+    const { reference, transliterated } = message;
+    let tail = reference === "" ? "" : `,"reference":${quote(reference)}`;
+    if (transliterated !== "") tail += `,"transliterated":${quote(transliterated)}`;
     this.#location = `/v1/messages/${id}`;
     this.#body =
       `{"id":"${id}","status":"accepted","segments":${message.parts},` +
-      `"encoding":"${encoding}"${tail}`;
+      `"encoding":"${encoding}"${tail}}`;
     this.#response = response;
     response.cork(this.#writeNow);
     this.#response = null;
@@ -151,7 +153,7 @@ export class AcceptedWriter {
   };
 }
 
-/** A reference as a JSON string. It has no control characters and no half surrogate pairs. */
+/** A text as a JSON string. It has no control characters and no half surrogate pairs. */
 function quote(text: string): string {
   return text.includes('"') || text.includes("\\") ? JSON.stringify(text) : `"${text}"`;
 }

@@ -125,6 +125,20 @@ test("an ACCEPT holds the message, byte for byte", () => {
   assert.equal(producerOf(staged.origin), 0);
 });
 
+test("transliterate keeps a text in GSM 7-bit where it can, and says what it replaced", () => {
+  const quotes = stage({ to: "998901234567", text: "“Hi” – ok…", transliterate: true });
+  assert.equal(quotes.encoding, ENCODING.gsm7);
+  assert.equal(Buffer.from(quotes.body).toString("latin1"), '"Hi" - ok...');
+  assert.equal(quotes.admission.outcome.transliterated, "“”–…");
+  const plain = stage({ to: "998901234567", text: "Hi", transliterate: true });
+  assert.equal(plain.admission.outcome.transliterated, "");
+  const cyrillic = stage({ to: "998901234567", text: "“Привет”", transliterate: true });
+  assert.equal(cyrillic.encoding, ENCODING.ucs2, "nothing is gained: sent as it is");
+  assert.equal(cyrillic.admission.outcome.transliterated, "");
+  const unasked = stage({ to: "998901234567", text: "“Hi”" });
+  assert.equal(unasked.encoding, ENCODING.ucs2);
+});
+
 test("classes set priority and validity, dlr is final", () => {
   for (const [name, priority, ttlS] of [
     [undefined, 2, 86_400],
@@ -219,7 +233,7 @@ test("every field's bad values are named by pointer", () => {
     priority: [-1, 4, 1.5, "2", null, 3],
     route: [0, -1, 1.5, "1000", null, 2 ** 31],
     encoding: ["GSM7", "", 0, null, "gsm8"],
-    transliterate: ["yes", 1, null, true],
+    transliterate: ["yes", 1, null],
     max_parts: [0, 11, 1.5, "3", null],
     send_at: ["2026-11-22T08:00:00Z", 5, null],
     ttl_s: [0, -5, 172_801, 1.5, "60", null, Number.MAX_VALUE],
