@@ -190,11 +190,10 @@ export class HandOvers implements WaitingOwner {
   }
 
   /**
-   * For the sweeper: ends a message of an earlier run whose validity ended long ago and that nobody
-   * has ended.
+   * For the sweeper: ends a message whose validity ended long ago and that nobody has ended. Whoever
+   * still holds it will not send it any more.
    */
   expireForgotten(message: MessageState): void {
-    if (epochOf(message.origin) === this.#options.epoch) return;
     for (const part of message.parts) {
       if (part.state === PartState.WAITING || part.dueAt !== 0) {
         this.#conclude(message, Verdict.EXPIRED);

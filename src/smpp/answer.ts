@@ -5,7 +5,7 @@
  *   OK               ACCEPTED
  *   T, O, F          RETRY: the ledger sends it again, anywhere, after 5 s · 2^(attempt-1) ≤ 5 min
  *   B                KEPT: the worker sends it again on the same link, more slowly
- *   P                REJECTED; so is every refusal of the last attempt
+ *   P                REJECTED; so is what would be RETRY at the last attempt
  *
  * A late answer, after the attempt was recorded as ambiguous, is never KEPT: the message is the
  * ledger's by then.
@@ -45,9 +45,9 @@ export function isThrottled(statusClass: number): boolean {
  */
 export function outcomeOf(statusClass: number, attempt: number, mayKeep: boolean): number {
   if (statusClass === CLASS_OK) return Outcome.ACCEPTED;
-  if (statusClass === CLASS_PERMANENT || attempt >= ATTEMPT_MAX) return Outcome.REJECTED;
+  if (statusClass === CLASS_PERMANENT) return Outcome.REJECTED;
   if (statusClass === CLASS_THROTTLED && mayKeep) return Outcome.KEPT;
-  return Outcome.RETRY;
+  return attempt >= ATTEMPT_MAX ? Outcome.REJECTED : Outcome.RETRY;
 }
 
 /** Delay before the next attempt, in whole ms; `random` is uniform in [0, 1). */

@@ -17,6 +17,7 @@ import { Verdict } from "../records/concluded.ts";
 import { PRIORITY_COUNT } from "../records/types.ts";
 import type { TurnTime } from "./context.ts";
 import type { CreditKeeper } from "./credit-keeper.ts";
+import { ATTEMPT_MAX } from "./limits.ts";
 import type { WorkerLink } from "./link.ts";
 import type { MessageList } from "./message-list.ts";
 import {
@@ -74,7 +75,7 @@ export class LocalQueues {
   keep(window: Window, slot: number, link: WorkerLink): void {
     const { table, stager } = this.#parts;
     const bit = 1 << (window.part[slot] as number);
-    const attempt = (window.attempt[slot] as number) + 1;
+    const attempt = Math.min(ATTEMPT_MAX, (window.attempt[slot] as number) + 1);
     const offset = window.logOffset[slot] as number;
     const list = link.pinned[window.priority[slot] as number] as MessageList;
     const same = list.lastUpTo(offset);

@@ -86,7 +86,7 @@ export class UnwrittenQueue {
     const table = this.#table;
     const part = partOf(segment);
     const attempt = attemptOf(segment);
-    const isOver = (segment & UNSENDABLE) !== 0 || attempt >= ATTEMPT_MAX;
+    const isOver = (segment & UNSENDABLE) !== 0;
     const outcome = isOver ? Outcome.REJECTED : Outcome.KEPT;
     this.#stager.stageNotWritten(table, entry, part, attempt, session, this.#time.wall, outcome);
     session.link.noteUnprepared(false);
@@ -94,7 +94,10 @@ export class UnwrittenQueue {
     table.restsOn[entry] = this.#stager.staged;
     if (!isOver) {
       table.parts[entry] = (table.parts[entry] as number) | (1 << part);
-      table.attempt[entry] = Math.max(table.attempt[entry] as number, attempt + 1);
+      table.attempt[entry] = Math.max(
+        table.attempt[entry] as number,
+        Math.min(ATTEMPT_MAX, attempt + 1),
+      );
     }
     this.#queues.settle(entry);
   }

@@ -48,6 +48,21 @@ test("final messages leave after retention, open ones stay, the books keep count
   assert.equal(harness.ledger.status().unknown_records, 1);
 });
 
+test("a message that its owner lost ends a minute after its validity", () => {
+  const harness = new Harness();
+  harness.work();
+  harness.feed(accept(key(1), { ttlMs: 5000 }));
+  harness.pass(30_000);
+  assert.equal(
+    harness.ledger.getMessage(key(1), 7)?.status,
+    "accepted",
+    "its owner may still end it",
+  );
+  harness.pass(45_000);
+  assert.equal(harness.ledger.getMessage(key(1), 7)?.status, "expired");
+  assert.deepEqual(verifyBooks(harness.store).mismatches, []);
+});
+
 test("a store that grows too large loses its oldest final messages first", () => {
   const harness = new Harness({ policy: { bytesMax: 20_000 } });
   harness.work();

@@ -87,11 +87,21 @@ test("the delay of a retry doubles from 5 s to 5 min, with 20 % of jitter", () =
   assert.equal(retryAfterMs(1, 1), 6000);
 });
 
-test("a refusal of attempt 250 is final", () => {
-  for (const status of [S.ESME_RSYSERR, S.ESME_RTHROTTLED]) {
-    const { world, sequence } = answerTo(status, 250);
-    assert.equal(world.answers(sequence)[0]?.outcome, Outcome.REJECTED);
-  }
+test("a refusal of attempt 250 is final, throttling never is", () => {
+  const { world, sequence } = answerTo(S.ESME_RSYSERR, 250);
+  assert.equal(world.answers(sequence)[0]?.outcome, Outcome.REJECTED);
+  const throttled = answerTo(S.ESME_RTHROTTLED, 250).world;
+  assert.equal(throttled.answers()[0]?.outcome, Outcome.KEPT);
+  throttled.runUntil(() => throttled.smsc.submits().length === 2);
+  throttled.smsc.last().answer(throttled.smsc.submits()[1]!, S.ESME_ROK);
+  throttled.runUntil(() => throttled.answers().length === 2);
+  assert.deepEqual(
+    throttled.answers().map(({ attempt, outcome }) => [attempt, outcome]),
+    [
+      [250, Outcome.KEPT],
+      [250, Outcome.ACCEPTED],
+    ],
+  );
   assert.equal(answerTo(S.ESME_RSYSERR, 249).world.answers()[0]?.outcome, Outcome.RETRY);
 });
 
