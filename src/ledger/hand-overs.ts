@@ -190,8 +190,8 @@ export class HandOvers implements WaitingOwner {
   }
 
   /**
-   * For the sweeper: ends a message whose validity ended long ago and that nobody has ended. Whoever
-   * still holds it will not send it any more.
+   * For the sweeper: ends a message whose validity ended long ago and that nobody has ended.
+   * Whoever still holds it will not send it any more.
    */
   expireForgotten(message: MessageState): void {
     for (const part of message.parts) {
