@@ -8,7 +8,7 @@
  * The gateway's run ends when its last message is final; that time and CPU count. All processes
  * share all CPUs, and the CPU sets are printed.
  */
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -78,7 +78,8 @@ async function main(): Promise<void> {
     print(gateway, bare);
   }
   if (flags.json !== undefined) {
-    const result = { at: new Date().toISOString(), machine: machine(), flags, runs };
+    const commit = execFileSync("git", ["rev-parse", "HEAD"], { encoding: "utf8" }).trim();
+    const result = { commit, at: new Date().toISOString(), machine: machine(), flags, runs };
     writeFileSync(flags.json, `${JSON.stringify(result, null, 2)}\n`);
   }
 }
