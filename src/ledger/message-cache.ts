@@ -32,6 +32,11 @@ export class MessageCache {
     return this.#count;
   }
 
+  /** Entries of the clean queue, those of messages that left the cache meanwhile included. */
+  get queuedCount(): number {
+    return this.#queueCount;
+  }
+
   get dirtyCount(): number {
     return this.#dirty.length;
   }

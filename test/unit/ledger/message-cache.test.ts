@@ -27,30 +27,20 @@ test("evicts clean messages, oldest first, down to its bound", () => {
   );
 });
 
-test("messages removed while queued are not kept alive, even behind one that stays", async () => {
+test("messages removed while queued are not kept alive, even behind one that stays", () => {
   const cache = new MessageCache(1000);
   const long = message(1);
   cache.add(long);
   cache.queueClean(long);
-  const collected: number[] = [];
-  const registry = new FinalizationRegistry<number>((sequence) => collected.push(sequence));
-  const count = 20_000;
-  for (let i = 0; i < count; i++) {
+  let queuedMost = 0;
+  for (let i = 0; i < 20_000; i++) {
     const entry = message(i + 2);
-    registry.register(entry, entry.sequence);
     cache.add(entry);
     cache.queueClean(entry);
     cache.remove(entry);
+    queuedMost = Math.max(queuedMost, cache.queuedCount);
   }
   assert.equal(cache.count, 1);
   assert.equal(cache.find(1, ORIGIN), long);
-  const pressure: Uint8Array[][] = [];
-  for (let round = 0; round < 100; round++) {
-    if (collected.length >= count - 2048) break;
-    pressure.push(Array.from({ length: 1000 }, () => new Uint8Array(16_384)));
-    if (pressure.length > 4) pressure.shift();
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  const held = count - collected.length;
-  assert.ok(held <= 2048, `${held} of ${count} are still held`);
+  assert.ok(queuedMost <= 1024, `${queuedMost} entries were held`);
 });
