@@ -12,7 +12,6 @@ import {
   PADDING_TYPE,
   PUBLISHED_INDEX,
   RECORD_BYTES_MAX,
-  RECORD_HEADER_BYTES,
   RECORD_LENGTH_OFFSET,
   RECORD_TYPE_OFFSET,
   RELEASED_INDEX,
@@ -208,6 +207,3 @@ export class RingConsumer {
   /** Where the run of the last `takeRun` starts in `bytes`. */
   runOffset = 0;
 }
-
-/** Bytes that a record header takes; a payload starts behind it. */
-export const PAYLOAD_OFFSET = RECORD_HEADER_BYTES;

@@ -62,11 +62,6 @@ export class EventLoopRunner {
     setImmediate(this.#run);
   }
 
-  /** Runs the agent right here, after a burst of input that this thread itself has taken in. */
-  runNow(): void {
-    if (!this.#scheduled) this.#round();
-  }
-
   /** The agent is never called again: what it works on may be closed. */
   stop(): void {
     this.#isStopped = true;
