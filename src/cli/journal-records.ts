@@ -8,6 +8,7 @@ import { Concluded, Verdict } from "../records/concluded.ts";
 import type { RecordMemory } from "../records/memory.ts";
 import { formatMessageId } from "../records/message-key.ts";
 import { Receipt } from "../records/receipt.ts";
+import { Refused } from "../records/refused.ts";
 import { Started } from "../records/started.ts";
 import { MESSAGE_CLASS_NAMES, RecordType } from "../records/types.ts";
 
@@ -59,6 +60,13 @@ export function recordFields(
         link: view.getUint32(at + Receipt.LINK_ID, true),
         message_state: view.getUint8(at + Receipt.MESSAGE_STATE),
         smsc_id: textOf(memory, at + Receipt.TEXTS, view.getUint8(at + Receipt.SMSC_ID_LENGTH)),
+      };
+    case RecordType.REFUSED:
+      return {
+        at: wallText(view.getFloat64(at + Refused.AT, true)),
+        app: view.getUint32(at + Refused.APP_ID, true),
+        http_status: view.getUint16(at + Refused.HTTP_STATUS, true),
+        code: textOf(memory, at + Refused.TEXTS, view.getUint8(at + Refused.CODE_LENGTH)),
       };
     default:
       return {};

@@ -23,6 +23,7 @@ import { DlrMode, RecordType } from "../records/types.ts";
 import { EventKind, keepEvent, MessageState, NO_VERDICT } from "./message-state.ts";
 import type { Messages } from "./messages.ts";
 import type { LedgerMeta } from "./meta.ts";
+import type { OutcomeObserver } from "./outcomes.ts";
 import {
   finish,
   isFinal,
@@ -43,6 +44,7 @@ const LOG_INTERVAL_MS = 1000;
 export interface RecordApplierOptions {
   readonly messages: Messages;
   readonly receipts: Receipts;
+  readonly outcomes: OutcomeObserver;
   readonly meta: LedgerMeta;
   readonly policy: LedgerPolicy;
   readonly hits: RecoveryHits;
@@ -133,6 +135,9 @@ export class RecordApplier implements RecordVisitor {
       case RecordType.RECEIPT:
         this.#applyReceipt(memory, offset);
         break;
+      case RecordType.REFUSED:
+        this.#options.outcomes.onRefused(memory, offset);
+        break;
       case RecordType.STARTED:
         this.#applyStarted(memory.view, offset);
         break;
@@ -215,6 +220,7 @@ export class RecordApplier implements RecordVisitor {
     if (message === null) return;
     const part = this.#partOf(message, view, offset);
     if (part === null) return;
+    const wasFinal = isFinal(part.state);
     const isNew = mergeSending(
       part,
       view.getUint8(offset + Attempt.ATTEMPT),
@@ -224,6 +230,9 @@ export class RecordApplier implements RecordVisitor {
       (view.getUint8(offset + Attempt.FLAGS) & FLAG_MAYBE_DUP) !== 0,
     );
     if (isNew) this.#options.messages.settle(message);
+    if (isNew && wasFinal) {
+      this.#options.outcomes.onDuplicate(message, view.getUint8(offset + Attempt.PART));
+    }
     this.#noteAttempt(message, view, offset);
   }
 
@@ -269,7 +278,6 @@ export class RecordApplier implements RecordVisitor {
     if (!isNew) return;
     const index = view.getUint8(offset + Attempt.PART);
     if (!isFinal(part.state)) receipts.onAnswered(message, index, account, id, at);
-    else part.isSettled = true;
     messages.settle(message);
   }
 

@@ -25,6 +25,7 @@ import { HandOvers } from "./hand-overs.ts";
 import type { LinkSummary } from "./link-learning.ts";
 import type { MessageState } from "./message-state.ts";
 import { Messages } from "./messages.ts";
+import { type OutcomeObserver, OutcomeObservers } from "./outcomes.ts";
 import { encodeMeta, type LedgerMeta, META_KEY, readMeta } from "./meta.ts";
 import type { LedgerPolicy } from "./policy.ts";
 import { documentOf, type MessageDocument, type QueueReason } from "./queries.ts";
@@ -85,6 +86,8 @@ export interface LedgerOptions {
   readonly quarantined: ReadonlySet<number>;
   readonly policy: LedgerPolicy;
   readonly limits?: Partial<LedgerLimits>;
+  /** Who is told, in the transaction, what became of messages. */
+  readonly observers?: readonly OutcomeObserver[];
   /** Why messages of a pool and priority wait, if that is known. */
   readonly queueReasonOf?: (poolIndex: number, priority: number) => QueueReason | null;
 }
@@ -124,6 +127,7 @@ export class Ledger {
   readonly #meta: LedgerMeta;
   readonly #messages: Messages;
   readonly #receipts: Receipts;
+  readonly #outcomes: OutcomeObserver;
   readonly #applier: RecordApplier;
   readonly #conclusions: Conclusions;
   readonly #handOvers: HandOvers;
@@ -150,11 +154,21 @@ export class Ledger {
     this.#meta = meta;
     this.#flushedCursor = meta.cursor;
     this.#committedCursor = meta.cursor;
+    const outcomes = new OutcomeObservers(options.observers ?? []);
+    this.#outcomes = outcomes;
     const onPartFinal = (message: MessageState, part: number): void =>
       this.#receipts.onPartFinal(message, part);
     const { hits } = this;
     const { cacheMax } = limits;
-    const messages = new Messages({ store, meta, policy, hits, cacheMax, onPartFinal });
+    const messages = new Messages({
+      store,
+      meta,
+      policy,
+      hits,
+      cacheMax,
+      onPartFinal,
+      outcomes,
+    });
     this.#messages = messages;
     this.#receipts = new Receipts({ ...limits, ...policy, store, meta, messages, metrics, log });
     const conclusions = new Conclusions(appender, clock, metrics);
@@ -173,6 +187,7 @@ export class Ledger {
       ...options,
       messages,
       receipts: this.#receipts,
+      outcomes,
       meta,
       hits,
       producerCount: PRODUCER_COUNT_MAX,
@@ -199,6 +214,7 @@ export class Ledger {
       this.#nextUpkeepAt = now + this.#limits.upkeepIntervalMs;
       work += this.#keepUp(now);
     }
+    if (this.#outcomes.doWork(now, this.#options.store.flushedCommit)) this.#isChanged = true;
     if (this.#isFlushDue(now)) this.#flush(now);
     this.#followCommits();
     this.#messages.cache.evict(this.#options.store.visibleCommit);
@@ -319,6 +335,7 @@ export class Ledger {
     this.#nextFlushAt = now + this.#limits.flushIntervalMs;
     const { messages, earliestDueAt } = this.#messages.write();
     this.#receipts.write();
+    this.#outcomes.beforeCommit();
     const cursor = tailer.position;
     meta.cursor = cursor;
     this.#committedCursor = cursor;

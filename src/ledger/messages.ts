@@ -10,15 +10,10 @@
 import { Buffer } from "node:buffer";
 import { MESSAGE_KEY_BYTES } from "../records/message-key.ts";
 import { MessageCache } from "./message-cache.ts";
-import {
-  foldParts,
-  isFinalStatus,
-  type MessageState,
-  wantsBody,
-  writeMessageKey,
-} from "./message-state.ts";
+import { foldParts, type MessageState, wantsBody, writeMessageKey } from "./message-state.ts";
 import type { LedgerMeta } from "./meta.ts";
-import type { PartRecord } from "./part-state.ts";
+import type { OutcomeObserver } from "./outcomes.ts";
+import { type PartRecord, PartState } from "./part-state.ts";
 import { type LedgerPolicy, settleByTime } from "./policy.ts";
 import { isUnresolved, type RecoveryHits, resolveStarted } from "./recovery.ts";
 import {
@@ -40,8 +35,9 @@ export interface MessagesOptions {
   readonly policy: LedgerPolicy;
   readonly hits: RecoveryHits;
   readonly cacheMax: number;
-  /** Told once of every part with SMSC ids that became final. */
+  /** Told once of every part whose receipt was awaited and that became final. */
   readonly onPartFinal: (message: MessageState, part: number) => void;
+  readonly outcomes: OutcomeObserver;
 }
 
 /** What one commit contains, to be followed up when it is visible. */
@@ -100,7 +96,7 @@ export class Messages {
     books.noteAccepted(message.parts.length);
     holds.hold(message.logOffset);
     message.holdsBody = true;
-    message.status = 0;
+    message.status = UNFOLDED;
     this.settle(message);
   }
 
@@ -112,22 +108,25 @@ export class Messages {
 
   /** Draws the consequences of changed parts. */
   settle(message: MessageState): void {
-    const { meta, onPartFinal } = this.#options;
+    const { meta, onPartFinal, outcomes } = this.#options;
     this.cache.touch(message);
     const { parts } = message;
     for (let i = 0; i < parts.length; i++) {
       const part = parts[i] as PartRecord;
       if (part.finalAt === 0 || part.isSettled) continue;
       part.isSettled = true;
-      if (part.ids !== null) onPartFinal(message, i);
+      if (part.ids !== null && part.state !== PartState.SENT_FINAL) onPartFinal(message, i);
+      outcomes.onPartFinal(message, i);
     }
-    const wasFinal = isFinalStatus(message.status);
+    const before = message.status;
     message.status = foldParts(message);
     if (message.holdsBody && !wantsBody(message)) {
       message.holdsBody = false;
       meta.holds.release(message.logOffset);
     }
-    if (!wasFinal && message.finalAt !== 0) meta.books.noteFinal(message.status, parts.length);
+    if (message.status === before) return;
+    if (message.finalAt !== 0) meta.books.noteFinal(message.status, parts.length);
+    outcomes.onStatus(message, before);
   }
 
   /** Puts every changed message into the store's next commit. */
@@ -216,3 +215,5 @@ export class Messages {
 }
 
 const EMPTY = Buffer.alloc(1);
+/** Status of a message that was never folded. */
+const UNFOLDED = -1;

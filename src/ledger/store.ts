@@ -11,8 +11,28 @@
  */
 
 /** Tables, by index into LEDGER_TABLE_NAMES. */
-export const LedgerTable = { META: 0, ROWS: 1, OPEN: 2, WAITS: 3, PARKED: 4, RECEIPTS: 5 } as const;
-export const LEDGER_TABLE_NAMES = ["meta", "rows", "open", "waits", "parked", "receipts"] as const;
+export const LedgerTable = {
+  META: 0,
+  ROWS: 1,
+  OPEN: 2,
+  WAITS: 3,
+  PARKED: 4,
+  RECEIPTS: 5,
+  BODIES: 6,
+  OUTBOX: 7,
+  CDR: 8,
+} as const;
+export const LEDGER_TABLE_NAMES = [
+  "meta",
+  "rows",
+  "open",
+  "waits",
+  "parked",
+  "receipts",
+  "bodies",
+  "outbox",
+  "cdr",
+] as const;
 
 /**
  * Is given each entry of a range; returns false to stop. Both arrays are valid during the call

@@ -12,6 +12,7 @@ export const RecordType = {
   AMBIGUOUS: 5,
   CONCLUDED: 6,
   RECEIPT: 7,
+  REFUSED: 8,
 
   SUBMIT: 64,
   SUBMIT_REFERENCE: 65,

@@ -11,6 +11,7 @@ import type { LogTailer, RecordLoader, RecordVisitor } from "../../../src/journa
 import { Ledger, type LedgerLimits, type LedgerOptions } from "../../../src/ledger/ledger.ts";
 import { readCursor } from "../../../src/ledger/meta.ts";
 import type { LedgerPolicy } from "../../../src/ledger/policy.ts";
+import type { OutcomeObserver } from "../../../src/ledger/outcomes.ts";
 import type { LedgerStore } from "../../../src/ledger/store.ts";
 import { allocateMetrics, MetricBlock } from "../../../src/metrics/block.ts";
 import {
@@ -104,6 +105,7 @@ export interface HarnessOptions {
   readonly limits?: Partial<LedgerLimits>;
   readonly quarantined?: ReadonlySet<number>;
   readonly queueReasonOf?: LedgerOptions["queueReasonOf"];
+  readonly observersOf?: (store: LedgerStore) => readonly OutcomeObserver[];
   /** Whether what the ledger stages is never committed, so that the log stays as it was written. */
   readonly isJournalOff?: boolean;
 }
@@ -164,6 +166,7 @@ export class Harness {
       inHandIndex: 0,
       quarantined: options.quarantined ?? new Set(),
       policy: { ...POLICY, ...options.policy },
+      observers: options.observersOf?.(this.store) ?? [],
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       ...(options.queueReasonOf === undefined ? {} : { queueReasonOf: options.queueReasonOf }),
     });

@@ -5,6 +5,7 @@ import { Attempt, ATTEMPT_BYTES } from "../../../src/records/attempt.ts";
 import { Concluded, CONCLUDED_BYTES } from "../../../src/records/concluded.ts";
 import { type MessageKey, originOf } from "../../../src/records/message-key.ts";
 import { Receipt } from "../../../src/records/receipt.ts";
+import { Refused } from "../../../src/records/refused.ts";
 import { Started } from "../../../src/records/started.ts";
 import { DlrMode, MessageClass, RecordType } from "../../../src/records/types.ts";
 
@@ -143,4 +144,11 @@ export function started(epoch: number, at = 0): Buffer {
   const bytes = bytesOf(view);
   bytes.write("gw-1", Started.NODE);
   return bytes;
+}
+
+export function refused(httpStatus: number): Buffer {
+  const view = record(RecordType.REFUSED, Refused.TEXTS);
+  view.setFloat64(Refused.AT, T0, true);
+  view.setUint16(Refused.HTTP_STATUS, httpStatus, true);
+  return bytesOf(view);
 }
