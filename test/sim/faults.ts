@@ -57,28 +57,32 @@ export class FaultPlan {
   /** Faults that happened. */
   count = 0;
   readonly #targets: FaultTargets;
-  readonly #random: SeededRandom;
+  /** Of the fault that strikes: each has its own, so that one left out changes no other. */
+  #random: SeededRandom;
   readonly calmAtMs: number;
 
-  /** Plans `faults` faults between `fromMs` and `calmAtMs`. */
+  /** Plans `faults` faults between `fromMs` and `calmAtMs`; `keeps` says which of them happen. */
   constructor(
     targets: FaultTargets,
     random: SeededRandom,
     fromMs: number,
     calmAtMs: number,
     faults: number,
+    keeps: (fault: number) => boolean,
   ) {
     this.#targets = targets;
     this.#random = random;
     this.calmAtMs = calmAtMs;
-    for (let i = 0; i < faults; i++) {
-      const atMs = random.float(fromMs, calmAtMs - 500);
-      targets.scheduler.at(atMs, WORLD, () => this.#strike());
+    for (let fault = 0; fault < faults; fault++) {
+      const own = random.fork(`fault ${fault}`);
+      if (!keeps(fault)) continue;
+      targets.scheduler.at(own.float(fromMs, calmAtMs - 500), WORLD, () => this.#strike(own));
     }
     targets.scheduler.at(calmAtMs, WORLD, () => this.#calm());
   }
 
-  #strike(): void {
+  #strike(random: SeededRandom): void {
+    this.#random = random;
     this.count++;
     switch (this.#random.weighted(FAULT_WEIGHTS)) {
       case 0:

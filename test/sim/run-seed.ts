@@ -19,6 +19,10 @@ import type { StoreRemains } from "./simulated-store.ts";
 import { planTraffic } from "./traffic.ts";
 import { World } from "./world.ts";
 
+/** What a seed is made of, and may be shrunk by; each numbered from 0. */
+export const SEED_PARTS = ["deaths", "faults", "messages"] as const;
+export type SeedPart = (typeof SEED_PARTS)[number];
+
 export interface RunOptions {
   readonly mutations?: Mutations;
   /** Called with each log line of the gateway. */
@@ -27,12 +31,16 @@ export interface RunOptions {
   readonly messages?: number;
   readonly faults?: number;
   readonly deaths?: number;
+  /** Which of its messages, faults and deaths take part; null: all. */
+  readonly only?: Partial<Record<SeedPart, ReadonlySet<number>>>;
   /** Every death is a power loss after this kind of effect. */
   readonly deathAt?: EffectKind;
 }
 
 export interface RunResult {
   readonly seed: number;
+  /** How many of each part the seed draws. */
+  readonly planned: Readonly<Record<SeedPart, number>>;
   readonly violations: readonly string[];
   readonly messages: number;
   readonly promised: number;
@@ -102,6 +110,7 @@ class Run {
   /** Destination of a message that the ledger cannot stand; every few seeds have one. */
   readonly #poison: string | null;
   readonly #calmAtMs: number;
+  readonly #planned: Readonly<Record<SeedPart, number>>;
   #gateway: SimulatedGateway | null = null;
   #remains: StoreRemains | null = null;
   #crashKind: CrashKind = "kill";
@@ -128,17 +137,26 @@ class Run {
       ttlS,
     });
     this.#poison = random.chance(0.3) ? random.pick(traffic).to : null;
-    this.#senders = new Senders(this.#world, traffic, this.#mutations.repliesEarly);
+    const keeps = (part: SeedPart, index: number): boolean =>
+      options.only?.[part]?.has(index) !== false;
+    const sent = traffic.filter((_, message) => keeps("messages", message));
+    this.#planned = {
+      deaths: options.deaths ?? random.between(...DEATHS),
+      faults: options.faults ?? random.between(...FAULTS),
+      messages: traffic.length,
+    };
+    this.#senders = new Senders(this.#world, sent, this.#mutations.repliesEarly);
     this.#faults = new FaultPlan(
       this.#world,
       random.fork("faults"),
       1500,
       calmAtMs,
-      options.faults ?? random.between(...FAULTS),
+      this.#planned.faults,
+      (fault) => keeps("faults", fault),
     );
-    const deaths = options.deaths ?? random.between(...DEATHS);
-    for (let i = 0; i < deaths; i++) {
-      scheduler.at(random.float(1500, calmAtMs - 500), WORLD, () => this.#armDeath());
+    for (let death = 0; death < this.#planned.deaths; death++) {
+      const atMs = random.float(1500, calmAtMs - 500);
+      if (keeps("deaths", death)) scheduler.at(atMs, WORLD, () => this.#armDeath());
     }
   }
 
@@ -360,6 +378,7 @@ class Run {
     for (const count of this.#senders.refusals.values()) refusals += count;
     return {
       seed: this.#seed,
+      planned: this.#planned,
       violations: judge.violations,
       messages: model.messages.size,
       promised: this.#senders.promised.length,

@@ -42,8 +42,8 @@ interface AgentState {
 }
 
 export class Scheduler {
-  /** Longest jump while nobody finds work. */
-  tickMs = 4;
+  /** Mean jump while nobody finds work: the ticks of real threads. */
+  tickMs = 5;
   /** Chance that other agents get turns at an effect. */
   preemptChance = 0.08;
   readonly #clock: SimulatedClock;
@@ -56,6 +56,7 @@ export class Scheduler {
   #order = 0;
   #epoch = 0;
   #idleTurns = 0;
+  #asked = 0;
   #depth = 0;
   /** What an agent threw. */
   #thrown: { readonly error: unknown } | null = null;
@@ -156,15 +157,18 @@ export class Scheduler {
 
   #step(untilMs: number): void {
     this.#deliverDue();
-    const worked = this.#turn();
+    // Once somebody had nothing to do, all are asked in order: time jumps when none has.
+    const { length } = this.#agents;
+    const worked = this.#idleTurns === 0 ? this.#turn(this.#random.below(length)) : this.#ask();
     // Whoever caught the crash on its way has not undone it.
     if (this.#effects.crashed) throw new SimulatedCrash(this.#effects.crashPlace);
     this.#clock.moveTo(this.#clock.monotonicMs() + 0.001 + this.#random.next() * 0.01);
     this.#idleTurns = worked > 0 ? 0 : this.#idleTurns + 1;
-    if (this.#idleTurns < this.#agents.length * 2) return;
+    if (this.#idleTurns <= length) return;
     this.#idleTurns = 0;
+    const nowMs = this.#clock.monotonicMs();
     const next = this.#heap[0]?.atMs ?? Number.POSITIVE_INFINITY;
-    const tick = this.#clock.monotonicMs() + this.tickMs * (0.5 + this.#random.next() * 0.5);
+    const tick = nowMs + this.tickMs * (0.75 + this.#random.next() * 0.5);
     this.#clock.moveTo(Math.min(next, tick, untilMs));
   }
 
@@ -180,7 +184,7 @@ export class Scheduler {
     this.#depth++;
     try {
       for (let i = 0; i < count; i++) {
-        this.#turn();
+        this.#turn(this.#random.below(this.#agents.length));
         if (this.#random.chance(0.3)) this.#deliverDue();
       }
     } finally {
@@ -188,10 +192,14 @@ export class Scheduler {
     }
   }
 
-  #turn(): number {
-    const count = this.#agents.length;
-    if (count === 0) return 0;
-    const state = this.#agents[this.#random.below(count)] as AgentState;
+  #ask(): number {
+    this.#asked = (this.#asked + 1) % this.#agents.length;
+    return this.#turn(this.#asked);
+  }
+
+  #turn(index: number): number {
+    const state = this.#agents[index];
+    if (state === undefined) return 0;
     if (state.running || state.stalledUntilMs > this.#clock.monotonicMs()) return 0;
     this.turns++;
     return this.#inside(state, () => state.agent.doWork());

@@ -3,16 +3,19 @@
  * row of the recovery table was never met.
  *
  *   node dist/test/sim/sim.js --seed N [--trace] [--messages M] [--faults F] [--deaths D]
+ *                             [--only REST]
+ *   node dist/test/sim/sim.js --seed N --shrink
  *   node dist/test/sim/sim.js --seeds A..B [--threads T] [--json]
  *
  * Seeds are independent, so they are dealt out to threads. A failing seed is replayed by `--seed N
- * --trace`.
+ * --trace`; the first that fails is also shrunk, and what is left of it traced.
  */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { RECOVERY_ROWS } from "./log-model.ts";
 import { type RunOptions, runSeed, type RunResult } from "./run-seed.ts";
+import { formatRest, parseRest, shrinkSeed } from "./shrink.ts";
 
 interface SeedRange {
   readonly first: number;
@@ -117,6 +120,19 @@ function tellSeed(seed: number, withTrace: boolean, options: RunOptions): boolea
   return violations.length === 0;
 }
 
+/** Shrinks a failing seed and tells what is left of it. Returns whether the seed held. */
+function shrinkAndTell(seed: number, options: RunOptions): boolean {
+  console.log(`\nshrinking seed ${seed}`);
+  const rest = shrinkSeed(seed, options, (part, left) => console.log(`  ${part}: ${left} left`));
+  if (rest === null) {
+    console.log("held");
+    return true;
+  }
+  tellSeed(seed, true, { ...options, only: rest });
+  console.log(`replay: npm run sim -- --seed ${seed} --only "${formatRest(rest)}" --trace`);
+  return false;
+}
+
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
@@ -128,15 +144,19 @@ async function main(): Promise<number> {
       messages: { type: "string" },
       faults: { type: "string" },
       deaths: { type: "string" },
+      only: { type: "string" },
+      shrink: { type: "boolean", default: false },
     },
   });
   if (values.seed !== undefined) {
-    const { messages, faults, deaths } = values;
+    const { messages, faults, deaths, only } = values;
     const options: RunOptions = {
       ...(messages === undefined ? {} : { messages: Number(messages) }),
       ...(faults === undefined ? {} : { faults: Number(faults) }),
       ...(deaths === undefined ? {} : { deaths: Number(deaths) }),
+      ...(only === undefined ? {} : { only: parseRest(only) }),
     };
+    if (values.shrink) return shrinkAndTell(Number(values.seed), options) ? 0 : 1;
     return tellSeed(Number(values.seed), values.trace, options) ? 0 : 1;
   }
   const match = /^(\d+)\.\.(\d+)$/.exec(values.seeds);
@@ -147,7 +167,10 @@ async function main(): Promise<number> {
   const threads = Number(values.threads ?? Math.min(2, availableParallelism()));
   const results = await runOnThreads(Number(match[1]), Number(match[2]), threads);
   if (values.json) console.log(JSON.stringify(results));
-  return report(results) ? 0 : 1;
+  const holds = report(results);
+  const failed = results.find(({ violations }) => violations.length > 0);
+  if (failed !== undefined) shrinkAndTell(failed.seed, {});
+  return holds ? 0 : 1;
 }
 
 if (isMainThread) process.exitCode = await main();
