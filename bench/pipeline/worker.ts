@@ -96,7 +96,7 @@ function acceptRecord(textBytes: number, parts: number): Uint8Array {
   const to = Buffer.from("447700900123");
   const from = Buffer.from("ACME");
   const body = Buffer.alloc(textBytes * parts, 0x61);
-  const bytes = new Uint8Array(acceptLength(parts, to.length + from.length + body.length));
+  const bytes = new Uint8Array(acceptLength(parts, to.length + from.length + body.length, 0));
   const view = new DataView(bytes.buffer);
   view.setUint32(0, bytes.length, true);
   view.setUint8(4, ACCEPT_TYPE);

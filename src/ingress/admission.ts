@@ -250,7 +250,7 @@ export class Admission {
       this.#campaignLength +
       (draft.binary === null ? 0 : draft.binary.udh.length) +
       this.#bodyLength;
-    const lengthBytes = acceptLength(outcome.parts, texts);
+    const lengthBytes = acceptLength(outcome.parts, texts, 0);
     if (!this.#hasCapacity(lengthBytes)) return Admit.OVERLOADED;
     const monotonicMs = clock.monotonicMs();
     if (!this.#acquire(app, appIndex, monotonicMs)) return Admit.RATE_LIMITED;

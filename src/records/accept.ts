@@ -2,6 +2,7 @@
  * ACCEPT: one accepted message, whole; the only record that carries a body.
  *
  *   0  header            8  sequence f64       16 origin u32       20 app_id u32
+ *   7  kinds of the tail u8, the header's last byte
  *   24 accepted_at f64   32 expires_at f64 (both wall ms)
  *   40 pool_id u32       44 priority u8  45 class u8  46 dlr u8  47 encoding u8
  *   48 part_count u8  49 source ton << 4 | npi u8  50 concat reference u16
@@ -10,6 +11,8 @@
  *   60 body length u16  62 reserved u16
  *   64 end of each part in the body, u16 × part_count
  *   .. to, from, reference, campaign, udh, body: back to back, no padding
+ *   .. tail, by the bits of its kinds, in this order:
+ *      1 idempotency: fingerprint of app and key, 8 bytes; digest of the request, 8 bytes
  *
  * `to` is digits, `from` ASCII, `reference` and `campaign` UTF-8; the body is in the alphabet of
  * `encoding`, GSM 7-bit unpacked. The same bytes stand in the staging ring, in the log and in a
@@ -24,6 +27,7 @@ export const ACCEPT_TYPE = RecordType.ACCEPT;
 
 /** Offsets from the record's start. */
 export const Accept = {
+  TAIL_KINDS: 7,
   SEQUENCE: 8,
   ORIGIN: 16,
   APP_ID: 20,
@@ -49,12 +53,22 @@ export const Accept = {
   PART_ENDS: 64,
 } as const;
 
+/** Kinds of what a tail holds, a bit each. */
+export const TailKind = { IDEMPOTENCY: 1 } as const;
+const TAIL_KINDS_KNOWN = TailKind.IDEMPOTENCY;
+/** Bytes of an idempotency key in a tail. */
+export const IDEMPOTENCY_BYTES = 16;
+
 /**
- * Length of an ACCEPT with these variable parts, in bytes. `textsLength` is everything behind the
- * part ends.
+ * Length of an ACCEPT with these variable parts, in bytes. `textsLength` is everything from behind
+ * the part ends to the end of the body.
  */
-export function acceptLength(partCount: number, textsLength: number): number {
-  return Accept.PART_ENDS + 2 * partCount + textsLength;
+export function acceptLength(partCount: number, textsLength: number, tailKinds: number): number {
+  return Accept.PART_ENDS + 2 * partCount + textsLength + tailLength(tailKinds);
+}
+
+function tailLength(kinds: number): number {
+  return (kinds & TailKind.IDEMPOTENCY) === 0 ? 0 : IDEMPOTENCY_BYTES;
 }
 
 /** Offset of `to`, relative to the record. */
@@ -82,6 +96,16 @@ export function acceptBodyOffset(view: DataView, record: number): number {
   return acceptUdhOffset(view, record) + view.getUint8(record + Accept.UDH_LENGTH);
 }
 
+/** Offset of the tail, relative to the record: where the body ends. */
+export function acceptTailOffset(view: DataView, record: number): number {
+  return acceptBodyOffset(view, record) + view.getUint16(record + Accept.BODY_LENGTH, true);
+}
+
+/** Whether the record carries an idempotency key; then it is the first in the tail. */
+export function acceptHasKey(view: DataView, record: number): boolean {
+  return (view.getUint8(record + Accept.TAIL_KINDS) & TailKind.IDEMPOTENCY) !== 0;
+}
+
 /** Where part `part` (0-based) starts and ends within the body. */
 export function acceptPartStart(view: DataView, record: number, part: number): number {
   return part === 0 ? 0 : view.getUint16(record + Accept.PART_ENDS + 2 * (part - 1), true);
@@ -106,5 +130,7 @@ export function acceptIsConsistent(
   const bodyLength = view.getUint16(record + Accept.BODY_LENGTH, true);
   if (parts === 0 || lengthBytes < Accept.PART_ENDS + 2 * parts) return false;
   if (acceptPartEnd(view, record, parts - 1) !== bodyLength) return false;
-  return acceptBodyOffset(view, record) + bodyLength === lengthBytes;
+  const kinds = view.getUint8(record + Accept.TAIL_KINDS);
+  if ((kinds & ~TAIL_KINDS_KNOWN) !== 0) return false;
+  return acceptTailOffset(view, record) + tailLength(kinds) === lengthBytes;
 }

@@ -9,7 +9,7 @@
  * A record is 8-aligned and never straddles the end of the data: padding (type 0) fills up.
  *
  *   record   u32 length (header included, alignment excluded)
- *            u8 type | u8 version | u8 flags | u8 0 | payload
+ *            u8 type | u8 version | u8 flags | u8 0, or the record's own | payload
  *
  * The journal writes staged bytes to disk as they are, so this is also the form of a record in the
  * log. All integers are little-endian.

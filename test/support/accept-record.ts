@@ -5,6 +5,7 @@ import {
   ACCEPT_TYPE,
   ACCEPT_VERSION,
   acceptLength,
+  TailKind,
 } from "../../src/records/accept.ts";
 import type { RecordMemory } from "../../src/records/memory.ts";
 
@@ -18,10 +19,12 @@ export interface AcceptSample {
   readonly udh: Uint8Array;
   /** Body of each part. */
   readonly parts: readonly Uint8Array[];
+  /** Idempotency key, 16 bytes, if there is one. */
+  readonly key?: Uint8Array | undefined;
 }
 
 export function sampleLength(sample: AcceptSample): number {
-  return acceptLength(sample.parts.length, textsOf(sample).length);
+  return acceptLength(sample.parts.length, textsOf(sample).length, kindsOf(sample));
 }
 
 /** Writes `sample` at `at`, header included. Returns its length in bytes. */
@@ -52,7 +55,11 @@ export function writeAcceptFields(memory: RecordMemory, at: number, sample: Acce
     view.setUint16(at + Accept.PART_ENDS + 2 * i, end, true);
   }
   view.setUint16(at + Accept.BODY_LENGTH, end, true);
-  bytes.set(textsOf(sample), at + Accept.PART_ENDS + 2 * sample.parts.length);
+  view.setUint8(at + Accept.TAIL_KINDS, kindsOf(sample));
+  const texts = textsOf(sample);
+  const textsAt = at + Accept.PART_ENDS + 2 * sample.parts.length;
+  bytes.set(texts, textsAt);
+  if (sample.key !== undefined) bytes.set(sample.key, textsAt + texts.length);
 }
 
 /** A short message that differs by `sequence`. */
@@ -72,4 +79,8 @@ export function shortSample(sequence: number): AcceptSample {
 function textsOf(sample: AcceptSample): Buffer {
   const { to, from, reference, campaign, udh, parts } = sample;
   return Buffer.concat([Buffer.from(to + from + reference + campaign), udh, ...parts]);
+}
+
+function kindsOf(sample: AcceptSample): number {
+  return sample.key === undefined ? 0 : TailKind.IDEMPOTENCY;
 }

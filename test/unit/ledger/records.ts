@@ -46,7 +46,7 @@ export function accept(of: MessageKey, fields: AcceptFields = {}): Buffer {
   const texts = ["998901234567", "BRAND", fields.reference ?? "order-17", "spring"];
   const body = "x".repeat(10 * parts);
   const all = Buffer.from(texts.join("") + body);
-  const view = record(RecordType.ACCEPT, acceptLength(parts, all.length));
+  const view = record(RecordType.ACCEPT, acceptLength(parts, all.length, 0));
   const at = fields.at ?? T0;
   view.setFloat64(Accept.SEQUENCE, of.sequence, true);
   view.setUint32(Accept.ORIGIN, of.origin, true);

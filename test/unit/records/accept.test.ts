@@ -6,10 +6,12 @@ import {
   acceptBodyOffset,
   acceptCampaignOffset,
   acceptFromOffset,
+  acceptHasKey,
   acceptIsConsistent,
   acceptPartEnd,
   acceptPartStart,
   acceptReferenceOffset,
+  acceptTailOffset,
   acceptToOffset,
   acceptUdhOffset,
 } from "../../../src/records/accept.ts";
@@ -25,6 +27,7 @@ const sample: fc.Arbitrary<AcceptSample> = fc.record({
   campaign: fc.string({ maxLength: 60 }),
   udh: fc.uint8Array({ maxLength: 30 }),
   parts: fc.array(fc.uint8Array({ maxLength: 160 }), { minLength: 1, maxLength: 10 }),
+  key: fc.option(fc.uint8Array({ minLength: 16, maxLength: 16 }), { nil: undefined }),
 });
 
 function written(of: AcceptSample): {
@@ -61,6 +64,9 @@ test("every field of an ACCEPT is where its offset says", () => {
         );
         assert.deepEqual(bytes, new Uint8Array(part));
       }
+      const tail = memory.bytes.slice(at + acceptTailOffset(view, at), at + lengthBytes);
+      assert.equal(acceptHasKey(view, at), of.key !== undefined);
+      assert.deepEqual(tail, new Uint8Array(of.key ?? []));
     }),
   );
 });
@@ -83,6 +89,7 @@ test("a changed length or part count is noticed", () => {
     Accept.REFERENCE_LENGTH,
     Accept.CAMPAIGN_LENGTH,
     Accept.BODY_LENGTH,
+    Accept.TAIL_KINDS,
   ];
   fc.assert(
     fc.property(

@@ -35,7 +35,7 @@ export function acceptRecord(fields: AcceptFields): Uint8Array {
     body,
   ];
   const textsLength = texts.reduce((sum, text) => sum + text.length, 0);
-  const length = acceptLength(fields.parts.length, textsLength);
+  const length = acceptLength(fields.parts.length, textsLength, 0);
   const bytes = new Uint8Array(length);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, length, true);
