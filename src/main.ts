@@ -12,6 +12,7 @@ import { availableParallelism } from "node:os";
 import { MessageChannel, type Worker } from "node:worker_threads";
 import { AdminServer } from "./admin/server.ts";
 import { configWarnings, derivePools, workersCount } from "./config/derive.ts";
+import { slotCounts } from "./config/slots.ts";
 import type { GatewayConfig, LogLevel } from "./config/types.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
 import type { Clock, Log } from "./environment.ts";
@@ -28,7 +29,6 @@ import { openNodeLogDirectory } from "./journal/node-log-directory.ts";
 import { ChunkedRecordLoader } from "./journal/record-loader.ts";
 import { MetricBlock } from "./metrics/block.ts";
 import type { Doorbell } from "./ring/doorbell.ts";
-import { sessionCount } from "./smpp/plan.ts";
 import { LogTable } from "./tables/log-table.ts";
 import {
   journalThreadIndex,
@@ -145,10 +145,7 @@ class Assembly {
     this.#plan = {
       ingressCount: 1,
       workerCount: workersCount(config.workers.count, availableParallelism()),
-      poolCount: pools.pools.length,
-      linkCount: pools.links.length,
-      sessionCount: sessionCount(pools.links),
-      appCount: config.apps.length,
+      ...slotCounts(config, pools),
     };
     this.#memory = allocateSharedMemory(this.#plan);
     this.#ports = makeBellPorts(this.#plan);
@@ -267,9 +264,7 @@ class Assembly {
         this.#ring[journalThreadIndex(this.#plan)] as Doorbell,
       ),
       logTable,
-      apps: config.apps,
       bucketWords: new Int32Array(memory.apps),
-      nodeRateTps: config.node.rateTps,
       journalBytesMax: config.journal.bytesMax,
       pools: derivePools(config),
       dispatcherOf: (owner) =>

@@ -209,7 +209,8 @@ interface Bench {
 }
 
 function build(config: LinkConfig, record: Uint8Array): Bench {
-  const links = [{ linkIndex: 0, config }];
+  const sessionRows = Array.from({ length: config.sessions }, (_, row) => row);
+  const links = [{ linkIndex: 0, config, sessionRows }];
   const plan = {
     ingressCount: 0,
     workerCount: 1,

@@ -1,19 +1,32 @@
 /**
  * What follows from a checked configuration: frozen data, dense indices, pools for direct routes.
  *
- *   linkIndex, poolIndex: 0-based, in order of configuration; configured pools come before those
- *   made for single links, which keep the link's id. Downstream knows pools only.
+ *   linkIndex, poolIndex, appIndex, session row: 0-based, in order of configuration; configured
+ *   pools come before those made for single links, which keep the link's id. Downstream knows pools
+ *   only.
+ *
+ * Over reloads an id keeps its index for as long as the process lives, also while it is not in the
+ * configuration: what waits under an index can never come to mean something else.
  *
  * Pure; the results are plain data and may be cloned into worker threads.
  */
-import type { GatewayConfig, LinkConfig } from "./types.ts";
+import type { AppConfig, GatewayConfig, LinkConfig } from "./types.ts";
 
 /** Most workers that `auto` chooses. */
 const WORKERS_AUTO_MAX = 16;
 
+export interface DerivedApp {
+  readonly appIndex: number;
+  readonly config: AppConfig;
+  /** Which of its two bucket words counts; each change of its rate or burst takes the other. */
+  readonly bucketHalf: number;
+}
+
 export interface DerivedLink {
   readonly linkIndex: number;
   readonly config: LinkConfig;
+  /** Rows of the session table, by the session's ordinal. */
+  readonly sessionRows: readonly number[];
 }
 
 export interface DerivedMember {
@@ -36,15 +49,33 @@ export interface DerivedRoute {
   readonly poolIndex: number;
 }
 
+/** The index of every id that this process has had, and the session rows by linkIndex. */
+export interface PlanSlots {
+  readonly apps: ReadonlyMap<number, number>;
+  readonly links: ReadonlyMap<number, number>;
+  readonly pools: ReadonlyMap<number, number>;
+  readonly sessionRows: readonly (readonly number[])[];
+  readonly sessionCount: number;
+}
+
+/**
+ * Everything by index. The lists hold what is configured now, in order of configuration; after a
+ * reload their positions are no indices.
+ */
 export interface PoolPlan {
-  /** By linkIndex. */
+  readonly apps: readonly DerivedApp[];
   readonly links: readonly DerivedLink[];
-  /** By poolIndex. */
   readonly pools: readonly DerivedPool[];
   readonly routes: readonly DerivedRoute[];
+  /** Segments per second of the node; null: unlimited. */
+  readonly nodeRateTps: number | null;
+  /** As `bucketHalf`, for the node's bucket. */
+  readonly nodeBucketHalf: number;
+  readonly appIndexById: ReadonlyMap<number, number>;
   /** Ids of pools, and of links that have a pool of their own. */
   readonly poolIndexById: ReadonlyMap<number, number>;
   readonly linkIndexById: ReadonlyMap<number, number>;
+  readonly slots: PlanSlots;
 }
 
 function freezeDeep(value: unknown): void {
@@ -68,14 +99,108 @@ function directLinkIds(config: GatewayConfig): ReadonlySet<number> {
 }
 
 /**
- * Links, pools and routes by dense index. A link gets a pool of its own if a route names it, or if
- * any app may pin routes. Requires a configuration from parseConfig; throws if a reference dangles.
+ * Apps, links, pools and routes by index. A link gets a pool of its own if a route names it, or if
+ * any app may pin routes. `previous` is the plan that this one replaces: ids keep their indices,
+ * new ones get the next. Requires a configuration from parseConfig; throws if a reference dangles.
  */
-export function derivePools(config: GatewayConfig): PoolPlan {
-  const links = config.links.map((link, linkIndex) => ({ linkIndex, config: link }));
+export function derivePools(config: GatewayConfig, previous: PoolPlan | null = null): PoolPlan {
+  const slots = previous?.slots ?? EMPTY_SLOTS;
+  const appSlots = withIds(slots.apps, config.apps);
+  const linkSlots = withIds(slots.links, config.links);
+  const rows = withSessions(slots, config.links, linkSlots);
+  const apps = config.apps.map((app) => deriveApp(app, known(appSlots, app.id), previous));
+  const links = config.links.map((link) => {
+    const linkIndex = known(linkSlots, link.id);
+    const sessionRows = (rows.sessionRows[linkIndex] as readonly number[]).slice(0, link.sessions);
+    return { linkIndex, config: link, sessionRows };
+  });
   const linkIndexById = new Map(links.map((link) => [link.config.id, link.linkIndex]));
-  const pools: DerivedPool[] = config.pools.map((pool, poolIndex) => ({
-    poolIndex,
+  const wanted = wantedPools(config, linkIndexById);
+  const poolSlots = withIds(slots.pools, wanted);
+  const pools = wanted.map((pool) => ({ poolIndex: known(poolSlots, pool.id), ...pool }));
+  const poolIndexById = new Map(pools.map((pool) => [pool.id, pool.poolIndex]));
+  if (poolIndexById.size !== pools.length) throw new Error("ids of pools and links overlap");
+  const routes = config.routes.map(({ prefix, to }) => ({
+    prefix,
+    poolIndex: known(poolIndexById, to),
+  }));
+  const appIndexById = new Map(apps.map((app) => [app.config.id, app.appIndex]));
+  freezeDeep([apps, links, pools, routes, rows.sessionRows]);
+  const kept = { apps: appSlots, links: linkSlots, pools: poolSlots, ...rows };
+  const { rateTps: nodeRateTps } = config.node;
+  const halfBefore = previous?.nodeBucketHalf ?? 0;
+  const isNodeSame = previous === null || previous.nodeRateTps === nodeRateTps;
+  const nodeBucketHalf = isNodeSame ? halfBefore : 1 - halfBefore;
+  return {
+    apps,
+    links,
+    pools,
+    routes,
+    nodeRateTps,
+    nodeBucketHalf,
+    appIndexById,
+    poolIndexById,
+    linkIndexById,
+    slots: kept,
+  };
+}
+
+function deriveApp(config: AppConfig, appIndex: number, previous: PoolPlan | null): DerivedApp {
+  const before = previous?.apps.find((app) => app.appIndex === appIndex);
+  if (before === undefined) return { appIndex, config, bucketHalf: 0 };
+  const { rateTps, burst } = before.config;
+  const isSame = rateTps === config.rateTps && burst === config.burst;
+  return { appIndex, config, bucketHalf: isSame ? before.bucketHalf : 1 - before.bucketHalf };
+}
+
+/** The things of a plan by their index; undefined where nothing is configured now. */
+export function byIndex<T>(things: readonly T[], indexOf: (thing: T) => number): (T | undefined)[] {
+  const indexed: (T | undefined)[] = [];
+  for (const thing of things) indexed[indexOf(thing)] = thing;
+  return indexed;
+}
+
+const EMPTY_SLOTS: PlanSlots = {
+  apps: new Map(),
+  links: new Map(),
+  pools: new Map(),
+  sessionRows: [],
+  sessionCount: 0,
+};
+
+/** The slots and, behind them, those ids that have none yet. */
+function withIds(
+  slots: ReadonlyMap<number, number>,
+  things: readonly { readonly id: number }[],
+): ReadonlyMap<number, number> {
+  const all = new Map(slots);
+  for (const { id } of things) if (!all.has(id)) all.set(id, all.size);
+  return all;
+}
+
+/** Gives each session that has no row yet the next one. */
+function withSessions(
+  slots: PlanSlots,
+  links: readonly LinkConfig[],
+  linkSlots: ReadonlyMap<number, number>,
+): Pick<PlanSlots, "sessionRows" | "sessionCount"> {
+  const sessionRows = Array.from({ length: linkSlots.size }, (_, linkIndex) => [
+    ...(slots.sessionRows[linkIndex] ?? []),
+  ]);
+  let { sessionCount } = slots;
+  for (const { id, sessions } of links) {
+    const own = sessionRows[known(linkSlots, id)] as number[];
+    while (own.length < sessions) own.push(sessionCount++);
+  }
+  return { sessionRows, sessionCount };
+}
+
+/** The configured pools, then those of single links. */
+function wantedPools(
+  config: GatewayConfig,
+  linkIndexById: ReadonlyMap<number, number>,
+): Omit<DerivedPool, "poolIndex">[] {
+  const configured = config.pools.map((pool) => ({
     id: pool.id,
     name: pool.name,
     direct: false,
@@ -84,18 +209,11 @@ export function derivePools(config: GatewayConfig): PoolPlan {
       weight,
     })),
   }));
-  for (const id of directLinkIds(config)) {
+  const single = [...directLinkIds(config)].map((id) => {
     const members = [{ linkIndex: known(linkIndexById, id), weight: 1 }];
-    pools.push({ poolIndex: pools.length, id, name: `link-${id}`, direct: true, members });
-  }
-  const poolIndexById = new Map(pools.map((pool) => [pool.id, pool.poolIndex]));
-  if (poolIndexById.size !== pools.length) throw new Error("ids of pools and links overlap");
-  const routes = config.routes.map(({ prefix, to }) => ({
-    prefix,
-    poolIndex: known(poolIndexById, to),
-  }));
-  freezeDeep([links, pools, routes]);
-  return { links, pools, routes, poolIndexById, linkIndexById };
+    return { id, name: `link-${id}`, direct: true, members };
+  });
+  return [...configured, ...single];
 }
 
 function known(indexById: ReadonlyMap<number, number>, id: number): number {

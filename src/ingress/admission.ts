@@ -17,8 +17,7 @@ import {
   planByMethod,
   transliterate,
 } from "../codec/index.ts";
-import type { PoolPlan } from "../config/derive.ts";
-import type { AppConfig } from "../config/types.ts";
+import { byIndex, type DerivedApp, type DerivedPool, type PoolPlan } from "../config/derive.ts";
 import type { Clock, Random } from "../environment.ts";
 import type { FieldError } from "../errors.ts";
 import type { JournalAppender } from "../journal/appender.ts";
@@ -31,6 +30,7 @@ import { BodyEncoding, PARTS_MAX } from "../records/types.ts";
 import { RING_FULL } from "../ring/layout.ts";
 import { NO_ROUTE, PrefixTable } from "../routing/prefix-table.ts";
 import { type LogTable, LogWord } from "../tables/log-table.ts";
+import { bucketWord } from "../tables/plan.ts";
 import { ConcatReferences } from "./concat-references.ts";
 import { ENCODING_AUTO, MessageDraft, readMessage, refuse } from "./message-fields.ts";
 import { utf8Length, writeAscii, writeUtf8 } from "./text-bytes.ts";
@@ -67,12 +67,8 @@ export interface AdmissionOptions {
   readonly random: Random;
   readonly appender: JournalAppender;
   readonly logTable: LogTable;
-  /** By app index. */
-  readonly apps: readonly AppConfig[];
-  /** Bucket words: one per app, then the node's. */
+  /** Bucket words: two per app, then the node's two (`bucketWord`). */
   readonly bucketWords: Int32Array;
-  /** Segments per second of the node; null: unlimited. */
-  readonly nodeRateTps: number | null;
   readonly journalBytesMax: number;
   readonly pools: PoolPlan;
 }
@@ -114,7 +110,11 @@ export class Admission {
   };
   readonly origin: number;
   readonly #options: AdmissionOptions;
-  readonly #routes: PrefixTable;
+  #plan: PoolPlan;
+  #routes: PrefixTable;
+  /** By app index, by pool index. */
+  #apps: readonly (DerivedApp | undefined)[];
+  #pools: readonly (DerivedPool | undefined)[];
   readonly #references: ConcatReferences;
   readonly #draft = new MessageDraft();
   readonly #body = new Uint8Array(2 * TEXT_UNITS_MAX);
@@ -130,9 +130,23 @@ export class Admission {
   constructor(options: AdmissionOptions) {
     this.#options = options;
     this.origin = originOf(options.epoch, options.producer);
+    this.#plan = options.pools;
     this.#routes = new PrefixTable(options.pools.routes);
+    this.#apps = byIndex(options.pools.apps, (app) => app.appIndex);
+    this.#pools = byIndex(options.pools.pools, (pool) => pool.poolIndex);
     this.#references = new ConcatReferences(options.random);
     this.refresh();
+  }
+
+  /**
+   * Goes on with another plan: the next message is admitted by its apps, rates and routes. The
+   * bucket words of changed rates must be set (`carryBuckets`).
+   */
+  reload(plan: PoolPlan): void {
+    this.#plan = plan;
+    this.#routes = new PrefixTable(plan.routes);
+    this.#apps = byIndex(plan.apps, (app) => app.appIndex);
+    this.#pools = byIndex(plan.pools, (pool) => pool.poolIndex);
   }
 
   /** The last sequence given out; 0 if none was. */
@@ -160,25 +174,31 @@ export class Admission {
    */
   admit(appIndex: number, body: unknown, scopes: number): number {
     const { outcome } = this;
-    const app = this.#options.apps[appIndex] as AppConfig;
+    const derived = this.#apps[appIndex];
+    if (derived === undefined) return this.#forbidden("the app is not configured any more");
+    const app = derived.config;
     const draft = this.#draft;
     if (outcome.problems.length > 0) outcome.problems = [];
     if (!readMessage(body, app.policies, draft, outcome.problems)) return Admit.INVALID;
     if (!this.#encode(draft)) return Admit.INVALID;
     if (draft.route !== 0 && (scopes & ScopeBit.PIN) === 0) {
-      outcome.detail = "route needs the scope route:pin";
-      return Admit.FORBIDDEN;
+      return this.#forbidden("route needs the scope route:pin");
     }
     outcome.poolIndex =
       draft.route === 0
         ? this.#routes.find(draft.to, draft.toStart)
-        : (this.#options.pools.poolIndexById.get(draft.route) ?? NO_ROUTE);
+        : (this.#plan.poolIndexById.get(draft.route) ?? NO_ROUTE);
     if (outcome.poolIndex === NO_ROUTE) {
       outcome.detail =
         draft.route === 0 ? "no prefix matches this number" : "there is no such link or pool";
       return Admit.NO_ROUTE;
     }
-    return this.#stage(app, appIndex, draft);
+    return this.#stage(derived, draft);
+  }
+
+  #forbidden(detail: string): number {
+    this.outcome.detail = detail;
+    return Admit.FORBIDDEN;
   }
 
   /**
@@ -237,7 +257,7 @@ export class Admission {
   }
 
   /** The message is fine: checks capacity and rates, and writes its ACCEPT. */
-  #stage(app: AppConfig, appIndex: number, draft: MessageDraft): number {
+  #stage(app: DerivedApp, draft: MessageDraft): number {
     const { outcome } = this;
     const { appender, clock } = this.#options;
     this.#referenceLength = utf8Length(draft.reference);
@@ -253,10 +273,10 @@ export class Admission {
     const lengthBytes = acceptLength(outcome.parts, texts, 0);
     if (!this.#hasCapacity(lengthBytes)) return Admit.OVERLOADED;
     const monotonicMs = clock.monotonicMs();
-    if (!this.#acquire(app, appIndex, monotonicMs)) return Admit.RATE_LIMITED;
+    if (!this.#acquire(app, monotonicMs)) return Admit.RATE_LIMITED;
     const record = appender.claim(lengthBytes, ACCEPT_TYPE);
     if (record === RING_FULL) {
-      this.#giveBack(appIndex, app.rateTps, app.burst, monotonicMs);
+      this.#giveBackToApp(app, monotonicMs);
       this.#giveBackToNode(monotonicMs);
       return this.#overloaded("the journal is behind");
     }
@@ -266,7 +286,7 @@ export class Admission {
     outcome.priority = draft.priority;
     outcome.expiresAtMs = wallMs + draft.ttlS * 1000;
     outcome.reference = draft.reference;
-    this.#write(record, app.id, wallMs, draft);
+    this.#write(record, app.config.id, wallMs, draft);
     return Admit.STAGED;
   }
 
@@ -274,7 +294,7 @@ export class Admission {
     const { outcome } = this;
     const { bytes, view } = this.#options.appender.memory;
     const { binary } = draft;
-    const pool = this.#options.pools.pools[outcome.poolIndex];
+    const pool = this.#pools[outcome.poolIndex];
     view.setFloat64(record + Accept.SEQUENCE, outcome.sequence, true);
     view.setUint32(record + Accept.ORIGIN, this.origin, true);
     view.setUint32(record + Accept.APP_ID, appId, true);
@@ -346,12 +366,12 @@ export class Admission {
 
   #settleBuckets(monotonicMs: number): void {
     this.#nextSettleMs = monotonicMs + SETTLE_INTERVAL_MS;
-    const { apps, nodeRateTps } = this.#options;
-    for (let i = 0; i < apps.length; i++) {
-      const { rateTps, burst } = apps[i] as AppConfig;
-      this.#settle(i, rateTps, burst, monotonicMs);
+    for (const app of this.#plan.apps) {
+      const { rateTps, burst } = app.config;
+      this.#settle(bucketWord(app.appIndex, app.bucketHalf), rateTps, burst, monotonicMs);
     }
-    this.#settle(apps.length, nodeRateTps, nodeBurst(nodeRateTps), monotonicMs);
+    const { nodeRateTps } = this.#plan;
+    this.#settle(this.#nodeWord(), nodeRateTps, nodeBurst(nodeRateTps), monotonicMs);
   }
 
   #settle(word: number, rateTps: number | null, burst: number, monotonicMs: number): void {
@@ -361,15 +381,16 @@ export class Admission {
   }
 
   /** Takes the message's segments from the app's bucket and the node's, or from neither. */
-  #acquire(app: AppConfig, appIndex: number, monotonicMs: number): boolean {
-    if (!this.#acquireOne(appIndex, app.rateTps, app.burst, monotonicMs)) {
+  #acquire(app: DerivedApp, monotonicMs: number): boolean {
+    const { rateTps, burst } = app.config;
+    const word = bucketWord(app.appIndex, app.bucketHalf);
+    if (!this.#acquireOne(word, rateTps, burst, monotonicMs)) {
       this.outcome.detail = "the app is over its rate";
       return false;
     }
-    const rate = this.#options.nodeRateTps;
-    const node = this.#options.apps.length;
-    if (!this.#acquireOne(node, rate, nodeBurst(rate), monotonicMs)) {
-      this.#giveBack(appIndex, app.rateTps, app.burst, monotonicMs);
+    const rate = this.#plan.nodeRateTps;
+    if (!this.#acquireOne(this.#nodeWord(), rate, nodeBurst(rate), monotonicMs)) {
+      this.#giveBackToApp(app, monotonicMs);
       this.outcome.detail = "the gateway is over its rate";
       return false;
     }
@@ -398,9 +419,19 @@ export class Admission {
     giveBack(this.#options.bucketWords, word, now, cost, burst * UNITS_PER_TOKEN);
   }
 
+  #giveBackToApp({ appIndex, bucketHalf, config }: DerivedApp, monotonicMs: number): void {
+    const word = bucketWord(appIndex, bucketHalf);
+    this.#giveBack(word, config.rateTps, config.burst, monotonicMs);
+  }
+
   #giveBackToNode(monotonicMs: number): void {
-    const rate = this.#options.nodeRateTps;
-    this.#giveBack(this.#options.apps.length, rate, nodeBurst(rate), monotonicMs);
+    const rate = this.#plan.nodeRateTps;
+    this.#giveBack(this.#nodeWord(), rate, nodeBurst(rate), monotonicMs);
+  }
+
+  /** The node's words are the last two. */
+  #nodeWord(): number {
+    return this.#options.bucketWords.length - 2 + this.#plan.nodeBucketHalf;
   }
 }
 

@@ -1,8 +1,8 @@
 /**
- * Which worker owns which session: sessions are numbered over all links, and dealt out in turn.
+ * Which worker owns which session: a session's row in the session table decides, in turn.
  *
- * A link with several sessions so lies on several workers, and every worker gets about as many
- * sessions. Pure.
+ * A link with several sessions so lies on several workers, every worker gets about as many
+ * sessions, and a session stays where it is over reloads. Pure.
  */
 import type { DerivedLink } from "../config/derive.ts";
 
@@ -15,25 +15,15 @@ export interface SessionAssignment {
   readonly ordinal: number;
 }
 
-/** Rows of the session table. */
-export function sessionCount(links: readonly DerivedLink[]): number {
-  let count = 0;
-  for (const link of links) count += link.config.sessions;
-  return count;
-}
-
 /** The sessions of each worker. */
 export function assignSessions(
   links: readonly DerivedLink[],
   workerCount: number,
 ): SessionAssignment[][] {
   const byWorker: SessionAssignment[][] = Array.from({ length: workerCount }, () => []);
-  let sessionIndex = 0;
-  for (const { linkIndex, config } of links) {
-    for (let ordinal = 0; ordinal < config.sessions; ordinal++) {
-      const owner = byWorker[sessionIndex % workerCount] as SessionAssignment[];
-      owner.push({ sessionIndex, linkIndex, ordinal });
-      sessionIndex++;
+  for (const { linkIndex, sessionRows } of links) {
+    for (const [ordinal, sessionIndex] of sessionRows.entries()) {
+      byWorker[sessionIndex % workerCount]?.push({ sessionIndex, linkIndex, ordinal });
     }
   }
   return byWorker;

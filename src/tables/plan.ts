@@ -1,6 +1,6 @@
 /**
- * Sizes of everything shared, fixed at start: how many threads, pools, links, sessions and apps
- * there are.
+ * Sizes of everything shared, fixed at start: how many threads there are, and how many pools,
+ * links, sessions and apps there can be, spare ones for reloads included.
  *
  * Producers put messages to workers and append to the journal: ingress threads first, the ledger
  * last. Appenders are all who append to the journal: the producers, then the workers.
@@ -13,6 +13,19 @@ export interface SharedPlan {
   readonly linkCount: number;
   readonly sessionCount: number;
   readonly appCount: number;
+}
+
+/** Words of the app buckets: two per app, then two of the node. */
+export function bucketWordCount(plan: SharedPlan): number {
+  return 2 * (plan.appCount + 1);
+}
+
+/**
+ * The word of an app's bucket (the node's for `appIndex` = appCount) that generation parity
+ * `half`, 0 or 1, uses.
+ */
+export function bucketWord(appIndex: number, half: number): number {
+  return 2 * appIndex + half;
 }
 
 export function producerCount(plan: SharedPlan): number {

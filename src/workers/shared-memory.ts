@@ -10,7 +10,13 @@ import { RingConsumer, RingMemory, RingProducer } from "../ring/one-to-one-ring.
 import { allocateCreditTable } from "../tables/credit-table.ts";
 import { allocateRows } from "../tables/link-table.ts";
 import { allocateLogTable } from "../tables/log-table.ts";
-import { appenderCount, producerCount, type SharedPlan, threadCount } from "../tables/plan.ts";
+import {
+  appenderCount,
+  bucketWordCount,
+  producerCount,
+  type SharedPlan,
+  threadCount,
+} from "../tables/plan.ts";
 import { allocateBells, allocateInHand } from "../tables/thread-table.ts";
 
 const STAGING_BYTES = 4 * 1024 * 1024;
@@ -47,8 +53,7 @@ export function allocateSharedMemory(plan: SharedPlan): SharedMemory {
     credits: allocateCreditTable(plan),
     links: allocateRows(plan.linkCount),
     sessions: allocateRows(plan.sessionCount),
-    // One word per app, and one for the node's own rate.
-    apps: new SharedArrayBuffer((plan.appCount + 1) * 4),
+    apps: new SharedArrayBuffer(bucketWordCount(plan) * 4),
     bells: allocateBells(threadCount(plan)),
     inHand: allocateInHand(threadCount(plan)),
     metrics: allocateMetrics(threadCount(plan)),

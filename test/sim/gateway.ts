@@ -10,6 +10,7 @@
  * supervisor.
  */
 import { accountsOf, derivePools, type PoolPlan } from "../../src/config/derive.ts";
+import { slotCounts } from "../../src/config/slots.ts";
 import { Dispatcher, type WaitingOwner } from "../../src/dispatch/dispatcher.ts";
 import type { Log } from "../../src/environment.ts";
 import { Ingress } from "../../src/ingress/ingress.ts";
@@ -24,7 +25,7 @@ import { verifyBooks } from "../../src/ledger/books.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
 import { readCursor } from "../../src/ledger/meta.ts";
 import { Accept, ACCEPT_TYPE, acceptToOffset } from "../../src/records/accept.ts";
-import { assignSessions, sessionCount } from "../../src/smpp/plan.ts";
+import { assignSessions } from "../../src/smpp/plan.ts";
 import { SmppWorker } from "../../src/smpp/worker.ts";
 import {
   journalThreadIndex,
@@ -97,10 +98,7 @@ export class SimulatedGateway {
     this.plan = {
       ingressCount: 1,
       workerCount: settings.workerCount,
-      poolCount: this.#pools.pools.length,
-      linkCount: this.#pools.links.length,
-      sessionCount: sessionCount(this.#pools.links),
-      appCount: config.apps.length,
+      ...slotCounts(config, this.#pools),
     };
     this.directory = new SimulatedDirectory(disk, effects, (ms) => scheduler.sleep(ms));
     this.store = this.#openStore();
@@ -364,9 +362,7 @@ export class SimulatedGateway {
       random: random.fork("ingress").next,
       appender: this.memory.appender(INGRESS, journalThreadIndex(this.plan)),
       logTable: this.memory.logTable,
-      apps: config.apps,
       bucketWords: this.memory.bucketWords,
-      nodeRateTps: config.node.rateTps,
       journalBytesMax: config.journal.bytesMax,
       pools: this.#pools,
       dispatcherOf: (owner) => this.#dispatcher(INGRESS, owner),

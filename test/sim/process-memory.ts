@@ -13,6 +13,7 @@ import { allocateRows } from "../../src/tables/link-table.ts";
 import { allocateLogTable, LogTable } from "../../src/tables/log-table.ts";
 import {
   appenderCount,
+  bucketWordCount,
   producerCount,
   type SharedPlan,
   threadCount,
@@ -56,7 +57,7 @@ export class ProcessMemory {
     this.credits = new CreditTable(allocateCreditTable(plan), plan);
     this.linkWords = new Int32Array(allocateRows(plan.linkCount));
     this.sessionWords = new Int32Array(allocateRows(plan.sessionCount));
-    this.bucketWords = new Int32Array(plan.appCount + 1);
+    this.bucketWords = new Int32Array(bucketWordCount(plan));
     this.inHand = new Float64Array(allocateInHand(threads));
     this.#bells = new Int32Array(allocateBells(threads));
     this.#metrics = allocateMetrics(threads);

@@ -7,6 +7,7 @@ import {
   derivePools,
   workersCount,
 } from "../../../src/config/derive.ts";
+import { beyondSlots, slotCounts } from "../../../src/config/slots.ts";
 import { LEAST, parse } from "./fixtures.ts";
 
 const MIXED = `
@@ -121,4 +122,82 @@ test("links to the same host, port and system_id are one account", () => {
       [903, 903],
     ],
   );
+});
+
+test("over reloads an id keeps its index, also while it is away, and new ids get the next", () => {
+  const link = (id: number): string =>
+    `  - { id: ${id}, host: h, system_id: x, sessions: ${id === 100 ? 1 : 2} }`;
+  const text = (links: number[], pools: number[]): string => `
+apps: [{ id: 1, name: demo }]
+links:
+${links.map(link).join("\n")}
+pools:
+${pools.map((id) => `  - { id: ${id}, name: p, members: [{ link: ${links[0]} }] }`).join("\n")}
+routes: [{ prefix: "", to: ${pools[0]} }]
+`;
+  const first = derivePools(parse(text([100, 200], [1000, 2000])));
+  const second = derivePools(parse(text([300, 200], [3000, 1000])), first);
+  assert.deepEqual(
+    [...second.linkIndexById],
+    [
+      [300, 2],
+      [200, 1],
+    ],
+  );
+  assert.deepEqual(
+    [...second.poolIndexById],
+    [
+      [3000, 2],
+      [1000, 0],
+    ],
+  );
+  assert.deepEqual(
+    second.links.map((link) => link.sessionRows),
+    [
+      [3, 4],
+      [1, 2],
+    ],
+  );
+  assert.equal(second.slots.sessionCount, 5);
+  const third = derivePools(parse(text([100, 200], [2000])), second);
+  assert.deepEqual(
+    [...third.linkIndexById],
+    [
+      [100, 0],
+      [200, 1],
+    ],
+  );
+  assert.deepEqual([...third.poolIndexById], [[2000, 1]]);
+  assert.deepEqual(third.links[0]?.sessionRows, [0]);
+  assert.equal(third.slots.pools.size, 3);
+});
+
+test("a change of rate or burst takes the other word of a bucket, and nothing else does", () => {
+  const text = (rate: string, burst: number, node: string): string => `
+node: { rate_tps: ${node} }
+apps: [{ id: 1, name: a, rate_tps: ${rate}, burst: ${burst} }, { id: 2, name: b }]
+links: [{ id: 100, host: h, system_id: x }]
+routes: [{ prefix: "", to: 100 }]
+`;
+  const halves = (plan: ReturnType<typeof derivePools>): number[] => [
+    ...plan.apps.map((app) => app.bucketHalf),
+    plan.nodeBucketHalf,
+  ];
+  const first = derivePools(parse(text("100", 50, "null")));
+  assert.deepEqual(halves(first), [0, 0, 0]);
+  const same = derivePools(parse(text("100", 50, "null")), first);
+  assert.deepEqual(halves(same), [0, 0, 0]);
+  const faster = derivePools(parse(text("200", 50, "1000")), same);
+  assert.deepEqual(halves(faster), [1, 0, 1]);
+  assert.deepEqual(halves(derivePools(parse(text("200", 60, "1000")), faster)), [0, 0, 1]);
+});
+
+test("there is room for as many again, and what is beyond it is named", () => {
+  const config = parse(MIXED);
+  const plan = derivePools(config);
+  const slots = slotCounts(config, plan);
+  assert.deepEqual(slots, { appCount: 17, linkCount: 19, poolCount: 21, sessionCount: 70 });
+  assert.equal(beyondSlots(plan, slots), null);
+  const few = { ...slots, linkCount: 2 };
+  assert.match(beyondSlots(plan, few) ?? "", /^links: 3 .* room for 2$/);
 });

@@ -11,6 +11,7 @@ import {
   type MessageQuery,
 } from "../../../src/ingress/message-lookup.ts";
 import type { PendingMessage, Ticket } from "../../../src/ingress/pending-messages.ts";
+import { slotCounts } from "../../../src/config/slots.ts";
 import { derivePools, type PoolPlan } from "../../../src/config/derive.ts";
 import { parseConfig } from "../../../src/config/parse.ts";
 import type { GatewayConfig } from "../../../src/config/types.ts";
@@ -117,10 +118,7 @@ export class IngressRig {
     const plan: SharedPlan = {
       ingressCount: 1,
       workerCount: 2,
-      poolCount: pools.pools.length,
-      linkCount: pools.links.length,
-      sessionCount: 4,
-      appCount: config.apps.length,
+      ...slotCounts(config, pools),
     };
     const memory = allocateSharedMemory(plan);
     const words = new Int32Array(new SharedArrayBuffer(4));
@@ -201,9 +199,7 @@ export class IngressRig {
       random: () => 0.25,
       appender: this.appender,
       logTable: this.logTable,
-      apps: this.config.apps,
       bucketWords: new Int32Array(this.memory.apps),
-      nodeRateTps: this.config.node.rateTps,
       journalBytesMax: this.config.journal.bytesMax,
       pools: this.pools,
     };

@@ -21,7 +21,7 @@ import { DlrMode, RecordType } from "../../../src/records/types.ts";
 import { Doorbell } from "../../../src/ring/doorbell.ts";
 import { allocateRing, RING_EMPTY, RING_FULL } from "../../../src/ring/layout.ts";
 import { RingConsumer, RingMemory, RingProducer } from "../../../src/ring/one-to-one-ring.ts";
-import { assignSessions, sessionCount } from "../../../src/smpp/plan.ts";
+import { assignSessions } from "../../../src/smpp/plan.ts";
 import { SmppWorker } from "../../../src/smpp/worker.ts";
 import { allocateCreditTable, CreditTable } from "../../../src/tables/credit-table.ts";
 import { allocateRows, LinkWord, rowWord, SessionWord } from "../../../src/tables/link-table.ts";
@@ -128,6 +128,7 @@ export class World {
   isJournalHeld = false;
   nowMs = 1_000_000;
   bellRings = 0;
+  readonly sessionCount: number;
   readonly #stepMs: number;
   readonly #submits: RingProducer[][] = [];
   readonly #returns: RingConsumer[][] = [];
@@ -138,10 +139,15 @@ export class World {
 
   constructor(options: WorldOptions = {}) {
     const linkOptions = options.links ?? [{}];
-    this.links = linkOptions.map((over, linkIndex) => ({
-      linkIndex,
-      config: linkConfig(linkIndex, over),
-    }));
+    let rows = 0;
+    this.links = linkOptions.map((over, linkIndex) => {
+      const config = linkConfig(linkIndex, over);
+      return {
+        linkIndex,
+        config,
+        sessionRows: Array.from({ length: config.sessions }, () => rows++),
+      };
+    });
     const poolOptions = options.pools ?? [{ members: [{ linkIndex: 0, weight: 1 }] }];
     this.pools = poolOptions.map((pool, poolIndex) => ({
       poolIndex,
@@ -150,6 +156,7 @@ export class World {
       direct: false,
       members: pool.members,
     }));
+    this.sessionCount = rows;
     this.clock = {
       monotonicMs: () => this.nowMs,
       wallMs: () => WALL_START + this.nowMs,
@@ -163,7 +170,7 @@ export class World {
       workerCount,
       poolCount: this.pools.length,
       linkCount: this.links.length,
-      sessionCount: sessionCount(this.links),
+      sessionCount: rows,
       appCount: 1,
     };
     this.credits = new CreditTable(allocateCreditTable(plan), plan);
@@ -265,12 +272,12 @@ export class World {
 
   /** Brings all sessions up. */
   bindAll(): void {
-    this.runUntil(() => this.boundCount() === sessionCount(this.links), 60_000);
+    this.runUntil(() => this.boundCount() === this.sessionCount, 60_000);
   }
 
   boundCount(): number {
     let count = 0;
-    for (let row = 0; row < sessionCount(this.links); row++) {
+    for (let row = 0; row < this.sessionCount; row++) {
       if (this.sessionWord(row, SessionWord.STATE) === 3) count++;
     }
     return count;
