@@ -23,7 +23,7 @@ import type { FieldError } from "../errors.ts";
 import type { JournalAppender } from "../journal/appender.ts";
 import { admissionFits, lifeCharge } from "../journal/space.ts";
 import { bucketNow, giveBack, settle, tryAcquire, UNITS_PER_TOKEN } from "../limit/bucket.ts";
-import { ACCEPT_TYPE, Accept, acceptLength } from "../records/accept.ts";
+import { ACCEPT_TYPE, Accept, acceptLength, RoutedBy } from "../records/accept.ts";
 import { copyBytes } from "../records/memory.ts";
 import { nextSequence, originOf } from "../records/message-key.ts";
 import { BodyEncoding, PARTS_MAX } from "../records/types.ts";
@@ -320,7 +320,9 @@ export class Admission {
     view.setUint8(record + Accept.REFERENCE_LENGTH, this.#referenceLength);
     view.setUint8(record + Accept.CAMPAIGN_LENGTH, this.#campaignLength);
     view.setUint16(record + Accept.BODY_LENGTH, this.#bodyLength, true);
-    view.setUint16(record + Accept.BODY_LENGTH + 2, 0, true);
+    view.setUint8(record + Accept.ROUTED_BY, draft.route === 0 ? RoutedBy.TABLE : RoutedBy.PIN);
+    view.setUint8(record + Accept.PREFIX_LENGTH, draft.route === 0 ? this.#routes.foundLength : 0);
+    view.setUint32(record + Accept.SEND_DELAY_S, 0, true);
     let at = record + Accept.PART_ENDS;
     for (let part = 0; part < outcome.parts; part++, at += 2) {
       view.setUint16(at, this.#partEnds[part] as number, true);

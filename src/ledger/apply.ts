@@ -33,6 +33,7 @@ import {
   mergeSending,
   PartRecord,
   PartState,
+  schedule,
 } from "./part-state.ts";
 import { decideAmbiguous, expirePart, type LedgerPolicy, RecoveryRow } from "./policy.ts";
 import type { Receipts } from "./receipts.ts";
@@ -197,6 +198,8 @@ export class RecordApplier implements RecordVisitor {
     for (let i = 0; i < partCount; i++) parts.push(new PartRecord());
     const message = new MessageState(sequence, origin, logOffset, head, parts);
     readHeadFields(message, bytes, record);
+    const delayS = view.getUint32(offset + Accept.SEND_DELAY_S, true);
+    if (delayS > 0) schedule(parts, Math.floor(message.acceptedAt) + delayS * 1000);
     message.resolvedEpoch = epochOf(origin);
     return message;
   }
@@ -401,10 +404,12 @@ export class RecordApplier implements RecordVisitor {
 function concludePart(message: MessageState, part: PartRecord, at: number): void {
   switch (part.state) {
     case PartState.WAITING:
+    case PartState.SCHEDULED:
     case PartState.KEPT:
     case PartState.RETRYING:
     case PartState.AMBIGUOUS:
       if (message.verdict === Verdict.EXPIRED) expirePart(part, at);
+      else if (message.verdict === Verdict.CANCELED) finish(part, PartState.CANCELED, at);
       else finish(part, PartState.FAILED, at);
       break;
     default:

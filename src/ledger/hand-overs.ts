@@ -22,7 +22,7 @@ import { epochOf, MESSAGE_KEY_BYTES } from "../records/message-key.ts";
 import type { Conclusions } from "./conclusions.ts";
 import { type MessageState, readKeyOrigin, readKeySequence } from "./message-state.ts";
 import { type Messages, WAIT_KEY_BYTES } from "./messages.ts";
-import { isFinal, mayBeWritten, type PartRecord, PartState } from "./part-state.ts";
+import { isFinal, mayBeWritten, type PartRecord, PartState, unschedule } from "./part-state.ts";
 import { type LedgerPolicy, RecoveryRow } from "./policy.ts";
 import type { RecoveryHits } from "./recovery.ts";
 import { readUint48, type WaitingMessage, writeUint48 } from "./row.ts";
@@ -290,6 +290,7 @@ export class HandOvers implements WaitingOwner {
       return this.#conclude(message, Verdict.QUARANTINED);
     }
     if (wallMs >= message.expiresAt) return this.#conclude(message, Verdict.EXPIRED);
+    if (first.state === PartState.SCHEDULED) return this.#submitScheduled(message);
     // Flags are the hand-over's: parts that may arrive twice go apart from those that cannot.
     const isDuplicate = mayArriveTwice(first);
     let parts = 0;
@@ -310,6 +311,15 @@ export class HandOvers implements WaitingOwner {
     // Concluded for want of a pool, or no room: then the entry would stand in the way.
     if (this.#handed.get(message.logOffset) === handed) this.#handed.delete(message.logOffset);
     return false;
+  }
+
+  /** The time of a scheduled message has come; false if there is no room now. */
+  #submitScheduled(message: MessageState): boolean {
+    if (!this.#submitOrConclude(message, PARTS_ALL, 1, 0, 0)) return false;
+    if (this.#handed.has(message.logOffset)) return true;
+    unschedule(message.parts);
+    this.#options.messages.settle(message);
+    return true;
   }
 
   /** Submits, or concludes if the pool is gone. False if there is no room now. */

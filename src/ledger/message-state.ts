@@ -5,10 +5,12 @@
  *   else any ambiguous                              ambiguous
  *   else any retrying                               retrying
  *   else some sent, all others taken by the SMSC    sent          (receipts awaited)
+ *   else all parts scheduled                        scheduled
  *   else all parts waiting or kept                  accepted      (`queued` if known why)
  *   else any part open                              submitted     (some parts handed over)
  *   all parts final                                 the worst of them: rejected, failed,
- *                                                   undelivered, expired, unknown, sent, delivered
+ *                                                   undelivered, expired, unknown, canceled, sent,
+ *                                                   delivered
  *
  * A message is final when all its parts are; final states are never left. The ledger's thread only.
  */
@@ -22,17 +24,19 @@ export const MessageStatus = {
   SENT: 3,
   AMBIGUOUS: 4,
   HELD: 5,
+  SCHEDULED: 6,
   /** Final without a receipt, as asked. Final, as all below. */
-  SENT_FINAL: 6,
-  DELIVERED: 7,
-  UNDELIVERED: 8,
-  EXPIRED: 9,
-  REJECTED: 10,
-  FAILED: 11,
-  UNKNOWN: 12,
+  SENT_FINAL: 7,
+  DELIVERED: 8,
+  UNDELIVERED: 9,
+  EXPIRED: 10,
+  REJECTED: 11,
+  FAILED: 12,
+  UNKNOWN: 13,
+  CANCELED: 14,
 } as const;
 
-export const MESSAGE_STATUS_COUNT = 13;
+export const MESSAGE_STATUS_COUNT = 15;
 
 /** Words of the API, by MessageStatus. */
 export const MESSAGE_STATUS = [
@@ -42,6 +46,7 @@ export const MESSAGE_STATUS = [
   "sent",
   "ambiguous",
   "held",
+  "scheduled",
   "sent",
   "delivered",
   "undelivered",
@@ -49,6 +54,7 @@ export const MESSAGE_STATUS = [
   "rejected",
   "failed",
   "unknown",
+  "canceled",
 ] as const;
 
 /**
@@ -75,6 +81,7 @@ const FINALS = bits(
   P.REJECTED,
   P.FAILED,
   P.UNKNOWN,
+  P.CANCELED,
 );
 const WAITING = bits(P.WAITING, P.KEPT);
 /** What the SMSC has answered positively. */
@@ -85,13 +92,15 @@ const FOLD: readonly FoldRow[] = [
   { any: bits(P.AMBIGUOUS), all: EVERY, is: MessageStatus.AMBIGUOUS },
   { any: bits(P.RETRYING), all: EVERY, is: MessageStatus.RETRYING },
   { any: bits(P.SENT), all: TAKEN, is: MessageStatus.SENT },
+  { any: bits(P.SCHEDULED), all: bits(P.SCHEDULED), is: MessageStatus.SCHEDULED },
   { any: WAITING, all: WAITING, is: MessageStatus.ACCEPTED },
-  { any: WAITING | bits(P.SENDING, P.SENT), all: EVERY, is: MessageStatus.SUBMITTED },
+  { any: WAITING | bits(P.SENDING, P.SENT, P.SCHEDULED), all: EVERY, is: MessageStatus.SUBMITTED },
   { any: bits(P.REJECTED), all: FINALS, is: MessageStatus.REJECTED },
   { any: bits(P.FAILED), all: FINALS, is: MessageStatus.FAILED },
   { any: bits(P.UNDELIVERED), all: FINALS, is: MessageStatus.UNDELIVERED },
   { any: bits(P.EXPIRED), all: FINALS, is: MessageStatus.EXPIRED },
   { any: bits(P.UNKNOWN), all: FINALS, is: MessageStatus.UNKNOWN },
+  { any: bits(P.CANCELED), all: FINALS, is: MessageStatus.CANCELED },
   { any: bits(P.SENT_FINAL), all: FINALS, is: MessageStatus.SENT_FINAL },
   { any: bits(P.DELIVERED), all: FINALS, is: MessageStatus.DELIVERED },
 ];
@@ -132,7 +141,7 @@ export class MessageState {
   readonly origin: number;
   /** Log offset of the ACCEPT. */
   readonly logOffset: number;
-  /** Bytes [8, 64) and the texts but UDH and body of the ACCEPT, one character a byte. */
+  /** Bytes [8, 68) and the texts but UDH and body of the ACCEPT, one character a byte. */
   readonly head: string;
   readonly parts: PartRecord[];
   appId = 0;

@@ -4,8 +4,8 @@
  *
  *    0 version u8   1 … 7 reserved   8 cursor u48   14 start count u32   18 reserved
  *   24 seed of the receipt index u32   28 next parked number u48   34 next receipt chunk u48
- *   40 accepted u48   46 open u48   52 open parts u48   58 final u48 × 13   136 removed u48 × 13
- *  214 hold count u32, then per hold: stretch u48 | count u48, then per start: epoch u32 | at u48
+ *   40 accepted u48   46 open u48   52 open parts u48   58 final u48 × 15   148 removed u48 × 15
+ *  238 hold count u32, then per hold: stretch u48 | count u48, then per start: epoch u32 | at u48
  *
  * Big-endian. The ledger's thread, or an offline reader of the store.
  */
@@ -16,7 +16,7 @@ import { readUint48, writeUint32, writeUint48 } from "./row.ts";
 import { LedgerTable, type LedgerStore } from "./store.ts";
 
 /** Also changes with HOLD_BYTES: the counts of holds are kept by stretch. */
-const META_VERSION = 2;
+const META_VERSION = 3;
 const CURSOR = 8;
 const START_COUNT = 14;
 const SEED = 24;

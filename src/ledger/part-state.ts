@@ -1,7 +1,7 @@
 /**
  * What is known of one part of a message, and how each record changes it.
  *
- *   rank:  WAITING 0 < SENDING 1 < AMBIGUOUS, HELD 2 < KEPT, RETRYING 3 < SENT, final 4
+ *   rank:  WAITING, SCHEDULED 0 < SENDING 1 < AMBIGUOUS, HELD 2 < KEPT, RETRYING 3 < SENT, final 4
  *
  * Facts are merged by (attempt, rank): what is older or lower than what is known changes nothing,
  * so records may come twice or in another order and fold to the same state. SENT (the SMSC has it)
@@ -23,19 +23,22 @@ export const PartState = {
   AMBIGUOUS: 4,
   /** The same, but nobody sends it again; `unknown` when the validity ends. */
   HELD: 5,
+  /** Not before `dueAt`, the time its sender asked for. */
+  SCHEDULED: 6,
   /** Accepted by the SMSC, receipt awaited. */
-  SENT: 6,
+  SENT: 7,
   /** Accepted by the SMSC, no receipt asked for. Final, as all below. */
-  SENT_FINAL: 7,
-  DELIVERED: 8,
-  UNDELIVERED: 9,
-  EXPIRED: 10,
-  REJECTED: 11,
-  FAILED: 12,
-  UNKNOWN: 13,
+  SENT_FINAL: 8,
+  DELIVERED: 9,
+  UNDELIVERED: 10,
+  EXPIRED: 11,
+  REJECTED: 12,
+  FAILED: 13,
+  UNKNOWN: 14,
+  CANCELED: 15,
 } as const;
 
-export const PART_STATE_COUNT = 14;
+export const PART_STATE_COUNT = 16;
 
 /** Words of the API, by PartState. */
 export const PART_STATUS = [
@@ -45,6 +48,7 @@ export const PART_STATUS = [
   "retrying",
   "ambiguous",
   "held",
+  "scheduled",
   "sent",
   "sent",
   "delivered",
@@ -53,9 +57,10 @@ export const PART_STATUS = [
   "rejected",
   "failed",
   "unknown",
+  "canceled",
 ] as const;
 
-const RANK = [0, 1, 3, 3, 2, 2, 4, 4, 4, 4, 4, 4, 4, 4] as const;
+const RANK = [0, 1, 3, 3, 2, 2, 0, 4, 4, 4, 4, 4, 4, 4, 4, 4] as const;
 /** Value of `receiptState` without a receipt. */
 export const NO_RECEIPT = 255;
 
@@ -118,6 +123,23 @@ export function isFinal(state: number): boolean {
 /** Whether the SMSC has not taken the part yet, so that its body may still be wanted. */
 export function needsBody(state: number): boolean {
   return state < PartState.SENT;
+}
+
+/** Puts off parts that nobody has begun until `dueAt` (wall ms). */
+export function schedule(parts: readonly PartRecord[], dueAt: number): void {
+  for (const part of parts) {
+    part.state = PartState.SCHEDULED;
+    part.dueAt = dueAt;
+  }
+}
+
+/** The time of scheduled parts has come: they wait like any others. */
+export function unschedule(parts: readonly PartRecord[]): void {
+  for (const part of parts) {
+    if (part.state !== PartState.SCHEDULED) continue;
+    part.state = PartState.WAITING;
+    part.dueAt = 0;
+  }
 }
 
 /** Ends the part; the first end stays. */

@@ -6,7 +6,7 @@
  * thread only.
  */
 import { Buffer } from "node:buffer";
-import { Accept } from "../records/accept.ts";
+import { Accept, RoutedBy } from "../records/accept.ts";
 import { NOT_WRITTEN } from "../records/attempt.ts";
 import { Verdict } from "../records/concluded.ts";
 import { formatMessageId } from "../records/message-key.ts";
@@ -56,6 +56,14 @@ export interface TimelineEntry {
   readonly attempt?: number;
   readonly link?: number;
   readonly command_status?: number;
+  /** Of `authenticated`: the app whose token it was. */
+  readonly app?: number;
+  /** Of `admitted`: the rates that it was charged to. */
+  readonly limits?: readonly string[];
+  /** Of `routed`: where to, and why there. */
+  readonly pool?: number;
+  readonly by?: "prefix" | "request";
+  readonly prefix?: string;
 }
 
 export interface MessageDocument {
@@ -74,6 +82,7 @@ export interface MessageDocument {
   readonly segments: number;
   readonly encoding: string;
   readonly accepted_at: string;
+  readonly send_at?: string;
   readonly expires_at: string;
   readonly final_at: string | null;
   readonly parts: readonly PartDocument[];
@@ -118,6 +127,9 @@ export function documentOf(
   const reference = text(Accept.REFERENCE_LENGTH);
   const campaign = text(Accept.CAMPAIGN_LENGTH);
   const reason = reasonOf(message);
+  const delayS = head.readUInt32LE(headOffset(Accept.SEND_DELAY_S));
+  const isPinned = byte(Accept.ROUTED_BY) === RoutedBy.PIN;
+  const prefix = isPinned ? null : to.slice(0, byte(Accept.PREFIX_LENGTH));
   return {
     id: formatMessageId(node, message.sequence, message.origin),
     ...statusOf(message, queueReason),
@@ -133,10 +145,11 @@ export function documentOf(
     segments: message.parts.length,
     encoding: BODY_ENCODING_NAMES[byte(Accept.ENCODING) as 0] ?? "binary",
     accepted_at: time(message.acceptedAt),
+    ...(delayS === 0 ? {} : { send_at: time(message.acceptedAt + delayS * 1000) }),
     expires_at: time(message.expiresAt),
     final_at: message.finalAt === 0 ? null : time(message.finalAt),
     parts: message.parts.map(partOf),
-    timeline: timelineOf(message),
+    timeline: timelineOf(message, prefix),
   };
 }
 
@@ -217,6 +230,8 @@ export function reasonOf(message: MessageState): MessageReason | null {
         false,
         status,
       );
+    case PartState.CANCELED:
+      return reason("user", "canceled", false);
     case PartState.FAILED:
       return reason("gateway", failureOf(message), message.verdict === Verdict.UNSENDABLE);
     case PartState.UNKNOWN:
@@ -243,12 +258,18 @@ function stuckPart(message: MessageState): PartRecord | null {
   return null;
 }
 
-function timelineOf(message: MessageState): TimelineEntry[] {
+/** `prefix`: of the route that was taken; null: the request named the pool or link. */
+function timelineOf(message: MessageState, prefix: string | null): TimelineEntry[] {
   const entries: { when: number; entry: TimelineEntry }[] = [];
   const note = (when: number, event: string, detail: Partial<TimelineEntry> = {}): void => {
     if (when !== 0) entries.push({ when, entry: { at: time(when), event, ...detail } });
   };
-  note(message.acceptedAt, "accepted");
+  const { acceptedAt, appId: app, poolId: pool } = message;
+  note(acceptedAt, "authenticated", { app });
+  note(acceptedAt, "admitted", { limits: ["app", "node"] });
+  const why = prefix === null ? ({ by: "request" } as const) : ({ by: "prefix", prefix } as const);
+  note(acceptedAt, "routed", { pool, ...why });
+  note(acceptedAt, "accepted");
   for (const [index, part] of message.parts.entries()) {
     const detail = { part: index, attempt: part.attempt, link: part.linkId };
     note(part.sendingAt, "sending", detail);

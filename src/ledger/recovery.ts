@@ -93,6 +93,8 @@ function resolvePart(
       // others.
       if (!isUntouched) part.dueAt ||= at;
       return RecoveryRow.ACCEPTED;
+    case PartState.SCHEDULED:
+      return RecoveryRow.ACCEPTED;
     case PartState.KEPT:
       part.dueAt ||= at;
       return RecoveryRow.KEPT;

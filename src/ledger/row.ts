@@ -4,7 +4,7 @@
  *    0 version u8   1 status u8   2 verdict u8   3 part count u8   4 event count u8  5 reserved
  *    6 head length u16
  *    8 resolved epoch u32        12 final_at u48      18 log_offset u48
- *   24 head: ACCEPT bytes [8, 64), then to, from, reference, campaign
+ *   24 head: ACCEPT bytes [8, 68), then to, from, reference, campaign
  *   .. parts:  0 state u8  1 attempt u8  2 flags u8 (1 = maybe_dup)  3 session u8  4 link u32
  *              8 command_status u32
  *             12 first ambiguous u8  13 last ambiguous u8  14 receipt state u8  15 error length u8
@@ -21,7 +21,7 @@ import { Accept } from "../records/accept.ts";
 import { type MessageEvent, MessageState, NO_VERDICT } from "./message-state.ts";
 import { PartRecord, PartState } from "./part-state.ts";
 
-const ROW_VERSION = 1;
+const ROW_VERSION = 2;
 const VERSION = 0;
 const STATUS = 1;
 const VERDICT = 2;

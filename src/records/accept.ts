@@ -8,8 +8,9 @@
  *   48 part_count u8  49 source ton << 4 | npi u8  50 concat reference u16
  *   52 data_coding u8  53 esm_class u8  54 protocol_id u8  55 udh length u8 (a binary's own)
  *   56 to u8  57 from u8  58 reference u8  59 campaign u8   (lengths in bytes)
- *   60 body length u16  62 reserved u16
- *   64 end of each part in the body, u16 × part_count
+ *   60 body length u16  62 routed_by u8  63 prefix length u8 (digits that the route matched)
+ *   64 send_delay_s u32 (after accepted_at; 0: at once)
+ *   68 end of each part in the body, u16 × part_count
  *   .. to, from, reference, campaign, udh, body: back to back, no padding
  *   .. tail, by the bits of its kinds, in this order:
  *      1 idempotency: fingerprint of app and key, 8 bytes; digest of the request, 8 bytes
@@ -50,8 +51,14 @@ export const Accept = {
   REFERENCE_LENGTH: 58,
   CAMPAIGN_LENGTH: 59,
   BODY_LENGTH: 60,
-  PART_ENDS: 64,
+  ROUTED_BY: 62,
+  PREFIX_LENGTH: 63,
+  SEND_DELAY_S: 64,
+  PART_ENDS: 68,
 } as const;
+
+/** Values of `ROUTED_BY`: the routing table, or the request's `route`. */
+export const RoutedBy = { TABLE: 0, PIN: 1 } as const;
 
 /** Kinds of what a tail holds, a bit each. */
 export const TailKind = { IDEMPOTENCY: 1 } as const;

@@ -17,4 +17,6 @@ export const Verdict = {
   UNSENDABLE: 1,
   /** Its record was in hand at two crashes. */
   QUARANTINED: 2,
+  /** Its sender took it back before any part was handed over. */
+  CANCELED: 3,
 } as const;

@@ -15,6 +15,8 @@ const POOL = 10;
 const ZERO = 0x30;
 
 export class PrefixTable {
+  /** Digits of the prefix that `find` went by last. */
+  foundLength = 0;
   readonly #cells: Int32Array;
 
   /** Later routes with the same prefix do not count: the configuration refuses them. */
@@ -50,13 +52,16 @@ export class PrefixTable {
     const cells = this.#cells;
     let node = 0;
     let pool = cells[POOL] as number;
+    this.foundLength = 0;
     for (let i = start; i < number.length; i++) {
       const digit = number.charCodeAt(i) - ZERO;
       if (digit < 0 || digit > 9) break;
       node = cells[node * CELLS_PER_NODE + digit] as number;
       if (node === 0) break;
       const here = cells[node * CELLS_PER_NODE + POOL] as number;
-      if (here !== NO_ROUTE) pool = here;
+      if (here === NO_ROUTE) continue;
+      pool = here;
+      this.foundLength = i + 1 - start;
     }
     return pool;
   }

@@ -111,7 +111,8 @@ test("an ACCEPT holds the message, byte for byte", () => {
       "00000000" + // data_coding, esm_class, protocol_id, UDH length
       "0c070c06" + // lengths of to, from, reference, campaign
       "0800" + // body length
-      "0000" +
+      "0003" + // routed by the table, by three digits
+      "00000000" + // at once
       "0800" + // end of part 1
       Buffer.from("998901234567MYBRANDorder-17 ✓spring").toString("hex") +
       "4869201b2805" + // "Hi ", ESC (, é

@@ -5,6 +5,7 @@ import type { MessageDocument } from "../../../src/ledger/queries.ts";
 import { verifyBooks } from "../../../src/ledger/books.ts";
 import { FLAG_MAYBE_DUP, NOT_WRITTEN, Outcome } from "../../../src/records/attempt.ts";
 import { Verdict } from "../../../src/records/concluded.ts";
+import { PARTS_ALL } from "../../../src/records/hand-over.ts";
 import { DlrMode, MessageClass, RecordType } from "../../../src/records/types.ts";
 import { LogWord } from "../../../src/tables/log-table.ts";
 import { Harness } from "./harness.ts";
@@ -67,9 +68,65 @@ test("a message is accepted, submitted, sent and delivered", () => {
     receipt: { state: "delivered", error: "000", at: new Date(T0 + 50).toISOString() },
   });
   assert.deepEqual(
-    found.timeline.map((entry) => entry.event),
+    found.timeline.slice(3).map((entry) => entry.event),
     ["accepted", "sending", "sent", "receipt_delivered", "delivered"],
   );
+  const at = new Date(T0).toISOString();
+  assert.deepEqual(found.timeline.slice(0, 3), [
+    { at, event: "authenticated", app: 7 },
+    { at, event: "admitted", limits: ["app", "node"] },
+    { at, event: "routed", pool: 1000, by: "prefix", prefix: "998" },
+  ]);
+});
+
+test("a message for later is scheduled, then handed over whole, also by the next run", () => {
+  const harness = ready();
+  const early = key(1);
+  const late = key(2);
+  harness.feed(accept(early, { delayS: 60, parts: 2 }), accept(late, { delayS: 120 }));
+  assert.equal(document(harness, 1).status, "scheduled");
+  assert.equal(document(harness, 1).send_at, new Date(T0 + 60_000).toISOString());
+  harness.flush();
+  harness.pass(T0 + 59_900 - harness.now);
+  assert.equal(harness.submitted.length, 0);
+  harness.pass(1000);
+  assert.equal(document(harness, 1).status, "accepted");
+  assert.deepEqual(
+    harness.submitted.map(({ parts, attempt, flags }) => ({ parts, attempt, flags })),
+    [{ parts: PARTS_ALL, attempt: 1, flags: 0 }],
+  );
+  harness.flush();
+  const next = harness.restart();
+  next.work();
+  next.pass(1000);
+  // What was waiting is put back at once, what is scheduled is not.
+  assert.deepEqual(
+    next.submitted.map(({ logOffset }) => logOffset),
+    harness.submitted.map(({ logOffset }) => logOffset),
+  );
+  assert.equal(document(next, 2).status, "scheduled");
+  next.pass(60_000);
+  assert.equal(next.submitted.length, 2);
+  next.feed(sending(late), answer(late, { id: "x" }));
+  assert.equal(document(next, 2).status, "sent");
+  next.flush();
+  assert.ok(verifyBooks(next.store).ok);
+});
+
+test("a message that its sender takes back is canceled", () => {
+  const harness = ready();
+  harness.feed(accept(key(1)), accept(key(2), { delayS: 60 }));
+  harness.feed(concluded(key(1), Verdict.CANCELED), concluded(key(2), Verdict.CANCELED));
+  for (const number of [1, 2]) {
+    const found = document(harness, number);
+    assert.equal(found.status, "canceled");
+    assert.equal(found.reason?.code, "canceled");
+  }
+  harness.pass(120_000);
+  assert.equal(harness.submitted.length, 0);
+  harness.flush();
+  assert.equal(harness.ledger.status().books.final["canceled"], 2);
+  assert.ok(verifyBooks(harness.store).ok);
 });
 
 test("another app's message and an unknown one are not shown", () => {

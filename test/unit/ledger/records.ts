@@ -39,6 +39,7 @@ export interface AcceptFields {
   readonly priority?: number;
   readonly dlr?: number;
   readonly reference?: string;
+  readonly delayS?: number;
 }
 
 export function accept(of: MessageKey, fields: AcceptFields = {}): Buffer {
@@ -57,6 +58,8 @@ export function accept(of: MessageKey, fields: AcceptFields = {}): Buffer {
   view.setUint8(Accept.PRIORITY, fields.priority ?? 2);
   view.setUint8(Accept.CLASS, fields.messageClass ?? MessageClass.TRANSACTIONAL);
   view.setUint8(Accept.DLR, fields.dlr ?? DlrMode.FINAL);
+  view.setUint8(Accept.PREFIX_LENGTH, 3);
+  view.setUint32(Accept.SEND_DELAY_S, fields.delayS ?? 0, true);
   view.setUint8(Accept.PART_COUNT, parts);
   for (const [i, text] of texts.entries()) {
     view.setUint8(Accept.TO_LENGTH + i, Buffer.byteLength(text));
