@@ -48,8 +48,29 @@ export interface Socket {
   resume(): void;
 }
 
-/** Opens a TCP connection; the result is reported through `events`. */
-export type Dial = (host: string, port: number, events: SocketEvents) => Socket;
+/** TLS towards a peer. */
+export interface DialTls {
+  /** PEM files; null: the system's authorities, or no client certificate. */
+  readonly caFile: string | null;
+  readonly certFile: string | null;
+  /** Private key, PEM. */
+  readonly key: string | null;
+  /** Name that the peer's certificate must carry; null: the host that is dialled. */
+  readonly serverName: string | null;
+  /** Whether the peer's certificate is checked at all. */
+  readonly verify: boolean;
+}
+
+/**
+ * Opens a TCP connection, with TLS on it if `tls` is given; the result is reported through
+ * `events`.
+ */
+export type Dial = (
+  host: string,
+  port: number,
+  events: SocketEvents,
+  tls?: DialTls | null,
+) => Socket;
 
 /**
  * One structured log line: `operation` names what was being done, `fields` carry numbers and

@@ -44,7 +44,7 @@ import { nodeDial } from "../../src/smpp/node-dial.ts";
 import { assignSessions } from "../../src/smpp/plan.ts";
 import { SmppWorker } from "../../src/smpp/worker.ts";
 import { allocateCreditTable, CreditTable } from "../../src/tables/credit-table.ts";
-import { allocateRows } from "../../src/tables/link-table.ts";
+import { allocateDials, allocateRows } from "../../src/tables/link-table.ts";
 
 const TICK_MS = 5;
 const WARM_UP_MS = 1000;
@@ -237,6 +237,7 @@ function build(config: LinkConfig, record: Uint8Array): Bench {
     producerBells: [silentBell()],
     credits,
     linkWords: new Int32Array(allocateRows(1)),
+    dialWords: new Int32Array(allocateDials()),
     sessionWords: new Int32Array(allocateRows(config.sessions)),
     metrics,
     plan: { links, pools: [{ poolIndex: 0, id: 2, name: "bench", direct: false, members }] },

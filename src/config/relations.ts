@@ -103,6 +103,16 @@ function checkLinkApps(config: GatewayConfig, refuse: Refuse): void {
   });
 }
 
+function checkLinkTls({ links }: GatewayConfig, refuse: Refuse): void {
+  links.forEach(({ id, tls }, index) => {
+    if (tls === null || (tls.certFile === null) === (tls.keyFile === null)) return;
+    const missing = tls.certFile === null ? "cert_file" : "key_file";
+    const shown = `links[${id}].tls.${missing}`;
+    const other = tls.certFile === null ? "key_file" : "cert_file";
+    refuse(shown, ["links", index, "tls", missing], "null", `a file: ${other} is given`);
+  });
+}
+
 function checkJournal({ journal }: GatewayConfig, refuse: Refuse): void {
   const least = JOURNAL_SEGMENTS_MIN * journal.segmentBytes;
   if (journal.bytesMax >= least) return;
@@ -199,6 +209,7 @@ const RELATIONS: readonly Relation[] = [
   { reads: ["links", "pools", "routes"], check: checkRoutes },
   { reads: ["apps", "policy"], check: checkAppPolicies },
   { reads: ["apps", "links"], check: checkLinkApps },
+  { reads: ["links"], check: checkLinkTls },
   { reads: ["journal"], check: checkJournal },
   { reads: ["admin"], check: checkAdmin },
   { reads: ["http", "admin", "grpc"], check: checkListeners },

@@ -3,6 +3,9 @@
  */
 import {
   block,
+  blockOrNull,
+  bool,
+  fileOrNull,
   idsOrNull,
   int,
   intOrNull,
@@ -10,9 +13,35 @@ import {
   oneOf,
   secretFileOrNull,
   string,
+  stringOrNull,
   stringsOrNull,
 } from "./spec.ts";
-import { ID_MAX, RATE_TPS_MAX, tlsBlock } from "./table-front.ts";
+import { ID_MAX, RATE_TPS_MAX } from "./table-front.ts";
+
+/** A client's TLS: whom to trust, and who we are. */
+const LINK_TLS = blockOrNull(
+  { doc: "TLS towards the SMSC; null: plain TCP." },
+  {
+    ca_file: fileOrNull({
+      doc: "Authorities that the SMSC's certificate must chain to, PEM; null: the public ones.",
+    }),
+    cert_file: fileOrNull({ doc: "Our certificate chain, PEM, if the SMSC asks for one." }),
+    key_file: secretFileOrNull({
+      doc: "Private key of `cert_file`, PEM.",
+      min: 1,
+      max: 65_536,
+    }),
+    server_name: stringOrNull({
+      doc: "Name that the SMSC's certificate must carry; null: `host`.",
+      format: "host",
+      max: 253,
+    }),
+    verify: bool({
+      doc: "Check the SMSC's certificate. Without it anybody between may read and change messages.",
+      default: true,
+    }),
+  },
+);
 
 export const LINKS = items(
   {
@@ -32,7 +61,7 @@ export const LINKS = items(
       }),
       host: string({ doc: "Address or name of the SMSC.", format: "host", max: 253 }),
       port: int({ doc: "Port of the SMSC.", min: 1, max: 65_535, default: 2775 }),
-      tls: tlsBlock("TLS towards the SMSC; null: plain TCP.", false),
+      tls: LINK_TLS,
       system_id: string({ doc: "Account name at the SMSC.", format: "system_id", max: 15 }),
       password_file: secretFileOrNull({
         doc: "Password of the account (SMPP v3.4 has room for 8 characters); null: empty.",
@@ -40,9 +69,10 @@ export const LINKS = items(
         max: 64,
       }),
       bind: oneOf(["transceiver", "transmitter_receiver"], {
-        doc: "One session for both ways, or a pair.",
+        doc:
+          "One connection a session for both ways, or a pair. " +
+          "A transceiver becomes a pair by itself if the SMSC does not know it.",
         default: "transceiver",
-        built: ["transceiver"],
       }),
       sessions: int({ doc: "Binds held, spread over the workers.", min: 1, max: 64, default: 2 }),
       window_max: int({

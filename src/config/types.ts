@@ -110,11 +110,22 @@ export interface AppConfig {
 export type AmbiguousPolicy = "resend" | "hold" | "fail" | "by_class";
 export type BindMode = "transceiver" | "transmitter_receiver";
 
+/** TLS towards an SMSC. */
+export interface LinkTlsConfig {
+  readonly caFile: string | null;
+  readonly certFile: string | null;
+  readonly keyFile: string | null;
+  /** Content of keyFile. */
+  readonly key: string | null;
+  readonly serverName: string | null;
+  readonly verify: boolean;
+}
+
 export interface LinkConfig {
   readonly id: number;
   readonly host: string;
   readonly port: number;
-  readonly tls: TlsConfig | null;
+  readonly tls: LinkTlsConfig | null;
   readonly systemId: string;
   readonly passwordFile: string | null;
   /** Content of passwordFile; null binds with an empty password. */

@@ -1,30 +1,30 @@
 /**
- * The input of one session: PDUs out of a byte stream, one by one, and only while there is room for
- * what they cause.
+ * The input of one connection: PDUs out of a byte stream, one by one, and only while there is room
+ * for what they cause.
  *
  *   bytes ──► whole PDU? ──► room in the staging ring, and not too many responses owed? ──► readPdu
  *                 └── wait      └── pause the socket; `readWaiting` goes on later. None is dropped
  *
- * A frame that cannot be is the end of the session (`refuseFrame`). One thread.
+ * A frame that cannot be is the end of the connection (`refuseFrame`). One thread.
  */
 import { NEED_MORE, readFrame } from "../codec/index.ts";
 import type { Socket } from "../environment.ts";
+import type { Connection } from "./connection.ts";
 import type { WorkerContext } from "./context.ts";
 import { InboundBuffer } from "./inbound-buffer.ts";
 import { INBOUND_BYTES_MAX, OWED_RESPONSES_MAX } from "./limits.ts";
 import { readPdu } from "./pdu-reader.ts";
-import type { SmppSession } from "./session.ts";
 
 export class Inbound {
   /** Nothing more is read on this connection; set by the session. */
   isIgnored = false;
   readonly #context: WorkerContext;
-  readonly #session: SmppSession;
+  readonly #connection: Connection;
   readonly #buffer = new InboundBuffer();
 
-  constructor(context: WorkerContext, session: SmppSession) {
+  constructor(context: WorkerContext, connection: Connection) {
     this.#context = context;
-    this.#session = session;
+    this.#connection = connection;
   }
 
   /** For a new connection. */
@@ -36,8 +36,7 @@ export class Inbound {
   /** Bytes [start, end) came in; they are valid during the call only. */
   receive(socket: Socket, bytes: Uint8Array, start: number, end: number): void {
     if (this.isIgnored) return;
-    const { times } = this.#session;
-    times.lastInboundAt = this.#context.time.now;
+    const { times } = this.#connection;
     if (times.pausedSince < 0 && this.#buffer.length === 0) {
       const read = this.#read(socket, bytes, start, end);
       if (read < end && !this.isIgnored) this.#buffer.append(bytes, read, end);
@@ -46,14 +45,14 @@ export class Inbound {
     this.#buffer.append(bytes, start, end);
     if (times.pausedSince < 0) this.#readBuffer(socket);
     else if (this.#buffer.length > INBOUND_BYTES_MAX) {
-      this.#session.end("the peer sends on although nothing is read");
+      this.#connection.end("the peer sends on although nothing is read");
     }
   }
 
   /** Reads on after a pause. Returns whether the socket flows again. */
   readWaiting(socket: Socket): boolean {
-    const { times } = this.#session;
-    if (2 * this.#session.owedCount > OWED_RESPONSES_MAX) return false;
+    const { times } = this.#connection;
+    if (2 * this.#connection.owedCount > OWED_RESPONSES_MAX) return false;
     times.owedSince = -1;
     if (!this.#context.stager.hasRoom()) return false;
     times.pausedSince = -1;
@@ -65,7 +64,7 @@ export class Inbound {
 
   /** Reads what a socket has left behind that is gone. False: not all of it could be read yet. */
   readRest(): boolean {
-    const { times } = this.#session;
+    const { times } = this.#connection;
     times.pausedSince = -1;
     this.#readBuffer(null);
     if (times.pausedSince >= 0) return false;
@@ -87,13 +86,14 @@ export class Inbound {
       const length = readFrame(bytes, at, end);
       if (length === NEED_MORE) break;
       if (length < 0) {
-        this.#session.refuseFrame(bytes, at, end, length);
+        this.#connection.refuseFrame(bytes, at, end, length);
         return end;
       }
       if (!this.#mayRead(socket)) break;
-      // Any PDU answers an enquire_link (spec 4.11).
-      this.#session.times.enquireSentAt = -1;
-      readPdu(this.#session, this.#context.receipts, bytes, at, at + length);
+      // Any PDU answers an enquire_link (spec 4.11); a few of its bytes do not.
+      this.#connection.times.lastPduAt = this.#context.time.now;
+      this.#connection.times.enquireSentAt = -1;
+      readPdu(this.#connection, this.#context.receipts, bytes, at, at + length);
       at += length;
     }
     return at;
@@ -104,9 +104,9 @@ export class Inbound {
    * response.
    */
   #mayRead(socket: Socket | null): boolean {
-    const { times } = this.#session;
+    const { times } = this.#connection;
     const { stager, time } = this.#context;
-    const floods = socket !== null && this.#session.owedCount >= OWED_RESPONSES_MAX;
+    const floods = socket !== null && this.#connection.owedCount >= OWED_RESPONSES_MAX;
     if (!floods && stager.hasRoom()) return true;
     if (floods && times.owedSince < 0) times.owedSince = time.now;
     if (times.pausedSince < 0) {

@@ -41,7 +41,7 @@ export const REDIAL_BOUND_BASE_MS = 5_000;
  * A session that was bound for so long has proven itself: the next redial starts at the base again.
  */
 export const STABLE_AFTER_MS = 10_000;
-/** Dials per host and worker. */
+/** Dials per host, over all workers. */
 export const DIAL_BURST = 8;
 export const DIAL_INTERVAL_MS = 100;
 

@@ -29,6 +29,7 @@ import {
   statusForDefect,
 } from "../codec/index.ts";
 import { Counter, type MetricBlock } from "../metrics/block.ts";
+import type { Connection } from "./connection.ts";
 import type { TurnTime } from "./context.ts";
 import { IntQueue } from "./int-queue.ts";
 import type { RecordStager } from "./record-stager.ts";
@@ -37,6 +38,11 @@ import type { SmppSession } from "./session.ts";
 /** `take` staged a RECEIPT: the response follows its commit. */
 export const ANSWER_LATER = -1;
 
+/**
+ * What is pending: a data_sm, not a deliver_sm; on the receiver of a pair, not the main connection.
+ */
+const PENDING_DATA_SM = 1;
+const PENDING_ON_RECEIVER = 2;
 const DIGIT_0 = 0x30;
 const ERROR_DIGITS = 5;
 
@@ -48,7 +54,7 @@ export class ReceiptIntake {
   readonly #sm = new SmView();
   readonly #receipt = new ReceiptView();
   readonly #digits = new Uint8Array(ERROR_DIGITS);
-  /** (session, generation, command_id of the response, sequence_number) each. */
+  /** (session, PENDING_… bits, generation, sequence_number) each. */
   readonly #pending = new IntQueue(64);
 
   constructor(
@@ -73,12 +79,12 @@ export class ReceiptIntake {
    * command_status to answer with now: an error for what is malformed, and RX_T_APPN for inbound
    * messages, which the SMSC then keeps. There must be room in the staging ring.
    */
-  take(session: SmppSession, bytes: Uint8Array, start: number, end: number): number {
+  take(connection: Connection, bytes: Uint8Array, start: number, end: number): number {
     const isDataSm = readCommandId(bytes, start) === COMMAND_ID.data_sm;
     const sm = this.#sm;
     const defect = isDataSm ? decodeDataSm(bytes, start, end, sm) : decodeSm(bytes, start, end, sm);
     if (defect < 0) {
-      session.noteAnomaly("a request with a malformed body");
+      connection.noteAnomaly("a request with a malformed body");
       // Everything before a broken TLV is sound: the receipt may well be readable.
       if (defect !== DEFECT_TLV_STREAM) return statusForDefect(defect);
     }
@@ -88,23 +94,26 @@ export class ReceiptIntake {
     }
     const receipt = this.#receipt;
     if (parseReceiptOf(sm, receipt) < 0 || receipt.idEnd === receipt.idStart) {
-      session.noteAnomaly("a receipt that names no message");
+      connection.noteAnomaly("a receipt that names no message");
       return COMMAND_STATUS.ESME_RX_P_APPN;
     }
-    this.#stage(session, readSequenceNumber(bytes, start), isDataSm);
+    this.#stage(connection, readSequenceNumber(bytes, start), isDataSm);
     return ANSWER_LATER;
   }
 
   /** The oldest staged RECEIPT is committed: its response may go. */
   onCommitted(): void {
     const session = this.#sessions[this.#pending.shift()] as SmppSession;
+    const bits = this.#pending.shift();
     const generation = this.#pending.shift();
-    const commandId = this.#pending.shift() >>> 0;
     const sequenceNumber = this.#pending.shift() >>> 0;
-    session.receiptCommitted(generation, commandId, sequenceNumber);
+    const connection = (bits & PENDING_ON_RECEIVER) === 0 ? session.main : session.receiver;
+    const isDataSm = (bits & PENDING_DATA_SM) !== 0;
+    const commandId = isDataSm ? COMMAND_ID.data_sm_resp : COMMAND_ID.deliver_sm_resp;
+    connection?.receiptCommitted(generation, commandId, sequenceNumber);
   }
 
-  #stage(session: SmppSession, sequenceNumber: number, isDataSm: boolean): void {
+  #stage(connection: Connection, sequenceNumber: number, isDataSm: boolean): void {
     const receipt = this.#receipt;
     let error = receipt.textBytes;
     let errorStart = receipt.errStart;
@@ -115,7 +124,7 @@ export class ReceiptIntake {
       errorEnd = ERROR_DIGITS;
     }
     this.#stager.stageReceipt(
-      session.linkId,
+      connection.session.linkId,
       this.#time.wall,
       stateOf(receipt, this.#sm.esmClass),
       receipt.idBytes,
@@ -125,9 +134,11 @@ export class ReceiptIntake {
       errorStart,
       errorEnd,
     );
-    this.#pending.push(session.local);
-    this.#pending.push(session.generation);
-    this.#pending.push(isDataSm ? COMMAND_ID.data_sm_resp : COMMAND_ID.deliver_sm_resp);
+    this.#pending.push(connection.session.local);
+    this.#pending.push(
+      (isDataSm ? PENDING_DATA_SM : 0) | (connection.isReceiver ? PENDING_ON_RECEIVER : 0),
+    );
+    this.#pending.push(connection.generation);
     this.#pending.push(sequenceNumber);
     this.#metrics.add(Counter.receiptsReceived, 1);
   }

@@ -6,8 +6,9 @@
  *   BOUND: silence ──► enquire_link ──10 s──► close
  *   UNBINDING ──5 s──► close     output not taken, or requests not answered, for 30 s ──► close
  *
- * Any PDU is a sign of life (spec 4.11). Silence does not count while we ourselves do not read, nor
- * shortly after.
+ * Any whole PDU is a sign of life (spec 4.11), so inactivity ends a session after the interval and
+ * 10 s. Silence does not count while we ourselves do not read, nor shortly after. The response
+ * timer, one for each submit, is the window's (open-attempts.ts).
  */
 import { COMMAND_STATUS } from "../codec/index.ts";
 import { SessionState } from "../tables/link-table.ts";
@@ -31,7 +32,8 @@ export interface SessionTimes {
   state: number;
   /** When it was entered. */
   since: number;
-  lastInboundAt: number;
+  /** When the last whole PDU came in. */
+  lastPduAt: number;
   enquireSentAt: number;
   /** Since when the socket holds bytes of ours. */
   undrainedSince: number;
@@ -93,7 +95,7 @@ function dueWhileBound(
   if (times.enquireSentAt >= 0) {
     return isOver(times.enquireSentAt, ENQUIRE_TIMEOUT_MS, now, TimerAction.ENQUIRE_TIMED_OUT);
   }
-  return isOver(times.lastInboundAt, enquireLinkIntervalMs, now, TimerAction.SEND_ENQUIRE_LINK);
+  return isOver(times.lastPduAt, enquireLinkIntervalMs, now, TimerAction.SEND_ENQUIRE_LINK);
 }
 
 function isOver(since: number, lengthMs: number, now: number, action: number): number {
@@ -109,6 +111,15 @@ export const RedialKind = {
   /** ESME_RALYBND: it believes that we are still bound. */
   ALREADY_BOUND: 2,
 } as const;
+
+/** Whether a bind was refused for what the configuration says of us: no fast retry helps. */
+export function isCredentialsRefusal(commandStatus: number): boolean {
+  return (
+    commandStatus === COMMAND_STATUS.ESME_RINVPASWD ||
+    commandStatus === COMMAND_STATUS.ESME_RINVSYSID ||
+    commandStatus === COMMAND_STATUS.ESME_RINVSYSTYP
+  );
+}
 
 /** How to redial after a bind refused with this command_status. */
 export function redialKindOf(commandStatus: number): number {

@@ -55,6 +55,8 @@ export interface SmppWorkerOptions {
   readonly credits: CreditTable;
   /** Words of the link table and of the session table. */
   readonly linkWords: Int32Array;
+  /** The dial table: one bucket a host, shared by all workers. */
+  readonly dialWords: Int32Array;
   readonly sessionWords: Int32Array;
   readonly metrics: MetricBlock;
   /** All links by linkIndex and all pools by poolIndex, from `derivePools`. */
@@ -249,7 +251,7 @@ export class SmppWorker implements CommitVisitor {
       unwritten: this.#unwritten,
       receipts: this.#receipts,
       encoder: new SubmitEncoder(),
-      dials: new DialLimiter(),
+      dials: new DialLimiter(this.#options.dialWords),
       wake,
       availabilityChanged: (session) => {
         this.#availabilityChanged(session);

@@ -8,10 +8,11 @@
  *            PACE_CUT_MS     monotonic ms (wraps) of the last cut of the pace; compare-and-exchange
  *            PACE_RAISE_MS   … of its last raise; likewise
  *            WRITTEN         segments written since start (wraps); any worker, atomic add
- *   session  STATE           SessionState; its worker
+ *   session  STATE           SessionState of its main connection; its worker
  *            WINDOW_USED     submits without an answer; its worker
  *            BINDS           successful binds since start; its worker
  *            PROGRESS_MS     monotonic ms (wraps) of the last answer; its worker
+ *            RECEIVER_STATE  SessionState of a pair's receiver; its worker
  */
 export const LinkWord = {
   BUCKET: 0,
@@ -22,7 +23,13 @@ export const LinkWord = {
   PACE_RAISE_MS: 5,
   WRITTEN: 6,
 } as const;
-export const SessionWord = { STATE: 0, WINDOW_USED: 1, BINDS: 2, PROGRESS_MS: 3 } as const;
+export const SessionWord = {
+  STATE: 0,
+  WINDOW_USED: 1,
+  BINDS: 2,
+  PROGRESS_MS: 3,
+  RECEIVER_STATE: 4,
+} as const;
 export const WORDS_PER_ROW = 16;
 
 export const SessionState = {
@@ -41,6 +48,14 @@ export const SESSION_STATE_NAMES = [
   "unbinding",
   "backoff",
 ] as const;
+
+/** Words of the dial table: one bucket for each host (smpp/dial-limiter.ts). */
+export const DIAL_WORDS = 256;
+
+/** Memory of the dial table. */
+export function allocateDials(): SharedArrayBuffer {
+  return new SharedArrayBuffer(DIAL_WORDS * 4);
+}
 
 /** Memory for `rows` rows: one table of links, one of sessions. */
 export function allocateRows(rows: number): SharedArrayBuffer {

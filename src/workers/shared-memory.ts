@@ -8,7 +8,7 @@ import { allocateMetrics } from "../metrics/block.ts";
 import { allocateRing } from "../ring/layout.ts";
 import { RingConsumer, RingMemory, RingProducer } from "../ring/one-to-one-ring.ts";
 import { allocateCreditTable } from "../tables/credit-table.ts";
-import { allocateRows } from "../tables/link-table.ts";
+import { allocateDials, allocateRows } from "../tables/link-table.ts";
 import { allocateLogTable } from "../tables/log-table.ts";
 import {
   appenderCount,
@@ -34,6 +34,7 @@ export interface SharedMemory {
   readonly credits: SharedArrayBuffer;
   readonly links: SharedArrayBuffer;
   readonly sessions: SharedArrayBuffer;
+  readonly dials: SharedArrayBuffer;
   readonly apps: SharedArrayBuffer;
   readonly bells: SharedArrayBuffer;
   readonly inHand: SharedArrayBuffer;
@@ -53,6 +54,7 @@ export function allocateSharedMemory(plan: SharedPlan): SharedMemory {
     credits: allocateCreditTable(plan),
     links: allocateRows(plan.linkCount),
     sessions: allocateRows(plan.sessionCount),
+    dials: allocateDials(),
     apps: new SharedArrayBuffer(bucketWordCount(plan) * 4),
     bells: allocateBells(threadCount(plan)),
     inHand: allocateInHand(threadCount(plan)),

@@ -54,6 +54,7 @@ const worker = new SmppWorker({
   producerBells: ring.slice(0, producerCount(plan)),
   credits: new CreditTable(memory.credits, plan),
   linkWords: new Int32Array(memory.links),
+  dialWords: new Int32Array(memory.dials),
   sessionWords: new Int32Array(memory.sessions),
   metrics: new MetricBlock(memory.metrics, self),
   plan: poolPlan,

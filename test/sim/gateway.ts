@@ -346,6 +346,7 @@ export class SimulatedGateway {
           ),
           credits: this.memory.credits,
           linkWords: this.memory.linkWords,
+          dialWords: this.memory.dialWords,
           sessionWords: this.memory.sessionWords,
           metrics: this.memory.metrics(self),
           plan: this.#pools,

@@ -9,7 +9,7 @@ import { Doorbell } from "../../src/ring/doorbell.ts";
 import { allocateRing } from "../../src/ring/layout.ts";
 import { RingConsumer, RingMemory, type RingProducer } from "../../src/ring/one-to-one-ring.ts";
 import { allocateCreditTable, CreditTable } from "../../src/tables/credit-table.ts";
-import { allocateRows } from "../../src/tables/link-table.ts";
+import { allocateDials, allocateRows } from "../../src/tables/link-table.ts";
 import { allocateLogTable, LogTable } from "../../src/tables/log-table.ts";
 import {
   appenderCount,
@@ -31,6 +31,7 @@ export class ProcessMemory {
   readonly logTable: LogTable;
   readonly credits: CreditTable;
   readonly linkWords: Int32Array;
+  readonly dialWords = new Int32Array(allocateDials());
   readonly sessionWords: Int32Array;
   readonly bucketWords: Int32Array;
   readonly inHand: Float64Array;

@@ -229,8 +229,6 @@ test("what is not built is refused, its default is not", () => {
     "auth.jwt.jwks_url",
     "apps[].webhook_allow",
     "apps[].jwt",
-    "links[].tls",
-    "links[].bind",
     "links[].apps",
     "links[].ip_allow",
     "journal.durability",
@@ -253,7 +251,7 @@ test("what is not built is refused, its default is not", () => {
   ]);
   const refused = check(TABLE, tree).problems.map((problem) => problem.path);
   for (const path of listed) {
-    const bySample = ["http.threads", "grpc.enabled", "links[].bind", "journal.durability"];
+    const bySample = ["http.threads", "grpc.enabled", "journal.durability"];
     const byDefault = ["policy.mode", "cdr.format", ...bySample];
     const shown = refused.map((one) => one.replaceAll(/\[[^\]]*\]/g, "[]"));
     assert.equal(shown.includes(path), !byDefault.includes(path), path);
@@ -270,7 +268,6 @@ test("values that are not built yet are refused one by one", () => {
   const bad: [Path, unknown][] = [
     [["http", "threads"], 2],
     [["grpc", "enabled"], true],
-    [["links", 0, "bind"], "transmitter_receiver"],
     [["journal", "durability"], "none"],
     [["policy", "mode"], "mcp"],
     [["cdr", "format"], "parquet"],

@@ -8,6 +8,7 @@
 import assert from "node:assert/strict";
 import {
   COMMAND_ID,
+  COMMAND_STATUS,
   decodeSm,
   encodeBindResp,
   encodeHeaderOnly,
@@ -230,6 +231,8 @@ export class FakeSmsc {
   /** Refuse the connection, leave it hanging, or take it. */
   greeting: "accept" | "refuse" | "hang" = "accept";
   bindStatus: number | null = 0;
+  /** By command_id of the bind: instead of `bindStatus`; "nack" answers with generic_nack 03. */
+  bindStatuses: Readonly<Record<number, number | "nack">> = {};
   answersEnquireLink = true;
   answersUnbind = true;
   onSubmit: (pdu: Pdu, socket: FakeSocket) => SubmitAnswer = () => null;
@@ -292,19 +295,8 @@ export class FakeSmsc {
   }
 
   react(socket: FakeSocket, pdu: Pdu): void {
-    if (pdu.commandId === COMMAND_ID.bind_transceiver) {
-      if (this.bindStatus === null) return;
-      const out = new Uint8Array(64);
-      const length = encodeBindResp(
-        COMMAND_ID.bind_transceiver_resp,
-        out,
-        0,
-        this.bindStatus,
-        pdu.sequenceNumber,
-        "smsc",
-        0x34,
-      );
-      socket.send(out.subarray(0, length));
+    if (isBind(pdu.commandId)) {
+      this.#answerBind(socket, pdu);
     } else if (pdu.commandId === COMMAND_ID.enquire_link && this.answersEnquireLink) {
       socket.respond(responseIdOf(pdu.commandId), 0, pdu.sequenceNumber);
     } else if (pdu.commandId === COMMAND_ID.unbind && this.answersUnbind) {
@@ -314,4 +306,25 @@ export class FakeSmsc {
       if (answer !== null) socket.answer(pdu, answer);
     }
   }
+
+  #answerBind(socket: FakeSocket, { commandId, sequenceNumber }: Pdu): void {
+    const status = this.bindStatuses[commandId] ?? this.bindStatus;
+    if (status === null) return;
+    if (status === "nack") {
+      socket.respond(COMMAND_ID.generic_nack, COMMAND_STATUS.ESME_RINVCMDID, sequenceNumber);
+      return;
+    }
+    const out = new Uint8Array(64);
+    const id = responseIdOf(commandId);
+    const length = encodeBindResp(id, out, 0, status, sequenceNumber, "smsc", 0x34);
+    socket.send(out.subarray(0, length));
+  }
+}
+
+export function isBind(commandId: number): boolean {
+  return (
+    commandId === COMMAND_ID.bind_transceiver ||
+    commandId === COMMAND_ID.bind_transmitter ||
+    commandId === COMMAND_ID.bind_receiver
+  );
 }

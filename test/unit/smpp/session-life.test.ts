@@ -68,7 +68,7 @@ for (const [status, minMs, maxMs] of [
     world.smsc.bindStatus = status;
     world.runUntil(() => world.smsc.sockets[0]?.isClosed === true);
     const refusedAt = world.nowMs;
-    world.runUntil(() => world.smsc.sockets.length === 2, 70_000);
+    world.runUntil(() => world.smsc.sockets.length >= 2, 70_000);
     const waited = world.nowMs - refusedAt;
     assert.ok(waited >= minMs - 5 && waited <= maxMs + 20, `${waited} ms`);
     assert.ok(world.logs.some(({ fields }) => String(fields["cause"]).includes("bind refused")));
@@ -247,7 +247,9 @@ test("seeded garbage in every state ends or leaves the session, and it always co
     world.run(50);
     world.smsc.bindStatus = 0;
     world.smsc.onSubmit = () => "ok";
-    world.runUntil(() => world.smsc.open().length === 1 && world.boundCount() === 1, 70_000);
+    // A generic_nack among the garbage, while binding, lets it try a pair.
+    const mayBeOpen = world.smsc.sockets.length > 1 ? 2 : 1;
+    world.runUntil(() => world.boundCount() === 1 && world.smsc.open().length <= mayBeOpen, 70_000);
   }
 });
 

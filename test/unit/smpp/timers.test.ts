@@ -10,7 +10,7 @@ import {
   type SessionTimes,
   TimerAction,
 } from "../../../src/smpp/timers.ts";
-import { SessionState } from "../../../src/tables/link-table.ts";
+import { allocateDials, SessionState } from "../../../src/tables/link-table.ts";
 
 const ENQUIRE_MS = 15_000;
 
@@ -18,7 +18,7 @@ function times(over: Partial<SessionTimes>): SessionTimes {
   return {
     state: SessionState.BOUND,
     since: 0,
-    lastInboundAt: 0,
+    lastPduAt: 0,
     enquireSentAt: -1,
     undrainedSince: -1,
     owedSince: -1,
@@ -43,7 +43,7 @@ for (const [name, over, dueAt, action] of CASES) {
   test(`${name}: due at its time and not before`, () => {
     const at = (now: number): number =>
       dueAction(
-        times({ lastInboundAt: name === "silence" ? 0 : now, ...over }),
+        times({ lastPduAt: name === "silence" ? 0 : now, ...over }),
         now,
         ENQUIRE_MS,
         false,
@@ -87,10 +87,15 @@ test("redial after a refusal: never soon", () => {
   assert.equal(redialKindOf(COMMAND_STATUS.ESME_RSYSERR), RedialKind.ORDINARY);
 });
 
-test("dials of one host: a burst, then one each interval; other hosts do not wait", () => {
-  const limiter = new DialLimiter();
+test("dials of one host: a burst, then one each interval, over all workers", () => {
+  const words = new Int32Array(allocateDials());
+  const workers = [new DialLimiter(words), new DialLimiter(words)];
   let dialled = 0;
-  for (let now = 0; now < 1000; now++) if (limiter.tryDial("a", now)) dialled++;
+  for (let now = 5_000; now < 6_000; now++) {
+    for (const limiter of workers) if (limiter.tryDial("a.example", now)) dialled++;
+  }
   assert.ok(dialled >= 17 && dialled <= 18, `${dialled} dials in a second`);
-  assert.ok(limiter.tryDial("b", 1000));
+  assert.ok(workers[0]!.tryDial("b.example", 6_000), "another host does not wait");
+  while (workers[0]!.tryDial("a.example", 6_000)) dialled++;
+  assert.ok(!workers[1]!.tryDial("A.Example", 6_000), "a host is the same in any case of letters");
 });

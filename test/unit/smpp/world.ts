@@ -24,7 +24,13 @@ import { RingConsumer, RingMemory, RingProducer } from "../../../src/ring/one-to
 import { assignSessions } from "../../../src/smpp/plan.ts";
 import { SmppWorker } from "../../../src/smpp/worker.ts";
 import { allocateCreditTable, CreditTable } from "../../../src/tables/credit-table.ts";
-import { allocateRows, LinkWord, rowWord, SessionWord } from "../../../src/tables/link-table.ts";
+import {
+  allocateDials,
+  allocateRows,
+  LinkWord,
+  rowWord,
+  SessionWord,
+} from "../../../src/tables/link-table.ts";
 import { type AcceptFields, acceptRecord } from "./accept-record.ts";
 import { FakeSmsc } from "./fake-smsc.ts";
 import { MemoryJournal } from "./memory-journal.ts";
@@ -119,6 +125,7 @@ export class World {
   readonly pools: DerivedPool[];
   readonly credits: CreditTable;
   readonly linkWords: Int32Array;
+  readonly dialWords = new Int32Array(allocateDials());
   readonly sessionWords: Int32Array;
   readonly metrics: MetricBlock[] = [];
   readonly logs: { level: LogLevel; operation: string; fields: Record<string, unknown> }[] = [];
@@ -223,6 +230,7 @@ export class World {
         ),
         credits: this.credits,
         linkWords: this.linkWords,
+        dialWords: this.dialWords,
         sessionWords: this.sessionWords,
         metrics,
         plan: { links: this.links, pools: this.pools },

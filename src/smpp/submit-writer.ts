@@ -1,0 +1,113 @@
+/**
+ * Writes the segments of one session whose SENDING is committed, each with its token and its place
+ * in the window.
+ *
+ *   ready     (entry, segment): committed, not written; only what is encoded here goes out
+ *
+ * One thread.
+ */
+import type { Socket } from "../environment.ts";
+import { Counter, Histogram } from "../metrics/block.ts";
+import { Accept } from "../records/accept.ts";
+import type { WorkerContext } from "./context.ts";
+import { IntQueue } from "./int-queue.ts";
+import { CONTROL_BYTES_RESERVED, SUBMIT_BYTES_MAX } from "./limits.ts";
+import type { SmppSession } from "./session.ts";
+import { attemptOf, partOf } from "./unwritten.ts";
+import type { WriteArena } from "./write-arena.ts";
+
+export class SubmitWriter {
+  readonly #context: WorkerContext;
+  readonly #session: SmppSession;
+  readonly #ready = new IntQueue(64);
+
+  constructor(context: WorkerContext, session: SmppSession) {
+    this.#context = context;
+    this.#session = session;
+  }
+
+  /** Queues a segment whose SENDING is committed. */
+  add(entry: number, segment: number): void {
+    this.#ready.push(entry);
+    this.#ready.push(segment);
+  }
+
+  /** Gives up what is ready: nothing of it was written. */
+  abandon(): void {
+    while (this.#ready.length > 0) {
+      const entry = this.#ready.shift();
+      this.#context.unwritten.add(entry, this.#ready.shift(), this.#session);
+    }
+  }
+
+  /** Encodes what has a token and room in the arena; returns the number of PDUs. */
+  pump(socket: Socket, arena: WriteArena): number {
+    const { now } = this.#context.time;
+    const { link } = this.#session;
+    let count = 0;
+    while (
+      this.#ready.length > 0 &&
+      arena.reserve(SUBMIT_BYTES_MAX, CONTROL_BYTES_RESERVED, socket) &&
+      link.tryTakeToken(now)
+    ) {
+      const entry = this.#ready.shift();
+      this.#write(arena, entry, this.#ready.shift());
+      count++;
+    }
+    return count;
+  }
+
+  #write(arena: WriteArena, entry: number, segment: number): void {
+    const { table, encoder, time, unwritten, queues, metrics } = this.#context;
+    const { window, link } = this.#session;
+    this.#session.reserved--;
+    const slot = window.claim();
+    const length = encoder.encode(
+      arena.bytes,
+      arena.at,
+      window.sequenceNumberOf(slot),
+      table.memoryOf(entry),
+      table.recordOf(entry),
+      partOf(segment),
+      time.wall,
+    );
+    if (length < 0) {
+      window.release(slot);
+      this.#session.noteUnsendable(length);
+      unwritten.addUnsendable(entry, segment, this.#session);
+      return;
+    }
+    arena.advance(length);
+    this.#fillSlot(slot, entry, segment);
+    metrics.add(Counter.segmentsSent, 1);
+    metrics.record(Histogram.submitLatency, time.wall - this.#acceptedAt(entry));
+    link.noteUnprepared(true);
+    table.prepared[entry] = (table.prepared[entry] as number) - 1;
+    // What is left of the message follows on this link only.
+    table.linkId[entry] = link.id;
+    queues.settle(entry);
+  }
+
+  #fillSlot(slot: number, entry: number, segment: number): void {
+    const { table, time } = this.#context;
+    const { window } = this.#session;
+    window.keySequence[slot] = table.sequence[entry] as number;
+    window.origin[slot] = table.origin[entry] as number;
+    window.logOffset[slot] = table.logOffset[entry] as number;
+    window.expiresAt[slot] = table.expiresAt[entry] as number;
+    window.appIndex[slot] = table.appIndex[entry] as number;
+    window.pool[slot] = table.pool[entry] as number;
+    window.priority[slot] = table.priority[entry] as number;
+    window.producer[slot] = table.producer[entry] as number;
+    window.flags[slot] = table.flags[entry] as number;
+    window.part[slot] = partOf(segment);
+    window.attempt[slot] = attemptOf(segment);
+    window.writtenAt[slot] = time.now;
+  }
+
+  #acceptedAt(entry: number): number {
+    const { table } = this.#context;
+    const record = table.recordOf(entry);
+    return table.memoryOf(entry).view.getFloat64(record + Accept.ACCEPTED_AT, true);
+  }
+}
