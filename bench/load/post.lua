@@ -1,8 +1,25 @@
 -- Posts 10,000 distinct messages in turn; the same script serves every server that is compared.
--- Environment: TOKEN (a bearer token), APP_ID.
+-- Environment: TOKEN (a bearer token), APP_ID, EXTRA (fields added to each message),
+-- DIALECT (json, kannel), BATCH (messages a request).
 local distinct = 10000
+local batch = tonumber(os.getenv("BATCH") or "1")
+local dialect = os.getenv("DIALECT") or "json"
 local requests = {}
 local position = 0
+
+local function message(i)
+  return string.format(
+    '{"to":"+9989%08d","from":"MYBRAND","text":"Your order %d is on its way and arrives today between 14:00 and 16:00.",'
+      .. '"reference":"order-%d","class":"transactional"%s}',
+    i * 7919 % 100000000, i, i, os.getenv("EXTRA") or "")
+end
+
+local function kannel(i)
+  return wrk.format("GET", string.format(
+    "/cgi-bin/sendsms?username=bench&password=bench&from=MYBRAND&to=%%2B9989%08d&dlr-mask=%s"
+      .. "&text=Your+order+%d+is+on+its+way+and+arrives+today+between+14:00+and+16:00.",
+    i * 7919 % 100000000, os.getenv("DLR_MASK") or "0", i), {}, nil)
+end
 
 function init(args)
   local headers = {
@@ -10,17 +27,22 @@ function init(args)
     ["Authorization"] = "Bearer " .. (os.getenv("TOKEN") or "none"),
     ["X-App-ID"] = os.getenv("APP_ID") or "1",
   }
-  for i = 1, distinct do
-    local body = string.format(
-      '{"to":"+9989%08d","from":"MYBRAND","text":"Your order %d is on its way and arrives today between 14:00 and 16:00.",'
-        .. '"reference":"order-%d","class":"transactional"%s}',
-      i * 7919 % 100000000, i, i, os.getenv("EXTRA") or "")
-    requests[i] = wrk.format("POST", "/v1/messages", headers, body)
+  for i = 1, distinct / batch do
+    if dialect == "kannel" then
+      requests[i] = kannel(i)
+    elseif batch == 1 then
+      requests[i] = wrk.format("POST", "/v1/messages", headers, message(i))
+    else
+      local messages = {}
+      for k = 1, batch do messages[k] = message((i - 1) * batch + k) end
+      local body = '{"messages":[' .. table.concat(messages, ",") .. "]}"
+      requests[i] = wrk.format("POST", "/v1/messages:batch", headers, body)
+    end
   end
 end
 
 function request()
-  position = position % distinct + 1
+  position = position % #requests + 1
   return requests[position]
 end
 

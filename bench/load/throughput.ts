@@ -1,106 +1,131 @@
 /**
  * Whole-program throughput over loopback: wrk → HTTP → journal → SMPP → simulated operator, beside
- * a bare uWebSockets.js server under the same script in the same run.
+ * other servers and gateways under the same script in the same run.
  *
- *   npm run bench:load -- [--seconds 30] [--connections 256] [--durability disk|process]
- *                         [--receipts none|final] [--runs 1] [--json FILE]
+ *   npm run bench:load -- [--seconds 60] [--runs 5] [--connections 256] [--batch 1]
+ *                         [--durability disk|process] [--receipts none|final] [--links 2]
+ *                         [--workers 1] [--apps 1] [--against bare,node-http,fastify,fastify-smpp,
+ *                         kannel] [--json FILE]
  *
- * The gateway's run ends when its last message is final; that time and CPU count. All processes
- * share all CPUs, and the CPU sets are printed.
+ * Each run gives every contender a turn, in an order that rotates; ratios are made within a run. A
+ * gateway's turn ends when the operator has answered its last message, and that time and CPU count.
+ * All processes share all CPUs, and the CPU sets are printed.
  */
-import { execFileSync, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { signToken } from "../../src/cli/token.ts";
-import {
-  gatewayYaml,
-  type GatewayProcess,
-  residentBytes,
-  SECRET,
-  startGateway,
-  Workspace,
-} from "../../test/support/processes.ts";
-import { cpuSeconds, cpuSet, machine, runWrk, type WrkResult } from "./measured-process.ts";
+import type { Contender, LoadSettings } from "./contenders/contender.ts";
+import { FASTIFY_SMPP } from "./contenders/fastify-smpp.ts";
+import { GATEWAY } from "./contenders/gateway.ts";
+import { KANNEL } from "./contenders/kannel.ts";
+import { BARE, FASTIFY, NODE_HTTP } from "./contenders/server.ts";
+import { describeOrigin, origin } from "./machine.ts";
+import { median } from "./statistics.ts";
+import { type Figures, takeTurn } from "./turn.ts";
 
-interface GatewayFigures {
-  readonly wrk: WrkResult;
-  readonly messages: number;
-  readonly toLastAnswerS: number;
-  readonly toLastFinalS: number;
-  readonly messagesPerS: number;
-  readonly cpuUsPerMessage: number;
-  readonly residentMib: number;
-  readonly cpuSet: string;
-}
+const OTHERS: readonly Contender[] = [BARE, NODE_HTTP, FASTIFY, FASTIFY_SMPP, KANNEL];
+/** Threads of the gateway that are busy under load beside its workers: main, journal, ledger. */
+const OWN_THREADS = 3;
 
-interface BareFigures {
-  readonly wrk: WrkResult;
-  readonly requestsPerS: number;
-  readonly cpuUsPerRequest: number;
-  readonly cpuSet: string;
-}
-
-interface Books {
-  readonly accepted: number;
-  readonly open: number;
-}
-
-const FINAL_DEADLINE_MS = 120_000;
 const { values: flags } = parseArgs({
   options: {
-    seconds: { type: "string", default: "30" },
+    seconds: { type: "string", default: "60" },
+    runs: { type: "string", default: "5" },
     connections: { type: "string", default: "256" },
+    batch: { type: "string", default: "1" },
     durability: { type: "string", default: "disk" },
     receipts: { type: "string", default: "none" },
-    runs: { type: "string", default: "1" },
+    links: { type: "string", default: "2" },
+    workers: { type: "string", default: "1" },
+    apps: { type: "string", default: "1" },
+    against: { type: "string", default: "bare" },
     json: { type: "string" },
   },
 });
-const seconds = Number(flags.seconds);
-const connections = Number(flags.connections);
-const extra = flags.receipts === "none" ? ',"dlr":"none"' : "";
 
 await main();
 
 async function main(): Promise<void> {
-  console.log(machine());
+  const settings = readSettings();
+  const contenders = [GATEWAY, ...readContenders()];
+  const from = origin();
+  console.log(describeOrigin(from));
   console.log(
-    `wrk -t1 -c${connections} -d${seconds}s, 10,000 distinct bodies; ` +
-      `durability ${flags.durability}, receipts ${flags.receipts}`,
+    `wrk -t1 -c${settings.connections} -d${settings.seconds}s, 10,000 distinct bodies, batch ` +
+      `${settings.batch}; durability ${settings.durability}, receipts ${settings.receipts}, ` +
+      `${settings.links} links, ${settings.workers} workers, ${settings.apps} apps`,
   );
-  const runs: { gateway: GatewayFigures; bare: BareFigures }[] = [];
-  for (let run = 0; run < Number(flags.runs); run++) {
-    const bare = await measureBare();
-    const gateway = await measureGateway();
-    runs.push({ gateway, bare });
-    print(gateway, bare);
+  const threads = OWN_THREADS + settings.workers + 2;
+  if (threads > from.cpuCount) {
+    console.log(
+      `${threads} busy threads (gateway, operator, wrk) share ${from.cpuCount} CPUs: figures of ` +
+        "the gateway are the whole machine's",
+    );
   }
+  const runs: Figures[][] = [];
+  for (let run = 0; run < Number(flags.runs); run++) {
+    const turn = run % contenders.length;
+    const figures: Figures[] = [];
+    for (const contender of [...contenders.slice(turn), ...contenders.slice(0, turn)]) {
+      figures.push(await takeTurn(contender, settings));
+    }
+    for (const each of figures) print(each);
+    runs.push(figures);
+  }
+  conclude(contenders, runs);
   if (flags.json !== undefined) {
-    const commit = execFileSync("git", ["rev-parse", "HEAD"], { encoding: "utf8" }).trim();
-    const result = { commit, at: new Date().toISOString(), machine: machine(), flags, runs };
+    const result = { kind: "throughput", origin: from, settings, runs };
     writeFileSync(flags.json, `${JSON.stringify(result, null, 2)}\n`);
   }
 }
 
-function print(gateway: GatewayFigures, bare: BareFigures): void {
-  const { wrk } = gateway;
+function readSettings(): LoadSettings {
+  const { durability, receipts } = flags;
+  if (durability !== "disk" && durability !== "process") {
+    throw new Error("--durability takes disk or process");
+  }
+  if (receipts !== "none" && receipts !== "final") {
+    throw new Error("--receipts takes none or final");
+  }
+  const count = (name: "seconds" | "connections" | "batch" | "links" | "workers" | "apps") => {
+    const value = Number(flags[name]);
+    if (!Number.isSafeInteger(value) || value < 1) throw new Error(`--${name} takes a number`);
+    return value;
+  };
+  return {
+    seconds: count("seconds"),
+    connections: count("connections"),
+    batch: count("batch"),
+    links: count("links"),
+    workers: count("workers"),
+    apps: count("apps"),
+    durability,
+    receipts,
+  };
+}
+
+function readContenders(): readonly Contender[] {
+  return flags.against
+    .split(",")
+    .filter((name) => name !== "")
+    .map((name) => {
+      const found = OTHERS.find((contender) => contender.name === name);
+      if (found !== undefined) return found;
+      const known = OTHERS.map((contender) => contender.name).join(", ");
+      throw new Error(`--against takes ${known}; found ${name}`);
+    });
+}
+
+function print({ contender, wrk, settled, ...figures }: Figures): void {
+  const final =
+    settled?.toLastFinalS == null ? "" : `, last final ${settled.toLastFinalS.toFixed(1)} s`;
   console.log(
-    [
-      `gateway  ${gateway.messagesPerS.toFixed(0)} messages/s HTTP → submit_sm_resp over ` +
-        `${gateway.toLastAnswerS.toFixed(1)} s (${gateway.messages} messages)`,
-      `         accept p50 ${ms(wrk.p50_us)}, p99 ${ms(wrk.p99_us)}; last one final after ` +
-        `${gateway.toLastFinalS.toFixed(1)} s`,
-      `         ${gateway.cpuUsPerMessage.toFixed(1)} µs CPU a message, ` +
-        `${gateway.residentMib.toFixed(0)} MiB, CPUs ${gateway.cpuSet}`,
-      `         not 202: ${wrk.status_errors}, socket errors: ${wrk.socket_errors}`,
-      `bare     ${bare.requestsPerS.toFixed(0)} requests/s, p50 ${ms(bare.wrk.p50_us)}, p99 ` +
-        ms(bare.wrk.p99_us),
-      `         ${bare.cpuUsPerRequest.toFixed(1)} µs CPU a request, CPUs ${bare.cpuSet}`,
-      `ratio    throughput ${(gateway.messagesPerS / bare.requestsPerS).toFixed(2)}, CPU ` +
-        (gateway.cpuUsPerMessage / bare.cpuUsPerRequest).toFixed(2),
-    ].join("\n"),
+    `${contender.padEnd(13)} ${figures.messagesPerS.toFixed(0).padStart(7)} messages/s  ` +
+      `p50 ${ms(wrk.p50_us)} p99 ${ms(wrk.p99_us)}  ` +
+      `${figures.cpuUsPerMessage.toFixed(1)} µs CPU  ` +
+      `${(figures.residentBytes / 2 ** 20).toFixed(0)} MiB  CPUs ${figures.cpuSets.join(" ")}` +
+      `${final}${wrk.status_errors + wrk.socket_errors === 0 ? "" : "  ERRORS:"}` +
+      (wrk.status_errors === 0 ? "" : ` ${wrk.status_errors} not 2xx`) +
+      (wrk.socket_errors === 0 ? "" : ` ${wrk.socket_errors} socket errors`),
   );
 }
 
@@ -108,112 +133,22 @@ function ms(us: number): string {
   return `${(us / 1000).toFixed(2)} ms`;
 }
 
-async function measureBare(): Promise<BareFigures> {
-  const path = fileURLToPath(new URL("./bare-server.js", import.meta.url));
-  const child = spawn(process.execPath, [path], { stdio: ["ignore", "pipe", "inherit"] });
-  try {
-    const port = await new Promise<number>((resolve) => {
-      createInterface({ input: child.stdout }).on("line", (line) => {
-        resolve(Number(line.split(" ").at(-1)));
-      });
-    });
-    const pid = child.pid as number;
-    const before = cpuSeconds(pid);
-    const wrk = await runWrk({ port, connections, seconds, token: "none", extra });
-    const cpu = cpuSeconds(pid) - before;
-    return {
-      wrk,
-      requestsPerS: wrk.requests / (wrk.duration_us / 1e6),
-      cpuUsPerRequest: (cpu * 1e6) / wrk.requests,
-      cpuSet: cpuSet(pid),
-    };
-  } finally {
-    child.kill("SIGKILL");
+/** Medians over the runs, of ratios made within each run. */
+function conclude(contenders: readonly Contender[], runs: readonly Figures[][]): void {
+  const of = (run: readonly Figures[], name: string): Figures =>
+    run.find(({ contender }) => contender === name) as Figures;
+  const ratio = (name: string, pick: (figures: Figures) => number): string =>
+    median(runs.map((run) => pick(of(run, GATEWAY.name)) / pick(of(run, name)))).toFixed(2);
+  console.log(`medians of ${runs.length} runs; ratios are gateway ÷ contender, within a run`);
+  for (const { name, promise } of contenders) {
+    const perS = median(runs.map((run) => of(run, name).messagesPerS)).toFixed(0);
+    const cpu = median(runs.map((run) => of(run, name).cpuUsPerMessage)).toFixed(1);
+    const ratios =
+      name === GATEWAY.name
+        ? ""
+        : `  throughput × ${ratio(name, (figures) => figures.messagesPerS)}, CPU × ` +
+          ratio(name, (figures) => figures.cpuUsPerMessage);
+    console.log(`${name.padEnd(13)} ${perS.padStart(7)} /s ${cpu.padStart(6)} µs${ratios}`);
+    console.log(`              ${promise}`);
   }
-}
-
-async function measureGateway(): Promise<GatewayFigures> {
-  const workspace = new Workspace();
-  try {
-    const smsc = await workspace.run(
-      ["smsc", "--port", "0", "--receipts", flags.receipts as string],
-      (line) => line.includes("listening on"),
-    );
-    const line = smsc.lines.find((text) => text.includes("listening on")) as string;
-    const yaml = gatewayYaml(Number(line.split(":").at(-1)), {
-      lines: [`journal: { durability: ${flags.durability} }`],
-      window: 1000,
-    });
-    const gateway = await startGateway(workspace, yaml);
-    return await loadGateway(gateway);
-  } finally {
-    await workspace.dispose();
-  }
-}
-
-async function loadGateway(gateway: GatewayProcess): Promise<GatewayFigures> {
-  const nowS = Math.floor(Date.now() / 1000);
-  const token = signToken(
-    {
-      appId: 1,
-      audience: "smsgw",
-      issuer: null,
-      scopes: ["send"],
-      issuedAtS: nowS,
-      ttlS: 3600,
-    },
-    SECRET,
-  );
-  const before = cpuSeconds(gateway.pid);
-  const startedAt = performance.now();
-  const watch = watchAnswers(gateway, startedAt);
-  const wrk = await runWrk({ port: gateway.httpPort, connections, seconds, token, extra });
-  const resident = residentBytes(gateway.pid);
-  const toLastFinalS = (await untilAllFinal(gateway)) - startedAt / 1000;
-  const cpu = cpuSeconds(gateway.pid) - before;
-  const { answered, lastAtS } = await watch.stop();
-  return {
-    wrk,
-    messages: answered,
-    toLastAnswerS: lastAtS,
-    toLastFinalS,
-    messagesPerS: answered / lastAtS,
-    cpuUsPerMessage: (cpu * 1e6) / answered,
-    residentMib: resident / 2 ** 20,
-    cpuSet: cpuSet(gateway.pid),
-  };
-}
-
-/** Follows the count of accepted segments and notes when it last grew. */
-function watchAnswers(gateway: GatewayProcess, startedAt: number) {
-  let answered = 0;
-  let lastAtS = 0;
-  const look = async (): Promise<void> => {
-    const text = await (await fetch(`http://127.0.0.1:${gateway.adminPort}/metrics`)).text();
-    const count = Number(
-      /^smsgw_segments_accepted_total(?:\{[^}]*\})? (\d+)/m.exec(text)?.[1] ?? 0,
-    );
-    if (count > answered) lastAtS = (performance.now() - startedAt) / 1000;
-    answered = count;
-  };
-  const timer = setInterval(() => void look(), 100);
-  return {
-    async stop() {
-      clearInterval(timer);
-      await look();
-      return { answered, lastAtS };
-    },
-  };
-}
-
-/** Waits until the ledger's books have no open message; returns the time in seconds. */
-async function untilAllFinal(gateway: GatewayProcess): Promise<number> {
-  const deadline = performance.now() + FINAL_DEADLINE_MS;
-  while (performance.now() < deadline) {
-    const response = await fetch(`http://127.0.0.1:${gateway.adminPort}/status`);
-    const { books } = (await response.json()) as { books: Books };
-    if (books.accepted > 0 && books.open === 0) return performance.now() / 1000;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error("messages are still open two minutes after the load ended");
 }

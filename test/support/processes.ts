@@ -109,7 +109,14 @@ export async function startGateway(workspace: Workspace, yaml: string): Promise<
  */
 export function gatewayYaml(
   smscPort: number,
-  extra: { links?: number; sessions?: number; window?: number; lines?: readonly string[] } = {},
+  extra: {
+    links?: number;
+    sessions?: number;
+    window?: number;
+    lines?: readonly string[];
+    /** Apps beside the first one, as YAML. */
+    apps?: readonly string[];
+  } = {},
 ): string {
   const links = Array.from({ length: extra.links ?? 2 }, (_, i) => 100 + i);
   return [
@@ -117,7 +124,9 @@ export function gatewayYaml(
     "http: { port: 0 }",
     "admin: { port: 0 }",
     "auth: { jwt: { secret_file: ./secrets/jwt } }",
-    "apps: [{ id: 1, name: test, rate_tps: null, burst: 1000, scopes: [send, ops] }]",
+    "apps:",
+    "  - { id: 1, name: test, rate_tps: null, burst: 1000, scopes: [send, ops] }",
+    ...(extra.apps ?? []).map((app) => `  - ${app}`),
     "links:",
     ...links.map(
       (id) =>

@@ -1,0 +1,127 @@
+/**
+ * Contender: Kannel from Debian as fast as it goes: two smpp links, no store, no log, bearerbox
+ * kept on one CPU (its threads fight for locks otherwise). Its 202 means "in memory".
+ */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { connect, createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { Workspace } from "../../../test/support/processes.ts";
+import type { Contender } from "./contender.ts";
+import { startOperator, watchOperator } from "./operator.ts";
+
+const START_MS_MAX = 15_000;
+const BEARERBOX_CPU = "0";
+
+interface Ports {
+  readonly smsc: number;
+  readonly admin: number;
+  readonly smsbox: number;
+  readonly http: number;
+}
+
+export const KANNEL: Contender = {
+  name: "kannel",
+  promise: "Kannel, 2 smpp links, no store, bearerbox on one CPU: its 202 means in memory",
+  async start({ receipts }) {
+    if (spawnSync("smsbox", ["--version"]).error !== undefined) {
+      throw new Error("kannel is missing: apt-get install kannel");
+    }
+    const workspace = new Workspace();
+    const operator = await startOperator(workspace, receipts);
+    const [admin, smsbox, http] = await freePorts(3);
+    const ports = { smsc: operator.port, admin, smsbox, http } as Ports;
+    const file = workspace.write("kannel.conf", kannelConf(ports));
+    const bearerbox = quiet("taskset", ["-c", BEARERBOX_CPU, "bearerbox", file]);
+    await untilListens(ports.smsbox);
+    const box = quiet("smsbox", [file]);
+    await untilListens(ports.http);
+    return {
+      port: ports.http,
+      token: "none",
+      pids: [bearerbox.pid as number, box.pid as number],
+      dialect: "kannel",
+      watch: () => watchOperator(operator),
+      async stop() {
+        await Promise.all([ended(box), ended(bearerbox)]);
+        await workspace.dispose();
+      },
+    };
+  },
+};
+
+function kannelConf({ smsc, admin, smsbox, http }: Ports): string {
+  const link = (id: string): string => `
+group = smsc
+smsc = smpp
+smsc-id = ${id}
+host = 127.0.0.1
+port = ${smsc}
+transceiver-mode = true
+smsc-username = ${id}
+smsc-password = ${id}
+system-type = ""
+max-pending-submits = 1000
+`;
+  return `
+group = core
+admin-port = ${admin}
+admin-password = bench
+smsbox-port = ${smsbox}
+box-allow-ip = 127.0.0.1
+dlr-storage = internal
+log-level = 4
+${link("first")}${link("second")}
+group = smsbox
+bearerbox-host = 127.0.0.1
+sendsms-port = ${http}
+sendsms-interface = 127.0.0.1
+log-level = 4
+
+group = sendsms-user
+username = bench
+password = bench
+concatenation = true
+max-messages = 10
+`;
+}
+
+function quiet(command: string, args: readonly string[]): ChildProcess {
+  return spawn(command, args, { stdio: "ignore" });
+}
+
+function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return Promise.resolve();
+  const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  child.kill("SIGKILL");
+  return gone;
+}
+
+/** Ports that nobody listens on at the moment. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  for (const server of servers) server.close();
+  return ports;
+}
+
+async function untilListens(port: number): Promise<void> {
+  const deadline = performance.now() + START_MS_MAX;
+  while (performance.now() < deadline) {
+    const isOpen = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, "127.0.0.1", () => {
+        socket.destroy();
+        resolve(true);
+      });
+      socket.on("error", () => resolve(false));
+    });
+    if (isOpen) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`kannel does not listen on port ${port}`);
+}

@@ -1,0 +1,50 @@
+/**
+ * One contender's turn: start it fresh, load it, wait until it has finished everything it took, and
+ * stop it. What it still did after the load counts.
+ */
+import { residentBytes } from "../../test/support/processes.ts";
+import type { Contender, LoadSettings, Settled } from "./contenders/contender.ts";
+import { cpuSeconds, cpuSet } from "./process-figures.ts";
+import { runWrk, type WrkResult } from "./wrk.ts";
+
+/** What a turn came to. */
+export interface Figures {
+  readonly contender: string;
+  readonly wrk: WrkResult;
+  /** null: a server, which has no operator behind it. */
+  readonly settled: Settled | null;
+  /** Messages a second: answered over HTTP (server), or by the operator (gateway). */
+  readonly messagesPerS: number;
+  /** CPU of its processes, in microseconds a message. */
+  readonly cpuUsPerMessage: number;
+  /** RssAnon + RssShmem of its process trees at the end of the load. */
+  readonly residentBytes: number;
+  readonly cpuSets: readonly string[];
+}
+
+export async function takeTurn(contender: Contender, settings: LoadSettings): Promise<Figures> {
+  const standing = await contender.start(settings);
+  try {
+    const { pids } = standing;
+    const before = cpuSeconds(pids);
+    const settle = standing.watch();
+    const wrk = await runWrk(standing, settings);
+    const resident = pids.reduce((sum, pid) => sum + residentBytes(pid), 0);
+    const settled = await settle();
+    const cpu = cpuSeconds(pids) - before;
+    const answered = (wrk.requests - wrk.status_errors) * settings.batch;
+    const messages = settled?.messages ?? answered;
+    const seconds = settled?.toLastAnswerS ?? wrk.duration_us / 1e6;
+    return {
+      contender: contender.name,
+      wrk,
+      settled,
+      messagesPerS: messages / seconds,
+      cpuUsPerMessage: (cpu * 1e6) / messages,
+      residentBytes: resident,
+      cpuSets: pids.map(cpuSet),
+    };
+  } finally {
+    await standing.stop();
+  }
+}
