@@ -45,6 +45,7 @@ import { assignSessions } from "../../src/smpp/plan.ts";
 import { SmppWorker } from "../../src/smpp/worker.ts";
 import { allocateCreditTable, CreditTable } from "../../src/tables/credit-table.ts";
 import { allocateDials, allocateRows } from "../../src/tables/link-table.ts";
+import { DEFAULT_PROFILE } from "../../test/support/profile.ts";
 
 const TICK_MS = 5;
 const WARM_UP_MS = 1000;
@@ -169,6 +170,7 @@ function link(port: number, over: Partial<LinkConfig>): LinkConfig {
     ipAllow: null,
     enquireLinkIntervalMs: 15_000,
     responseTimeoutMs: 30_000,
+    profile: "default",
     ambiguous: "by_class",
     ...over,
   };
@@ -210,7 +212,8 @@ interface Bench {
 
 function build(config: LinkConfig, record: Uint8Array): Bench {
   const sessionRows = Array.from({ length: config.sessions }, (_, row) => row);
-  const links = [{ linkIndex: 0, config, sessionRows }];
+  const profile = DEFAULT_PROFILE;
+  const links = [{ linkIndex: 0, config, sessionRows, profile }];
   const plan = {
     ingressCount: 0,
     workerCount: 1,
@@ -240,7 +243,10 @@ function build(config: LinkConfig, record: Uint8Array): Bench {
     dialWords: new Int32Array(allocateDials()),
     sessionWords: new Int32Array(allocateRows(config.sessions)),
     metrics,
-    plan: { links, pools: [{ poolIndex: 0, id: 2, name: "bench", direct: false, members }] },
+    plan: {
+      links,
+      pools: [{ poolIndex: 0, id: 2, name: "bench", direct: false, members, profile }],
+    },
     workerIndex: 0,
     sessions: assignSessions(links, 1)[0] ?? [],
   });

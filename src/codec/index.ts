@@ -4,6 +4,7 @@
  * Pure functions over Uint8Array: no I/O, no clock, no dependency, nothing thrown on the hot path.
  * Usable on its own as `sms-gateway-proxy/codec` in any ESM runtime.
  */
+export * from "./pdu/address.ts";
 export * from "./pdu/bind.ts";
 export * from "./pdu/command-id.ts";
 export * from "./pdu/command-status.ts";

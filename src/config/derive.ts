@@ -10,7 +10,8 @@
  *
  * Pure; the results are plain data and may be cloned into worker threads.
  */
-import type { AppConfig, GatewayConfig, LinkConfig } from "./types.ts";
+import type { ProfileConfig, SharedProfile } from "./profile-types.ts";
+import type { AppConfig, GatewayConfig, LinkConfig, PoolConfig } from "./types.ts";
 
 /** Most workers that `auto` chooses. */
 const WORKERS_AUTO_MAX = 16;
@@ -27,6 +28,7 @@ export interface DerivedLink {
   readonly config: LinkConfig;
   /** Rows of the session table, by the session's ordinal. */
   readonly sessionRows: readonly number[];
+  readonly profile: ProfileConfig;
 }
 
 export interface DerivedMember {
@@ -42,6 +44,8 @@ export interface DerivedPool {
   /** Made for a single link. */
   readonly direct: boolean;
   readonly members: readonly DerivedMember[];
+  /** What its members' profiles have in common. */
+  readonly profile: SharedProfile;
 }
 
 export interface DerivedRoute {
@@ -112,10 +116,10 @@ export function derivePools(config: GatewayConfig, previous: PoolPlan | null = n
   const links = config.links.map((link) => {
     const linkIndex = known(linkSlots, link.id);
     const sessionRows = (rows.sessionRows[linkIndex] as readonly number[]).slice(0, link.sessions);
-    return { linkIndex, config: link, sessionRows };
+    return { linkIndex, config: link, sessionRows, profile: profileOf(config, link.profile) };
   });
   const linkIndexById = new Map(links.map((link) => [link.config.id, link.linkIndex]));
-  const wanted = wantedPools(config, linkIndexById);
+  const wanted = wantedPools(config, links);
   const poolSlots = withIds(slots.pools, wanted);
   const pools = wanted.map((pool) => ({ poolIndex: known(poolSlots, pool.id), ...pool }));
   const poolIndexById = new Map(pools.map((pool) => [pool.id, pool.poolIndex]));
@@ -198,22 +202,35 @@ function withSessions(
 /** The configured pools, then those of single links. */
 function wantedPools(
   config: GatewayConfig,
-  linkIndexById: ReadonlyMap<number, number>,
+  links: readonly DerivedLink[],
 ): Omit<DerivedPool, "poolIndex">[] {
-  const configured = config.pools.map((pool) => ({
-    id: pool.id,
-    name: pool.name,
-    direct: false,
-    members: pool.members.map(({ link, weight }) => ({
-      linkIndex: known(linkIndexById, link),
-      weight,
-    })),
-  }));
-  const single = [...directLinkIds(config)].map((id) => {
-    const members = [{ linkIndex: known(linkIndexById, id), weight: 1 }];
-    return { id, name: `link-${id}`, direct: true, members };
-  });
-  return [...configured, ...single];
+  const linkById = new Map(links.map((link) => [link.config.id, link]));
+  const poolOf = (pool: PoolConfig, direct: boolean): Omit<DerivedPool, "poolIndex"> => {
+    const members = pool.members.map(({ link: id, weight }) => {
+      const link = linkById.get(id);
+      if (link === undefined) throw new Error(`no link with id ${id}`);
+      return { link, weight };
+    });
+    const profile = members[0]?.link.profile;
+    if (profile === undefined) throw new Error(`pool ${pool.id} has no members`);
+    return {
+      id: pool.id,
+      name: pool.name,
+      direct,
+      members: members.map(({ link, weight }) => ({ linkIndex: link.linkIndex, weight })),
+      profile,
+    };
+  };
+  const single = [...directLinkIds(config)].map((id) =>
+    poolOf({ id, name: `link-${id}`, members: [{ link: id, weight: 1 }] }, true),
+  );
+  return [...config.pools.map((pool) => poolOf(pool, false)), ...single];
+}
+
+function profileOf(config: GatewayConfig, name: string): ProfileConfig {
+  const profile = Object.hasOwn(config.profiles, name) ? config.profiles[name] : undefined;
+  if (profile === undefined) throw new Error(`no profile called ${name}`);
+  return profile;
 }
 
 function known(indexById: ReadonlyMap<number, number>, id: number): number {

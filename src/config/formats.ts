@@ -5,6 +5,7 @@
  * Pure; any thread.
  */
 import { isIP, isIPv4 } from "node:net";
+import { tonOfSource } from "../codec/index.ts";
 
 export interface Format {
   readonly test: (text: string) => boolean;
@@ -97,6 +98,18 @@ export const FORMATS = {
     says: "printable ASCII (SMPP v3.4 §5.2.1)",
     pattern: "^[ -~]*$",
   },
+  ascii: { test: (text) => isPrintableAscii(text), says: "printable ASCII", pattern: "^[ -~]*$" },
+  hex: byPattern("^([0-9A-Fa-f]{2})*$", "octets of two hexadecimal digits each"),
+  dialled: byPattern("^[+]?[0-9]*$", "digits, with or without + in front"),
+  sender: {
+    test: (text) => tonOfSource(text) >= 0,
+    says: "a number, a short code of 3 to 6 digits, or up to 11 letters, digits, space . _ & -",
+    pattern: "^[+0-9A-Za-z ._&-]+$",
+  },
+  sender_pattern: byPattern(
+    "^[0-9A-Za-z ._&*?#-]{1,32}$",
+    "1 to 32 of letters, digits, space . _ & - and the wildcards * ? #",
+  ),
   clock: byPattern("^([01][0-9]|2[0-3]):[0-5][0-9]$", "a time of day as 21:30"),
   zone: { test: isTimeZone, says: "an IANA time zone as Asia/Tashkent", pattern: null },
   list_source: byPattern("^(s3://[^/]+/.+|file:.+)$", "s3://bucket/key or file:relative.csv"),

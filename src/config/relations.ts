@@ -7,6 +7,8 @@
 import { isIP, isIPv4 } from "node:net";
 import { showValue } from "./problems.ts";
 import type { RawPath } from "./yaml-source.ts";
+import type { SharedProfile } from "./profile-types.ts";
+import { checkProfiles, SHARED_PROFILE_KEYS } from "./relations-profiles.ts";
 import type { GatewayConfig, JwtConfig } from "./types.ts";
 
 /** Reports a broken relation at a key. */
@@ -66,6 +68,40 @@ function sameSet(a: MaybeList, b: MaybeList): boolean {
   if (a === null || b === null) return a === b;
   const other = new Set(b);
   return a.length === b.length && a.every((element) => other.has(element));
+}
+
+/** Every link has a profile, and the members of a pool agree in what is decided at admission. */
+function checkProfileUse(config: GatewayConfig, refuse: Refuse): void {
+  const profileOf = (linkId: number): [string, SharedProfile] | null => {
+    const name = config.links.find((link) => link.id === linkId)?.profile ?? "";
+    return Object.hasOwn(config.profiles, name)
+      ? [name, config.profiles[name] as SharedProfile]
+      : null;
+  };
+  config.links.forEach(({ id, profile }, index) => {
+    if (Object.hasOwn(config.profiles, profile)) return;
+    const allowed = `names of profiles: ${Object.keys(config.profiles).join(", ")}`;
+    refuse(`links[${id}].profile`, ["links", index, "profile"], showValue(profile), allowed);
+  });
+  config.pools.forEach((pool, poolIndex) => {
+    const first = pool.members[0];
+    const shared = first === undefined ? null : profileOf(first.link);
+    pool.members.forEach((member, index) => {
+      const own = profileOf(member.link);
+      if (shared === null || own === null || first === undefined) return;
+      const key = SHARED_PROFILE_KEYS.find((name) => differ(shared[1][name], own[1][name]));
+      if (key === undefined) return;
+      const yaml = key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+      const found = `profile ${own[0]}, with another ${yaml} than profile ${shared[0]}`;
+      const allowed = `the ${yaml} of link ${first.link}: texts are cut before a link is chosen`;
+      const raw: RawPath = ["pools", poolIndex, "members", index, "link"];
+      refuse(`pools[${pool.id}].members[${member.link}].link`, raw, found, allowed);
+    });
+  });
+}
+
+function differ(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) !== JSON.stringify(b);
 }
 
 function checkRoutes(config: GatewayConfig, refuse: Refuse): void {
@@ -206,6 +242,8 @@ function checkSinks(config: GatewayConfig, refuse: Refuse): void {
 const RELATIONS: readonly Relation[] = [
   { reads: ["links", "pools"], check: checkIds },
   { reads: ["links", "pools"], check: checkMembers },
+  { reads: ["profiles"], check: checkProfiles },
+  { reads: ["profiles", "links", "pools"], check: checkProfileUse },
   { reads: ["links", "pools", "routes"], check: checkRoutes },
   { reads: ["apps", "policy"], check: checkAppPolicies },
   { reads: ["apps", "links"], check: checkLinkApps },

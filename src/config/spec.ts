@@ -181,11 +181,16 @@ export function string(
   return leaf("string", given, more);
 }
 
-/** Text, or null (the default). */
+/** Text of `min` (1) to `max` characters, or null (the default). */
 export function stringOrNull(
-  given: Omit<Given<string | null>, "default"> & GivenText & { max: number },
+  given: Omit<Given<string | null>, "default"> & GivenText & { min?: number; max: number },
 ): Leaf<string | null> {
-  const more = { min: 1, max: given.max, format: given.format ?? null, nullable: true };
+  const more = {
+    min: given.min ?? 1,
+    max: given.max,
+    format: given.format ?? null,
+    nullable: true,
+  };
   return leaf("string", { ...given, default: null }, more);
 }
 

@@ -110,6 +110,12 @@ export const LINKS = items(
         max: 600_000,
         default: 30_000,
       }),
+      profile: string({
+        doc: "Name of its profile under `profiles`.",
+        format: "word",
+        max: 64,
+        default: "default",
+      }),
       ambiguous: oneOf(["resend", "hold", "fail", "by_class"], {
         doc: "What becomes of segments that were written and never answered.",
         default: "by_class",
@@ -127,7 +133,9 @@ export const POOLS = items(
     reload: "live",
   },
   block(
-    { doc: "One group; its members share `apps` and `ip_allow`." },
+    {
+      doc: "One group; members share `apps`, `ip_allow`, and their profiles' texts and senders.",
+    },
     {
       id: int({ doc: "Number of the pool; no link has it.", min: 1, max: ID_MAX }),
       name: string({ doc: "For people.", format: "label", max: 64 }),

@@ -9,6 +9,7 @@ import { block } from "./spec.ts";
 import { ADMIN, APPS, AUTH, GRPC, HTTP, LOG, NODE, WORKERS } from "./table-front.ts";
 import { LIMITS, LINKS, POOLS, ROUTES } from "./table-links.ts";
 import { POLICY } from "./table-policy.ts";
+import { PROFILES } from "./table-profiles.ts";
 import { AEROSPIKE, CDR, JOURNAL, LEDGER, REDIS, S3, WEBHOOKS } from "./table-stores.ts";
 
 export const TABLE = block(
@@ -21,6 +22,7 @@ export const TABLE = block(
     workers: WORKERS,
     auth: AUTH,
     apps: APPS,
+    profiles: PROFILES,
     links: LINKS,
     pools: POOLS,
     routes: ROUTES,

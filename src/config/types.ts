@@ -6,6 +6,8 @@
  * Plain data: it may be cloned into worker threads.
  */
 
+import type { ProfileConfig } from "./profile-types.ts";
+
 /** Address ranges in CIDR notation, v4 or v6. */
 export type CidrList = readonly string[];
 
@@ -17,6 +19,8 @@ export interface GatewayConfig {
   readonly workers: { readonly count: number | "auto" };
   readonly auth: { readonly jwt: JwtConfig };
   readonly apps: readonly AppConfig[];
+  /** By name; `default` always exists. */
+  readonly profiles: Readonly<Record<string, ProfileConfig>>;
   readonly links: readonly LinkConfig[];
   readonly pools: readonly PoolConfig[];
   readonly routes: readonly RouteConfig[];
@@ -140,6 +144,8 @@ export interface LinkConfig {
   readonly ipAllow: CidrList | null;
   readonly enquireLinkIntervalMs: number;
   readonly responseTimeoutMs: number;
+  /** Name of one of `profiles`. */
+  readonly profile: string;
   readonly ambiguous: AmbiguousPolicy;
 }
 

@@ -323,6 +323,9 @@ export class Admission {
     view.setUint8(record + Accept.ROUTED_BY, draft.route === 0 ? RoutedBy.TABLE : RoutedBy.PIN);
     view.setUint8(record + Accept.PREFIX_LENGTH, draft.route === 0 ? this.#routes.foundLength : 0);
     view.setUint32(record + Accept.SEND_DELAY_S, 0, true);
+    view.setUint8(record + Accept.CONCAT_METHOD, CONCAT_METHOD.udh8);
+    view.setUint8(record + Accept.SEGMENTS, outcome.parts);
+    view.setUint16(record + Accept.SEGMENTS + 1, 0, true);
     let at = record + Accept.PART_ENDS;
     for (let part = 0; part < outcome.parts; part++, at += 2) {
       view.setUint16(at, this.#partEnds[part] as number, true);

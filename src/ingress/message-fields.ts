@@ -7,7 +7,7 @@
  * Every field has one row in FIELDS; an unknown field is refused, since a typo must not send money.
  * Problems never repeat what the client wrote. Pure; one draft per thread is used again and again.
  */
-import { ENCODING, NPI, TON } from "../codec/index.ts";
+import { areDigits, ENCODING, NPI, npiOfSource, TON, tonOfSource } from "../codec/index.ts";
 import type { FieldError } from "../errors.ts";
 import {
   DLR_MODE_NAMES,
@@ -33,8 +33,9 @@ export const PROBLEMS_MAX = 50;
 export const CLASS_PRIORITY = [3, 2, 1] as const;
 export const CLASS_TTL_S = [300, 86_400, 86_400] as const;
 
-const ALPHA_LENGTH_MAX = 11;
-const SHORT_CODE_DIGITS_MAX = 6;
+const FROM_ALLOWED =
+  "must be an international number, a national one with its leading 0, a short code of 3 to 6 " +
+  "digits, or 1 to 11 of letters, digits, space and . _ & - with at least one letter";
 const ENCODINGS: ReadonlyMap<string, number> = new Map([
   ["auto", ENCODING_AUTO],
   ["gsm7", ENCODING.gsm7],
@@ -190,23 +191,6 @@ function isInteger(value: unknown, min: number, max: number): value is number {
   return Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
 }
 
-/** Whether `text` from `start` on is `min` to `max` digits, the first not 0 unless `zeroFirst`. */
-function areDigits(
-  text: string,
-  start: number,
-  min: number,
-  max: number,
-  zeroFirst: boolean,
-): boolean {
-  const count = text.length - start;
-  if (count < min || count > max) return false;
-  for (let i = start; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    if (unit < 0x30 || unit > 0x39) return false;
-  }
-  return zeroFirst || text.charCodeAt(start) !== 0x30;
-}
-
 /** E.164: 7 to 15 digits, not starting with 0, with or without a plus. */
 function checkTo(draft: MessageDraft, value: unknown): string | null {
   if (typeof value !== "string") return "must be a string";
@@ -219,39 +203,21 @@ function checkTo(draft: MessageDraft, value: unknown): string | null {
   return null;
 }
 
-/**
- * A source address and its type (spec 5.2.5, 5.2.6): an international number is 1/1, a short code
- * of 3 to 6 digits 3/0, anything with a letter is alphanumeric, 5/0.
- */
+/** A source address; its look tells its type. */
 function checkFrom(draft: MessageDraft, value: unknown): string | null {
   if (typeof value !== "string") return "must be a string";
-  const plus = value.charCodeAt(0) === 0x2b;
-  draft.from = value;
-  draft.fromStart = plus ? 1 : 0;
-  if (areDigits(value, draft.fromStart, 7, 15, false)) {
-    draft.sourceTon = TON.international;
-    draft.sourceNpi = NPI.isdn;
-    return null;
-  }
-  if (!plus && areDigits(value, 0, 3, SHORT_CODE_DIGITS_MAX, true)) {
-    draft.sourceTon = TON.network_specific;
-    draft.sourceNpi = NPI.unknown;
-    return null;
-  }
-  if (isAlphanumericSender(value)) {
-    draft.sourceTon = TON.alphanumeric;
-    draft.sourceNpi = NPI.unknown;
-    return null;
-  }
-  return (
-    "must be an international number, a short code of 3 to 6 digits, or 1 to 11 of " +
-    "letters, digits, space and . _ & - with at least one letter"
-  );
+  return takeSender(draft, value) ? null : FROM_ALLOWED;
 }
 
-function isAlphanumericSender(value: string): boolean {
-  if (value.length > ALPHA_LENGTH_MAX) return false;
-  return /^[A-Za-z0-9 ._&-]+$/.test(value) && /[A-Za-z]/.test(value);
+/** Makes `address` the draft's sender; false if it is no source address. */
+export function takeSender(draft: MessageDraft, address: string): boolean {
+  const ton = tonOfSource(address);
+  if (ton < 0) return false;
+  draft.from = address;
+  draft.fromStart = address.charCodeAt(0) === 0x2b ? 1 : 0;
+  draft.sourceTon = ton;
+  draft.sourceNpi = npiOfSource(ton);
+  return true;
 }
 
 function checkText(draft: MessageDraft, value: unknown): string | null {

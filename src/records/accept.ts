@@ -6,18 +6,22 @@
  *   24 accepted_at f64   32 expires_at f64 (both wall ms)
  *   40 pool_id u32       44 priority u8  45 class u8  46 dlr u8  47 encoding u8
  *   48 part_count u8  49 source ton << 4 | npi u8  50 concat reference u16
- *   52 data_coding u8  53 esm_class u8  54 protocol_id u8  55 udh length u8 (a binary's own)
+ *   52 data_coding u8  53 esm_class u8  54 protocol_id u8  55 udh length u8
  *   56 to u8  57 from u8  58 reference u8  59 campaign u8   (lengths in bytes)
  *   60 body length u16  62 routed_by u8  63 prefix length u8 (digits that the route matched)
  *   64 send_delay_s u32 (after accepted_at; 0: at once)
- *   68 end of each part in the body, u16 × part_count
+ *   68 concatenation method u8  69 segments u8  70 reserved u16
+ *   72 end of each part in the body, u16 × part_count
  *   .. to, from, reference, campaign, udh, body: back to back, no padding
  *   .. tail, by the bits of its kinds, in this order:
  *      1 idempotency: fingerprint of app and key, 8 bytes; digest of the request, 8 bytes
  *
- * `to` is digits, `from` ASCII, `reference` and `campaign` UTF-8; the body is in the alphabet of
- * `encoding`, GSM 7-bit unpacked. The same bytes stand in the staging ring, in the log and in a
- * SUBMIT record.
+ * The method is a CONCAT_METHOD of the codec. `segments` is what the sender pays for: the parts,
+ * or with message_payload what the SMSC makes of its one part; 0 stands for the parts.
+ *
+ * `to` is digits, `from` ASCII, `reference` and `campaign` UTF-8; the body is as it goes out, by
+ * `encoding`, an ENCODING of the codec. The UDH is a binary's own, or names national tables. The
+ * same bytes stand in the staging ring, in the log and in a SUBMIT record.
  */
 import { RECORD_FLAGS_PLAIN, RECORD_VERSION, RecordType } from "./types.ts";
 import type { RecordMemory } from "./memory.ts";
@@ -54,7 +58,9 @@ export const Accept = {
   ROUTED_BY: 62,
   PREFIX_LENGTH: 63,
   SEND_DELAY_S: 64,
-  PART_ENDS: 68,
+  CONCAT_METHOD: 68,
+  SEGMENTS: 69,
+  PART_ENDS: 72,
 } as const;
 
 /** Values of `ROUTED_BY`: the routing table, or the request's `route`. */
@@ -76,6 +82,12 @@ export function acceptLength(partCount: number, textsLength: number, tailKinds: 
 
 function tailLength(kinds: number): number {
   return (kinds & TailKind.IDEMPOTENCY) === 0 ? 0 : IDEMPOTENCY_BYTES;
+}
+
+/** Segments the sender pays for. */
+export function acceptSegments(view: DataView, record: number): number {
+  const segments = view.getUint8(record + Accept.SEGMENTS);
+  return segments === 0 ? view.getUint8(record + Accept.PART_COUNT) : segments;
 }
 
 /** Offset of `to`, relative to the record. */

@@ -58,6 +58,7 @@ export function writeAcceptFields(memory: RecordMemory, at: number, sample: Acce
   view.setUint8(at + Accept.ROUTED_BY, 0);
   view.setUint8(at + Accept.PREFIX_LENGTH, 0);
   view.setUint32(at + Accept.SEND_DELAY_S, 0, true);
+  view.setUint32(at + Accept.CONCAT_METHOD, 0, true);
   view.setUint8(at + Accept.TAIL_KINDS, kindsOf(sample));
   const texts = textsOf(sample);
   const textsAt = at + Accept.PART_ENDS + 2 * sample.parts.length;

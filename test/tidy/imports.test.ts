@@ -17,7 +17,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   journal: ["ring", "records", "tables", "metrics", "environment.ts", "errors.ts"],
   limit: ["tables"],
   routing: ["tables", "config"],
-  config: ["errors.ts", "records"],
+  config: ["errors.ts", "records", "codec"],
   dispatch: ["ring", "tables", "journal", "records", "routing", "limit", "environment.ts"],
   ingress: [
     "dispatch",

@@ -36,26 +36,41 @@ test("links and pools are numbered in order of configuration, single links behin
       [2, 200],
     ],
   );
-  assert.deepEqual(plan.pools, [
-    {
-      poolIndex: 0,
-      id: 2000,
-      name: "two",
-      direct: false,
-      members: [
-        { linkIndex: 2, weight: 3 },
-        { linkIndex: 1, weight: 1 },
-      ],
-    },
-    { poolIndex: 1, id: 1000, name: "one", direct: false, members: [{ linkIndex: 1, weight: 5 }] },
-    {
-      poolIndex: 2,
-      id: 200,
-      name: "link-200",
-      direct: true,
-      members: [{ linkIndex: 2, weight: 1 }],
-    },
-  ]);
+  assert.deepEqual(
+    plan.pools.map(({ poolIndex, id, name, direct, members }) => ({
+      poolIndex,
+      id,
+      name,
+      direct,
+      members,
+    })),
+    [
+      {
+        poolIndex: 0,
+        id: 2000,
+        name: "two",
+        direct: false,
+        members: [
+          { linkIndex: 2, weight: 3 },
+          { linkIndex: 1, weight: 1 },
+        ],
+      },
+      {
+        poolIndex: 1,
+        id: 1000,
+        name: "one",
+        direct: false,
+        members: [{ linkIndex: 1, weight: 5 }],
+      },
+      {
+        poolIndex: 2,
+        id: 200,
+        name: "link-200",
+        direct: true,
+        members: [{ linkIndex: 2, weight: 1 }],
+      },
+    ],
+  );
   assert.deepEqual(plan.routes, [
     { prefix: "998", poolIndex: 1 },
     { prefix: "7", poolIndex: 2 },

@@ -28,7 +28,7 @@ test("every key has a sentence of its own in the documentation", () => {
       .map((step) => (typeof step === "number" ? "[]" : `.${step}`))
       .join("")
       .slice(1)
-      .replace(/^(policy\.(?:policies|lists))\.default/, "$1.<name>");
+      .replace(/^(policy\.(?:policies|lists)|profiles)\.default/, "$1.<name>");
     assert.ok(text.includes(`| \`${name}\` |`), name);
     assert.match(node.doc, /^[A-Z].*\.$/u, name);
   }

@@ -44,6 +44,26 @@ test("defaults are those of api.md section 4", () => {
         leewayS: 30,
       },
     },
+    profiles: {
+      default: {
+        defaultAlphabet: "gsm7",
+        concatenation: "udh8",
+        referenceOverflow: "widen",
+        languages: [],
+        senders: { allow: null, deny: [], default: null },
+        serviceType: "",
+        source: {
+          alphanumeric: { ton: 5, npi: 0 },
+          shortCode: { ton: 3, npi: 0 },
+          international: { ton: 1, npi: 1, strip: "", add: "" },
+          national: { ton: 2, npi: 1, strip: "", add: "" },
+          none: { ton: 0, npi: 0 },
+        },
+        destination: [],
+        tlvs: [],
+        commandStatus: [],
+      },
+    },
     journal: { durability: "disk", segmentBytes: 67108864, bytesMax: 10737418240 },
     ledger: { retentionH: 24, bytesMax: 21474836480, receiptGraceS: 86400 },
     aerospike: null,
@@ -90,6 +110,7 @@ test("defaults are those of api.md section 4", () => {
     ipAllow: null,
     enquireLinkIntervalMs: 30000,
     responseTimeoutMs: 30000,
+    profile: "default",
     ambiguous: "by_class",
   });
 });

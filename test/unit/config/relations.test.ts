@@ -135,3 +135,78 @@ test("relations of features still to be built hold too", () => {
 test("one mistake is reported once: relations skip blocks that have problems", () => {
   assert.deepEqual(refusedPaths(POOLED.replace("id: 101", "id: many")), ["links[many].id"]);
 });
+
+const PROFILED = (first: string, second: string) => `
+apps: [{ id: 1, name: demo }]
+profiles:
+  one: ${first}
+  two: ${second}
+links:
+  - { id: 100, host: 127.0.0.1, system_id: a, profile: one }
+  - { id: 101, host: 127.0.0.1, system_id: b, profile: two }
+pools: [{ id: 1000, name: main, members: [{ link: 100 }, { link: 101 }] }]
+routes: [{ prefix: "", to: 1000 }]
+`;
+
+test("links name profiles that exist", () => {
+  const text = LEAST.replace("system_id: demo", "system_id: demo, profile: acme");
+  const [problem] = refusals(text);
+  assert.equal(problem?.path, "links[100].profile");
+  assert.equal(problem.allowed, "names of profiles: default");
+  const inherited = LEAST.replace("system_id: demo", "system_id: demo, profile: constructor");
+  assert.deepEqual(refusedPaths(inherited), ["links[100].profile"]);
+});
+
+test("members of a pool share what is decided before a link is chosen, and nothing else", () => {
+  const apart = [
+    "{ default_alphabet: latin1 }",
+    "{ concatenation: sar }",
+    "{ reference_overflow: refuse }",
+    "{ languages: [turkish] }",
+    "{ senders: { deny: [X] } }",
+  ];
+  for (const profile of apart) {
+    const [problem] = refusals(PROFILED("{}", profile));
+    assert.equal(problem?.path, "pools[1000].members[101].link", profile);
+    assert.match(problem.found, /^profile two, with another \w+ than profile one$/);
+    assert.equal(refusals(PROFILED(profile, "{}")).length, 1, profile);
+    parse(PROFILED(profile, profile));
+  }
+  const own = `{ tlvs: [{ tag: 0x1400, int: 1 }], destination: [{ strip: "", add: "00" }] }`;
+  const { profiles } = parse(PROFILED("{}", own));
+  assert.equal(profiles["two"]?.tlvs[0]?.tag, 0x1400);
+});
+
+test("a profile does not contradict itself", () => {
+  const refused = (profile: string) => {
+    const [problem] = refusals(PROFILED(profile, profile));
+    return [problem?.path, problem?.found];
+  };
+  const cases: [string, string, RegExp][] = [
+    ["{ tlvs: [{ tag: 0x1400 }] }", "tlvs[5120]", /^no value$/],
+    [`{ tlvs: [{ tag: 5120, hex: "00", int: 1 }] }`, "tlvs[5120]", /^hex and int$/],
+    ["{ tlvs: [{ tag: 5120, int: 256 }] }", "tlvs[5120].bytes", /^1, for the value 256$/],
+    ["{ tlvs: [{ tag: 5120, int: 1, bytes: 3 }] }", "tlvs[5120].bytes", /^3/],
+    ["{ tlvs: [{ tag: 0x0424, int: 1 }] }", "tlvs[1060].tag", /^message_payload$/],
+    ["{ tlvs: [{ tag: 0x020c, int: 1, bytes: 2 }] }", "tlvs[524].tag", /^sar_msg_ref_num$/],
+    ["{ tlvs: [{ tag: 5, int: 1, bytes: 2 }] }", "tlvs[5]", /^a value of 2 octets$/],
+    [`{ tlvs: [{ tag: 0x130c, hex: "00" }] }`, "tlvs[4876]", /^a value of 1 octets$/],
+    ["{ languages: [turkish], concatenation: sar }", "languages", /beside concatenation sar$/],
+    ["{ languages: [spanish], default_alphabet: ascii }", "languages", /default_alphabet ascii$/],
+    ["{ senders: { allow: [A*], default: B } }", "senders.default", /^"B"$/],
+    ["{ senders: { deny: ['#*'], default: +447700900123 } }", "senders.default", /^447/],
+  ];
+  for (const [profile, path, found] of cases) {
+    const [shown, text] = refused(profile);
+    assert.equal(shown, `profiles.one.${path}`, profile);
+    assert.match(text ?? "", found, profile);
+  }
+  parse(PROFILED(`{ tlvs: [{ tag: 0x130c, hex: "" }] }`, "{}"));
+  const big = Array.from(
+    { length: 3 },
+    (_, i) => `{ tag: ${5120 + i}, string: ${"x".repeat(400)} }`,
+  );
+  assert.deepEqual(refusedPaths(PROFILED(`{ tlvs: [${big.join(", ")}] }`, "{}")), [
+    "profiles.one.tlvs",
+  ]);
+});

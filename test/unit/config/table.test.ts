@@ -68,6 +68,15 @@ function envName(path: Path): string {
   return `SMSGW_${steps.join("__").toUpperCase()}`;
 }
 
+/** Lists whose items are not named by an `id`. */
+const ID_KEYS: Readonly<Record<string, string>> = {
+  members: "link",
+  routes: "prefix",
+  destination: "strip",
+  tlvs: "tag",
+  command_status: "code",
+};
+
 function idAt(path: Path, index: number): string {
   const list = path[index - 1];
   const item = path
@@ -76,8 +85,7 @@ function idAt(path: Path, index: number): string {
       (value, step) => (value as Record<string | number, unknown>)[step],
       tree,
     ) as Record<string, unknown>;
-  const idKey = list === "members" ? "link" : list === "routes" ? "prefix" : "id";
-  return String(item[idKey]);
+  return String(item[ID_KEYS[String(list)] ?? "id"]);
 }
 
 test("types and table name the same keys", () => {
@@ -203,7 +211,8 @@ test("every key can be set by its environment variable", () => {
     );
     const problems: ConfigProblem[] = [];
     const name = envName(path);
-    const before = path.at(-1) === "id" || path.at(-1) === "link" || path.at(-1) === "prefix";
+    const isInItem = typeof path.at(-2) === "number";
+    const before = isInItem && path.at(-1) === (ID_KEYS[String(path.at(-3))] ?? "id");
     const start = before ? tree : withValue(tree, path, "overridden");
     const overlaid = overlayEnv(table, start, { [name]: envText(node, value) }, problems);
     assert.deepEqual(problems, [], name);

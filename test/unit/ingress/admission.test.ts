@@ -113,6 +113,7 @@ test("an ACCEPT holds the message, byte for byte", () => {
       "0800" + // body length
       "0003" + // routed by the table, by three digits
       "00000000" + // at once
+      "00010000" + // 8-bit references, one segment
       "0800" + // end of part 1
       Buffer.from("998901234567MYBRANDorder-17 ✓spring").toString("hex") +
       "4869201b2805" + // "Hi ", ESC (, é

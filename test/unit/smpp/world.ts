@@ -6,6 +6,7 @@
  */
 import assert from "node:assert/strict";
 import type { DerivedLink, DerivedPool } from "../../../src/config/derive.ts";
+import type { ProfileConfig } from "../../../src/config/profile-types.ts";
 import type { LinkConfig } from "../../../src/config/types.ts";
 import type { Clock, Log, LogLevel } from "../../../src/environment.ts";
 import { allocateMetrics, Counter, MetricBlock } from "../../../src/metrics/block.ts";
@@ -31,6 +32,7 @@ import {
   rowWord,
   SessionWord,
 } from "../../../src/tables/link-table.ts";
+import { DEFAULT_PROFILE } from "../../support/profile.ts";
 import { type AcceptFields, acceptRecord } from "./accept-record.ts";
 import { FakeSmsc } from "./fake-smsc.ts";
 import { MemoryJournal } from "./memory-journal.ts";
@@ -39,6 +41,8 @@ export const WALL_START = Date.UTC(2026, 0, 5);
 
 export interface WorldOptions {
   links?: Partial<LinkConfig>[];
+  /** By link; the default profile where there is none. */
+  profiles?: ProfileConfig[];
   pools?: { members: { linkIndex: number; weight: number }[] }[];
   workers?: number;
   producers?: number;
@@ -111,6 +115,7 @@ export function linkConfig(index: number, over: Partial<LinkConfig>): LinkConfig
     ipAllow: null,
     enquireLinkIntervalMs: 15_000,
     responseTimeoutMs: 30_000,
+    profile: "default",
     ambiguous: "by_class",
     ...over,
   };
@@ -153,6 +158,7 @@ export class World {
         linkIndex,
         config,
         sessionRows: Array.from({ length: config.sessions }, () => rows++),
+        profile: options.profiles?.[linkIndex] ?? DEFAULT_PROFILE,
       };
     });
     const poolOptions = options.pools ?? [{ members: [{ linkIndex: 0, weight: 1 }] }];
@@ -162,6 +168,7 @@ export class World {
       name: `pool-${poolIndex}`,
       direct: false,
       members: pool.members,
+      profile: DEFAULT_PROFILE,
     }));
     this.sessionCount = rows;
     this.clock = {
