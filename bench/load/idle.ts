@@ -1,0 +1,95 @@
+/**
+ * What the gateway costs when nothing happens: CPU with ten links bound, and the time from start to
+ * the first 202.
+ *
+ *   npm run bench:idle -- [--seconds 30] [--runs 5] [--links 10]
+ */
+import { parseArgs } from "node:util";
+import { residentBytes, startGateway, Workspace } from "../../test/support/processes.ts";
+import type { LoadSettings } from "./contenders/contender.ts";
+import { benchToken, benchYaml } from "./contenders/gateway.ts";
+import { startOperator } from "./contenders/operator.ts";
+import { describeOrigin, origin } from "./machine.ts";
+import { cpuSeconds, cpuSecondsByThread } from "./process-figures.ts";
+import { median } from "./statistics.ts";
+
+/** Binds, first commits and garbage of the start are over by then. */
+const SETTLE_MS = 10_000;
+
+const { values: flags } = parseArgs({
+  options: {
+    seconds: { type: "string", default: "30" },
+    runs: { type: "string", default: "5" },
+    links: { type: "string", default: "10" },
+  },
+});
+
+interface IdleRun {
+  readonly firstAcceptMs: number;
+  /** Of one core. */
+  readonly cpuShare: number;
+  readonly residentMib: number;
+}
+
+await main();
+
+async function main(): Promise<void> {
+  console.log(describeOrigin(origin()));
+  const runs: IdleRun[] = [];
+  for (let run = 0; run < Number(flags.runs); run++) {
+    const figures = await measure();
+    console.log(
+      `start to first 202: ${figures.firstAcceptMs.toFixed(0)} ms; idle with ${flags.links} links ` +
+        `bound: ${(figures.cpuShare * 100).toFixed(2)} % of a core, ` +
+        `${figures.residentMib.toFixed(0)} MiB`,
+    );
+    runs.push(figures);
+  }
+  console.log(
+    `medians of ${runs.length}: ${median(runs.map((run) => run.firstAcceptMs)).toFixed(0)} ms, ` +
+      `${(median(runs.map((run) => run.cpuShare)) * 100).toFixed(2)} % of a core`,
+  );
+}
+
+async function measure(): Promise<IdleRun> {
+  const workspace = new Workspace();
+  try {
+    const operator = await startOperator(workspace, "none");
+    const settings: LoadSettings = {
+      seconds: 0,
+      connections: 1,
+      durability: "disk",
+      receipts: "none",
+      batch: 1,
+      links: Number(flags.links),
+      workers: 1,
+      apps: 1,
+    };
+    const startedAt = performance.now();
+    const gateway = await startGateway(workspace, benchYaml(operator.port, settings));
+    const response = await fetch(`http://127.0.0.1:${gateway.httpPort}/v1/messages`, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        authorization: `Bearer ${benchToken()}`,
+        "x-app-id": "1",
+      },
+      body: JSON.stringify({ to: "+998901234567", text: "first" }),
+    });
+    const firstAcceptMs = performance.now() - startedAt;
+    if (response.status !== 202) throw new Error(`the first message got ${response.status}`);
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+    const seconds = Number(flags.seconds);
+    const before = cpuSeconds([gateway.pid]);
+    const threadsBefore = cpuSecondsByThread(gateway.pid);
+    await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+    const cpuShare = (cpuSeconds([gateway.pid]) - before) / seconds;
+    for (const [thread, cpu] of cpuSecondsByThread(gateway.pid)) {
+      const share = (cpu - (threadsBefore.get(thread) ?? 0)) / seconds;
+      if (share >= 0.001) console.log(`  thread ${thread}: ${(share * 100).toFixed(2)} %`);
+    }
+    return { firstAcceptMs, cpuShare, residentMib: residentBytes(gateway.pid) / 2 ** 20 };
+  } finally {
+    await workspace.dispose();
+  }
+}

@@ -1,0 +1,138 @@
+/**
+ * Latency at a constant share of saturation, free of coordinated omission, against the disk's own
+ * speed in the same run.
+ *
+ *   npm run bench:latency -- [--seconds 60] [--runs 5] [--share 0.5] [--connections 64]
+ *                            [--durability disk|process] [--json FILE]
+ *
+ * Each run: p50 of a 64 KB write + fdatasync; saturation by wrk; then a generator that sends at
+ * `share` of it and counts each latency from when the message was due. Acceptance to submit_sm is
+ * the gateway's own histogram.
+ */
+import { writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { startGateway, Workspace } from "../../test/support/processes.ts";
+import type { LoadSettings } from "./contenders/contender.ts";
+import { adminText, benchToken, benchYaml, GATEWAY } from "./contenders/gateway.ts";
+import { startOperator } from "./contenders/operator.ts";
+import { measureDisk } from "./disk-reference.ts";
+import { describeOrigin, origin } from "./machine.ts";
+import { percentileBetween, readBuckets } from "./metric-histogram.ts";
+import { type OpenLoopResult, runOpenLoop } from "./open-loop.ts";
+import { median } from "./statistics.ts";
+import { takeTurn } from "./turn.ts";
+
+const SATURATION_S = 15;
+const WARM_UP_S = 5;
+const SATURATION_CONNECTIONS = 256;
+
+interface LatencyRun {
+  readonly diskP50Ms: number;
+  readonly diskP99Ms: number;
+  readonly saturationPerS: number;
+  readonly ratePerS: number;
+  readonly openLoop: OpenLoopResult;
+  /** Acceptance to submit_sm written, upper bounds of histogram buckets. */
+  readonly submitMs: { readonly p50: number; readonly p99: number };
+}
+
+const { values: flags } = parseArgs({
+  options: {
+    seconds: { type: "string", default: "60" },
+    runs: { type: "string", default: "5" },
+    share: { type: "string", default: "0.5" },
+    connections: { type: "string", default: "64" },
+    durability: { type: "string", default: "disk" },
+    json: { type: "string" },
+  },
+});
+
+await main();
+
+async function main(): Promise<void> {
+  const from = origin();
+  console.log(describeOrigin(from));
+  const settings: LoadSettings = {
+    seconds: SATURATION_S,
+    connections: SATURATION_CONNECTIONS,
+    durability: flags.durability === "process" ? "process" : "disk",
+    receipts: "none",
+    batch: 1,
+    links: 2,
+    workers: 1,
+    apps: 1,
+  };
+  const runs: LatencyRun[] = [];
+  for (let run = 0; run < Number(flags.runs); run++) {
+    const figures = await measure(settings);
+    print(figures);
+    runs.push(figures);
+  }
+  conclude(runs);
+  if (flags.json !== undefined) {
+    const result = { kind: "latency", origin: from, settings: { ...settings, ...flags }, runs };
+    writeFileSync(flags.json, `${JSON.stringify(result, null, 2)}\n`);
+  }
+}
+
+async function measure(settings: LoadSettings): Promise<LatencyRun> {
+  const saturation = await takeTurn(GATEWAY, settings);
+  const workspace = new Workspace();
+  try {
+    const disk = measureDisk(workspace.folder);
+    const operator = await startOperator(workspace, settings.receipts);
+    const gateway = await startGateway(workspace, benchYaml(operator.port, settings));
+    const rate = Math.round(saturation.messagesPerS * Number(flags.share));
+    const load = (seconds: number): Promise<OpenLoopResult> =>
+      runOpenLoop({
+        port: gateway.httpPort,
+        token: benchToken(),
+        rate,
+        seconds,
+        connections: Number(flags.connections),
+        extra: ',"dlr":"none"',
+      });
+    await load(WARM_UP_S);
+    const before = readBuckets(await adminText(gateway, "/metrics"), "smsgw_submit_duration_ms");
+    const openLoop = await load(Number(flags.seconds));
+    const after = readBuckets(await adminText(gateway, "/metrics"), "smsgw_submit_duration_ms");
+    return {
+      diskP50Ms: disk.p50Ms,
+      diskP99Ms: disk.p99Ms,
+      saturationPerS: saturation.messagesPerS,
+      ratePerS: rate,
+      openLoop,
+      submitMs: {
+        p50: percentileBetween(before, after, 50),
+        p99: percentileBetween(before, after, 99),
+      },
+    };
+  } finally {
+    await workspace.dispose();
+  }
+}
+
+function print({ diskP50Ms, ratePerS, saturationPerS, openLoop, submitMs }: LatencyRun): void {
+  const { accepted, refused, unanswered } = openLoop;
+  console.log(
+    `disk p50 ${diskP50Ms.toFixed(2)} ms; ${ratePerS} of ${saturationPerS.toFixed(0)} messages/s: ` +
+      `accept p50 ${ms(accepted.p50)} p99 ${ms(accepted.p99)} p99.9 ${ms(accepted.p999)} ` +
+      `max ${ms(accepted.max)}; accept → submit_sm p50 ≤ ${submitMs.p50.toFixed(2)} ms ` +
+      `p99 ≤ ${submitMs.p99.toFixed(2)} ms; ${refused.count} refused, ${unanswered} unanswered`,
+  );
+}
+
+function ms(us: number): string {
+  return `${(us / 1000).toFixed(2)} ms`;
+}
+
+function conclude(runs: readonly LatencyRun[]): void {
+  const times = (pick: (run: LatencyRun) => number): string =>
+    median(runs.map((run) => pick(run) / run.diskP50Ms)).toFixed(1);
+  console.log(
+    `medians of ${runs.length} runs, as multiples of the disk's p50 in the same run: ` +
+      `accept p99 × ${times(({ openLoop }) => openLoop.accepted.p99 / 1000)}, ` +
+      `p99.9 × ${times(({ openLoop }) => openLoop.accepted.p999 / 1000)}, ` +
+      `accept → submit_sm p99 × ${times(({ submitMs }) => submitMs.p99)}`,
+  );
+}
