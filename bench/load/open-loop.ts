@@ -179,7 +179,8 @@ function makeRequests({ token, extra }: OpenLoopOptions): Buffer[] {
   return Array.from({ length: DISTINCT }, (_, i) => {
     const to = `+9989${String((i * 7919) % 100_000_000).padStart(8, "0")}`;
     const text = `Your order ${i} is on its way and arrives today between 14:00 and 16:00.`;
-    const body = `{"to":"${to}","from":"MYBRAND","text":"${text}","reference":"order-${i}"${extra}}`;
+    const fields = `"to":"${to}","from":"MYBRAND","text":"${text}","reference":"order-${i}"`;
+    const body = `{${fields}${extra}}`;
     return Buffer.from(
       "POST /v1/messages HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n" +
         `Authorization: Bearer ${token}\r\nX-App-ID: 1\r\nContent-Length: ${body.length}\r\n\r\n` +
