@@ -39,8 +39,8 @@ async function main(): Promise<void> {
   for (let run = 0; run < Number(flags.runs); run++) {
     const figures = await measure();
     console.log(
-      `start to first 202: ${figures.firstAcceptMs.toFixed(0)} ms; idle with ${flags.links} links ` +
-        `bound: ${(figures.cpuShare * 100).toFixed(2)} % of a core, ` +
+      `start to first 202: ${figures.firstAcceptMs.toFixed(0)} ms; idle with ${flags.links} ` +
+        `links bound: ${(figures.cpuShare * 100).toFixed(2)} % of a core, ` +
         `${figures.residentMib.toFixed(0)} MiB`,
     );
     runs.push(figures);

@@ -115,7 +115,8 @@ async function measure(settings: LoadSettings): Promise<LatencyRun> {
 function print({ diskP50Ms, ratePerS, saturationPerS, openLoop, submitMs }: LatencyRun): void {
   const { accepted, refused, unanswered } = openLoop;
   console.log(
-    `disk p50 ${diskP50Ms.toFixed(2)} ms; ${ratePerS} of ${saturationPerS.toFixed(0)} messages/s: ` +
+    `disk p50 ${diskP50Ms.toFixed(2)} ms; ${ratePerS} of ${saturationPerS.toFixed(0)} ` +
+      "messages/s: " +
       `accept p50 ${ms(accepted.p50)} p99 ${ms(accepted.p99)} p99.9 ${ms(accepted.p999)} ` +
       `max ${ms(accepted.max)}; accept → submit_sm p50 ≤ ${submitMs.p50.toFixed(2)} ms ` +
       `p99 ≤ ${submitMs.p99.toFixed(2)} ms; ${refused.count} refused, ${unanswered} unanswered`,
