@@ -3,56 +3,42 @@
  * the process when a thread breaks. The only file that knows everything.
  *
  *   lock data_dir → ledger thread recovers → journal thread → ledger ready → SMPP workers
- *   → HTTP and admin listen
+ *   → ingress threads → HTTP and admin listen
  *
- * Main thread only, one gateway a process: uWebSockets.js can only be ended there.
+ * Main thread only, one gateway a process.
  */
 import { mkdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { MessageChannel, type Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads";
 import { AdminServer } from "./admin/server.ts";
 import { configWarnings, derivePools, workersCount } from "./config/derive.ts";
 import { slotCounts } from "./config/slots.ts";
 import type { GatewayConfig, LogLevel } from "./config/types.ts";
-import { Dispatcher } from "./dispatch/dispatcher.ts";
 import type { Clock, Log } from "./environment.ts";
 import { EXIT_CODES } from "./errors.ts";
-import { Ingress } from "./ingress/ingress.ts";
-import { MessageLookup } from "./ingress/message-lookup.ts";
-import { HttpServer } from "./ingress/server.ts";
+import { scatterReferences } from "./ingress/concat-references.ts";
 import { loadUws } from "./ingress/uws.ts";
-import { JournalAppender } from "./journal/appender.ts";
 import { writeLastExit } from "./journal/data-dir.ts";
 import { lockDataDir } from "./journal/data-dir-lock.ts";
 import { DataDirError } from "./journal/errors.ts";
 import { openNodeLogDirectory } from "./journal/node-log-directory.ts";
-import { ChunkedRecordLoader } from "./journal/record-loader.ts";
-import { MetricBlock } from "./metrics/block.ts";
-import type { Doorbell } from "./ring/doorbell.ts";
-import { LogTable } from "./tables/log-table.ts";
 import {
   journalThreadIndex,
   ledgerIndex,
-  producerCount,
   type SharedPlan,
   workerAppenderIndex,
 } from "./tables/plan.ts";
 import { stopIndex } from "./tables/thread-table.ts";
 import { adminSources } from "./workers/admin-sources.ts";
-import { type BellPorts, doorbells, makeBellPorts, ownBell } from "./workers/bell-ports.ts";
+import { type BellPorts, doorbells, makeBellPorts } from "./workers/bell-ports.ts";
 import { type ClockBase, clockBase, threadClock } from "./workers/clock.ts";
 import { drainInOrder } from "./workers/drain-steps.ts";
-import { EventLoopRunner } from "./workers/event-loop-runner.ts";
+import { IngressAgent } from "./workers/ingress-agent.ts";
 import { threadLog } from "./workers/log.ts";
-import { producerEnds } from "./workers/producer-ends.ts";
-import {
-  allocateSharedMemory,
-  ringConsumer,
-  ringProducer,
-  type SharedMemory,
-} from "./workers/shared-memory.ts";
+import { allocateSharedMemory, type SharedMemory } from "./workers/shared-memory.ts";
 import { Supervisor } from "./workers/supervisor.ts";
 import type {
+  IngressThreadData,
   JournalThreadData,
   LedgerThreadData,
   ThreadCommand,
@@ -61,12 +47,10 @@ import type {
 import { LedgerQuestions, noteOf, startThread, StartRefusedError } from "./workers/threads.ts";
 
 const MAIN = 0;
-const DRAIN_LOOK_MS = 5;
 /** A drain takes no longer than this; then the journal has what is left. */
 const DRAIN_MS_MAX = 30_000;
-const LOADER_LOOK_MS = 1000;
-/** Messages that may wait for a link; beyond it 503. */
-const WAITING_MAX = 8_000_000;
+/** Ingress threads have so long to close their sockets before the process ends without them. */
+const CLOSE_MS_MAX = 500;
 
 export interface StartOptions {
   /** Instead of the configuration's. */
@@ -101,7 +85,7 @@ export async function startGateway(
   const assembly = new Assembly({ ...config, log: { ...config.log, level } });
   await assembly.lock();
   await assembly.startThreads();
-  return assembly.listen(options.anyPortIfTaken === true);
+  return await assembly.listen(options.anyPortIfTaken === true);
 }
 
 /**
@@ -130,9 +114,10 @@ class Assembly {
   readonly #memory: SharedMemory;
   readonly #ports: BellPorts[];
   readonly #bells: Int32Array;
-  readonly #ring: readonly Doorbell[];
   readonly #supervisor: Supervisor;
   readonly #workers: Worker[] = [];
+  /** Ingress threads other than main. */
+  readonly #ingresses: Worker[] = [];
   #epoch = 0;
   #ledger: Worker | null = null;
   #journal: Worker | null = null;
@@ -143,14 +128,14 @@ class Assembly {
     this.#log = threadLog("main", config.log.level);
     const pools = derivePools(config);
     this.#plan = {
-      ingressCount: 1,
+      ingressCount: config.http.threads,
       workerCount: workersCount(config.workers.count, availableParallelism()),
       ...slotCounts(config, pools),
     };
     this.#memory = allocateSharedMemory(this.#plan);
+    scatterReferences(this.#memory.references, Math.random);
     this.#ports = makeBellPorts(this.#plan);
     this.#bells = new Int32Array(this.#memory.bells);
-    this.#ring = doorbells(this.#portsOf(MAIN), this.#bells, this.#plan);
     this.#supervisor = new Supervisor({
       bells: this.#bells,
       inHand: new Float64Array(this.#memory.inHand),
@@ -172,12 +157,14 @@ class Assembly {
   }
 
   async startThreads(): Promise<void> {
-    const { port1, port2 } = new MessageChannel();
-    this.#questions = new LedgerQuestions(port1);
+    const channels = Array.from({ length: this.#plan.ingressCount }, () => new MessageChannel());
+    const queries = channels.map(({ port2 }) => port2);
+    const [own, ...others] = channels.map(({ port1 }) => port1);
+    this.#questions = new LedgerQuestions(own as MessagePort);
     this.#ledger = startThread(
       "ledger-thread",
-      { ...this.#dataOf(ledgerIndex(this.#plan)), queries: port2 } satisfies LedgerThreadData,
-      [port2],
+      { ...this.#dataOf(ledgerIndex(this.#plan)), queries } satisfies LedgerThreadData,
+      queries,
     );
     const recovered = await noteOf(this.#ledger, "recovered");
     this.#epoch = recovered.epoch;
@@ -191,6 +178,13 @@ class Assembly {
     this.#watch("ledger", ledgerIndex(this.#plan), this.#ledger);
     this.#watch("journal", journalThreadIndex(this.#plan), this.#journal);
     await ready;
+    this.#startWorkers();
+    this.#startIngresses(others);
+    this.#supervisor.start();
+    process.on("uncaughtException", (error) => this.#crash(error.stack ?? "", "main", null));
+  }
+
+  #startWorkers(): void {
     for (let worker = 0; worker < this.#plan.workerCount; worker++) {
       const index = workerAppenderIndex(this.#plan, worker);
       const data: WorkerThreadData = { ...this.#dataOf(index), worker };
@@ -198,99 +192,75 @@ class Assembly {
       this.#workers.push(thread);
       this.#watch(`worker-${worker}`, index, thread);
     }
-    this.#supervisor.start();
-    process.on("uncaughtException", (error) => this.#crash(error.stack ?? "", "main", null));
   }
 
-  listen(anyPortIfTaken: boolean): Gateway {
-    const ingress = this.#makeIngress(() => runner.wake());
-    const bell = ownBell(this.#portsOf(MAIN), this.#bells, MAIN, () => runner.wake());
-    const runner: EventLoopRunner = new EventLoopRunner(ingress, bell, this.#bells, MAIN);
-    runner.start();
-    const uws = loadUws();
-    let isDraining = false;
-    const unreadiness = (): readonly string[] => (isDraining ? ["draining"] : []);
-    const { server, port: httpPort } = listenHttp(
-      (config) => new HttpServer({ uws, config, clock: this.#clock, ingress, unreadiness }),
-      this.#config,
-      anyPortIfTaken,
-    );
+  #startIngresses(queries: readonly MessagePort[]): void {
+    for (const [i, port] of queries.entries()) {
+      const producer = i + 1;
+      const data: IngressThreadData = {
+        ...this.#dataOf(producer),
+        producer,
+        epoch: this.#epoch,
+        queries: port,
+      };
+      const thread = startThread("ingress-thread", data, [port]);
+      this.#ingresses.push(thread);
+      this.#watch(`ingress-${producer}`, producer, thread);
+    }
+  }
+
+  async listen(anyPortIfTaken: boolean): Promise<Gateway> {
+    const agent = new IngressAgent({
+      config: this.#config,
+      memory: this.#memory,
+      clock: this.#clock,
+      ports: this.#portsOf(MAIN),
+      producer: MAIN,
+      epoch: this.#epoch,
+      questions: this.#questions as LedgerQuestions,
+    });
+    const httpPort = this.#listenHttp(agent, anyPortIfTaken);
+    const listening = this.#ingresses.map((thread) => noteOf(thread, "listening"));
+    this.#command(this.#ingresses, { kind: "listen", port: httpPort });
+    await Promise.all(listening);
     const admin = new AdminServer(
-      uws,
+      loadUws(),
       adminSources({
         config: this.#config,
         memory: this.#memory,
         clock: this.#clock,
-        ingress,
         questions: this.#questions as LedgerQuestions,
-        unreadiness,
+        unreadiness: agent.unreadiness,
       }),
     );
     const adminPort = admin.listen();
-    const drain = async (): Promise<void> => {
-      isDraining = true;
-      this.#log.write("info", "drain");
-      await this.#drain(ingress, server);
-      runner.stop();
-      admin.close();
-      this.#log.write("info", "drained");
-    };
     this.#log.write("info", "listening", {
       http_port: httpPort,
       admin_port: adminPort,
       durability: this.#config.journal.durability,
+      ingress_threads: this.#plan.ingressCount,
       workers: this.#plan.workerCount,
       epoch: this.#epoch,
     });
-    return gatewayOf(httpPort, adminPort, drain);
+    const drain = async (): Promise<void> => {
+      this.#log.write("info", "drain");
+      await this.#drain(agent);
+      agent.stop();
+      admin.close();
+      this.#log.write("info", "drained");
+    };
+    return gatewayOf(httpPort, adminPort, drain, (code) => this.#end(code));
   }
 
-  #makeIngress(wake: () => void): Ingress {
-    const config = this.#config;
-    const memory = this.#memory;
-    const directory = openNodeLogDirectory(config.node.dataDir);
-    const logTable = new LogTable(memory.log);
-    const loader = new ChunkedRecordLoader(directory, logTable);
-    setInterval(() => loader.closeRemoved(), LOADER_LOOK_MS).unref();
-    const questions = this.#questions as LedgerQuestions;
-    return new Ingress({
-      producer: MAIN,
-      epoch: this.#epoch,
-      clock: this.#clock,
-      random: Math.random,
-      appender: new JournalAppender(
-        ringProducer(memory.staging[MAIN]),
-        ringConsumer(memory.notices[MAIN]),
-        this.#ring[journalThreadIndex(this.#plan)] as Doorbell,
-      ),
-      logTable,
-      bucketWords: new Int32Array(memory.apps),
-      journalBytesMax: config.journal.bytesMax,
-      pools: derivePools(config),
-      dispatcherOf: (owner) =>
-        new Dispatcher({
-          ...producerEnds(memory, config, MAIN, this.#ring),
-          waitingMax: WAITING_MAX,
-          owner,
-        }),
-      loader,
-      lookup: new MessageLookup({
-        query: {
-          getMessage: (key, appId, done) => {
-            const { sequence, origin } = key;
-            const question = { kind: "message", sequence, origin, appId } as const;
-            const isAsked = questions.ask(question, (answer) => done(answer as object | null));
-            if (!isAsked) done("late");
-          },
-        },
-        logTable,
-        clock: this.#clock,
-        epoch: this.#epoch,
-        producerCount: producerCount(this.#plan),
-      }),
-      metrics: new MetricBlock(memory.metrics, MAIN),
-      wake,
-    });
+  /** Listens on the configured port, or on any free one if that is taken and `anyPortIfTaken`. */
+  #listenHttp(agent: IngressAgent, anyPortIfTaken: boolean): number {
+    const sharing = this.#plan.ingressCount > 1 ? "first" : "alone";
+    try {
+      return agent.listen(this.#config.http.port, sharing);
+    } catch (error) {
+      if (anyPortIfTaken) return agent.listen(0, sharing);
+      throw new StartRefusedError(EXIT_CODES.failure.code, (error as Error).message);
+    }
   }
 
   /**
@@ -298,31 +268,47 @@ class Assembly {
    * finish. A journal that cannot write holds all of them up: then the time is over, and the log
    * has what was promised.
    */
-  async #drain(ingress: Ingress, server: HttpServer): Promise<void> {
-    server.stopListening();
-    ingress.drain();
+  async #drain(agent: IngressAgent): Promise<void> {
     const late = await drainInOrder(DRAIN_MS_MAX, [
-      { name: "ingress", run: () => until(() => ingress.isDrained()) },
+      {
+        name: "ingress",
+        run: () =>
+          Promise.all([agent.drain(), ...this.#ingresses.map((thread) => drained(thread))]),
+      },
       {
         name: "workers",
         run: () => {
-          server.close();
+          agent.close();
           this.#supervisor.stop();
-          return Promise.all(this.#workers.map((thread) => drained(thread)));
+          const closed = this.#closeIngresses();
+          return Promise.all([closed, ...this.#workers.map((thread) => drained(thread))]);
         },
       },
       { name: "ledger", run: () => drained(this.#ledger as Worker) },
       { name: "journal", run: () => this.#stopJournal() },
     ]);
-    if (late !== null) this.#log.write("warn", "drain", { cause: `${late} took too long` });
+    if (late === null) return;
+    this.#log.write("warn", "drain", { cause: `${late} took too long` });
+    await this.#closeIngresses();
   }
 
   #stopJournal(): Promise<unknown> {
     const gone = new Promise((resolve) => (this.#journal as Worker).once("exit", resolve));
     const index = journalThreadIndex(this.#plan);
     Atomics.store(this.#bells, stopIndex(index), 1);
-    this.#ring[index]?.ring();
+    doorbells(this.#portsOf(MAIN), this.#bells, this.#plan)[index]?.ring();
     return gone;
+  }
+
+  /** Resolves when no further ingress thread has a socket, or those that have do not answer. */
+  #closeIngresses(): Promise<unknown> {
+    const closed = this.#ingresses.map((thread) => noteOf(thread, "closed").catch(() => null));
+    this.#command(this.#ingresses, { kind: "close" });
+    return drainInOrder(CLOSE_MS_MAX, [{ name: "close", run: () => Promise.all(closed) }]);
+  }
+
+  #command(threads: readonly Worker[], command: ThreadCommand): void {
+    for (const thread of threads) thread.postMessage(command);
   }
 
   #watch(name: string, index: number, worker: Worker): void {
@@ -352,25 +338,14 @@ class Assembly {
     } catch (error) {
       this.#log.write("error", "write last-exit.json", { cause: String(error) });
     }
-    process.exit(code);
+    this.#end(code);
   }
-}
 
-/** Listens on the configured port, or on any free one if that is taken and `anyPortIfTaken`. */
-function listenHttp(
-  serverOf: (config: GatewayConfig) => HttpServer,
-  config: GatewayConfig,
-  anyPortIfTaken: boolean,
-): { server: HttpServer; port: number } {
-  const server = serverOf(config);
-  try {
-    return { server, port: server.listen() };
-  } catch (error) {
-    if (!anyPortIfTaken) {
-      throw new StartRefusedError(EXIT_CODES.failure.code, (error as Error).message);
-    }
-    const other = serverOf({ ...config, http: { ...config.http, port: 0 } });
-    return { server: other, port: other.listen() };
+  /** Ends the process; open sockets of further ingress threads would turn `code` into an abort. */
+  #end(code: number): void {
+    this.#supervisor.stop();
+    if (this.#ingresses.length === 0) process.exit(code);
+    void this.#closeIngresses().then(() => process.exit(code));
   }
 }
 
@@ -378,7 +353,12 @@ function listenHttp(
  * The gateway as its owner sees it; the first SIGTERM or SIGINT drains it, the second ends the
  * process at once.
  */
-function gatewayOf(httpPort: number, adminPort: number, drain: () => Promise<void>): Gateway {
+function gatewayOf(
+  httpPort: number,
+  adminPort: number,
+  drain: () => Promise<void>,
+  end: (code: number) => void,
+): Gateway {
   let draining: Promise<number> | null = null;
   let resolveEnded: (code: number) => void = () => undefined;
   const ended = new Promise<number>((resolve) => {
@@ -390,7 +370,7 @@ function gatewayOf(httpPort: number, adminPort: number, drain: () => Promise<voi
     return draining;
   };
   const onSignal = (): void => {
-    if (draining !== null) process.exit(EXIT_CODES.ok.code);
+    if (draining !== null) end(EXIT_CODES.ok.code);
     void drainOnce();
   };
   process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
@@ -401,14 +381,4 @@ function drained(thread: Worker): Promise<unknown> {
   const note = noteOf(thread, "drained");
   thread.postMessage({ kind: "drain" } satisfies ThreadCommand);
   return note;
-}
-
-function until(isDone: () => boolean): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setInterval(() => {
-      if (!isDone()) return;
-      clearInterval(timer);
-      resolve();
-    }, DRAIN_LOOK_MS);
-  });
 }

@@ -3,11 +3,11 @@
  */
 import type { GaugeName } from "../metrics/table.ts";
 import type { GaugeSample } from "../metrics/prometheus.ts";
-import { PUBLISHED_INDEX, RELEASED_INDEX, RING_HEADER_BYTES } from "../ring/layout.ts";
+import { RING_HEADER_BYTES, ringUsedBytes } from "../ring/layout.ts";
 import { SESSION_STATE_NAMES } from "../tables/link-table.ts";
 import { LogWord } from "../tables/log-table.ts";
 import { linkStatuses, poolStatuses } from "./link-status.ts";
-import type { AdminSources, WatchedRing } from "./sources.ts";
+import type { AdminSources } from "./sources.ts";
 
 /** Priorities that credits are counted for. */
 const PRIORITIES = [0, 1, 2, 3] as const;
@@ -19,12 +19,12 @@ export function readGauges(sources: AdminSources): GaugeSample[] {
   const add: Add = (name, value, ...labels) => samples.push({ name, labels, value });
   add("ready", sources.unreadiness().length === 0 ? 1 : 0);
   addLog(sources, add);
-  add("waitingMessages", sources.producer.waitingCount);
-  add("pendingCalls", sources.pendingCount());
+  add("waitingMessages", sources.waitingMessages());
+  add("pendingCalls", sources.pendingCalls());
   addPools(sources, add);
   addLinks(sources, add);
   for (const ring of sources.rings) {
-    add("ringUsed", ringUsedBytes(ring), ring.name);
+    add("ringUsed", ringUsedBytes(ring.buffer), ring.name);
     add("ringSize", ring.buffer.byteLength - RING_HEADER_BYTES, ring.name);
   }
   const usage = sources.usage();
@@ -50,15 +50,10 @@ function addLog(sources: AdminSources, add: Add): void {
 }
 
 function addPools(sources: AdminSources, add: Add): void {
-  const { pools, plan, producer } = sources;
   for (const { id, weight } of poolStatuses(sources)) add("poolWeight", weight, id);
-  for (const { poolIndex, id } of pools.pools) {
+  for (const { poolIndex, id } of sources.pools.pools) {
     for (const priority of PRIORITIES) {
-      let credits = 0;
-      for (let worker = 0; worker < plan.workerCount; worker++) {
-        credits += producer.creditsLeft(worker, poolIndex, priority);
-      }
-      add("credits", credits, id, priority);
+      add("credits", sources.credits(poolIndex, priority), id, priority);
     }
   }
 }
@@ -77,9 +72,4 @@ function addLinks(sources: AdminSources, add: Add): void {
       add("sessionBinds", session.binds, link.id, session.session);
     }
   }
-}
-
-function ringUsedBytes(ring: WatchedRing): number {
-  const words = new Int32Array(ring.buffer, 0, RING_HEADER_BYTES / 4);
-  return (Atomics.load(words, PUBLISHED_INDEX) - Atomics.load(words, RELEASED_INDEX)) | 0;
 }

@@ -32,12 +32,6 @@ export interface ProcessUsage {
   readonly cpuSeconds: number;
 }
 
-/** The producer whose waiting messages and credits are shown. */
-export interface ProducerView {
-  readonly waitingCount: number;
-  creditsLeft(worker: number, poolIndex: number, priority: number): number;
-}
-
 /** The ledger's status as an object with `books`; null or "late" if it cannot be had now. */
 export type LedgerStatusAnswer = Readonly<object> | null | "late";
 
@@ -54,8 +48,11 @@ export interface AdminSources {
   readonly sessionWords: Int32Array;
   readonly poolWeight: (worker: number, poolIndex: number) => number;
   readonly rings: readonly WatchedRing[];
-  readonly producer: ProducerView;
-  readonly pendingCount: () => number;
+  /** Over all ingress threads: messages that wait for a link, calls that wait for their commit. */
+  readonly waitingMessages: () => number;
+  readonly pendingCalls: () => number;
+  /** What workers would take from ingress threads now. */
+  readonly credits: (poolIndex: number, priority: number) => number;
   readonly usage: () => ProcessUsage;
   /** What keeps the node from being ready, one phrase each; empty: ready. */
   readonly unreadiness: () => readonly string[];

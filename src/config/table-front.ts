@@ -108,7 +108,12 @@ export const HTTP = block(
       max: 65_535,
       default: 8080,
     }),
-    threads: int({ doc: "Ingress threads.", min: 1, max: 64, default: 1, built: [1] }),
+    threads: int({
+      doc: "Ingress threads; each has its own listener on the port.",
+      min: 1,
+      max: 64,
+      default: 1,
+    }),
     body_bytes_max: int({
       doc: "Largest body of a single message.",
       unit: "bytes",

@@ -146,7 +146,7 @@ export class Dispatcher {
     this.#options = options;
     this.#credits = options.credits;
     this.#workerCount = workerCount;
-    this.#published = new Int32Array(options.credits.cellCountPerProducer);
+    this.#published = options.credits.publishedBy(options.producer);
     this.#weights = new Int32Array(workerCount);
     this.#touched = new Uint8Array(workerCount);
     this.#choices = Array.from(

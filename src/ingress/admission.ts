@@ -18,7 +18,7 @@ import {
   transliterate,
 } from "../codec/index.ts";
 import { byIndex, type DerivedApp, type DerivedPool, type PoolPlan } from "../config/derive.ts";
-import type { Clock, Random } from "../environment.ts";
+import type { Clock } from "../environment.ts";
 import type { FieldError } from "../errors.ts";
 import type { JournalAppender } from "../journal/appender.ts";
 import { admissionFits, lifeCharge } from "../journal/space.ts";
@@ -64,12 +64,17 @@ export interface AdmissionOptions {
   readonly producer: number;
   readonly epoch: number;
   readonly clock: Clock;
-  readonly random: Random;
+  /** Shared counters of concatenation references. */
+  readonly references: SharedArrayBuffer;
   readonly appender: JournalAppender;
   readonly logTable: LogTable;
   /** Bucket words: two per app, then the node's two (`bucketWord`). */
   readonly bucketWords: Int32Array;
   readonly journalBytesMax: number;
+  /** Ingress threads that admit at the same time. */
+  readonly ingressCount: number;
+  /** Bytes that the other ingress threads have staged and the journal has not committed. */
+  readonly othersPendingBytes: () => number;
   readonly pools: PoolPlan;
 }
 
@@ -134,7 +139,7 @@ export class Admission {
     this.#routes = new PrefixTable(options.pools.routes);
     this.#apps = byIndex(options.pools.apps, (app) => app.appIndex);
     this.#pools = byIndex(options.pools.pools, (pool) => pool.poolIndex);
-    this.#references = new ConcatReferences(options.random);
+    this.#references = new ConcatReferences(options.references);
     this.refresh();
   }
 
@@ -348,11 +353,13 @@ export class Admission {
     }
     const charge = lifeCharge(lengthBytes, this.outcome.parts);
     if (charge > this.#spaceLeft) {
-      const { appender, logTable, journalBytesMax } = this.#options;
-      const pending = appender.pendingBytes();
-      if (admissionFits(logTable, journalBytesMax, SPACE_STEP_BYTES, pending)) {
+      const { appender, logTable, journalBytesMax, ingressCount } = this.#options;
+      const pending = appender.pendingBytes() + this.#options.othersPendingBytes();
+      // The other threads may be about to take a step of their own.
+      const others = (ingressCount - 1) * SPACE_STEP_BYTES;
+      if (admissionFits(logTable, journalBytesMax, SPACE_STEP_BYTES + others, pending)) {
         this.#spaceLeft = SPACE_STEP_BYTES;
-      } else if (admissionFits(logTable, journalBytesMax, charge, pending)) {
+      } else if (admissionFits(logTable, journalBytesMax, charge + others, pending)) {
         return true;
       } else {
         this.#overloaded("the journal has no space");

@@ -5,8 +5,8 @@
  *   counters[hash of both addresses]   one up per long message; starts anywhere, so that a
  *                                      restart does not repeat
  *
- * A pair sees the same 8 bits again after 256 long messages that fall on its counter. One instance
- * per producer.
+ * A pair sees the same 8 bits again after 256 long messages that fall on its counter, whichever
+ * ingress thread took them: the counters are shared (atomic add). One instance per thread.
  */
 import type { Random } from "../environment.ts";
 
@@ -14,11 +14,23 @@ const COUNTERS = 65_536;
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 
-export class ConcatReferences {
-  readonly #counters = new Uint16Array(COUNTERS);
+/** Memory of the counters. */
+export function allocateReferences(): SharedArrayBuffer {
+  return new SharedArrayBuffer(COUNTERS * Uint16Array.BYTES_PER_ELEMENT);
+}
 
-  constructor(random: Random) {
-    for (let i = 0; i < COUNTERS; i++) this.#counters[i] = Math.floor(random() * 0x10000);
+/** Lets every counter start anywhere; once, before the memory is shared. */
+export function scatterReferences(memory: SharedArrayBuffer, random: Random): void {
+  const counters = new Uint16Array(memory);
+  for (let i = 0; i < COUNTERS; i++) counters[i] = Math.floor(random() * 0x10000);
+}
+
+export class ConcatReferences {
+  readonly #counters: Uint16Array;
+
+  /** `counters`: memory of `allocateReferences`. */
+  constructor(counters: SharedArrayBuffer) {
+    this.#counters = new Uint16Array(counters);
   }
 
   /**
@@ -28,9 +40,7 @@ export class ConcatReferences {
   next(to: string, toStart: number, from: string, fromStart: number): number {
     const hash = fold(fold(FNV_OFFSET, to, toStart), from, fromStart);
     const cell = (hash ^ (hash >>> 16)) & (COUNTERS - 1);
-    const reference = ((this.#counters[cell] as number) + 1) & 0xffff;
-    this.#counters[cell] = reference;
-    return reference;
+    return (Atomics.add(this.#counters, cell, 1) + 1) & 0xffff;
   }
 }
 

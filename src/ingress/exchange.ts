@@ -5,7 +5,7 @@
  *              └── aborted: `response` is null, whoever still holds the call finds that out
  *
  * Its listeners are made once, so that a call costs no closures. A call may be used again only if
- * its body came whole: uWS goes on delivering the rest of a body that was answered early. Main
+ * its body came whole: uWS goes on delivering the rest of a body that was answered early. One
  * thread only.
  */
 import type { AppGrant } from "./authentication.ts";

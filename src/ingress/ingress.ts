@@ -15,8 +15,8 @@ import type { RecordLoader } from "../journal/log-reading.ts";
 import { Counter, Histogram, type MetricBlock } from "../metrics/block.ts";
 import { Accept, ACCEPT_TYPE } from "../records/accept.ts";
 import { Concluded, CONCLUDED_BYTES, CONCLUDED_TYPE, Verdict } from "../records/concluded.ts";
-import type { MessageKey } from "../records/message-key.ts";
 import { RING_FULL } from "../ring/layout.ts";
+import { ProducerWord, producerWord } from "../tables/producer-table.ts";
 import { Admission, type AdmissionOptions, type AdmissionOutcome, Admit } from "./admission.ts";
 import type { MessageLookup } from "./message-lookup.ts";
 import { PendingMessages, type Ticket } from "./pending-messages.ts";
@@ -34,6 +34,8 @@ export interface IngressOptions extends AdmissionOptions {
   readonly loader: RecordLoader;
   readonly lookup: MessageLookup;
   readonly metrics: MetricBlock;
+  /** Of the producer table. */
+  readonly producerWords: Int32Array;
   /** "Call doWork soon": the runner's `wake`. */
   readonly wake: () => void;
   /** Power of two; default PENDING_MAX. */
@@ -117,11 +119,6 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     return code;
   }
 
-  /** Whether `key` is one that this producer would give, and has not given yet: nobody has it. */
-  isAhead(key: MessageKey): boolean {
-    return key.origin === this.origin && key.sequence > this.#admission.lastSequence;
-  }
-
   /** Hands on what was staged, answers what was committed, and moves waiting messages. */
   doWork(): number {
     const { clock } = this.#options;
@@ -136,6 +133,11 @@ export class Ingress implements CommitVisitor, WaitingOwner {
 
   onTick(): void {
     this.#admission.refresh();
+    const { producerWords: words, producer } = this.#options;
+    const pending = producerWord(producer, ProducerWord.PENDING_CALLS);
+    const waiting = producerWord(producer, ProducerWord.WAITING_MESSAGES);
+    Atomics.store(words, pending, this.#pending.count);
+    Atomics.store(words, waiting, this.dispatcher.waitingCount);
   }
 
   /** Refuses everything from now on; what was admitted is still answered. */
@@ -192,6 +194,8 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     const staged = this.#unpublished;
     if (staged === 0) return 0;
     this.#unpublished = 0;
+    const { logTable, producer } = this.#options;
+    logTable.storeStagedSequence(producer, this.#admission.lastSequence);
     this.#appender.publish();
     return staged;
   }

@@ -1,7 +1,19 @@
 /**
- * One listening socket of uWS and the app behind it. Main thread only.
+ * One listening socket of uWS and the app behind it. Used by the thread that made it.
  */
-import { LISTEN_EXCLUSIVE_PORT, type Uws, type UwsApp, type UwsListenSocket } from "./uws.ts";
+import {
+  LISTEN_EXCLUSIVE_PORT,
+  LISTEN_SHARED_PORT,
+  type Uws,
+  type UwsApp,
+  type UwsListenSocket,
+} from "./uws.ts";
+
+/**
+ * Who else may listen on the port: nobody; threads of this process after it; those that were there
+ * before too. The first to share makes sure that no other process has the port.
+ */
+export type PortSharing = "alone" | "first" | "further";
 
 export class Listener {
   readonly app: UwsApp;
@@ -17,8 +29,16 @@ export class Listener {
    * Listens on `host`:`port` (0: any free one) and returns the port. Throws if that is not
    * possible.
    */
-  listen(host: string, port: number): number {
-    this.app.listen(host, port, LISTEN_EXCLUSIVE_PORT, (socket) => {
+  listen(host: string, port: number, sharing: PortSharing = "alone"): number {
+    if (sharing === "further") return this.#open(host, port, LISTEN_SHARED_PORT);
+    const taken = this.#open(host, port, LISTEN_EXCLUSIVE_PORT);
+    if (sharing === "alone") return taken;
+    this.stopListening();
+    return this.#open(host, taken, LISTEN_SHARED_PORT);
+  }
+
+  #open(host: string, port: number, options: number): number {
+    this.app.listen(host, port, options, (socket) => {
       this.#socket = socket === false ? null : socket;
     });
     if (this.#socket === null) throw new Error(`cannot listen on ${host}:${port}`);
@@ -31,9 +51,9 @@ export class Listener {
     this.#socket = null;
   }
 
-  /** Stops listening and closes the connections, where the build can. */
+  /** Stops listening and closes the connections. */
   close(): void {
     this.stopListening();
-    this.app.close?.();
+    this.app.close();
   }
 }

@@ -3,6 +3,7 @@
  * promised.
  *
  *   id of this run     its producer's applied sequence has reached it  ─► ask
+ *                      beyond what its producer has staged             ─► unknown
  *   id of earlier runs the ledger has applied the log as it stood at start ─► ask
  *
  * Waits are bounded in number and time; past that the answer is "late". One instance per ingress
@@ -62,8 +63,8 @@ export class MessageLookup {
 
   /** Finds a message of this node for an app; `done` is called exactly once. */
   find(key: MessageKey, appId: number, done: (answer: LookupAnswer) => void): void {
-    const { epoch, producerCount, query, clock } = this.#options;
-    if (epochOf(key.origin) > epoch || producerOf(key.origin) >= producerCount) {
+    const { query, clock } = this.#options;
+    if (this.#isAhead(key)) {
       done(null);
     } else if (this.#isApplied(key)) {
       query.getMessage(key, appId, done);
@@ -90,6 +91,14 @@ export class MessageLookup {
         this.#waiting.push(lookup);
       }
     }
+  }
+
+  /** Whether nobody can have this id yet. */
+  #isAhead(key: MessageKey): boolean {
+    const { epoch, producerCount, logTable } = this.#options;
+    if (epochOf(key.origin) !== epoch) return epochOf(key.origin) > epoch;
+    const producer = producerOf(key.origin);
+    return producer >= producerCount || key.sequence > logTable.stagedSequence(producer);
   }
 
   #isApplied(key: MessageKey): boolean {

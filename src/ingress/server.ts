@@ -7,7 +7,7 @@
  *   GET  /healthz  /readyz  no token
  *
  * A call that fails ends with one problem from the error table, or, if its framing is ambiguous,
- * with the connection. Main thread only.
+ * with the connection. One per ingress thread, used by it only.
  */
 import type { AppConfig, GatewayConfig } from "../config/types.ts";
 import type { Clock } from "../environment.ts";
@@ -19,7 +19,7 @@ import { Authentication, type AppGrant } from "./authentication.ts";
 import { Exchange, type ExchangeOwner } from "./exchange.ts";
 import type { Ingress } from "./ingress.ts";
 import { parseJson } from "./json-body.ts";
-import { Listener } from "./listener.ts";
+import { Listener, type PortSharing } from "./listener.ts";
 import type { LookupAnswer } from "./message-lookup.ts";
 import type { PendingMessage } from "./pending-messages.ts";
 import {
@@ -84,10 +84,9 @@ export class HttpServer implements ExchangeOwner {
       .any("/*", writeNoPath);
   }
 
-  /** Starts listening; returns the port. Throws if the address cannot be had. */
-  listen(): number {
-    const { host, port } = this.#options.config.http;
-    return this.#listener.listen(host, port);
+  /** Starts listening on `port`; returns the port. Throws if the address cannot be had. */
+  listen(port: number = this.#options.config.http.port, sharing: PortSharing = "alone"): number {
+    return this.#listener.listen(this.#options.config.http.host, port, sharing);
   }
 
   /**
@@ -266,10 +265,6 @@ export class HttpServer implements ExchangeOwner {
     if (node !== this.#options.config.node.name) {
       const detail = "the id was given by another node";
       writeProblem(response, { code: "wrong-node", detail, node });
-      return;
-    }
-    if (this.#options.ingress.isAhead(parsed.key)) {
-      writeProblem(response, UNKNOWN_MESSAGE);
       return;
     }
     this.#options.ingress.lookup.find(parsed.key, grant.appId, (answer) => {

@@ -3,8 +3,9 @@
  *
  * Two builds are tried: `uWebSockets.js` (current; needs glibc 2.38), then the native module of
  * `@trufflesuite/uws-js-unofficial` (20.30; older glibc). The second package's own entry would fall
- * back to an emulation in JavaScript without saying so, so its binary is loaded directly. Main
- * thread only: elsewhere uWS cannot be ended without aborting the process.
+ * back to an emulation in JavaScript without saying so, so its binary is loaded directly. On a
+ * thread other than main every app must be closed before the thread or the process ends: open
+ * sockets there abort the process.
  */
 import { createRequire } from "node:module";
 
@@ -44,6 +45,8 @@ export interface UwsRequest {
 
 /** Refuses a port that somebody else listens on; uWS would share it. */
 export const LISTEN_EXCLUSIVE_PORT = 1;
+/** Shares it with others of the same user that listen like this (SO_REUSEPORT). */
+export const LISTEN_SHARED_PORT = 0;
 
 export type UwsListening = (socket: UwsListenSocket | false) => void;
 export type UwsRoute = (response: UwsResponse, request: UwsRequest) => void;
@@ -53,10 +56,10 @@ export interface UwsApp {
   post(pattern: string, route: UwsRoute): UwsApp;
   any(pattern: string, route: UwsRoute): UwsApp;
   listen(host: string, port: number, listening: UwsListening): UwsApp;
-  /** `options`: LISTEN_EXCLUSIVE_PORT. */
+  /** `options`: LISTEN_EXCLUSIVE_PORT or LISTEN_SHARED_PORT. */
   listen(host: string, port: number, options: number, listening: UwsListening): UwsApp;
-  /** Closes listeners and connections at once; only the current build has it. */
-  close?(): UwsApp;
+  /** Closes listeners and connections at once. */
+  close(): UwsApp;
 }
 
 export interface Uws {

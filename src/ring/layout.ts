@@ -41,6 +41,12 @@ export function alignRecord(lengthBytes: number): number {
   return (lengthBytes + (RECORD_ALIGNMENT - 1)) & ~(RECORD_ALIGNMENT - 1);
 }
 
+/** Bytes published in a ring and not yet freed, as any thread may see them. */
+export function ringUsedBytes(ring: SharedArrayBuffer): number {
+  const words = new Int32Array(ring, 0, RING_HEADER_BYTES / 4);
+  return (Atomics.load(words, PUBLISHED_INDEX) - Atomics.load(words, RELEASED_INDEX)) | 0;
+}
+
 /**
  * Allocates the memory of a ring with `capacityBytes` of data (a power of two, ≥ 2 ×
  * RECORD_BYTES_MAX).

@@ -2,12 +2,13 @@
  * Credits: how many messages each worker is ready to take from each producer, per pool and
  * priority, and each worker's weight in each pool.
  *
- *   granted[producer][worker][pool][priority]   Int32, wraps: messages ever allowed
- *   weight[worker][pool]                        Int32: sum of the worker's available weights
+ *   granted[producer][worker][pool][priority]     Int32, wraps: messages ever allowed
+ *   published[producer][worker][pool][priority]   Int32, wraps: messages ever sent
+ *   weight[worker][pool]                          Int32: sum of the worker's available weights
  *
- * Every word is written by its worker only.
+ * `published` is written by its producer only, every other word by its worker only.
  *
- * A producer may publish while (granted - its own count of published messages) > 0. A worker
+ * A producer may publish while (granted - published) > 0. A worker
  * without an available session for a pool grants nothing for it and shows weight 0.
  */
 import { PRIORITY_COUNT } from "../records/types.ts";
@@ -15,20 +16,22 @@ import { producerCount, type SharedPlan } from "./plan.ts";
 
 export function allocateCreditTable(plan: SharedPlan): SharedArrayBuffer {
   const granted = producerCount(plan) * plan.workerCount * plan.poolCount * PRIORITY_COUNT;
-  return new SharedArrayBuffer(4 * (granted + plan.workerCount * plan.poolCount));
+  return new SharedArrayBuffer(4 * (2 * granted + plan.workerCount * plan.poolCount));
 }
 
 export class CreditTable {
   readonly #words: Int32Array;
   readonly #poolCount: number;
   readonly #workerCount: number;
+  readonly #publishedBase: number;
   readonly #weightBase: number;
 
   constructor(buffer: SharedArrayBuffer, plan: SharedPlan) {
     this.#words = new Int32Array(buffer);
     this.#poolCount = plan.poolCount;
     this.#workerCount = plan.workerCount;
-    this.#weightBase = this.#words.length - plan.workerCount * plan.poolCount;
+    this.#publishedBase = producerCount(plan) * this.cellCountPerProducer;
+    this.#weightBase = 2 * this.#publishedBase;
   }
 
   /** Cells of one producer: an index for its own count of published messages. */
@@ -43,6 +46,19 @@ export class CreditTable {
 
   granted(producer: number, cell: number): number {
     return Atomics.load(this.#words, producer * this.cellCountPerProducer + cell);
+  }
+
+  /** What `producer` has published, by cell; for itself to count in, for others to look at. */
+  publishedBy(producer: number): Int32Array {
+    const count = this.cellCountPerProducer;
+    const from = this.#publishedBase + producer * count;
+    return this.#words.subarray(from, from + count);
+  }
+
+  /** Credits that `producer` has left in a cell. */
+  left(producer: number, cell: number): number {
+    const at = this.#publishedBase + producer * this.cellCountPerProducer + cell;
+    return (this.granted(producer, cell) - Atomics.load(this.#words, at)) | 0;
   }
 
   grant(producer: number, cell: number, total: number): void {

@@ -12,6 +12,7 @@
  *   OPEN_LIFE_BYTES     ledger    log bytes that open messages may still need
  *   SHORT_OF_SPACE      journal   1 while no new segment can be made: admission refuses
  *   APPLIED_SEQUENCE    ledger    per producer: last sequence of this epoch whose ACCEPT is applied
+ *   then                producer  per producer: last sequence of this epoch that it has staged
  */
 export const LogWord = {
   COMMITTED: 0,
@@ -27,15 +28,18 @@ export const LogWord = {
 } as const;
 
 export function allocateLogTable(producers: number): SharedArrayBuffer {
-  return new SharedArrayBuffer((LogWord.APPLIED_SEQUENCE + producers) * 8);
+  return new SharedArrayBuffer((LogWord.APPLIED_SEQUENCE + 2 * producers) * 8);
 }
 
 /** Any thread reads; only a word's writer stores. */
 export class LogTable {
   readonly #words: BigInt64Array;
+  readonly #stagedSequence: number;
 
   constructor(buffer: SharedArrayBuffer) {
     this.#words = new BigInt64Array(buffer);
+    const producers = (this.#words.length - LogWord.APPLIED_SEQUENCE) / 2;
+    this.#stagedSequence = LogWord.APPLIED_SEQUENCE + producers;
   }
 
   load(word: number): number {
@@ -52,5 +56,14 @@ export class LogTable {
 
   storeAppliedSequence(producer: number, sequence: number): void {
     this.store(LogWord.APPLIED_SEQUENCE + producer, sequence);
+  }
+
+  /** Nobody has an id of this epoch and producer with a greater sequence. */
+  stagedSequence(producer: number): number {
+    return this.load(this.#stagedSequence + producer);
+  }
+
+  storeStagedSequence(producer: number, sequence: number): void {
+    this.store(this.#stagedSequence + producer, sequence);
   }
 }

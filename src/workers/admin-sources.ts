@@ -5,12 +5,12 @@ import type { AdminSources, SessionRow, WatchedRing } from "../admin/sources.ts"
 import { derivePools } from "../config/derive.ts";
 import type { GatewayConfig } from "../config/types.ts";
 import type { Clock } from "../environment.ts";
-import type { Ingress } from "../ingress/ingress.ts";
 import { MetricBlock } from "../metrics/block.ts";
 import { assignSessions } from "../smpp/plan.ts";
 import { CreditTable } from "../tables/credit-table.ts";
 import { LogTable } from "../tables/log-table.ts";
-import { threadCount } from "../tables/plan.ts";
+import { type SharedPlan, threadCount } from "../tables/plan.ts";
+import { ProducerWord, producerWord } from "../tables/producer-table.ts";
 import type { SharedMemory } from "./shared-memory.ts";
 import type { LedgerQuestions } from "./threads.ts";
 
@@ -18,13 +18,12 @@ export interface AdminParts {
   readonly config: GatewayConfig;
   readonly memory: SharedMemory;
   readonly clock: Clock;
-  readonly ingress: Ingress;
   readonly questions: LedgerQuestions;
   readonly unreadiness: () => readonly string[];
 }
 
 export function adminSources(parts: AdminParts): AdminSources {
-  const { config, memory, ingress, questions } = parts;
+  const { config, memory, questions } = parts;
   const { plan } = memory;
   const pools = derivePools(config);
   const credits = new CreditTable(memory.credits, plan);
@@ -43,8 +42,9 @@ export function adminSources(parts: AdminParts): AdminSources {
     sessionWords: new Int32Array(memory.sessions),
     poolWeight: (worker, poolIndex) => credits.weight(worker, poolIndex),
     rings: watchedRings(memory),
-    producer: ingress.dispatcher,
-    pendingCount: () => ingress.pendingCount,
+    waitingMessages: () => sumOf(memory, ProducerWord.WAITING_MESSAGES),
+    pendingCalls: () => sumOf(memory, ProducerWord.PENDING_CALLS),
+    credits: (poolIndex, priority) => creditsLeft(credits, plan, poolIndex, priority),
     usage: () => {
       const { rss, heapUsed, external } = process.memoryUsage();
       const { user, system } = process.cpuUsage();
@@ -61,6 +61,32 @@ export function adminSources(parts: AdminParts): AdminSources {
       if (!isAsked) done("late");
     },
   };
+}
+
+/** Sum of a word over the ingress threads. */
+function sumOf(memory: SharedMemory, word: number): number {
+  const words = new Int32Array(memory.producers);
+  let sum = 0;
+  for (let producer = 0; producer < memory.plan.ingressCount; producer++) {
+    sum += Atomics.load(words, producerWord(producer, word));
+  }
+  return sum;
+}
+
+function creditsLeft(
+  credits: CreditTable,
+  plan: SharedPlan,
+  poolIndex: number,
+  priority: number,
+): number {
+  let sum = 0;
+  for (let worker = 0; worker < plan.workerCount; worker++) {
+    const cell = credits.cell(worker, poolIndex, priority);
+    for (let producer = 0; producer < plan.ingressCount; producer++) {
+      sum += credits.left(producer, cell);
+    }
+  }
+  return sum;
 }
 
 function sessionRows(byWorker: ReturnType<typeof assignSessions>): SessionRow[] {

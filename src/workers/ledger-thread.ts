@@ -5,7 +5,7 @@
  * starts the journal) → STARTED applied → "ready" (the main thread starts workers and listens).
  */
 import { join } from "node:path";
-import { parentPort, workerData } from "node:worker_threads";
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { accountsOf, derivePools } from "../config/derive.ts";
 import { EXIT_CODES } from "../errors.ts";
 import { Dispatcher } from "../dispatch/dispatcher.ts";
@@ -60,7 +60,9 @@ const runner: EventLoopRunner = new EventLoopRunner(
   bells,
   self,
 );
-data.queries.on("message", answer);
+for (const port of data.queries) {
+  port.on("message", (question: LedgerQuestion) => answer(question, port));
+}
 parentPort?.on("message", (command: ThreadCommand) => {
   if (command.kind === "drain") drain();
 });
@@ -158,12 +160,12 @@ function quarantined(): ReadonlySet<number> {
   return new Set([last.in_hand]);
 }
 
-function answer(question: LedgerQuestion): void {
+function answer(question: LedgerQuestion, port: MessagePort): void {
   const document =
     question.kind === "status"
       ? ledger.status()
       : ledger.getMessage({ sequence: question.sequence, origin: question.origin }, question.appId);
-  data.queries.postMessage({ question: question.question, document } satisfies LedgerAnswer);
+  port.postMessage({ question: question.question, document } satisfies LedgerAnswer);
 }
 
 /**

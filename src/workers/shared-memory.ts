@@ -4,6 +4,7 @@
  * Rings are named by their ends: `submit[producer][worker]`, `returns[worker][producer]`, `staging`
  * and `notices` by appender. Indices are those of src/tables/plan.ts.
  */
+import { allocateReferences } from "../ingress/concat-references.ts";
 import { allocateMetrics } from "../metrics/block.ts";
 import { allocateRing } from "../ring/layout.ts";
 import { RingConsumer, RingMemory, RingProducer } from "../ring/one-to-one-ring.ts";
@@ -17,6 +18,7 @@ import {
   type SharedPlan,
   threadCount,
 } from "../tables/plan.ts";
+import { allocateProducers } from "../tables/producer-table.ts";
 import { allocateBells, allocateInHand } from "../tables/thread-table.ts";
 
 const STAGING_BYTES = 4 * 1024 * 1024;
@@ -36,6 +38,9 @@ export interface SharedMemory {
   readonly sessions: SharedArrayBuffer;
   readonly dials: SharedArrayBuffer;
   readonly apps: SharedArrayBuffer;
+  /** Counters of concatenation references. */
+  readonly references: SharedArrayBuffer;
+  readonly producers: SharedArrayBuffer;
   readonly bells: SharedArrayBuffer;
   readonly inHand: SharedArrayBuffer;
   readonly metrics: SharedArrayBuffer;
@@ -56,6 +61,8 @@ export function allocateSharedMemory(plan: SharedPlan): SharedMemory {
     sessions: allocateRows(plan.sessionCount),
     dials: allocateDials(),
     apps: new SharedArrayBuffer(bucketWordCount(plan) * 4),
+    references: allocateReferences(),
+    producers: allocateProducers(producers),
     bells: allocateBells(threadCount(plan)),
     inHand: allocateInHand(threadCount(plan)),
     metrics: allocateMetrics(threadCount(plan)),

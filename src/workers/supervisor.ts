@@ -9,6 +9,7 @@
 import type { Worker } from "node:worker_threads";
 import type { Clock, Log } from "../environment.ts";
 import { blockedIndex, ticksIndex } from "../tables/thread-table.ts";
+import type { ThreadNote } from "./thread-data.ts";
 
 const LOOK_INTERVAL_MS = 250;
 /** Looks that came on time without a tick of a thread: then it has stalled. */
@@ -44,6 +45,9 @@ export class Supervisor {
   watch(thread: WatchedThread): void {
     this.#watched.push({ thread, ticks: 0, missed: 0 });
     thread.worker.on("error", (error: Error) => this.#crash(thread, error.stack ?? String(error)));
+    thread.worker.on("message", (note: ThreadNote) => {
+      if (note.kind === "broken") this.#crash(thread, note.reason);
+    });
     thread.worker.on("exit", (code) => this.#crash(thread, `ended with ${code}`));
   }
 

@@ -30,10 +30,22 @@ export interface JournalThreadData extends ThreadData {
 }
 
 export interface LedgerThreadData extends ThreadData {
+  /** One per ingress thread. */
+  readonly queries: readonly MessagePort[];
+}
+
+/** Of an ingress thread other than main. */
+export interface IngressThreadData extends ThreadData {
+  readonly producer: number;
+  readonly epoch: number;
   readonly queries: MessagePort;
 }
 
-export type AnyThreadData = JournalThreadData | LedgerThreadData | WorkerThreadData;
+export type AnyThreadData =
+  | IngressThreadData
+  | JournalThreadData
+  | LedgerThreadData
+  | WorkerThreadData;
 
 /** From a thread to the main thread. */
 export type ThreadNote =
@@ -45,12 +57,17 @@ export type ThreadNote =
     }
   | { readonly kind: "refused"; readonly exitCode: number; readonly reason: string }
   | { readonly kind: "ready" }
-  | { readonly kind: "drained" };
+  | { readonly kind: "listening" }
+  | { readonly kind: "drained" }
+  | { readonly kind: "closed" }
+  /** An invariant is broken; what must be closed before the process ends is closed. */
+  | { readonly kind: "broken"; readonly reason: string };
 
-/** From the main thread to a thread. */
-export interface ThreadCommand {
-  readonly kind: "drain";
-}
+/** From the main thread to a thread; "listen" and "close" to ingress threads only. */
+export type ThreadCommand =
+  | { readonly kind: "listen"; readonly port: number }
+  | { readonly kind: "drain" }
+  | { readonly kind: "close" };
 
 /** A question to the ledger, over its query port. */
 export type LedgerQuestion =

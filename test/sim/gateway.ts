@@ -12,7 +12,8 @@
 import { accountsOf, derivePools, type PoolPlan } from "../../src/config/derive.ts";
 import { slotCounts } from "../../src/config/slots.ts";
 import { Dispatcher, type WaitingOwner } from "../../src/dispatch/dispatcher.ts";
-import type { Log } from "../../src/environment.ts";
+import type { Log, Random } from "../../src/environment.ts";
+import { allocateReferences, scatterReferences } from "../../src/ingress/concat-references.ts";
 import { Ingress } from "../../src/ingress/ingress.ts";
 import { MessageLookup } from "../../src/ingress/message-lookup.ts";
 import { readLastExit, startEpoch, writeLastExit } from "../../src/journal/data-dir.ts";
@@ -34,6 +35,7 @@ import {
   type SharedPlan,
   workerAppenderIndex,
 } from "../../src/tables/plan.ts";
+import { allocateProducers } from "../../src/tables/producer-table.ts";
 import type { FinalDocument } from "./final-judge.ts";
 import type { MessageModel } from "./log-model.ts";
 import type { Mutations } from "./mutations.ts";
@@ -360,11 +362,13 @@ export class SimulatedGateway {
       producer: INGRESS,
       epoch: this.epoch,
       clock,
-      random: random.fork("ingress").next,
+      references: references(random.fork("ingress").next),
       appender: this.memory.appender(INGRESS, journalThreadIndex(this.plan)),
       logTable: this.memory.logTable,
       bucketWords: this.memory.bucketWords,
       journalBytesMax: config.journal.bytesMax,
+      ingressCount: 1,
+      othersPendingBytes: () => 0,
       pools: this.#pools,
       dispatcherOf: (owner) => this.#dispatcher(INGRESS, owner),
       loader: this.#loader(),
@@ -378,6 +382,7 @@ export class SimulatedGateway {
         producerCount: producerCount(this.plan),
       }),
       metrics: this.memory.metrics(INGRESS),
+      producerWords: new Int32Array(allocateProducers(1)),
       wake: () => undefined,
       pendingMax: 256,
     });
@@ -390,6 +395,12 @@ export class SimulatedGateway {
       },
     };
   }
+}
+
+function references(random: Random): SharedArrayBuffer {
+  const memory = allocateReferences();
+  scatterReferences(memory, random);
+  return memory;
 }
 
 /** A tailer whose reader throws with the poisonous ACCEPT in hand, unless it is quarantined. */

@@ -39,8 +39,11 @@ function setUp(token: string | null = null): Set {
     sessionWords: new Int32Array(memory.sessions),
     poolWeight: (worker, pool) => rig.credits.weight(worker, pool),
     rings: [{ name: "submit-0-0", buffer: memory.submit[0]?.[0] as SharedArrayBuffer }],
-    producer: rig.ingress.dispatcher,
-    pendingCount: () => rig.ingress.pendingCount,
+    waitingMessages: () => rig.ingress.dispatcher.waitingCount,
+    pendingCalls: () => rig.ingress.pendingCount,
+    credits: (pool, priority) =>
+      rig.ingress.dispatcher.creditsLeft(0, pool, priority) +
+      rig.ingress.dispatcher.creditsLeft(1, pool, priority),
     usage: () => ({ residentBytes: 1, heapUsedBytes: 2, externalBytes: 3, cpuSeconds: 4.5 }),
     unreadiness: () => missing,
     ledgerStatus: (done) => done(set.ledger),

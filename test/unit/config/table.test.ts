@@ -229,7 +229,6 @@ test("what is not built is refused, its default is not", () => {
     listed.push(shownByPosition(path).replaceAll("[#0]", "[]"));
   }
   assert.deepEqual(listed, [
-    "http.threads",
     "http.tls",
     "http.proxy_protocol_from",
     "grpc.enabled",
@@ -260,7 +259,7 @@ test("what is not built is refused, its default is not", () => {
   ]);
   const refused = check(TABLE, tree).problems.map((problem) => problem.path);
   for (const path of listed) {
-    const bySample = ["http.threads", "grpc.enabled", "journal.durability"];
+    const bySample = ["grpc.enabled", "journal.durability"];
     const byDefault = ["policy.mode", "cdr.format", ...bySample];
     const shown = refused.map((one) => one.replaceAll(/\[[^\]]*\]/g, "[]"));
     assert.equal(shown.includes(path), !byDefault.includes(path), path);
@@ -275,7 +274,6 @@ function isOff(path: Path): boolean {
 
 test("values that are not built yet are refused one by one", () => {
   const bad: [Path, unknown][] = [
-    [["http", "threads"], 2],
     [["grpc", "enabled"], true],
     [["journal", "durability"], "none"],
     [["policy", "mode"], "mcp"],

@@ -152,6 +152,9 @@ test("a look-up waits until the ledger has applied the message, within a second"
   assert.equal(answers.length, 2, "applied already: asked at once");
   const later = { sequence: sequence + 1, origin: rig.ingress.origin };
   rig.ingress.lookup.find(later, 1, (answer) => answers.push(answer));
+  assert.deepEqual(answers.splice(2), [null], "not staged by anybody");
+  rig.logTable.storeStagedSequence(0, sequence + 1);
+  rig.ingress.lookup.find(later, 1, (answer) => answers.push(answer));
   rig.clock.nowMs += 999;
   rig.ingress.doWork();
   assert.equal(answers.length, 2);
@@ -174,7 +177,11 @@ test("look-ups of other runs and producers", () => {
   assert.deepEqual(answers.slice(0, 2), [null, null]);
   find(EPOCH - 1, 9);
   find(EPOCH - 1, 0);
-  assert.deepEqual(answers.slice(2), [null, { id: "five" }]);
+  const five = { id: "five" };
+  assert.deepEqual(answers.slice(2), [five, five], "an earlier run may have had more producers");
+  find(EPOCH, 1);
+  assert.equal(answers.at(-1), null, "a producer that has staged nothing");
+  rig.logTable.storeStagedSequence(0, 5);
   rig.logTable.store(LogWord.COMMITTED, 4096);
   for (let i = 0; i < 1100; i++) find(EPOCH, 0);
   assert.equal(answers.filter((answer) => answer === "late").length, 1100 - 1024);

@@ -186,6 +186,7 @@ export class IngressRig {
         producerCount: 2,
       }),
       metrics: this.metrics,
+      producerWords: new Int32Array(memory.producers),
       wake: options.wake ?? (() => undefined),
       pendingMax: options.pendingMax ?? 256,
     });
@@ -196,7 +197,9 @@ export class IngressRig {
       producer: 0,
       epoch: EPOCH,
       clock: this.clock,
-      random: () => 0.25,
+      references: this.memory.references,
+      ingressCount: 1,
+      othersPendingBytes: () => 0,
       appender: this.appender,
       logTable: this.logTable,
       bucketWords: new Int32Array(this.memory.apps),

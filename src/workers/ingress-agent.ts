@@ -1,0 +1,168 @@
+/**
+ * One ingress thread's whole equipment: the admission agent, its runner and its HTTP server. The
+ * same on the main thread (producer 0) and on further ingress threads.
+ *
+ *   listen ─► calls ─► drain: no new connections, what is pending is answered ─► close ─► stop
+ *
+ * Used by its own thread only. On a thread other than main uWebSockets.js must be closed before the
+ * process ends, or it aborts.
+ */
+import { derivePools } from "../config/derive.ts";
+import type { GatewayConfig } from "../config/types.ts";
+import { Dispatcher } from "../dispatch/dispatcher.ts";
+import type { Clock } from "../environment.ts";
+import { Ingress } from "../ingress/ingress.ts";
+import type { PortSharing } from "../ingress/listener.ts";
+import { MessageLookup } from "../ingress/message-lookup.ts";
+import { HttpServer } from "../ingress/server.ts";
+import { loadUws } from "../ingress/uws.ts";
+import { JournalAppender } from "../journal/appender.ts";
+import { openNodeLogDirectory } from "../journal/node-log-directory.ts";
+import { ChunkedRecordLoader } from "../journal/record-loader.ts";
+import { MetricBlock } from "../metrics/block.ts";
+import type { Doorbell } from "../ring/doorbell.ts";
+import { ringUsedBytes } from "../ring/layout.ts";
+import { LogTable } from "../tables/log-table.ts";
+import { journalThreadIndex, producerCount } from "../tables/plan.ts";
+import { type BellPorts, doorbells, ownBell } from "./bell-ports.ts";
+import { EventLoopRunner } from "./event-loop-runner.ts";
+import { producerEnds } from "./producer-ends.ts";
+import { ringConsumer, ringProducer, type SharedMemory } from "./shared-memory.ts";
+import type { LedgerQuestions } from "./threads.ts";
+
+const DRAIN_LOOK_MS = 5;
+const LOADER_LOOK_MS = 1000;
+/** Messages that may wait for a link, over all ingress threads; beyond it 503. */
+const WAITING_MAX = 8_000_000;
+
+export interface IngressAgentOptions {
+  readonly config: GatewayConfig;
+  readonly memory: SharedMemory;
+  readonly clock: Clock;
+  readonly ports: BellPorts;
+  /** Index of this ingress thread as producer, appender and thread. */
+  readonly producer: number;
+  readonly epoch: number;
+  readonly questions: LedgerQuestions;
+}
+
+export class IngressAgent {
+  readonly ingress: Ingress;
+  readonly #options: IngressAgentOptions;
+  readonly #runner: EventLoopRunner;
+  readonly #uws = loadUws();
+  #server: HttpServer;
+  #isDraining = false;
+
+  /** Starts working at once; listens when told to. */
+  constructor(options: IngressAgentOptions) {
+    const { memory, producer, ports } = options;
+    const bells = new Int32Array(memory.bells);
+    const wake = (): void => this.#runner.wake();
+    this.#options = options;
+    this.ingress = makeIngress(options, doorbells(ports, bells, memory.plan), wake);
+    const bell = ownBell(ports, bells, producer, wake);
+    this.#runner = new EventLoopRunner(this.ingress, bell, bells, producer);
+    this.#runner.start();
+    this.#server = this.#makeServer();
+  }
+
+  /** What keeps this thread from taking calls, one phrase each; empty: ready. */
+  readonly unreadiness = (): readonly string[] => (this.#isDraining ? ["draining"] : []);
+
+  /** Listens on `port`, 0 for any free one; returns the port. Throws if it cannot be had. */
+  listen(port: number, sharing: PortSharing): number {
+    try {
+      return this.#server.listen(port, sharing);
+    } catch (error) {
+      // An app that failed to listen does not listen again.
+      this.#server = this.#makeServer();
+      throw error;
+    }
+  }
+
+  /** Takes no more; resolves when every call is answered and every record committed. */
+  drain(): Promise<void> {
+    this.#isDraining = true;
+    this.#server.stopListening();
+    this.ingress.drain();
+    return new Promise((resolve) => {
+      const timer = setInterval(() => {
+        if (!this.ingress.isDrained()) return;
+        clearInterval(timer);
+        resolve();
+      }, DRAIN_LOOK_MS);
+    });
+  }
+
+  /** Ends listener and connections. What comes back from workers is still taken. */
+  close(): void {
+    this.#server.close();
+  }
+
+  /** Works no more: the journal and the ledger may be closed. */
+  stop(): void {
+    this.#runner.stop();
+  }
+
+  #makeServer(): HttpServer {
+    const { config, clock } = this.#options;
+    const { ingress, unreadiness } = this;
+    return new HttpServer({ uws: this.#uws, config, clock, ingress, unreadiness });
+  }
+}
+
+function makeIngress(
+  options: IngressAgentOptions,
+  ring: readonly Doorbell[],
+  wake: () => void,
+): Ingress {
+  const { config, memory, clock, epoch, producer } = options;
+  const { plan } = memory;
+  const logTable = new LogTable(memory.log);
+  const loader = new ChunkedRecordLoader(openNodeLogDirectory(config.node.dataDir), logTable);
+  setInterval(() => loader.closeRemoved(), LOADER_LOOK_MS).unref();
+  const waitingMax = Math.floor(WAITING_MAX / plan.ingressCount);
+  const others = memory.staging.slice(0, plan.ingressCount).filter((_, i) => i !== producer);
+  return new Ingress({
+    producer,
+    epoch,
+    clock,
+    references: memory.references,
+    appender: new JournalAppender(
+      ringProducer(memory.staging[producer]),
+      ringConsumer(memory.notices[producer]),
+      ring[journalThreadIndex(plan)] as Doorbell,
+    ),
+    logTable,
+    bucketWords: new Int32Array(memory.apps),
+    journalBytesMax: config.journal.bytesMax,
+    ingressCount: plan.ingressCount,
+    othersPendingBytes: () => others.reduce((sum, staging) => sum + ringUsedBytes(staging), 0),
+    pools: derivePools(config),
+    dispatcherOf: (owner) =>
+      new Dispatcher({ ...producerEnds(memory, config, producer, ring), waitingMax, owner }),
+    loader,
+    lookup: makeLookup(options, logTable),
+    metrics: new MetricBlock(memory.metrics, producer),
+    producerWords: new Int32Array(memory.producers),
+    wake,
+  });
+}
+
+function makeLookup(options: IngressAgentOptions, logTable: LogTable): MessageLookup {
+  const { questions, clock, epoch, memory } = options;
+  return new MessageLookup({
+    query: {
+      getMessage: ({ sequence, origin }, appId, done) => {
+        const question = { kind: "message", sequence, origin, appId } as const;
+        const isAsked = questions.ask(question, (answer) => done(answer as object | null));
+        if (!isAsked) done("late");
+      },
+    },
+    logTable,
+    clock,
+    epoch,
+    producerCount: producerCount(memory.plan),
+  });
+}

@@ -1,0 +1,47 @@
+/**
+ * Entry of a further ingress thread: its own uWebSockets.js app on the port of the others.
+ *
+ * It never ends by itself, and never lets an error end it: with an open app that would abort the
+ * process. On an error it closes the app and says "broken"; the main thread ends the process.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { threadClock } from "./clock.ts";
+import { IngressAgent } from "./ingress-agent.ts";
+import type { IngressThreadData, ThreadCommand, ThreadNote } from "./thread-data.ts";
+import { LedgerQuestions } from "./threads.ts";
+
+/** Closed sockets are gone after a turn of the event loop or two. */
+const CLOSED_AFTER_MS = 10;
+
+const data = workerData as IngressThreadData;
+process.on("uncaughtException", (error: unknown) => {
+  const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  agent.stop();
+  agent.close();
+  setTimeout(() => note({ kind: "broken", reason }), CLOSED_AFTER_MS);
+});
+const agent = new IngressAgent({
+  config: data.config,
+  memory: data.memory,
+  clock: threadClock(data.clock),
+  ports: data.ports,
+  producer: data.producer,
+  epoch: data.epoch,
+  questions: new LedgerQuestions(data.queries),
+});
+
+parentPort?.on("message", (command: ThreadCommand) => {
+  if (command.kind === "listen") {
+    agent.listen(command.port, "further");
+    note({ kind: "listening" });
+  } else if (command.kind === "drain") {
+    void agent.drain().then(() => note({ kind: "drained" }));
+  } else {
+    agent.close();
+    setTimeout(() => note({ kind: "closed" }), CLOSED_AFTER_MS);
+  }
+});
+
+function note(message: ThreadNote): void {
+  parentPort?.postMessage(message);
+}
