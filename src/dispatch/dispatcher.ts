@@ -3,11 +3,13 @@
  *
  *   submit ──► credits, room, nobody waits? ──► SUBMIT (body copied) ──────► submit ring
  *      └─────► lane of (pool, priority), 8 bytes ──► SUBMIT_REFERENCE ─────► of a worker
+ *              or of (link, priority)
  *                 ▲────────────────────── RETURN (keeps its place) ◄──────── its return ring
  *
- * Invariant: to each worker no more messages of a (pool, priority) are published than it granted.
- * One instance per producer, used by its thread only; nothing is allocated per message that waits
- * with ordinary attributes.
+ * Invariants: to each worker no more messages of a (pool, priority) are published than it granted;
+ * what only one link may send is published only to a worker where that link is open, so that a
+ * dead link's messages wait here and do not circle. One instance per producer, used by its thread
+ * only; nothing is allocated per message that waits with ordinary attributes.
  */
 import type { Doorbell } from "../ring/doorbell.ts";
 import { RING_EMPTY, RING_FULL } from "../ring/layout.ts";
@@ -15,7 +17,6 @@ import type { RingConsumer, RingProducer } from "../ring/one-to-one-ring.ts";
 import {
   HAND_OVER_BYTES,
   HandOver,
-  PARTS_ALL,
   SUBMIT_REFERENCE_TYPE,
   SUBMIT_TYPE,
 } from "../records/hand-over.ts";
@@ -24,18 +25,16 @@ import { PRIORITY_COUNT, RECORD_FLAGS_PLAIN, RECORD_VERSION } from "../records/t
 import { SmoothWeightedRoundRobin } from "../routing/swrr.ts";
 import type { CreditTable } from "../tables/credit-table.ts";
 import type { SharedPlan } from "../tables/plan.ts";
-import { ChunkStore, type ExpiryCheck, NONE_WAITING, WaitingLane } from "./waiting-queue.ts";
+import type { ExpiryCheck } from "./waiting-queue.ts";
+import { type DispatchEntry, emptyDispatchEntry, WaitingRoom } from "./waiting-room.ts";
 
 /** Every so many picks the lowest priority that waits comes first. */
 const STARVATION_PICKS = 16;
 /** Messages published out of the waiting lanes per `doWork`, so that one call stays short. */
 const PUBLISHED_PER_CALL_MAX = 1024;
 const RETURNED_PER_CALL_MAX = 256;
-const SWEEP_INTERVAL_MS = 1000;
-const SWEEP_CONTINUE_MS = 20;
-const SWEEP_BUDGET = 1024;
-/** A message bound to one link that came back waits so long before it is offered again. */
-const HOLD_MS = 100;
+/** No such link, or no link asked for. */
+const NO_LINK = -1;
 
 /** The owner of the waiting messages: the ingress or the ledger around the dispatcher. */
 export interface WaitingOwner extends ExpiryCheck {
@@ -51,23 +50,10 @@ export interface WaitingOwner extends ExpiryCheck {
   expire(logOffset: number, wallMs: number): number;
 }
 
-/** One message to be published; callers keep one such object and fill it anew. */
-export interface DispatchEntry {
-  /** Of the ACCEPT. */
-  logOffset: number;
-  poolIndex: number;
-  priority: number;
-  appIndex: number;
-  /** Number of its next sending, 1-based. */
-  attempt: number;
-  /** Bit per part that is to be sent, or PARTS_ALL. */
-  parts: number;
-  /** FLAG_MAYBE_DUP or 0. */
-  flags: number;
-  /** The only link that may send it, or 0. */
-  linkId: number;
-  /** Wall ms; 0 = not known. */
-  expiresAtMs: number;
+/** Which links a pool has now. */
+export interface LinkDirectory {
+  /** linkIndex of a link of the pool; -1 if the pool has no such link (any more). */
+  linkIndexOf(poolIndex: number, linkId: number): number;
 }
 
 export interface DispatcherOptions {
@@ -82,25 +68,7 @@ export interface DispatcherOptions {
   /** `submit` refuses beyond so many waiting messages. */
   readonly waitingMax: number;
   readonly owner: WaitingOwner;
-  /**
-   * By link id, by worker: 1 if the worker has sessions of that link. Without it any worker is
-   * asked.
-   */
-  readonly linkWorkers?: ReadonlyMap<number, Uint8Array>;
-}
-
-export function emptyDispatchEntry(): DispatchEntry {
-  return {
-    logOffset: 0,
-    poolIndex: 0,
-    priority: 0,
-    appIndex: 0,
-    attempt: 1,
-    parts: PARTS_ALL,
-    flags: 0,
-    linkId: 0,
-    expiresAtMs: 0,
-  };
+  readonly links: LinkDirectory;
 }
 
 export class Dispatcher {
@@ -115,35 +83,18 @@ export class Dispatcher {
   readonly #weights: Int32Array;
   readonly #touched: Uint8Array;
   readonly #choices: SmoothWeightedRoundRobin[];
-  readonly #store = new ChunkStore();
-  readonly #lanes: (WaitingLane | null)[];
-  readonly #poolWaiting: Int32Array;
+  readonly #room: WaitingRoom;
   readonly #picks: Int32Array;
-  /**
-   * Attributes of waiting messages that differ from the ordinary ones, by log offset; several where
-   * parts of one message wait on their own.
-   */
-  readonly #unusual = new Map<number, Readonly<DispatchEntry>[]>();
-  readonly #held: Readonly<DispatchEntry>[] = [];
-  readonly #expiryCheck: ExpiryCheck = {
-    expire: (logOffset, wallMs) => {
-      const expiresAtMs = this.#options.owner.expire(logOffset, wallMs);
-      if (expiresAtMs === 0) this.#takeUnusual(logOffset);
-      return expiresAtMs;
-    },
-  };
   readonly #entry = emptyDispatchEntry();
   readonly #back = emptyDispatchEntry();
   readonly #returned = new Int32Array(RETURNED_PER_CALL_MAX);
-  #heldUntilMs = 0;
-  #waiting = 0;
-  #firstPool = 0;
-  #nextSweepMs = 0;
-  #sweepLane = 0;
+  #links: LinkDirectory;
+  #firstGroup = 0;
 
   constructor(options: DispatcherOptions) {
-    const { workerCount, poolCount } = options.plan;
+    const { workerCount, poolCount, linkCount, appCount } = options.plan;
     this.#options = options;
+    this.#links = options.links;
     this.#credits = options.credits;
     this.#workerCount = workerCount;
     this.#published = options.credits.publishedBy(options.producer);
@@ -153,29 +104,28 @@ export class Dispatcher {
       { length: poolCount },
       () => new SmoothWeightedRoundRobin(workerCount),
     );
-    this.#lanes = Array.from({ length: poolCount * PRIORITY_COUNT }, () => null);
-    this.#poolWaiting = new Int32Array(poolCount);
-    this.#picks = new Int32Array(poolCount);
+    this.#room = new WaitingRoom(poolCount, linkCount, appCount, options.owner);
+    this.#picks = new Int32Array(this.#room.groupCount);
   }
 
   /** Messages that wait here. */
   get waitingCount(): number {
-    return this.#waiting;
+    return this.#room.count;
   }
 
   /** How many more may wait before `submit` refuses; less than 0 if returns went beyond it. */
   get waitingRoom(): number {
-    return this.#options.waitingMax - this.#waiting;
+    return this.#options.waitingMax - this.#room.count;
   }
 
   /** Whether `submit` would refuse a message that has to wait. */
   isFull(): boolean {
-    return this.#waiting >= this.#options.waitingMax;
+    return this.#room.count >= this.#options.waitingMax;
   }
 
-  /** Messages of one (pool, priority) that wait here. */
+  /** Messages of one (pool, priority) that wait here for any link of the pool. */
   waitingIn(poolIndex: number, priority: number): number {
-    return this.#lanes[poolIndex * PRIORITY_COUNT + priority]?.count ?? 0;
+    return this.#room.waitingIn(poolIndex, priority);
   }
 
   /** Credits left at `worker` for a (pool, priority). */
@@ -197,21 +147,19 @@ export class Dispatcher {
     acceptOffset: number,
     acceptLength: number,
   ): boolean {
-    if (this.waitingIn(entry.poolIndex, entry.priority) === 0) {
+    const { poolIndex, priority } = entry;
+    const linkIndex = this.#bind(entry);
+    const group = this.#groupOf(poolIndex, linkIndex);
+    if (this.#room.waitingIn(group, priority) === 0) {
       const bodyLength = memory === null ? 0 : acceptLength;
-      const worker = this.#pickWorker(
-        entry.poolIndex,
-        entry.priority,
-        bodyLength,
-        this.#workersOf(entry.linkId),
-      );
+      const worker = this.#pickWorker(poolIndex, priority, bodyLength, linkIndex);
       if (worker >= 0) {
         this.#publish(worker, entry, memory, acceptOffset, bodyLength);
         return true;
       }
     }
     if (this.isFull()) return false;
-    this.#queue(entry, false);
+    this.#room.add(group, entry, false);
     return true;
   }
 
@@ -224,17 +172,37 @@ export class Dispatcher {
   }
 
   /**
+   * Goes on with other links: what waits for a link that its pool no longer has may be sent by any
+   * of the pool, before those that were never tried.
+   */
+  reload(links: LinkDirectory): void {
+    this.#links = links;
+    const freed: DispatchEntry[] = [];
+    const room = this.#room;
+    for (let group = room.groupOfLink(0); group < room.groupCount; group++) {
+      for (let priority = 0; priority < PRIORITY_COUNT; priority++) {
+        for (let left = room.waitingIn(group, priority); left > 0; left--) {
+          const entry = emptyDispatchEntry();
+          if (!room.take(group, priority, entry)) break;
+          if (this.#bind(entry) === NO_LINK) freed.push(entry);
+          else room.add(group, entry, false);
+        }
+      }
+    }
+    for (let i = freed.length - 1; i >= 0; i--) this.#queue(freed[i] as DispatchEntry, true);
+  }
+
+  /**
    * Takes returned messages back, publishes waiting ones while there are credits, drops expired
    * ones, and makes everything published since the last call visible. Returns how many messages it
    * moved.
    */
   doWork(wallMs: number): number {
-    const returned = this.#takeReturned(wallMs);
-    if (this.#held.length > 0 && wallMs >= this.#heldUntilMs) this.#releaseHeld();
+    const returned = this.#takeReturned();
     let published = 0;
-    if (this.#waiting > 0) {
-      published = this.#publishWaiting(wallMs);
-      if (wallMs >= this.#nextSweepMs) this.#sweepExpired(wallMs);
+    if (this.#room.count > 0) {
+      published = this.#publishWaiting();
+      this.#room.sweep(wallMs);
     }
     this.flush();
     return returned + published;
@@ -252,32 +220,50 @@ export class Dispatcher {
     }
   }
 
+  /** The group in which a message waits; NO_LINK: the pool's. */
+  #groupOf(poolIndex: number, linkIndex: number): number {
+    return linkIndex === NO_LINK ? poolIndex : this.#room.groupOfLink(linkIndex);
+  }
+
+  /** The link that alone may send it, or NO_LINK; a link that is gone binds no more. */
+  #bind(entry: DispatchEntry): number {
+    if (entry.linkId === 0) return NO_LINK;
+    const linkIndex = this.#links.linkIndexOf(entry.poolIndex, entry.linkId);
+    if (linkIndex === NO_LINK) entry.linkId = 0;
+    return linkIndex;
+  }
+
   /**
-   * One of the `allowed` workers (null: of all) with credits, weight and room for such a message,
-   * or -1.
+   * A worker with credits, weight and room for such a message, or -1. With `linkIndex` only workers
+   * where that link is open, by its open sessions.
    */
-  #pickWorker(
-    poolIndex: number,
-    priority: number,
-    bodyLength: number,
-    allowed: Uint8Array | null,
-  ): number {
+  #pickWorker(poolIndex: number, priority: number, bodyLength: number, linkIndex: number): number {
     const weights = this.#weights;
+    const credits = this.#credits;
     const footprint = HAND_OVER_BYTES + ((bodyLength + 7) & ~7);
     let available = false;
     for (let worker = 0; worker < this.#workerCount; worker++) {
       let weight = 0;
       if (
-        (allowed === null || allowed[worker] === 1) &&
         this.creditsLeft(worker, poolIndex, priority) > 0 &&
         (this.#options.submitRings[worker] as RingProducer).hasRoom(footprint)
       ) {
-        weight = this.#credits.weight(worker, poolIndex);
+        weight =
+          linkIndex === NO_LINK
+            ? credits.weight(worker, poolIndex)
+            : credits.openSessions(worker, linkIndex);
       }
       weights[worker] = weight;
       if (weight > 0) available = true;
     }
     return available ? (this.#choices[poolIndex] as SmoothWeightedRoundRobin).pick(weights) : -1;
+  }
+
+  #isOpen(linkIndex: number): boolean {
+    for (let worker = 0; worker < this.#workerCount; worker++) {
+      if (this.#credits.openSessions(worker, linkIndex) > 0) return true;
+    }
+    return false;
   }
 
   #publish(
@@ -310,69 +296,46 @@ export class Dispatcher {
     this.publishedCount++;
   }
 
-  #queue(entry: Readonly<DispatchEntry>, first: boolean): void {
-    const index = entry.poolIndex * PRIORITY_COUNT + entry.priority;
-    let lane = this.#lanes[index] ?? null;
-    if (lane === null) {
-      lane = new WaitingLane(this.#options.plan.appCount, this.#store);
-      this.#lanes[index] = lane;
-    }
-    if (first) lane.prepend(entry.appIndex, entry.logOffset, entry.expiresAtMs);
-    else lane.append(entry.appIndex, entry.logOffset, entry.expiresAtMs);
-    if (!isOrdinary(entry)) this.#keepUnusual(entry);
-    this.#waiting++;
-    this.#poolWaiting[entry.poolIndex] = (this.#poolWaiting[entry.poolIndex] as number) + 1;
+  #queue(entry: DispatchEntry, first: boolean): void {
+    const group = this.#groupOf(entry.poolIndex, this.#bind(entry));
+    this.#room.add(group, entry, first);
   }
 
-  #keepUnusual(entry: Readonly<DispatchEntry>): void {
-    const kept = this.#unusual.get(entry.logOffset);
-    if (kept === undefined) this.#unusual.set(entry.logOffset, [{ ...entry }]);
-    else kept.push({ ...entry });
-  }
-
-  #takeUnusual(logOffset: number): Readonly<DispatchEntry> | undefined {
-    if (this.#unusual.size === 0) return undefined;
-    const kept = this.#unusual.get(logOffset);
-    const entry = kept?.shift();
-    if (kept?.length === 0) this.#unusual.delete(logOffset);
-    return entry;
-  }
-
-  #noteLeft(poolIndex: number, messages: number): void {
-    this.#waiting -= messages;
-    this.#poolWaiting[poolIndex] = (this.#poolWaiting[poolIndex] as number) - messages;
-  }
-
-  #publishWaiting(wallMs: number): number {
-    const pools = this.#poolWaiting.length;
+  #publishWaiting(): number {
+    const { groupCount } = this.#room;
     let published = 0;
-    for (let i = 0; i < pools && published < PUBLISHED_PER_CALL_MAX; i++) {
-      const poolIndex = (this.#firstPool + i) % pools;
-      if ((this.#poolWaiting[poolIndex] as number) === 0) continue;
-      published += this.#publishPool(poolIndex, PUBLISHED_PER_CALL_MAX - published, wallMs);
+    for (let i = 0; i < groupCount && published < PUBLISHED_PER_CALL_MAX; i++) {
+      const group = (this.#firstGroup + i) % groupCount;
+      if (this.#room.waitingOf(group) === 0) continue;
+      const linkIndex = this.#room.linkOf(group);
+      if (linkIndex !== NO_LINK && !this.#isOpen(linkIndex)) continue;
+      published += this.#publishGroup(group, linkIndex, PUBLISHED_PER_CALL_MAX - published);
     }
-    this.#firstPool = (this.#firstPool + 1) % pools;
+    this.#firstGroup = (this.#firstGroup + 1) % groupCount;
     return published;
   }
 
   /**
-   * Publishes up to `limit` waiting messages of a pool, by priority; returns how many left their
+   * Publishes up to `limit` waiting messages of a group, by priority; returns how many left their
    * lanes.
    */
-  #publishPool(poolIndex: number, limit: number, wallMs: number): number {
+  #publishGroup(group: number, linkIndex: number, limit: number): number {
     let left = 0;
     let blocked = 0;
     while (left < limit) {
-      const picks = ((this.#picks[poolIndex] as number) + 1) % STARVATION_PICKS;
-      const priority = this.#nextPriority(poolIndex, blocked, picks === 0);
+      const picks = ((this.#picks[group] as number) + 1) % STARVATION_PICKS;
+      const priority = this.#nextPriority(group, blocked, picks === 0);
       if (priority < 0) break;
-      const worker = this.#pickWorker(poolIndex, priority, 0, null);
-      if (worker < 0) {
+      const isOut =
+        linkIndex === NO_LINK
+          ? this.#publishOfPool(group, priority)
+          : this.#publishOfLink(group, priority, linkIndex);
+      if (isOut) {
+        this.#picks[group] = picks;
+        left++;
+      } else {
         blocked |= 1 << priority;
-        continue;
       }
-      this.#picks[poolIndex] = picks;
-      left += this.#publishOne(poolIndex, priority, worker, wallMs);
     }
     return left;
   }
@@ -380,65 +343,48 @@ export class Dispatcher {
   /**
    * Highest priority that waits, or the lowest if it is its turn; -1 if all that wait are blocked.
    */
-  #nextPriority(poolIndex: number, blocked: number, lowestFirst: boolean): number {
+  #nextPriority(group: number, blocked: number, lowestFirst: boolean): number {
     for (let i = 0; i < PRIORITY_COUNT; i++) {
       const priority = lowestFirst ? i : PRIORITY_COUNT - 1 - i;
-      if ((blocked & (1 << priority)) === 0 && this.waitingIn(poolIndex, priority) > 0) {
+      if ((blocked & (1 << priority)) === 0 && this.#room.waitingIn(group, priority) > 0) {
         return priority;
       }
     }
     return -1;
   }
 
-  #publishOne(poolIndex: number, priority: number, worker: number, wallMs: number): number {
-    const lane = this.#lanes[poolIndex * PRIORITY_COUNT + priority] as WaitingLane;
-    const logOffset = lane.take();
-    if (logOffset === NONE_WAITING) return 0;
-    this.#noteLeft(poolIndex, 1);
-    const wanted = this.#options.owner.isWanted(logOffset);
-    const unusual = this.#takeUnusual(logOffset);
-    if (!wanted) return 1;
-    if (unusual === undefined) {
-      const entry = this.#entry;
-      entry.logOffset = logOffset;
-      entry.poolIndex = poolIndex;
-      entry.priority = priority;
-      entry.appIndex = lane.takenApp;
+  /** The next message of a pool leaves its lane; false if no worker takes it. */
+  #publishOfPool(poolIndex: number, priority: number): boolean {
+    const worker = this.#pickWorker(poolIndex, priority, 0, NO_LINK);
+    if (worker < 0) return false;
+    const entry = this.#entry;
+    if (this.#room.take(poolIndex, priority, entry) && this.#isWanted(entry)) {
       this.#publish(worker, entry, null, 0, 0);
-    } else {
-      this.#publishUnusual(worker, unusual, wallMs);
     }
-    return 1;
+    return true;
   }
 
-  #publishUnusual(worker: number, entry: Readonly<DispatchEntry>, wallMs: number): void {
-    const allowed = this.#workersOf(entry.linkId);
-    let chosen = worker;
-    if (allowed !== null && allowed[worker] !== 1) {
-      chosen = this.#pickWorker(entry.poolIndex, entry.priority, 0, allowed);
+  /** The same for a link: its messages may be of several pools, with credits of their own. */
+  #publishOfLink(group: number, priority: number, linkIndex: number): boolean {
+    const entry = this.#entry;
+    if (!this.#room.take(group, priority, entry)) return false;
+    const worker = this.#pickWorker(entry.poolIndex, priority, 0, linkIndex);
+    if (worker < 0) {
+      this.#room.add(group, entry, true);
+      return false;
     }
-    if (chosen >= 0) this.#publish(chosen, entry, null, 0, 0);
-    else this.#hold(entry, wallMs);
+    if (this.#isWanted(entry)) this.#publish(worker, entry, null, 0, 0);
+    return true;
   }
 
-  #hold(entry: Readonly<DispatchEntry>, wallMs: number): void {
-    if (this.#held.length === 0) this.#heldUntilMs = wallMs + HOLD_MS;
-    this.#held.push({ ...entry });
-    this.#waiting++;
-  }
-
-  /**
-   * The workers that have sessions of a link; null, all of them, for link 0 or one not in the map.
-   */
-  #workersOf(linkId: number): Uint8Array | null {
-    if (linkId === 0) return null;
-    return this.#options.linkWorkers?.get(linkId) ?? null;
+  #isWanted(entry: DispatchEntry): boolean {
+    return this.#options.owner.isWanted(entry.logOffset);
   }
 
   /**
    * Drains the return rings; the last returned goes in front first, so that they keep their order.
    */
-  #takeReturned(wallMs: number): number {
+  #takeReturned(): number {
     let total = 0;
     for (let worker = 0; worker < this.#workerCount; worker++) {
       const ring = this.#options.returnRings[worker] as RingConsumer;
@@ -450,7 +396,7 @@ export class Dispatcher {
       }
       if (count === 0) continue;
       for (let i = count - 1; i >= 0; i--) {
-        this.#takeBack(ring.view, this.#returned[i] as number, wallMs);
+        this.#takeBack(ring.view, this.#returned[i] as number);
       }
       ring.release();
       total += count;
@@ -459,7 +405,7 @@ export class Dispatcher {
     return total;
   }
 
-  #takeBack(view: DataView, at: number, wallMs: number): void {
+  #takeBack(view: DataView, at: number): void {
     const entry = this.#back;
     entry.logOffset = view.getFloat64(at + HandOver.LOG_OFFSET, true);
     entry.poolIndex = view.getUint16(at + HandOver.POOL_INDEX, true);
@@ -469,36 +415,6 @@ export class Dispatcher {
     entry.flags = view.getUint8(at + HandOver.FLAGS);
     entry.linkId = view.getUint32(at + HandOver.LINK_ID, true);
     entry.appIndex = view.getUint32(at + HandOver.APP_INDEX, true);
-    if (entry.linkId === 0) this.#queue(entry, true);
-    else this.#hold(entry, wallMs);
+    this.#queue(entry, true);
   }
-
-  #releaseHeld(): void {
-    for (let i = 0; i < this.#held.length; i++) {
-      this.#waiting--;
-      this.#queue(this.#held[i] as DispatchEntry, true);
-    }
-    this.#held.length = 0;
-  }
-
-  #sweepExpired(wallMs: number): void {
-    let budget = SWEEP_BUDGET;
-    for (; this.#sweepLane < this.#lanes.length && budget > 0; this.#sweepLane++) {
-      const lane = this.#lanes[this.#sweepLane] ?? null;
-      if (lane === null || lane.lowestExpiresAtMs > wallMs) continue;
-      const before = lane.count;
-      budget = lane.sweep(this.#expiryCheck, wallMs, budget);
-      this.#noteLeft(Math.floor(this.#sweepLane / PRIORITY_COUNT), before - lane.count);
-      if (budget === 0) break;
-    }
-    const done = this.#sweepLane === this.#lanes.length;
-    if (done) this.#sweepLane = 0;
-    this.#nextSweepMs = wallMs + (done ? SWEEP_INTERVAL_MS : SWEEP_CONTINUE_MS);
-  }
-}
-
-function isOrdinary(entry: Readonly<DispatchEntry>): boolean {
-  return (
-    entry.attempt === 1 && entry.parts === PARTS_ALL && entry.flags === 0 && entry.linkId === 0
-  );
 }

@@ -8,8 +8,8 @@
  * waits it ends expired messages by CONCLUDED. Knows nothing of HTTP; one instance per thread, used
  * by that thread only.
  */
-import { Dispatcher, emptyDispatchEntry } from "../dispatch/dispatcher.ts";
-import type { WaitingOwner } from "../dispatch/dispatcher.ts";
+import type { Dispatcher, WaitingOwner } from "../dispatch/dispatcher.ts";
+import { emptyDispatchEntry } from "../dispatch/waiting-room.ts";
 import type { CommitVisitor, JournalAppender } from "../journal/appender.ts";
 import type { RecordLoader } from "../journal/log-reading.ts";
 import { Counter, Histogram, type MetricBlock } from "../metrics/block.ts";

@@ -10,8 +10,8 @@
  * shows each of its parts sent, or the submitter asks and it is not wanted any more. Nothing is
  * handed over before STARTED of this run is visible in the store. The ledger's thread only.
  */
-import type { DispatchEntry, WaitingOwner } from "../dispatch/dispatcher.ts";
-import { emptyDispatchEntry } from "../dispatch/dispatcher.ts";
+import type { WaitingOwner } from "../dispatch/dispatcher.ts";
+import { type DispatchEntry, emptyDispatchEntry } from "../dispatch/waiting-room.ts";
 import type { Clock, Log } from "../environment.ts";
 import type { RecordLoader } from "../journal/log-reading.ts";
 import { Accept } from "../records/accept.ts";

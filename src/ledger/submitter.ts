@@ -6,7 +6,8 @@
  *
  * One per ledger, used by its thread only.
  */
-import type { DispatchEntry, WaitingOwner } from "../dispatch/dispatcher.ts";
+import type { WaitingOwner } from "../dispatch/dispatcher.ts";
+import type { DispatchEntry } from "../dispatch/waiting-room.ts";
 import type { RecordMemory } from "../records/memory.ts";
 
 export interface Submitter {

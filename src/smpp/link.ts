@@ -10,6 +10,7 @@
  * once a turn, except for the tokens. One thread per instance; the words are shared.
  */
 import type { DerivedLink } from "../config/derive.ts";
+import type { LinkConfig } from "../config/types.ts";
 import { createStatusClassTable } from "../codec/index.ts";
 import {
   availableUnits,
@@ -32,21 +33,24 @@ const UNLIMITED = 0x3fffffff;
 
 export class WorkerLink {
   readonly id: number;
-  readonly config: DerivedLink["config"];
+  readonly linkIndex: number;
+  config: LinkConfig;
   /** Own sessions. */
   readonly sessions: SmppSession[] = [];
   /** By priority: messages that only this link may send, by log offset. */
   readonly pinned: MessageList[];
   /** command_status → class. */
   readonly statusClasses = createStatusClassTable();
-  /** Own sessions that are bound. */
-  boundCount = 0;
+  /** Own sessions that take traffic. */
+  openCount = 0;
+  /** Its contract is being changed: no segment is prepared or written until it is configured. */
+  isHeld = false;
   /** Segments that may still be prepared in this turn. */
   budget = 0;
   readonly #words: Int32Array;
   readonly #row: number;
-  readonly #burstUnits: number;
-  readonly #refill: number;
+  #burstUnits = 0;
+  #refill = 0;
   #preparedHere = 0;
   #preparedDelta = 0;
   #writtenDelta = 0;
@@ -56,15 +60,23 @@ export class WorkerLink {
   #rateBest = 0;
 
   constructor(link: DerivedLink, words: Int32Array, table: MessageTable) {
+    this.linkIndex = link.linkIndex;
     this.config = link.config;
     this.id = link.config.id;
     this.#words = words;
     this.#row = rowWord(link.linkIndex, 0);
     this.pinned = Array.from({ length: PRIORITY_COUNT }, () => new MessageList(table));
-    const rate = link.config.rateTps ?? 0;
+    this.configure(link.config);
+    this.#sliceWritten = Atomics.load(words, this.#row + LinkWord.WRITTEN);
+  }
+
+  /** Goes by this configuration from now on; its bucket holds the debt of the one before. */
+  configure(config: LinkConfig): void {
+    const rate = config.rateTps ?? 0;
+    this.config = config;
+    this.isHeld = false;
     this.#burstUnits = contractBurst(rate) * UNITS_PER_TOKEN;
     this.#refill = contractRefill(rate);
-    this.#sliceWritten = Atomics.load(words, this.#row + LinkWord.WRITTEN);
   }
 
   /** The contract does not let anything through. */
@@ -87,7 +99,7 @@ export class WorkerLink {
    * one.
    */
   openTurn(nowMs: number): void {
-    if (this.isClosed) {
+    if (this.isClosed || this.isHeld) {
       this.budget = 0;
       return;
     }
@@ -129,7 +141,7 @@ export class WorkerLink {
   /** Takes the token and the time of one segment, which is then written at once. */
   tryTakeToken(nowMs: number): boolean {
     const { rateTps } = this.config;
-    if (rateTps === 0 || !isPaceOpen(this.#words, this.#row, nowMs)) return false;
+    if (rateTps === 0 || this.isHeld || !isPaceOpen(this.#words, this.#row, nowMs)) return false;
     if (rateTps === null) return takePace(this.#words, this.#row, nowMs);
     const bucket = this.#row + LinkWord.BUCKET;
     const now = bucketNow(nowMs, this.#refill);

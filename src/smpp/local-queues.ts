@@ -54,11 +54,26 @@ export class LocalQueues {
   /** While draining, nothing is returned: the journal has it. */
   isDraining = false;
   readonly #parts: QueueParts;
-  readonly #linkById: ReadonlyMap<number, WorkerLink>;
+  #linkById: ReadonlyMap<number, WorkerLink> = new Map();
 
   constructor(parts: QueueParts) {
     this.#parts = parts;
-    this.#linkById = new Map(parts.links.map((link) => [link.id, link]));
+  }
+
+  /** Links and pools have changed: what waited for one link finds its place anew. */
+  replan(): void {
+    const { links, pools } = this.#parts;
+    this.#linkById = new Map(links.map((link) => [link.id, link]));
+    for (const link of links) {
+      for (const list of link.pinned) {
+        for (let left = list.count; left > 0; left--) {
+          const entry = list.head;
+          this.take(list, entry);
+          this.#place(entry, true);
+        }
+      }
+    }
+    for (const pool of pools) if (!pool.isAvailable) this.returnPool(pool);
   }
 
   /** Queues a message that just came in, or returns it at once. */
@@ -206,12 +221,12 @@ export class LocalQueues {
     this.#free(entry);
   }
 
-  /** No session of the pool is bound here any more: what waits for it goes back. */
+  /** No session of the pool is open here any more: what waits for it goes back. */
   returnPool(pool: WorkerPool): void {
     for (const list of pool.queues) this.#returnList(list);
   }
 
-  /** No session of the link is bound here any more. */
+  /** No session of the link is open here any more. */
   returnLink(link: WorkerLink): void {
     for (const list of link.pinned) this.#returnList(list);
   }
@@ -261,17 +276,22 @@ export class LocalQueues {
   #place(entry: number, inFront: boolean): void {
     const { table, pools } = this.#parts;
     const priority = table.priority[entry] as number;
-    const linkId = table.linkId[entry] as number;
+    const pool = pools[table.pool[entry] as number] as WorkerPool;
+    let linkId = table.linkId[entry] as number;
+    // The pool has this link no more: any other may send the rest.
+    if (linkId !== 0 && !pool.linkIds.has(linkId)) {
+      linkId = 0;
+      table.linkId[entry] = 0;
+    }
     if (linkId !== 0) {
       const link = this.#linkById.get(linkId);
-      const isHere = link !== undefined && link.boundCount > 0 && !link.isClosed;
+      const isHere = link !== undefined && link.openCount > 0 && !link.isClosed;
       if (link === undefined || (!isHere && !this.isDraining)) {
         this.#return(entry);
         return;
       }
       (link.pinned[priority] as MessageList).insertByOffset(entry);
     } else {
-      const pool = pools[table.pool[entry] as number] as WorkerPool;
       if (!pool.isAvailable && !this.isDraining) {
         this.#return(entry);
         return;

@@ -30,28 +30,28 @@ export const MARK_REQUEUED = 4;
 export const MARK_CARRIED = 8;
 
 export class MessageTable {
-  readonly capacity: number;
-  readonly next: Int32Array;
-  readonly previous: Int32Array;
-  readonly logOffset: Float64Array;
-  readonly sequence: Float64Array;
-  readonly origin: Uint32Array;
-  readonly expiresAt: Float64Array;
-  readonly appIndex: Uint32Array;
-  readonly linkId: Uint32Array;
-  readonly pool: Uint16Array;
-  readonly parts: Uint16Array;
-  readonly priority: Uint8Array;
-  readonly producer: Uint8Array;
-  readonly attempt: Uint8Array;
-  readonly flags: Uint8Array;
-  readonly prepared: Uint8Array;
-  readonly marks: Uint8Array;
+  capacity: number;
+  next: Int32Array;
+  previous: Int32Array;
+  logOffset: Float64Array;
+  sequence: Float64Array;
+  origin: Uint32Array;
+  expiresAt: Float64Array;
+  appIndex: Uint32Array;
+  linkId: Uint32Array;
+  pool: Uint16Array;
+  parts: Uint16Array;
+  priority: Uint8Array;
+  producer: Uint8Array;
+  attempt: Uint8Array;
+  flags: Uint8Array;
+  prepared: Uint8Array;
+  marks: Uint8Array;
   /** Count of staged records (RecordStager.staged) that must be committed before a RETURN. */
-  readonly restsOn: Float64Array;
-  readonly #body: Int32Array;
-  readonly #freeEntries: Int32Array;
-  readonly #freeSlots: Int32Array;
+  restsOn: Float64Array;
+  #body: Int32Array;
+  #freeEntries: Int32Array;
+  #freeSlots: Int32Array;
   readonly #chunks: RecordMemory[] = [];
   readonly #own = new Map<number, RecordMemory>();
   #freeEntryCount: number;
@@ -82,6 +82,39 @@ export class MessageTable {
     this.#freeSlots = new Int32Array(capacity);
     for (let i = 0; i < capacity; i++) this.#freeEntries[i] = capacity - 1 - i;
     this.#freeEntryCount = capacity;
+  }
+
+  /** Makes room for `capacity` messages, those in hand included; never for fewer than before. */
+  grow(capacity: number): void {
+    const before = this.capacity;
+    if (capacity <= before) return;
+    this.capacity = capacity;
+    this.next = grown(this.next, capacity);
+    this.previous = grown(this.previous, capacity);
+    this.logOffset = grown(this.logOffset, capacity);
+    this.sequence = grown(this.sequence, capacity);
+    this.origin = grown(this.origin, capacity);
+    this.expiresAt = grown(this.expiresAt, capacity);
+    this.appIndex = grown(this.appIndex, capacity);
+    this.linkId = grown(this.linkId, capacity);
+    this.pool = grown(this.pool, capacity);
+    this.parts = grown(this.parts, capacity);
+    this.priority = grown(this.priority, capacity);
+    this.producer = grown(this.producer, capacity);
+    this.attempt = grown(this.attempt, capacity);
+    this.flags = grown(this.flags, capacity);
+    this.prepared = grown(this.prepared, capacity);
+    this.marks = grown(this.marks, capacity);
+    this.restsOn = grown(this.restsOn, capacity);
+    this.#body = grown(this.#body, capacity);
+    this.#freeEntries = grown(this.#freeEntries, capacity);
+    this.#freeSlots = grown(this.#freeSlots, capacity);
+    for (let entry = capacity - 1; entry >= before; entry--) {
+      this.next[entry] = NO_ENTRY;
+      this.previous[entry] = NO_ENTRY;
+      this.#body[entry] = NO_BODY;
+      this.#freeEntries[this.#freeEntryCount++] = entry;
+    }
   }
 
   get freeCount(): number {
@@ -164,3 +197,12 @@ export class MessageTable {
     return slot;
   }
 }
+
+/** The same values in an array of `length` elements, zeros behind them. */
+function grown<T extends Column>(column: T, length: number): T {
+  const longer = new (column.constructor as new (length: number) => T)(length);
+  longer.set(column);
+  return longer;
+}
+
+type Column = Float64Array | Int32Array | Uint32Array | Uint16Array | Uint8Array;

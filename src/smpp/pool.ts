@@ -4,7 +4,8 @@
  *
  *   weight of a session = member weight × WEIGHT_SCALE ÷ sessions of its link
  *
- * Available means bound: a throttled link or a full window only makes the queue wait. One thread.
+ * Available means open: bound and wanted. A throttled link or a full window only makes the queue
+ * wait. One thread.
  */
 import { PRIORITY_COUNT } from "../records/types.ts";
 import { SmoothWeightedRoundRobin } from "../routing/swrr.ts";
@@ -17,14 +18,16 @@ export class WorkerPool {
   readonly index: number;
   /** By priority. */
   readonly queues: MessageList[];
-  /** Messages may wait here: some session is bound, on a link that is not closed. */
+  /** Messages may wait here: some session is open, on a link that is not closed. */
   isAvailable = false;
   /** What producers choose this worker by. */
   availableWeight = 0;
   /** Messages that one producer may have waiting here per priority. */
   allowance = 0;
-  readonly #sessions: SmppSession[] = [];
-  readonly #weights: number[] = [];
+  /** Ids of its links, also of those that other workers have. */
+  readonly linkIds = new Set<number>();
+  #sessions: SmppSession[] = [];
+  #weights: number[] = [];
   #eligible = new Float64Array(0);
   #choice = new SmoothWeightedRoundRobin(0);
 
@@ -33,8 +36,18 @@ export class WorkerPool {
     this.queues = Array.from({ length: PRIORITY_COUNT }, () => new MessageList(table));
   }
 
-  /** Adds the sessions this worker owns of a member link; before any use. */
-  addSessions(sessions: readonly SmppSession[], memberWeight: number): void {
+  /** Takes all members out, for others to be added. */
+  clearMembers(): void {
+    this.linkIds.clear();
+    this.#sessions = [];
+    this.#weights = [];
+    this.#eligible = new Float64Array(0);
+    this.#choice = new SmoothWeightedRoundRobin(0);
+  }
+
+  /** Adds a member link with the sessions that this worker owns of it. */
+  addMember(linkId: number, sessions: readonly SmppSession[], memberWeight: number): void {
+    this.linkIds.add(linkId);
     for (const session of sessions) {
       const share = (memberWeight * WEIGHT_SCALE) / session.link.config.sessions;
       this.#sessions.push(session);
@@ -55,7 +68,7 @@ export class WorkerPool {
     this.availableWeight = 0;
     for (let i = 0; i < this.#sessions.length; i++) {
       const session = this.#sessions[i] as SmppSession;
-      if (!session.isBound || session.link.isClosed) continue;
+      if (!session.isOpen || session.link.isClosed) continue;
       const { rateTps, sessions } = session.link.config;
       this.isAvailable = true;
       perS += rateTps === null ? Number.POSITIVE_INFINITY : rateTps / sessions;

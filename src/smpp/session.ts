@@ -37,8 +37,8 @@ export class SmppSession implements Sender {
   readonly ordinal: number;
   readonly link: WorkerLink;
   readonly linkId: number;
-  readonly window: Window;
-  readonly main: Connection;
+  window: Window;
+  main: Connection;
   /** By priority: the message whose next parts this session takes, or NO_ENTRY. */
   readonly carry = new Int32Array(PRIORITY_COUNT).fill(NO_ENTRY);
   /** Segments prepared for this connection and not written: they have their place in the window. */
@@ -47,14 +47,19 @@ export class SmppSession implements Sender {
   isStalled = false;
   readonly #context: WorkerContext;
   readonly #row: number;
-  readonly #tombstonesMax: number;
   readonly #writer: SubmitWriter;
-  readonly #attempts: OpenAttempts;
+  #tombstonesMax: number;
+  #attempts: OpenAttempts;
   /** Made when the first pair is needed. */
   #receiver: Connection | null = null;
   #transceiverHasWorked = false;
   #pairWasTried = false;
+  /** It is to be bound again when it has ended. */
   #isWanted = true;
+  /** It takes nothing new, and unbinds when its window is empty. */
+  #isWinding = false;
+  /** The link counts it as open. */
+  #isCounted = false;
   #isCutShort = false;
   #answers = 0;
   #windowShown = 0;
@@ -66,17 +71,21 @@ export class SmppSession implements Sender {
     this.link = link;
     this.linkId = link.id;
     this.window = new Window(link.config.windowMax);
-    this.#tombstonesMax = Math.min(TOMBSTONES_MAX, Math.ceil(link.config.windowMax / 2));
+    this.#tombstonesMax = tombstonesMax(link.config.windowMax);
     this.#writer = new SubmitWriter(context, this);
     this.#attempts = new OpenAttempts(context, this, link, this.window);
     this.#row = rowWord(at.sessionIndex, 0);
-    const role = this.#isPairConfigured ? BindRole.TRANSMITTER : BindRole.TRANSCEIVER;
-    this.main = new Connection(context, this, role, this.window);
+    this.main = this.#makeMain();
     this.main.start(context.time.now);
   }
 
   get isBound(): boolean {
     return this.main.isBound;
+  }
+
+  /** Bound, and to stay so: it takes new traffic. */
+  get isOpen(): boolean {
+    return this.isBound && !this.#isWinding;
   }
 
   /** Counts connections; what belongs to an earlier one is recognised by it. */
@@ -96,7 +105,7 @@ export class SmppSession implements Sender {
 
   /** Segments that may still be prepared for it. */
   get room(): number {
-    if (!this.main.isBound) return 0;
+    if (!this.isOpen) return 0;
     return this.window.limit - this.window.used - this.reserved;
   }
 
@@ -130,7 +139,7 @@ export class SmppSession implements Sender {
   turn(): number {
     let work = this.main.turn();
     if (this.#receiver !== null) work += this.#receiver.turn();
-    if (!this.#isWanted) this.#wind();
+    if (this.#isWinding) this.#wind();
     return work;
   }
 
@@ -165,7 +174,21 @@ export class SmppSession implements Sender {
   drain(cutShort: boolean): void {
     this.#isWanted = false;
     this.#isCutShort ||= cutShort;
-    this.#wind();
+    this.#startWinding();
+  }
+
+  /**
+   * A plan wants this session; `anew`: over other connections, once the window of these is empty.
+   */
+  takeUp(anew: boolean): void {
+    const wasWanted = this.#isWanted;
+    this.#isWanted = true;
+    if (anew) {
+      this.#startWinding();
+    } else if (!wasWanted && this.isBound) {
+      this.#isWinding = false;
+      this.#count();
+    }
   }
 
   /** A segment did not encode. */
@@ -177,7 +200,7 @@ export class SmppSession implements Sender {
 
   /** Whether a connection is to be dialled again when it is gone. */
   wants(connection: Connection): boolean {
-    return this.#isWanted && (connection === this.main || this.#isPair);
+    return !this.#isWinding && (connection === this.main || this.#isPair);
   }
 
   connectionDialled(connection: Connection): void {
@@ -194,9 +217,8 @@ export class SmppSession implements Sender {
   connectionBound(connection: Connection): void {
     if (connection !== this.main) return;
     if (connection.role === BindRole.TRANSCEIVER) this.#transceiverHasWorked = true;
-    this.link.boundCount++;
     Atomics.add(this.#context.sessionWords, this.#row + SessionWord.BINDS, 1);
-    this.#context.availabilityChanged(this);
+    this.#count();
   }
 
   /** Chooses how to bind next, where the SMSC may not know the way it was asked. */
@@ -222,8 +244,22 @@ export class SmppSession implements Sender {
   /** The main connection left the bound state: what is not written goes back to the queues. */
   connectionUnbound(connection: Connection): void {
     if (connection !== this.main) return;
-    this.link.boundCount--;
     this.#writer.abandon();
+    this.#discount();
+  }
+
+  #count(): void {
+    if (this.#isCounted || this.#isWinding) return;
+    this.#isCounted = true;
+    this.link.openCount++;
+    this.#context.availabilityChanged(this);
+  }
+
+  /** It takes nothing new any more: the rest of what it carries goes back to the queues. */
+  #discount(): void {
+    if (!this.#isCounted) return;
+    this.#isCounted = false;
+    this.link.openCount--;
     this.#context.availabilityChanged(this);
     const { queues } = this.#context;
     for (let priority = 0; priority < PRIORITY_COUNT; priority++) {
@@ -301,9 +337,41 @@ export class SmppSession implements Sender {
     this.main.end(`${this.window.tombstones} submits without answer`);
   }
 
-  /** One step of a drain: first the window, then the receipts' way. */
+  #makeMain(): Connection {
+    const role = this.#isPairConfigured ? BindRole.TRANSMITTER : BindRole.TRANSCEIVER;
+    return new Connection(this.#context, this, role, this.window);
+  }
+
+  #startWinding(): void {
+    this.#isWinding = true;
+    this.#discount();
+    this.#wind();
+  }
+
+  /** Everything is closed, and it is wanted: binds by the configuration of now. */
+  #startAnew(): void {
+    const { windowMax } = this.link.config;
+    const { generation } = this.main;
+    this.#isWinding = false;
+    this.#transceiverHasWorked = false;
+    this.#pairWasTried = false;
+    if (windowMax !== this.window.limit) {
+      this.window = new Window(windowMax);
+      this.#tombstonesMax = tombstonesMax(windowMax);
+      this.#attempts = new OpenAttempts(this.#context, this, this.link, this.window);
+    }
+    this.main = this.#makeMain();
+    this.main.generation = generation;
+    this.main.start(this.#context.time.now);
+  }
+
+  /** One step on the way out: first the window, then the receipts' way. */
   #wind(): void {
     const { main } = this;
+    if (this.isClosed && this.#isWanted) {
+      this.#startAnew();
+      return;
+    }
     main.abandon();
     if (main.isBound) {
       const open = this.window.used - this.window.tombstones + this.reserved;
@@ -315,4 +383,8 @@ export class SmppSession implements Sender {
     receiver.abandon();
     if (this.#isCutShort || receiver.owedCount === 0) receiver.unbind();
   }
+}
+
+function tombstonesMax(windowMax: number): number {
+  return Math.min(TOMBSTONES_MAX, Math.ceil(windowMax / 2));
 }

@@ -10,14 +10,12 @@
  * injected, so it runs on a thread of its own as well as in a simulation. Everything it staged in a
  * turn is published once, at its end. One thread, on which also its sockets call back.
  */
-import type { DerivedLink, DerivedPool } from "../config/derive.ts";
 import type { Clock, Dial, Log, Random } from "../environment.ts";
 import type { CommitVisitor, JournalAppender } from "../journal/appender.ts";
 import type { RecordLoader } from "../journal/log-reading.ts";
 import type { MetricBlock } from "../metrics/block.ts";
 import { SENDING_TYPE } from "../records/attempt.ts";
 import { RECEIPT_TYPE } from "../records/receipt.ts";
-import { PRIORITY_COUNT } from "../records/types.ts";
 import type { Doorbell } from "../ring/doorbell.ts";
 import type { RingConsumer, RingProducer } from "../ring/one-to-one-ring.ts";
 import type { CreditTable } from "../tables/credit-table.ts";
@@ -25,15 +23,16 @@ import { TurnTime, type WorkerContext } from "./context.ts";
 import { CreditKeeper } from "./credit-keeper.ts";
 import { DialLimiter } from "./dial-limiter.ts";
 import { Intake } from "./intake.ts";
-import { ALLOWANCE_MAX, EXPIRY_SWEEP_MS, GRACE_MS, LATE_TICK_MS } from "./limits.ts";
-import { WorkerLink } from "./link.ts";
+import { EXPIRY_SWEEP_MS, GRACE_MS, LATE_TICK_MS } from "./limits.ts";
+import type { WorkerLink } from "./link.ts";
 import { LocalQueues } from "./local-queues.ts";
 import { MessageTable } from "./message-table.ts";
 import type { SessionAssignment } from "./plan.ts";
-import { WorkerPool } from "./pool.ts";
+import type { WorkerPool } from "./pool.ts";
 import { ReceiptIntake } from "./receipt.ts";
 import { RecordStager } from "./record-stager.ts";
 import { Returns } from "./returns.ts";
+import { Roster, type WorkerPlan } from "./roster.ts";
 import { Scheduler } from "./scheduler.ts";
 import { SmppSession } from "./session.ts";
 import { SubmitEncoder } from "./submit-sm.ts";
@@ -59,11 +58,8 @@ export interface SmppWorkerOptions {
   readonly dialWords: Int32Array;
   readonly sessionWords: Int32Array;
   readonly metrics: MetricBlock;
-  /** All links by linkIndex and all pools by poolIndex, from `derivePools`. */
-  readonly plan: {
-    readonly links: readonly DerivedLink[];
-    readonly pools: readonly DerivedPool[];
-  };
+  /** Everything configured, from `derivePools`. */
+  readonly plan: WorkerPlan;
   readonly workerIndex: number;
   /** The sessions this worker owns, from `assignSessions`. */
   readonly sessions: readonly SessionAssignment[];
@@ -76,9 +72,10 @@ export class SmppWorker implements CommitVisitor {
   readonly #time: TurnTime;
   readonly #stager: RecordStager;
   readonly #table: MessageTable;
-  readonly #links: WorkerLink[];
-  readonly #pools: WorkerPool[];
-  readonly #sessions: SmppSession[] = [];
+  readonly #roster: Roster;
+  readonly #links: readonly WorkerLink[];
+  readonly #pools: readonly WorkerPool[];
+  readonly #sessions: readonly SmppSession[];
   readonly #credits: CreditKeeper;
   readonly #returns: Returns;
   readonly #queues: LocalQueues;
@@ -86,6 +83,7 @@ export class SmppWorker implements CommitVisitor {
   readonly #receipts: ReceiptIntake;
   readonly #scheduler: Scheduler;
   readonly #intake: Intake;
+  readonly #context: WorkerContext;
   #isDraining = false;
   #lastTickAt: number;
   #graceUntil = 0;
@@ -93,27 +91,23 @@ export class SmppWorker implements CommitVisitor {
   #firstToPump = 0;
 
   constructor(options: SmppWorkerOptions) {
-    const { plan, metrics, log, loader, producerBells: bells } = options;
+    const { metrics, log, loader, producerBells: bells } = options;
     this.#options = options;
     const time = new TurnTime(options.clock);
     const stager = new RecordStager(options.appender);
-    const table = new MessageTable(entriesMax(options));
-    const owned = new Set(options.sessions.map((session) => session.linkIndex));
-    const linkByIndex = new Map<number, WorkerLink>();
-    for (const link of plan.links) {
-      if (!owned.has(link.linkIndex)) continue;
-      linkByIndex.set(link.linkIndex, new WorkerLink(link, options.linkWords, table));
-    }
-    const links = [...linkByIndex.values()];
-    const pools = plan.pools.map((pool) => new WorkerPool(pool.poolIndex, table));
-    const sessions = this.#sessions;
+    const table = new MessageTable(0);
+    const roster = new Roster(table, options.linkWords);
+    const { links, pools, sessions } = roster;
     this.#time = time;
     this.#stager = stager;
     this.#table = table;
+    this.#roster = roster;
     this.#links = links;
     this.#pools = pools;
+    this.#sessions = sessions;
     this.#lastTickAt = time.now;
-    const credits = new CreditKeeper(options.credits, options.workerIndex, bells, pools.length);
+    const { poolCount } = options.credits;
+    const credits = new CreditKeeper(options.credits, options.workerIndex, bells, poolCount);
     const returns = new Returns(table, stager, options.returns, bells, metrics);
     const queues = new LocalQueues({
       table,
@@ -134,9 +128,8 @@ export class SmppWorker implements CommitVisitor {
     this.#receipts = new ReceiptIntake(stager, metrics, time, sessions);
     this.#scheduler = new Scheduler({ table, stager, queues, time, sessions, links, pools });
     this.#intake = new Intake(options.submits, table, stager, queues, credits);
-    this.#makeSessions(linkByIndex);
-    for (const pool of plan.pools) this.#addMembers(pool, linkByIndex);
-    for (const pool of pools) this.#showPool(pool);
+    this.#context = this.#makeContext();
+    this.#apply(options.plan, options.sessions);
   }
 
   /** Moves everything one step, within bounds; returns how much was done. */
@@ -181,11 +174,31 @@ export class SmppWorker implements CommitVisitor {
     else if (type === RECEIPT_TYPE) this.#receipts.onCommitted();
   }
 
+  /**
+   * Prepares and writes nothing on these links until the next `reload`: their buckets are about to
+   * be set for another rate.
+   */
+  hold(linkIndices: readonly number[]): void {
+    for (const link of this.#links) if (linkIndices.includes(link.linkIndex)) link.isHeld = true;
+  }
+
+  /**
+   * Goes over to another plan, between two turns. Sessions that are not wanted unbind when their
+   * windows are empty; what waited for them finds another link, or goes back to its producer.
+   */
+  reload(plan: WorkerPlan, sessions: readonly SessionAssignment[]): void {
+    if (this.#isDraining) return;
+    this.#time.refresh();
+    this.#apply(plan, sessions);
+    this.#options.wake();
+  }
+
   /** Takes and prepares nothing more; sessions unbind as their windows become empty. */
   drain(): void {
     this.#time.refresh();
     this.#isDraining = true;
     this.#queues.isDraining = true;
+    for (const link of this.#links) this.#showLink(link);
     for (const pool of this.#pools) this.#showPool(pool);
     this.#credits.flush();
     for (const session of this.#sessions) session.drain(false);
@@ -224,18 +237,19 @@ export class SmppWorker implements CommitVisitor {
     return work;
   }
 
-  #makeSessions(linkByIndex: ReadonlyMap<number, WorkerLink>): void {
-    const { options, context } = { options: this.#options, context: this.#context() };
-    for (const assignment of options.sessions) {
-      const link = linkByIndex.get(assignment.linkIndex);
-      if (link === undefined) throw new Error(`no link with index ${assignment.linkIndex}`);
-      const session = new SmppSession(context, link, assignment, this.#sessions.length);
-      this.#sessions.push(session);
-      link.sessions.push(session);
-    }
+  #apply(plan: WorkerPlan, sessions: readonly SessionAssignment[]): void {
+    this.#roster.apply(
+      plan,
+      sessions,
+      (link, at, local) => new SmppSession(this.#context, link, at, local),
+    );
+    this.#table.grow(this.#roster.entriesMax(this.#options.submits.length));
+    for (const link of this.#links) this.#showLink(link);
+    for (const pool of this.#pools) this.#showPool(pool);
+    this.#queues.replan();
   }
 
-  #context(): WorkerContext {
+  #makeContext(): WorkerContext {
     const { random, dial, log, metrics, sessionWords, sequenceNumberFirst, wake } = this.#options;
     return {
       random,
@@ -259,14 +273,6 @@ export class SmppWorker implements CommitVisitor {
     };
   }
 
-  #addMembers(pool: DerivedPool, linkByIndex: ReadonlyMap<number, WorkerLink>): void {
-    for (const member of pool.members) {
-      const link = linkByIndex.get(member.linkIndex);
-      if (link === undefined) continue;
-      (this.#pools[pool.poolIndex] as WorkerPool).addSessions(link.sessions, member.weight);
-    }
-  }
-
   /** Shows producers what the session's pools can take now, and returns what waits for nobody. */
   #availabilityChanged(session: SmppSession): void {
     for (const pool of this.#pools) {
@@ -274,7 +280,14 @@ export class SmppWorker implements CommitVisitor {
       this.#showPool(pool);
       if (!pool.isAvailable) this.#queues.returnPool(pool);
     }
-    if (session.link.boundCount === 0) this.#queues.returnLink(session.link);
+    this.#showLink(session.link);
+    if (session.link.openCount === 0) this.#queues.returnLink(session.link);
+  }
+
+  #showLink(link: WorkerLink): void {
+    const { credits, workerIndex } = this.#options;
+    const open = link.isClosed || this.#isDraining ? 0 : link.openCount;
+    credits.setOpenSessions(workerIndex, link.linkIndex, open);
   }
 
   #showPool(pool: WorkerPool): void {
@@ -283,18 +296,4 @@ export class SmppWorker implements CommitVisitor {
     this.#options.credits.setWeight(this.#options.workerIndex, pool.index, weight);
     this.#credits.setAllowance(pool.index, this.#isDraining ? 0 : pool.allowance);
   }
-}
-
-/**
- * Messages that can be in hand at once: what producers may have waiting here, and for each window
- * what is prepared or throttled, per priority.
- */
-function entriesMax(options: SmppWorkerOptions): number {
-  const { plan, sessions, submits } = options;
-  let windows = 0;
-  for (const session of sessions) {
-    windows += (plan.links[session.linkIndex] as DerivedLink).config.windowMax;
-  }
-  const waiting = submits.length * plan.pools.length * PRIORITY_COUNT * ALLOWANCE_MAX;
-  return waiting + (PRIORITY_COUNT + 1) * windows + ALLOWANCE_MAX;
 }

@@ -1,10 +1,11 @@
 /**
  * Credits: how many messages each worker is ready to take from each producer, per pool and
- * priority, and each worker's weight in each pool.
+ * priority, each worker's weight in each pool, and where each link is open.
  *
  *   granted[producer][worker][pool][priority]     Int32, wraps: messages ever allowed
  *   published[producer][worker][pool][priority]   Int32, wraps: messages ever sent
  *   weight[worker][pool]                          Int32: sum of the worker's available weights
+ *   open[worker][link]                            Int32: sessions of the link open there
  *
  * `published` is written by its producer only, every other word by its worker only.
  *
@@ -16,32 +17,38 @@ import { producerCount, type SharedPlan } from "./plan.ts";
 
 export function allocateCreditTable(plan: SharedPlan): SharedArrayBuffer {
   const granted = producerCount(plan) * plan.workerCount * plan.poolCount * PRIORITY_COUNT;
-  return new SharedArrayBuffer(4 * (2 * granted + plan.workerCount * plan.poolCount));
+  const perWorker = plan.poolCount + plan.linkCount;
+  return new SharedArrayBuffer(4 * (2 * granted + plan.workerCount * perWorker));
 }
 
 export class CreditTable {
   readonly #words: Int32Array;
-  readonly #poolCount: number;
+  /** Pools that there is room for. */
+  readonly poolCount: number;
+  readonly #linkCount: number;
   readonly #workerCount: number;
   readonly #publishedBase: number;
   readonly #weightBase: number;
+  readonly #openBase: number;
 
   constructor(buffer: SharedArrayBuffer, plan: SharedPlan) {
     this.#words = new Int32Array(buffer);
-    this.#poolCount = plan.poolCount;
+    this.poolCount = plan.poolCount;
+    this.#linkCount = plan.linkCount;
     this.#workerCount = plan.workerCount;
     this.#publishedBase = producerCount(plan) * this.cellCountPerProducer;
     this.#weightBase = 2 * this.#publishedBase;
+    this.#openBase = this.#weightBase + plan.workerCount * plan.poolCount;
   }
 
   /** Cells of one producer: an index for its own count of published messages. */
   get cellCountPerProducer(): number {
-    return this.#workerCount * this.#poolCount * PRIORITY_COUNT;
+    return this.#workerCount * this.poolCount * PRIORITY_COUNT;
   }
 
   /** Index of a cell within one producer's cells. */
   cell(worker: number, poolIndex: number, priority: number): number {
-    return (worker * this.#poolCount + poolIndex) * PRIORITY_COUNT + priority;
+    return (worker * this.poolCount + poolIndex) * PRIORITY_COUNT + priority;
   }
 
   granted(producer: number, cell: number): number {
@@ -66,10 +73,18 @@ export class CreditTable {
   }
 
   weight(worker: number, poolIndex: number): number {
-    return Atomics.load(this.#words, this.#weightBase + worker * this.#poolCount + poolIndex);
+    return Atomics.load(this.#words, this.#weightBase + worker * this.poolCount + poolIndex);
   }
 
   setWeight(worker: number, poolIndex: number, weight: number): void {
-    Atomics.store(this.#words, this.#weightBase + worker * this.#poolCount + poolIndex, weight);
+    Atomics.store(this.#words, this.#weightBase + worker * this.poolCount + poolIndex, weight);
+  }
+
+  openSessions(worker: number, linkIndex: number): number {
+    return Atomics.load(this.#words, this.#openBase + worker * this.#linkCount + linkIndex);
+  }
+
+  setOpenSessions(worker: number, linkIndex: number, count: number): void {
+    Atomics.store(this.#words, this.#openBase + worker * this.#linkCount + linkIndex, count);
   }
 }

@@ -119,6 +119,7 @@ function makeIngress(
 ): Ingress {
   const { config, memory, clock, epoch, producer } = options;
   const { plan } = memory;
+  const pools = derivePools(config);
   const logTable = new LogTable(memory.log);
   const loader = new ChunkedRecordLoader(openNodeLogDirectory(config.node.dataDir), logTable);
   setInterval(() => loader.closeRemoved(), LOADER_LOOK_MS).unref();
@@ -139,9 +140,9 @@ function makeIngress(
     journalBytesMax: config.journal.bytesMax,
     ingressCount: plan.ingressCount,
     othersPendingBytes: () => others.reduce((sum, staging) => sum + ringUsedBytes(staging), 0),
-    pools: derivePools(config),
+    pools,
     dispatcherOf: (owner) =>
-      new Dispatcher({ ...producerEnds(memory, config, producer, ring), waitingMax, owner }),
+      new Dispatcher({ ...producerEnds(memory, pools, producer, ring), waitingMax, owner }),
     loader,
     lookup: makeLookup(options, logTable),
     metrics: new MetricBlock(memory.metrics, producer),

@@ -116,7 +116,7 @@ function makeLedger(): Ledger {
     store,
     submitterOf: (owner) =>
       new Dispatcher({
-        ...producerEnds(memory, config, self, ring),
+        ...producerEnds(memory, pools, self, ring),
         waitingMax: WAITING_MAX,
         owner,
       }),

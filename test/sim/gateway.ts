@@ -36,6 +36,7 @@ import {
   workerAppenderIndex,
 } from "../../src/tables/plan.ts";
 import { allocateProducers } from "../../src/tables/producer-table.ts";
+import { linkDirectory } from "../../src/workers/producer-ends.ts";
 import type { FinalDocument } from "./final-judge.ts";
 import type { MessageModel } from "./log-model.ts";
 import type { Mutations } from "./mutations.ts";
@@ -263,23 +264,8 @@ export class SimulatedGateway {
       bells: workers.map((worker) => this.memory.bell(workerAppenderIndex(this.plan, worker))),
       waitingMax: producer === INGRESS ? this.#world.settings.waitingMax : 1_000_000,
       owner,
-      linkWorkers: this.#linkWorkers(),
+      links: linkDirectory(this.#pools),
     });
-  }
-
-  #linkWorkers(): Map<number, Uint8Array> {
-    const { links } = this.#pools;
-    const { workerCount } = this.plan;
-    const byLink = new Map(
-      links.map(({ config }) => [config.id, new Uint8Array(workerCount)] as const),
-    );
-    assignSessions(links, workerCount).forEach((sessions, worker) => {
-      for (const { linkIndex } of sessions) {
-        const id = links[linkIndex]?.config.id as number;
-        (byLink.get(id) as Uint8Array)[worker] = 1;
-      }
-    });
-    return byLink;
   }
 
   /** In the order of their threads: ingress, ledger, workers, journal. */

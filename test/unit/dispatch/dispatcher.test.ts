@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
+import type { LinkDirectory } from "../../../src/dispatch/dispatcher.ts";
 import { FLAG_MAYBE_DUP } from "../../../src/records/attempt.ts";
 import {
   HAND_OVER_BYTES,
@@ -206,27 +207,77 @@ test("returned messages keep their place and order", () => {
   assert.equal(fixture.dispatcher.returnedCount, 3);
 });
 
-test("a message of one link goes to workers of that link, and does not circle", () => {
-  const linkWorkers = new Map([[7, Uint8Array.of(0, 1)]]);
-  const fixture = new Fixture({ workers: 2, linkWorkers });
+/** Pool 0 has link 7 (index 1). */
+const LINK_7: LinkDirectory = {
+  linkIndexOf: (poolIndex, linkId) => (poolIndex === 0 && linkId === 7 ? 1 : -1),
+};
+
+test("a message of one link waits until that link is open somewhere, and does not circle", () => {
+  const fixture = new Fixture({ workers: 2, links: LINK_7 });
   fixture.grant(0, 0, 0, 100);
+  fixture.grant(1, 0, 0, 100);
   fixture.submit({ logOffset: 8, linkId: 7, parts: 2 });
-  for (const now of [0, 50, 99, 150, 250]) {
+  for (let now = 0; now < 10_000; now += 50) {
     fixture.dispatcher.doWork(now);
     assert.equal(fixture.drain().length, 0);
     assert.equal(fixture.dispatcher.waitingCount, 1);
   }
-  fixture.grant(1, 0, 0, 100);
-  fixture.dispatcher.doWork(400);
+  fixture.submit({ logOffset: 16 });
+  fixture.dispatcher.doWork(10_000);
+  assert.deepEqual(offsets(fixture.drain()), [16], "the pool lives on");
+  fixture.credits.setOpenSessions(1, 1, 2);
+  fixture.dispatcher.doWork(10_001);
   const [seen] = fixture.drain();
-  assert.equal(seen?.worker, 1);
-  assert.equal(seen?.linkId, 7);
+  assert.deepEqual([seen?.worker, seen?.linkId, seen?.parts], [1, 7, 2]);
+  fixture.credits.setOpenSessions(1, 1, 0);
   fixture.giveBack(1, seen as Seen);
-  fixture.dispatcher.doWork(410);
-  assert.equal(fixture.drain().length, 0, "not offered again at once");
-  assert.equal(fixture.dispatcher.waitingCount, 1);
-  fixture.dispatcher.doWork(511);
-  assert.equal(fixture.drain().length, 1);
+  for (let now = 10_002; now < 20_000; now += 50) {
+    fixture.dispatcher.doWork(now);
+    assert.equal(fixture.drain().length, 0);
+  }
+  assert.equal(fixture.dispatcher.returnedCount, 1);
+  fixture.credits.setOpenSessions(0, 1, 1);
+  fixture.dispatcher.doWork(20_000);
+  assert.equal(fixture.drain()[0]?.worker, 0);
+});
+
+test("what waits for a dead link ends with its validity", () => {
+  const ended: number[] = [];
+  const owner = {
+    isWanted: () => true,
+    expire: (logOffset: number, wallMs: number) => {
+      if (wallMs < 5000) return 5000;
+      ended.push(logOffset);
+      return 0;
+    },
+  };
+  const fixture = new Fixture({ links: LINK_7, owner });
+  for (let i = 0; i < 100; i++) {
+    fixture.submit({ logOffset: 8 * i, linkId: 7, attempt: 2, expiresAtMs: 5000 });
+  }
+  for (let now = 0; now < 10_000; now += 100) fixture.dispatcher.doWork(now);
+  assert.equal(ended.length, 100);
+  assert.equal(fixture.dispatcher.waitingCount, 0);
+});
+
+test("a link that its pool no longer has binds no more: the message goes first, by any", () => {
+  const fixture = new Fixture({ links: LINK_7 });
+  fixture.submit({ logOffset: 800 });
+  fixture.submit({ logOffset: 8, linkId: 7, parts: 2, attempt: 3 });
+  fixture.submit({ logOffset: 16, linkId: 7, parts: 4 });
+  fixture.dispatcher.reload({ linkIndexOf: () => -1 });
+  fixture.grant(0, 0, 0, 100);
+  fixture.dispatcher.doWork(0);
+  assert.deepEqual(
+    fixture
+      .drain()
+      .map(({ logOffset, linkId, parts, attempt }) => [logOffset, linkId, parts, attempt]),
+    [
+      [8, 0, 2, 3],
+      [16, 0, 4, 1],
+      [800, 0, PARTS_ALL, 1],
+    ],
+  );
 });
 
 test("waiting is bounded, and returns are always taken back", () => {

@@ -5,9 +5,9 @@ import { RingConsumer, RingMemory, RingProducer } from "../../../src/ring/one-to
 import {
   Dispatcher,
   type DispatcherOptions,
-  emptyDispatchEntry,
-  type DispatchEntry,
+  type LinkDirectory,
 } from "../../../src/dispatch/dispatcher.ts";
+import { type DispatchEntry, emptyDispatchEntry } from "../../../src/dispatch/waiting-room.ts";
 import { HAND_OVER_BYTES, HandOver, RETURN_TYPE } from "../../../src/records/hand-over.ts";
 import { allocateCreditTable, CreditTable } from "../../../src/tables/credit-table.ts";
 import type { SharedPlan } from "../../../src/tables/plan.ts";
@@ -34,7 +34,7 @@ export interface FixtureOptions {
   readonly waitingMax?: number;
   readonly ringBytes?: number;
   readonly owner?: DispatcherOptions["owner"];
-  readonly linkWorkers?: ReadonlyMap<number, Uint8Array>;
+  readonly links?: LinkDirectory;
 }
 
 export class Fixture {
@@ -51,7 +51,7 @@ export class Fixture {
       ingressCount: 1,
       workerCount: options.workers ?? 1,
       poolCount: options.pools ?? 1,
-      linkCount: 1,
+      linkCount: 2,
       sessionCount: 1,
       appCount: options.apps ?? 1,
     };
@@ -85,7 +85,7 @@ export class Fixture {
       bells,
       waitingMax: options.waitingMax ?? 1_000_000,
       owner: options.owner ?? { isWanted: () => true, expire: () => Number.MAX_SAFE_INTEGER },
-      ...(options.linkWorkers === undefined ? {} : { linkWorkers: options.linkWorkers }),
+      links: options.links ?? { linkIndexOf: () => -1 },
     });
   }
 

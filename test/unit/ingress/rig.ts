@@ -176,6 +176,7 @@ export class IngressRig {
           bells: [bell, bell],
           waitingMax: options.waitingMax ?? 1000,
           owner,
+          links: { linkIndexOf: () => -1 },
         }),
       loader: this.loader,
       lookup: new MessageLookup({

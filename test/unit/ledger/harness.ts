@@ -4,7 +4,8 @@
  *
  * `restart` gives the ledger of the next run over the same log and what a crash left of the store.
  */
-import type { DispatchEntry, WaitingOwner } from "../../../src/dispatch/dispatcher.ts";
+import type { WaitingOwner } from "../../../src/dispatch/dispatcher.ts";
+import type { DispatchEntry } from "../../../src/dispatch/waiting-room.ts";
 import type { LogLevel } from "../../../src/environment.ts";
 import { JournalAppender } from "../../../src/journal/appender.ts";
 import type { LogTailer, RecordLoader, RecordVisitor } from "../../../src/journal/log-reading.ts";

@@ -202,16 +202,17 @@ test("parts prepared but not written come back with those not prepared, in one p
   assert.equal(world.worker.messageCount, 0);
 });
 
-test("a message bound to a link that is not here goes back at once", () => {
-  const world = new World(TWO_LINKS);
+test("a message bound to another worker's link goes back; a link its pool lacks binds not", () => {
+  const world = new World({ ...TWO_LINKS, workers: 2 });
   world.bindAll();
-  world.submit({ linkId: 999 });
-  world.submit({ linkId: 101 });
-  world.runUntil(() => world.smsc.submits().length === 1);
+  world.submit({ worker: 0, linkId: 999 });
+  world.submit({ worker: 0, linkId: 101 });
+  world.submit({ worker: 1, linkId: 101 });
+  world.runUntil(() => world.smsc.submits().length === 2);
   assert.equal(world.smsc.last(2776).submits().length, 1);
   assert.deepEqual(
     world.takeReturns().map(({ linkId }) => linkId),
-    [999],
+    [101],
   );
 });
 
