@@ -26,6 +26,7 @@ import {
   journalThreadIndex,
   ledgerIndex,
   type SharedPlan,
+  sinkThreadIndex,
   workerAppenderIndex,
 } from "./tables/plan.ts";
 import { stopIndex } from "./tables/thread-table.ts";
@@ -41,6 +42,7 @@ import type {
   IngressThreadData,
   JournalThreadData,
   LedgerThreadData,
+  SinkThreadData,
   ThreadCommand,
   WorkerThreadData,
 } from "./workers/thread-data.ts";
@@ -121,6 +123,7 @@ class Assembly {
   #epoch = 0;
   #ledger: Worker | null = null;
   #journal: Worker | null = null;
+  #sink: Worker | null = null;
   #questions: LedgerQuestions | null = null;
 
   constructor(config: GatewayConfig) {
@@ -161,10 +164,12 @@ class Assembly {
     const queries = channels.map(({ port2 }) => port2);
     const [own, ...others] = channels.map(({ port1 }) => port1);
     this.#questions = new LedgerQuestions(own as MessagePort);
+    const cuts = this.#config.cdr.enabled ? new MessageChannel() : null;
+    const sink = cuts?.port1 ?? null;
     this.#ledger = startThread(
       "ledger-thread",
-      { ...this.#dataOf(ledgerIndex(this.#plan)), queries } satisfies LedgerThreadData,
-      queries,
+      { ...this.#dataOf(ledgerIndex(this.#plan)), queries, sink } satisfies LedgerThreadData,
+      sink === null ? queries : [...queries, sink],
     );
     const recovered = await noteOf(this.#ledger, "recovered");
     this.#epoch = recovered.epoch;
@@ -178,6 +183,7 @@ class Assembly {
     this.#watch("ledger", ledgerIndex(this.#plan), this.#ledger);
     this.#watch("journal", journalThreadIndex(this.#plan), this.#journal);
     await ready;
+    if (cuts !== null) this.#startSink(cuts.port2);
     this.#startWorkers();
     this.#startIngresses(others);
     this.#supervisor.start();
@@ -207,6 +213,13 @@ class Assembly {
       this.#ingresses.push(thread);
       this.#watch(`ingress-${producer}`, producer, thread);
     }
+  }
+
+  #startSink(ledger: MessagePort): void {
+    const index = sinkThreadIndex(this.#plan);
+    const data: SinkThreadData = { ...this.#dataOf(index), ledger };
+    this.#sink = startThread("sink-thread", data, [ledger]);
+    this.#watch("sink", index, this.#sink);
   }
 
   async listen(anyPortIfTaken: boolean): Promise<Gateway> {
@@ -286,10 +299,16 @@ class Assembly {
       },
       { name: "ledger", run: () => drained(this.#ledger as Worker) },
       { name: "journal", run: () => this.#stopJournal() },
+      { name: "sink", run: () => this.#drainSink() },
     ]);
     if (late === null) return;
     this.#log.write("warn", "drain", { cause: `${late} took too long` });
     await this.#closeIngresses();
+  }
+
+  /** What is left to upload has a few seconds; what is not done is done at the next start. */
+  async #drainSink(): Promise<void> {
+    if (this.#sink !== null) await drained(this.#sink);
   }
 
   #stopJournal(): Promise<unknown> {

@@ -45,6 +45,14 @@ function addLog(sources: AdminSources, add: Add): void {
   add("shortOfSpace", logTable.load(LogWord.SHORT_OF_SPACE));
   add("ledgerLag", Math.max(0, committed - applied));
   add("ledgerUnflushed", Math.max(0, applied - logTable.load(LogWord.LEDGER_FLUSHED)));
+  add("cdrStore", logTable.load(LogWord.CDR_STORE_BYTES));
+  add("cdrFiles", logTable.load(LogWord.CDR_FILES));
+  add("cdrFileBytes", logTable.load(LogWord.CDR_FILE_BYTES));
+  add("cdrDiskMax", config.cdr.diskBytesMax);
+  add("cdrLevel", logTable.load(LogWord.CDR_LEVEL));
+  const oldest = logTable.load(LogWord.CDR_OLDEST_AT);
+  const age = oldest === 0 ? 0 : Math.max(0, sources.clock.wallMs() - oldest);
+  add("cdrOldest", age / 1000);
   add("openMessages", logTable.load(LogWord.OPEN_COUNT));
   add("openLife", logTable.load(LogWord.OPEN_LIFE_BYTES));
 }

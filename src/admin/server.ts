@@ -105,6 +105,7 @@ export class AdminServer {
         on_disk_bytes: committed - logTable.load(LogWord.OLDEST),
         bytes_max: config.journal.bytesMax,
       },
+      cdr: cdrStatus(sources),
       waiting_messages: sources.waitingMessages(),
       pending_calls: sources.pendingCalls(),
       open_messages: logTable.load(LogWord.OPEN_COUNT),
@@ -114,6 +115,23 @@ export class AdminServer {
       books,
     };
   }
+}
+
+const CDR_LEVEL_NAMES = ["fine", "alarm", "full"] as const;
+
+function cdrStatus({ config, logTable }: AdminSources): object | null {
+  const { enabled, bucket, diskBytesMax } = config.cdr;
+  if (!enabled) return null;
+  const oldest = logTable.load(LogWord.CDR_OLDEST_AT);
+  return {
+    bucket,
+    level: CDR_LEVEL_NAMES[logTable.load(LogWord.CDR_LEVEL)],
+    store_bytes: logTable.load(LogWord.CDR_STORE_BYTES),
+    files: logTable.load(LogWord.CDR_FILES),
+    file_bytes: logTable.load(LogWord.CDR_FILE_BYTES),
+    oldest_file_at: oldest === 0 ? null : new Date(oldest).toISOString(),
+    disk_bytes_max: diskBytesMax,
+  };
 }
 
 /** The ledger's status with its books apart; without an answer both say so. */

@@ -237,6 +237,11 @@ function checkSinks(config: GatewayConfig, refuse: Refuse): void {
   if (config.cdr.bucket !== null && config.s3 === null) {
     refuse("cdr.bucket", ["cdr", "bucket"], showValue(config.cdr.bucket), "null, or s3 configured");
   }
+  const { s3 } = config;
+  if (s3 !== null && (s3.accessKey === null) !== (s3.secretKey === null)) {
+    const missing = s3.accessKey === null ? "access_key_file" : "secret_key_file";
+    refuse(`s3.${missing}`, ["s3", missing], "null", "a file: both keys, or neither");
+  }
 }
 
 const RELATIONS: readonly Relation[] = [

@@ -100,7 +100,7 @@ export const REDIS = blockOrNull(
 );
 
 export const S3 = blockOrNull(
-  { doc: "Object store for CDRs and blacklists; null: none.", built: false },
+  { doc: "Object store for CDRs and blacklists; null: none." },
   {
     endpoint: stringOrNull({
       doc: "Service address; null: that of the region at AWS.",
@@ -108,7 +108,11 @@ export const S3 = blockOrNull(
       max: 2048,
     }),
     region: string({ doc: "Region.", format: "word", max: 64, default: "us-east-1" }),
-    access_key_file: secretFileOrNull({ doc: "Access key id.", min: 1, max: 256 }),
+    access_key_file: secretFileOrNull({
+      doc: "Access key id; null: where AWS tools look (environment, profile, role).",
+      min: 1,
+      max: 256,
+    }),
     secret_key_file: secretFileOrNull({ doc: "Secret access key.", min: 1, max: 256 }),
     path_style: bool({ doc: "Bucket in the path, not in the host name.", default: false }),
     checksum: oneOf(["when_supported", "when_required"], {
@@ -119,13 +123,13 @@ export const S3 = blockOrNull(
 );
 
 export const CDR = block(
-  { doc: "Call detail records." },
+  { doc: "Call detail records (docs/CDR.md)." },
   {
+    enabled: bool({ doc: "Whether there are any.", default: true }),
     bucket: stringOrNull({
       doc: "Bucket for the files; null: they stay under `data_dir/cdr`.",
       format: "label",
       max: 63,
-      built: false,
     }),
     prefix: string({
       doc: "Beginning of object names.",
@@ -135,9 +139,8 @@ export const CDR = block(
       default: "cdr/",
     }),
     format: oneOf(["ndjson", "parquet"], {
-      doc: "Format of the files.",
+      doc: "Format of the files: gzip NDJSON or Parquet.",
       default: "ndjson",
-      built: ["ndjson"],
     }),
     roll_interval_s: int({
       doc: "Oldest age of an open file.",
@@ -147,18 +150,25 @@ export const CDR = block(
       default: 60,
     }),
     roll_bytes_max: int({
-      doc: "Greatest size of a file.",
+      doc: "Rows of a file, as the ledger keeps them; the file is usually a tenth of it.",
       unit: "bytes",
       min: 64 * KIB,
       max: 5 * GIB,
       default: 64 * MIB,
     }),
     disk_bytes_max: int({
-      doc: "Disk that files not yet uploaded may take.",
+      doc: "Disk that rows and files may take; alarm at 70 %, calls get 503 from 95 %.",
       unit: "bytes",
-      min: 16 * MIB,
+      min: MIB,
       max: 16 * TIB,
       default: 10 * GIB,
+    }),
+    refusals_per_s_max: int({
+      doc: "Refused calls a second that get a row, per ingress thread; 0: none.",
+      unit: "1/s",
+      min: 0,
+      max: 100_000,
+      default: 0,
     }),
   },
 );

@@ -245,12 +245,14 @@ export interface S3Config {
 }
 
 export interface CdrConfig {
+  readonly enabled: boolean;
   readonly bucket: string | null;
   readonly prefix: string;
   readonly format: "ndjson" | "parquet";
   readonly rollIntervalS: number;
   readonly rollBytesMax: number;
   readonly diskBytesMax: number;
+  readonly refusalsPerSMax: number;
 }
 
 export interface WebhookConfig {

@@ -29,7 +29,7 @@ import { nextSequence, originOf } from "../records/message-key.ts";
 import { BodyEncoding, PARTS_MAX } from "../records/types.ts";
 import { RING_FULL } from "../ring/layout.ts";
 import { NO_ROUTE, PrefixTable } from "../routing/prefix-table.ts";
-import { type LogTable, LogWord } from "../tables/log-table.ts";
+import { CdrLevel, type LogTable, LogWord } from "../tables/log-table.ts";
 import { bucketWord } from "../tables/plan.ts";
 import { ConcatReferences } from "./concat-references.ts";
 import { ENCODING_AUTO, MessageDraft, readMessage, refuse } from "./message-fields.ts";
@@ -128,6 +128,7 @@ export class Admission {
   #lastSequence = 0;
   #nextSettleMs = 0;
   #ledgerLags = false;
+  #cdrIsFull = false;
   #spaceLeft = 0;
   #referenceLength = 0;
   #campaignLength = 0;
@@ -167,6 +168,7 @@ export class Admission {
     const table = this.#options.logTable;
     const lag = table.load(LogWord.COMMITTED) - table.load(LogWord.LEDGER_APPLIED);
     this.#ledgerLags = lag > LEDGER_LAG_BYTES_MAX;
+    this.#cdrIsFull = table.load(LogWord.CDR_LEVEL) === CdrLevel.FULL;
     this.#spaceLeft = 0;
     const monotonicMs = this.#options.clock.monotonicMs();
     if (monotonicMs >= this.#nextSettleMs) this.#settleBuckets(monotonicMs);
@@ -349,6 +351,10 @@ export class Admission {
   #hasCapacity(lengthBytes: number): boolean {
     if (this.#ledgerLags) {
       this.#overloaded("the ledger is behind");
+      return false;
+    }
+    if (this.#cdrIsFull) {
+      this.#overloaded("call records wait for their bucket and have no more disk");
       return false;
     }
     const charge = lifeCharge(lengthBytes, this.outcome.parts);

@@ -6,11 +6,13 @@
  * A batch is one LMDB transaction, so a crash leaves all of it or nothing. With overlapping sync,
  * pages of the last synced state are not reused before the next one is synced: kill -9 keeps what
  * is visible, power loss what is flushed. Values are handed over by address, so an arena rests
- * until its commit is visible. The only file that imports lmdb; the ledger's thread only.
+ * until its commit is visible. The only file that imports lmdb; the ledger's thread only, but for
+ * readers of CDR rows, which may be in any other thread of the process.
  */
 import { Buffer } from "node:buffer";
 import { type Database, open, type RootDatabase } from "lmdb";
-import { LEDGER_TABLE_NAMES, type LedgerStore, type RangeVisitor } from "./store.ts";
+import { chunkKey, chunkRowCount, isChunkKey, keyRow } from "./cdr-format.ts";
+import { LEDGER_TABLE_NAMES, LedgerTable, type LedgerStore, type RangeVisitor } from "./store.ts";
 
 const ARENA_BYTES = 4 * 1024 * 1024;
 /** Address space, not memory or disk: LMDB remaps by itself if a store outgrows it. */
@@ -172,6 +174,52 @@ export function openLmdbStore(path: string, bytesMax: number): LmdbLedgerStore {
     eventTurnBatching: true,
   });
   return new LmdbLedgerStore(environment);
+}
+
+/**
+ * A reader of the CDR rows of the store at `path`, for a thread other than the ledger's. It sees
+ * what is visible when it is asked.
+ */
+export class LmdbCdrReader {
+  readonly #environment: RootDatabase<Buffer, Buffer>;
+  readonly #table: Database<Buffer, Buffer>;
+
+  constructor(path: string) {
+    this.#environment = open<Buffer, Buffer>({
+      path,
+      encoding: "binary",
+      keyEncoding: "binary",
+      maxDbs: LEDGER_TABLE_NAMES.length,
+      overlappingSync: true,
+      cache: false,
+      compression: false,
+      readOnly: true,
+    });
+    const name = LEDGER_TABLE_NAMES[LedgerTable.CDR];
+    const options = { name, encoding: "binary", keyEncoding: "binary" } as const;
+    this.#table = this.#environment.openDB<Buffer, Buffer>(options);
+  }
+
+  /** The chunks of rows [from, until), each a copy. */
+  *chunks(from: number, until: number): Generator<{ row: number; bytes: Uint8Array }> {
+    let next = from;
+    while (next < until) {
+      // One entry a range: no read transaction stays open while the chunk is worked on.
+      let found: { row: number; bytes: Uint8Array } | null = null;
+      for (const { key, value } of this.#table.getRange({ start: chunkKey(next), limit: 1 })) {
+        if (isChunkKey(key) && keyRow(key) < until) {
+          found = { row: keyRow(key), bytes: Uint8Array.from(value) };
+        }
+      }
+      if (found === null) return;
+      yield found;
+      next = found.row + chunkRowCount(found.bytes);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#environment.close();
+  }
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -89,7 +89,8 @@ export interface MessageDocument {
   readonly timeline: readonly TimelineEntry[];
 }
 
-const RECEIPT_STATES = [
+/** Words of the API, by message_state (spec 5.2.28). */
+export const RECEIPT_STATES = [
   "scheduled",
   "enroute",
   "delivered",
@@ -194,7 +195,11 @@ function partOf(part: PartRecord, index: number): PartDocument {
 /** Why the message ended, or why it is not on its way; null while there is nothing to explain. */
 export function reasonOf(message: MessageState): MessageReason | null {
   const part = decidingPart(message) ?? stuckPart(message);
-  if (part === null) return null;
+  return part === null ? null : partReason(message, part);
+}
+
+/** Why this part ended, or is not on its way; null if there is nothing to explain. */
+export function partReason(message: MessageState, part: PartRecord): MessageReason | null {
   const status = part.commandStatus === NOT_WRITTEN ? 0 : part.commandStatus;
   const carrier = part.receiptError === "" ? null : printable(part.receiptError);
   const reason = (
@@ -299,6 +304,6 @@ function time(wallMs: number): string {
 }
 
 /** Bytes of an SMSC as text: what is not printable ASCII shows as a question mark. */
-function printable(bytes: string): string {
+export function printable(bytes: string): string {
   return bytes.replace(/[^\x20-\x7e]/g, "?");
 }

@@ -59,6 +59,18 @@ export const COUNTERS = {
     help: "Receipts that came before their answer.",
   },
   receiptsUnmatched: { name: "receipts_unmatched_total", help: "Parked receipts given up." },
+  cdrFilesMade: { name: "cdr_files_made_total", help: "CDR files made." },
+  cdrRowsFiled: { name: "cdr_rows_filed_total", help: "CDR rows that have become part of a file." },
+  cdrFileFailures: { name: "cdr_file_failures_total", help: "CDR files that could not be made." },
+  cdrFilesUploaded: { name: "cdr_files_uploaded_total", help: "CDR files that are in the bucket." },
+  cdrUploadFailures: {
+    name: "cdr_upload_failures_total",
+    help: "Uploads of CDR files that failed and are tried again.",
+  },
+  refusalsUnrecorded: {
+    name: "cdr_refusals_unrecorded_total",
+    help: "Refusals beyond cdr.refusals_per_s_max: without a row.",
+  },
 } as const satisfies Record<string, MetricRow>;
 
 /** Histograms of durations in milliseconds. */
@@ -105,6 +117,24 @@ export const GAUGES = {
     name: "ledger_unflushed_bytes",
     labels: [],
     help: "Applied by the ledger, not durable in its store.",
+  },
+  cdrStore: {
+    name: "cdr_store_bytes",
+    labels: [],
+    help: "CDR rows in the ledger's store, not yet in files.",
+  },
+  cdrFiles: { name: "cdr_files", labels: [], help: "CDR files on disk." },
+  cdrFileBytes: { name: "cdr_file_bytes", labels: [], help: "Their size." },
+  cdrDiskMax: { name: "cdr_disk_max_bytes", labels: [], help: "cdr.disk_bytes_max." },
+  cdrLevel: {
+    name: "cdr_level",
+    labels: [],
+    help: "0; 1: 70 % of cdr.disk_bytes_max are used or spoken for; 2: 95 %, calls get 503.",
+  },
+  cdrOldest: {
+    name: "cdr_oldest_file_age_seconds",
+    labels: [],
+    help: "Since when the oldest CDR file on disk is there; 0 for none.",
   },
   openMessages: { name: "open_messages", labels: [], help: "Messages without a final state." },
   openLife: {

@@ -11,6 +11,11 @@
  *   OPEN_COUNT          ledger    messages without a final state
  *   OPEN_LIFE_BYTES     ledger    log bytes that open messages may still need
  *   SHORT_OF_SPACE      journal   1 while no new segment can be made: admission refuses
+ *   CDR_STORE_BYTES     ledger    CDR rows in the store, not yet in files
+ *   CDR_LEVEL           ledger    CdrLevel: how full the disk for CDRs is; FULL: admission refuses
+ *   CDR_FILE_BYTES      sink      CDR files on disk
+ *   CDR_FILES           sink      their number
+ *   CDR_OLDEST_AT       sink      wall ms since when the oldest of them waits, 0 for none
  *   APPLIED_SEQUENCE    ledger    per producer: last sequence of this epoch whose ACCEPT is applied
  *   then                producer  per producer: last sequence of this epoch that it has staged
  */
@@ -24,8 +29,16 @@ export const LogWord = {
   OPEN_COUNT: 6,
   OPEN_LIFE_BYTES: 7,
   SHORT_OF_SPACE: 8,
-  APPLIED_SEQUENCE: 9,
+  CDR_STORE_BYTES: 9,
+  CDR_LEVEL: 10,
+  CDR_FILE_BYTES: 11,
+  CDR_FILES: 12,
+  CDR_OLDEST_AT: 13,
+  APPLIED_SEQUENCE: 14,
 } as const;
+
+/** Of `cdr.disk_bytes_max`: below 70 %, below 95 %, or beyond. */
+export const CdrLevel = { FINE: 0, ALARM: 1, FULL: 2 } as const;
 
 export function allocateLogTable(producers: number): SharedArrayBuffer {
   return new SharedArrayBuffer((LogWord.APPLIED_SEQUENCE + 2 * producers) * 8);

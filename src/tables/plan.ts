@@ -37,7 +37,7 @@ export function appenderCount(plan: SharedPlan): number {
 }
 
 export function threadCount(plan: SharedPlan): number {
-  return appenderCount(plan) + 1;
+  return appenderCount(plan) + 2;
 }
 
 /** The ledger's index as producer, appender and thread. */
@@ -53,4 +53,9 @@ export function workerAppenderIndex(plan: SharedPlan, worker: number): number {
 /** The journal's index as thread. */
 export function journalThreadIndex(plan: SharedPlan): number {
   return appenderCount(plan);
+}
+
+/** The sink's index as thread. */
+export function sinkThreadIndex(plan: SharedPlan): number {
+  return appenderCount(plan) + 1;
 }

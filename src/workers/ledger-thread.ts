@@ -16,6 +16,7 @@ import { BlockTailer } from "../journal/log-tailer.ts";
 import { openNodeLogDirectory } from "../journal/node-log-directory.ts";
 import { ChunkedRecordLoader } from "../journal/record-loader.ts";
 import { recoverLog } from "../journal/recovery.ts";
+import { CdrRows } from "../ledger/cdr-rows.ts";
 import { Ledger } from "../ledger/ledger.ts";
 import { openLmdbStore } from "../ledger/lmdb-store.ts";
 import { readCursor } from "../ledger/meta.ts";
@@ -30,6 +31,7 @@ import { threadLog } from "./log.ts";
 import { producerEnds } from "./producer-ends.ts";
 import { ringConsumer, ringProducer } from "./shared-memory.ts";
 import type {
+  CutNote,
   LedgerAnswer,
   LedgerQuestion,
   LedgerThreadData,
@@ -41,6 +43,7 @@ const WAITING_MAX = 8_000_000;
 const STRIKES_TO_QUARANTINE = 2;
 const LOOK_INTERVAL_MS = 5;
 const LOADER_LOOK_MS = 1000;
+const FILED_MS_MAX = 5000;
 
 const data = workerData as LedgerThreadData;
 const { plan, memory, config } = data;
@@ -53,6 +56,7 @@ const logTable = new LogTable(memory.log);
 const credits = new CreditTable(memory.credits, plan);
 
 const { store, cursor, recovered, epoch } = recover();
+const cdrRows = makeCdrRows();
 const ledger = makeLedger();
 const runner: EventLoopRunner = new EventLoopRunner(
   ledger,
@@ -63,6 +67,10 @@ const runner: EventLoopRunner = new EventLoopRunner(
 for (const port of data.queries) {
   port.on("message", (question: LedgerQuestion) => answer(question, port));
 }
+data.sink?.on("message", () => {
+  cdrRows?.noteFiled();
+  runner.wake();
+});
 parentPort?.on("message", (command: ThreadCommand) => {
   if (command.kind === "drain") drain();
 });
@@ -99,6 +107,26 @@ function recover() {
   }
 }
 
+/** Rows go to the sink thread; without one there are none. */
+function makeCdrRows(): CdrRows | null {
+  const { sink } = data;
+  if (sink === null) return null;
+  const { format, rollIntervalS, rollBytesMax, diskBytesMax } = config.cdr;
+  return new CdrRows({
+    store,
+    logTable,
+    epoch,
+    clock: threadClock(data.clock),
+    random: Math.random,
+    log,
+    format,
+    rollIntervalMs: rollIntervalS * 1000,
+    rollBytesMax,
+    diskBytesMax,
+    onCut: (cut) => sink.postMessage({ cut } satisfies CutNote),
+  });
+}
+
 function makeLedger(): Ledger {
   const pools = derivePools(config);
   const loader = new ChunkedRecordLoader(directory, logTable);
@@ -128,6 +156,7 @@ function makeLedger(): Ledger {
     inHand: new Float64Array(memory.inHand),
     inHandIndex: self,
     quarantined: quarantined(),
+    observers: cdrRows === null ? [] : [cdrRows],
     queueReasonOf: (poolIndex) => (isReachable(poolIndex) ? null : "link_down"),
     policy: {
       retentionMs: config.ledger.retentionH * 3_600_000,
@@ -170,11 +199,17 @@ function answer(question: LedgerQuestion, port: MessagePort): void {
 
 /**
  * Applies and flushes everything that is committed; nobody appends any more but the ledger itself.
+ * Then the rows become files, for which it waits a little: what does not, does at the next start.
  */
 function drain(): void {
+  const clock = threadClock(data.clock);
+  const giveUpAt = clock.monotonicMs() + FILED_MS_MAX;
   const timer = setInterval(() => {
     const committed = logTable.load(LogWord.COMMITTED);
-    if (logTable.load(LogWord.LEDGER_FLUSHED) < committed) {
+    const isFlushed = logTable.load(LogWord.LEDGER_FLUSHED) >= committed;
+    const isFiled = cdrRows === null || cdrRows.isFiled() || clock.monotonicMs() >= giveUpAt;
+    if (!isFlushed || !isFiled) {
+      if (isFlushed) cdrRows?.requestCut();
       ledger.requestFlush();
       runner.wake();
       return;

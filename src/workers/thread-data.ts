@@ -4,6 +4,7 @@
  */
 import type { MessagePort } from "node:worker_threads";
 import type { GatewayConfig } from "../config/types.ts";
+import type { CdrCut } from "../ledger/cdr-format.ts";
 import type { SharedPlan } from "../tables/plan.ts";
 import type { BellPorts } from "./bell-ports.ts";
 import type { ClockBase } from "./clock.ts";
@@ -32,6 +33,8 @@ export interface JournalThreadData extends ThreadData {
 export interface LedgerThreadData extends ThreadData {
   /** One per ingress thread. */
   readonly queries: readonly MessagePort[];
+  /** To the sink; null without CDRs. */
+  readonly sink: MessagePort | null;
 }
 
 /** Of an ingress thread other than main. */
@@ -41,10 +44,25 @@ export interface IngressThreadData extends ThreadData {
   readonly queries: MessagePort;
 }
 
+export interface SinkThreadData extends ThreadData {
+  readonly ledger: MessagePort;
+}
+
+/** From the ledger to the sink: a cut, oldest first. */
+export interface CutNote {
+  readonly cut: CdrCut;
+}
+
+/** From the sink to the ledger: the oldest cut that is not filed yet is a durable file. */
+export interface FiledNote {
+  readonly kind: "filed";
+}
+
 export type AnyThreadData =
   | IngressThreadData
   | JournalThreadData
   | LedgerThreadData
+  | SinkThreadData
   | WorkerThreadData;
 
 /** From a thread to the main thread. */

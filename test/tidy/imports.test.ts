@@ -55,6 +55,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "config",
     "environment.ts",
   ],
+  sink: ["ledger", "records", "tables", "metrics", "config", "environment.ts"],
   admin: [
     "metrics",
     "tables",
@@ -80,6 +81,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "records",
     "ring",
     "routing",
+    "sink",
     "smpp",
     "smsc",
     "tables",
@@ -92,9 +94,13 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 
 /** Third-party packages and the one folder that may import each. */
 const PACKAGES: Readonly<Record<string, string>> = {
+  "@aws-sdk/client-s3": "sink",
+  hyparquet: "sink",
+  "hyparquet-writer": "sink",
   jose: "ingress",
   lmdb: "ledger",
   pino: "workers",
+  piscina: "workers",
   "uWebSockets.js": "ingress",
   "@trufflesuite/uws-js-unofficial": "ingress",
   yaml: "config",

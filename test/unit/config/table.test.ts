@@ -252,15 +252,12 @@ test("what is not built is refused, its default is not", () => {
     "policy.policies.default.blacklists",
     "policy.policies.default.quiet_hours",
     "policy.lists",
-    "s3",
-    "cdr.bucket",
-    "cdr.format",
     "webhooks",
   ]);
   const refused = check(TABLE, tree).problems.map((problem) => problem.path);
   for (const path of listed) {
     const bySample = ["grpc.enabled", "journal.durability"];
-    const byDefault = ["policy.mode", "cdr.format", ...bySample];
+    const byDefault = ["policy.mode", ...bySample];
     const shown = refused.map((one) => one.replaceAll(/\[[^\]]*\]/g, "[]"));
     assert.equal(shown.includes(path), !byDefault.includes(path), path);
   }
@@ -277,7 +274,6 @@ test("values that are not built yet are refused one by one", () => {
     [["grpc", "enabled"], true],
     [["journal", "durability"], "none"],
     [["policy", "mode"], "mcp"],
-    [["cdr", "format"], "parquet"],
   ];
   for (const [path, value] of bad) {
     const { problems } = check(TABLE, withValue(tree, path, value));

@@ -17,6 +17,7 @@ import {
   journalThreadIndex,
   ledgerIndex,
   producerCount,
+  sinkThreadIndex,
   threadCount,
   workerAppenderIndex,
   type SharedPlan,
@@ -44,7 +45,8 @@ test("indices of appenders and threads are all different and fill their range", 
   assert.equal(producerCount(PLAN), 3);
   assert.equal(appenderCount(PLAN), 6);
   assert.equal(journalThreadIndex(PLAN), 6);
-  assert.equal(threadCount(PLAN), 7);
+  assert.equal(sinkThreadIndex(PLAN), 7);
+  assert.equal(threadCount(PLAN), 8);
 });
 
 test("every cell of credit and every weight is a word of its own", () => {

@@ -1,0 +1,31 @@
+/**
+ * The pool of threads for work with an end: compression of CDR files. The only file that imports
+ * piscina.
+ */
+import { Piscina } from "piscina";
+import type { CdrManifest } from "../sink/cdr-files.ts";
+import type { PackRequest } from "./pack-task.ts";
+
+/** Files are made one after the other, so that their rows leave the store in order. */
+const THREADS = 1;
+
+export class PackPool {
+  readonly #pool = new Piscina<PackRequest, CdrManifest>({
+    filename: new URL("./pack-task.js", import.meta.url).href,
+    name: "pack",
+    minThreads: THREADS,
+    maxThreads: THREADS,
+    // Compression gives way to what messages wait for.
+    niceIncrement: 5,
+  });
+
+  /** Makes the file of a cut; rejects with what went wrong in the pool. */
+  async pack(request: PackRequest): Promise<CdrManifest> {
+    return await this.#pool.run(request);
+  }
+
+  /** Waits for what is under way and ends the threads. */
+  async close(): Promise<void> {
+    await this.#pool.close();
+  }
+}

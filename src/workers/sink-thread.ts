@@ -1,0 +1,90 @@
+/**
+ * Entry of the sink thread: files and uploads what the ledger has cut. Nothing waits for it but
+ * disk.
+ *
+ * A thread of its own, so that neither a slow bucket nor a long compression (in the pool's thread)
+ * takes time from the ledger.
+ */
+import { join } from "node:path";
+import { parentPort, workerData } from "node:worker_threads";
+import { MetricBlock } from "../metrics/block.ts";
+import { CdrSink } from "../sink/cdr-sink.ts";
+import type { ObjectStore } from "../sink/object-store.ts";
+import { S3ObjectStore } from "../sink/s3-store.ts";
+import { LogTable } from "../tables/log-table.ts";
+import { sinkThreadIndex } from "../tables/plan.ts";
+import { ticksIndex } from "../tables/thread-table.ts";
+import { threadClock } from "./clock.ts";
+import { threadLog } from "./log.ts";
+import { PackPool } from "./pack-pool.ts";
+import type {
+  CutNote,
+  FiledNote,
+  SinkThreadData,
+  ThreadCommand,
+  ThreadNote,
+} from "./thread-data.ts";
+
+const TICK_MS = 250;
+const LOOK_MS = 10;
+/** At the end of the process, for what is left to upload. */
+const UPLOAD_MS_MAX = 5000;
+
+const data = workerData as SinkThreadData;
+const { plan, memory, config } = data;
+const self = sinkThreadIndex(plan);
+const bells = new Int32Array(memory.bells);
+const clock = threadClock(data.clock);
+const { dataDir, name: node, region } = config.node;
+const folder = join(dataDir, "cdr");
+const pool = new PackPool();
+
+const sink = new CdrSink({
+  node,
+  folder,
+  store: bucket(),
+  pack: (cut) => pool.pack({ store: join(dataDir, "ledger"), node, region, folder, cut }),
+  onFiled: () => data.ledger.postMessage({ kind: "filed" } satisfies FiledNote),
+  logTable: new LogTable(memory.log),
+  metrics: new MetricBlock(memory.metrics, self),
+  clock,
+  random: Math.random,
+  log: threadLog("sink", config.log.level),
+  sleep,
+});
+
+setInterval(() => {
+  Atomics.add(bells, ticksIndex(self), 1);
+  sink.onTick();
+}, TICK_MS);
+await sink.open();
+data.ledger.on("message", ({ cut }: CutNote) => sink.take(cut));
+parentPort?.on("message", (command: ThreadCommand) => {
+  if (command.kind === "drain") drain();
+});
+
+function bucket(): ObjectStore | null {
+  const { cdr, s3 } = config;
+  return cdr.bucket === null || s3 === null ? null : new S3ObjectStore(s3, cdr.bucket, cdr.prefix);
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}
+
+/** Lets uploads under way and files in hand finish, for a while. */
+function drain(): void {
+  const giveUpAt = clock.monotonicMs() + UPLOAD_MS_MAX;
+  const timer = setInterval(() => {
+    if (!sink.isDone() && clock.monotonicMs() < giveUpAt) return;
+    clearInterval(timer);
+    sink.stop();
+    note({ kind: "drained" });
+  }, LOOK_MS);
+}
+
+function note(message: ThreadNote): void {
+  parentPort?.postMessage(message);
+}
