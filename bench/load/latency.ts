@@ -17,24 +17,15 @@ import { adminText, benchToken, benchYaml, GATEWAY } from "./contenders/gateway.
 import { startOperator } from "./contenders/operator.ts";
 import { measureDisk } from "./disk-reference.ts";
 import { describeOrigin, origin } from "./machine.ts";
+import type { LatencyRun } from "./latency-run.ts";
 import { percentileBetween, readBuckets } from "./metric-histogram.ts";
 import { type OpenLoopResult, runOpenLoop } from "./open-loop.ts";
 import { median } from "./statistics.ts";
 import { takeTurn } from "./turn.ts";
 
-const SATURATION_S = 15;
-const WARM_UP_S = 5;
+const SATURATION_S_MAX = 15;
+const WARM_UP_S_MAX = 5;
 const SATURATION_CONNECTIONS = 256;
-
-interface LatencyRun {
-  readonly diskP50Ms: number;
-  readonly diskP99Ms: number;
-  readonly saturationPerS: number;
-  readonly ratePerS: number;
-  readonly openLoop: OpenLoopResult;
-  /** Acceptance to submit_sm written, upper bounds of histogram buckets. */
-  readonly submitMs: { readonly p50: number; readonly p99: number };
-}
 
 const { values: flags } = parseArgs({
   options: {
@@ -53,7 +44,7 @@ async function main(): Promise<void> {
   const from = origin();
   console.log(describeOrigin(from));
   const settings: LoadSettings = {
-    seconds: SATURATION_S,
+    seconds: Math.min(SATURATION_S_MAX, Number(flags.seconds)),
     connections: SATURATION_CONNECTIONS,
     durability: flags.durability === "process" ? "process" : "disk",
     receipts: "none",
@@ -92,7 +83,7 @@ async function measure(settings: LoadSettings): Promise<LatencyRun> {
         connections: Number(flags.connections),
         extra: ',"dlr":"none"',
       });
-    await load(WARM_UP_S);
+    await load(Math.min(WARM_UP_S_MAX, Number(flags.seconds)));
     const before = readBuckets(await adminText(gateway, "/metrics"), "smsgw_submit_duration_ms");
     const openLoop = await load(Number(flags.seconds));
     const after = readBuckets(await adminText(gateway, "/metrics"), "smsgw_submit_duration_ms");
