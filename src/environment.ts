@@ -39,6 +39,8 @@ export interface SocketEvents {
 export interface Socket {
   /** Writes `bytes[start, end)`, which must not change until the next `onDrain` or `onClose`. */
   write(bytes: Uint8Array, start: number, end: number): void;
+  /** Whether every written byte is the kernel's; may be asked right after `write`. */
+  readonly isDrained: boolean;
   /** Closes after what was written is sent. */
   end(): void;
   /** Closes at once. `onClose` still comes, later. */

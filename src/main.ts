@@ -22,6 +22,7 @@ import { writeLastExit } from "./journal/data-dir.ts";
 import { lockDataDir } from "./journal/data-dir-lock.ts";
 import { DataDirError } from "./journal/errors.ts";
 import { openNodeLogDirectory } from "./journal/node-log-directory.ts";
+import { REST_MS, restAll } from "./limit/contract.ts";
 import {
   journalThreadIndex,
   ledgerIndex,
@@ -156,6 +157,16 @@ class Assembly {
     } catch (error) {
       if (!(error instanceof DataDirError)) throw error;
       throw new StartRefusedError(EXIT_CODES.dataDir.code, error.message);
+    }
+    this.#restContracts();
+  }
+
+  /** The process before this one, which had the lock until now, may have sent a moment ago. */
+  #restContracts(): void {
+    const untilMs = this.#clock.monotonicMs() + REST_MS;
+    for (const [linkIndex, { rateTps }] of this.#config.links.entries()) {
+      const tokens = this.#memory.contracts[linkIndex] as SharedArrayBuffer;
+      restAll(new Int32Array(tokens), rateTps ?? 0, untilMs);
     }
   }
 

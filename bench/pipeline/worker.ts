@@ -44,6 +44,7 @@ import { nodeDial } from "../../src/smpp/node-dial.ts";
 import { assignSessions } from "../../src/smpp/plan.ts";
 import { SmppWorker } from "../../src/smpp/worker.ts";
 import { allocateCreditTable, CreditTable } from "../../src/tables/credit-table.ts";
+import { allocateContract } from "../../src/limit/contract.ts";
 import { allocateDials, allocateRows } from "../../src/tables/link-table.ts";
 import { DEFAULT_PROFILE } from "../../test/support/profile.ts";
 
@@ -242,6 +243,7 @@ function build(config: LinkConfig, record: Uint8Array): Bench {
     linkWords: new Int32Array(allocateRows(1)),
     dialWords: new Int32Array(allocateDials()),
     sessionWords: new Int32Array(allocateRows(config.sessions)),
+    contracts: [new Int32Array(allocateContract(1))],
     metrics,
     plan: {
       links,

@@ -90,19 +90,3 @@ export function giveBack(
     if (Atomics.compareExchange(words, slot, seen, (now + debt) | 0) === seen) return;
   }
 }
-
-/**
- * Burst, in tokens, that keeps a link within its contract: 1 % of a second's worth, at least one.
- */
-export function contractBurst(ratePerS: number): number {
-  return Math.floor(Math.max(1, ratePerS / 100));
-}
-
-/**
- * Refill, in tokens/s, such that no half-open second sees more than `ratePerS` tokens: burst +
- * refill would be one token more, spread over the whole second; one unit less makes up for `now`
- * being cut to whole units.
- */
-export function contractRefill(ratePerS: number): number {
-  return ratePerS - contractBurst(ratePerS) + 1 - 1 / UNITS_PER_TOKEN;
-}

@@ -165,6 +165,7 @@ export class Connection {
     let count = this.outbound.pump(socket);
     if (this.isBound && !this.isReceiver) count += this.session.pumpSubmits(socket, arena);
     arena.flush(socket);
+    if (socket.isDrained) this.session.outputTaken(this);
     if (arena.isUndrained && this.times.undrainedSince < 0) {
       this.times.undrainedSince = this.#context.time.now;
     }
@@ -350,6 +351,7 @@ export class Connection {
       onDrain: () => {
         if (!isCurrent()) return;
         this.outbound.arena.drained();
+        this.session.outputTaken(this);
         this.times.undrainedSince = NEVER;
       },
       onClose: (cause) => {
@@ -428,6 +430,7 @@ export class Connection {
   #closed(cause: string): void {
     const { metrics } = this.#context;
     this.#leave(SessionState.CLOSED);
+    this.session.outputTaken(this);
     this.#socket = null;
     this.#isDying = true;
     this.boundSince = NEVER;

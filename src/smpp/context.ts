@@ -26,6 +26,11 @@ export class TurnTime {
     this.refresh();
   }
 
+  /** Monotonic ms as of this instant; `now` stays. */
+  readMonotonic(): number {
+    return this.#clock.monotonicMs();
+  }
+
   refresh(): void {
     this.now = this.#clock.monotonicMs();
     this.wall = this.#clock.wallMs();

@@ -89,13 +89,28 @@ export const RETRY_BASE_MS = 5_000;
 export const RETRY_MAX_MS = 300_000;
 export const RETRY_JITTER = 0.2;
 
-/** Adaptive pace: halved at most this often, raised this often by 5 % of the contract a second. */
+/**
+ * Segments leave this much faster than the contract: its tokens decide, and lost time is made up.
+ */
+export const PACE_OVER_CONTRACT = 1.02;
+/** … and so much before they are due, lest turns of some milliseconds cost throughput. */
+export const PACE_EARLY_MS = 20;
+/** Free words of contract tokens are looked for this often (limit/contract.ts). */
+export const FREE_RESTED_EVERY_MS = 600_000;
+
+/** Adaptive pace: halved at most this often when most is throttled. */
 export const PACE_CUT_INTERVAL_MS = 200;
+/** … and less than halved this often when more than PACE_RAISE_PER_S is. */
+export const PACE_JUDGE_MS = 1_000;
+/** It is raised this often, by 5 % of the contract a second. */
 export const PACE_RAISE_INTERVAL_MS = 200;
 export const PACE_RAISE_PER_S = 0.05;
-/** No raise so shortly after a cut. */
+/** No raise so shortly after most was throttled, and the response time on top, up to the second. */
 export const PACE_HOLD_MS = 1_000;
+export const PACE_HOLD_MAX_MS = 5_000;
 export const PACE_MIN_MILLI = 1_000;
+/** At this pace, or a tenth of the contract, one throttled answer tells of a storm. */
+export const PACE_SLOWEST_MILLI = 5_000;
 /** The rate of an unlimited link is measured over such slices. */
 export const MEASURE_SLICE_MS = 1_000;
 

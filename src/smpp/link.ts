@@ -1,10 +1,9 @@
 /**
- * One link as one worker sees it: its share of the sessions, the shared buckets, and what waits for
- * this link alone.
+ * One link as one worker sees it: its share of the sessions, the shared contract and pace, and what
+ * waits for this link alone.
  *
  *   a segment is prepared (SENDING staged) only while all workers together have prepared less than
- *   the buckets free in 5 ms; it is written only with a token of the contract bucket and its time
- *   of the pace
+ *   the pace frees in 5 ms; it is written only with a token of the contract and its time of the pace
  *
  * `openTurn` and `closeTurn` bracket a turn of the worker, so that the shared words are touched
  * once a turn, except for the tokens. One thread per instance; the words are shared.
@@ -13,23 +12,41 @@ import type { DerivedLink } from "../config/derive.ts";
 import type { LinkConfig } from "../config/types.ts";
 import { createStatusClassTable } from "../codec/index.ts";
 import {
-  availableUnits,
-  bucketNow,
-  contractBurst,
-  contractRefill,
-  giveBack,
-  tryAcquire,
-  UNITS_PER_TOKEN,
-} from "../limit/bucket.ts";
+  claimToken,
+  freeRested,
+  isSpent,
+  layToRest,
+  NO_TOKEN,
+  putBack,
+} from "../limit/contract.ts";
 import { PRIORITY_COUNT } from "../records/types.ts";
 import { LinkWord, rowWord } from "../tables/link-table.ts";
-import { MEASURE_SLICE_MS, PREPARE_HORIZON_MS } from "./limits.ts";
+import {
+  FREE_RESTED_EVERY_MS,
+  MEASURE_SLICE_MS,
+  PACE_CUT_INTERVAL_MS,
+  PACE_JUDGE_MS,
+  PACE_OVER_CONTRACT,
+  PACE_SLOWEST_MILLI,
+  PREPARE_HORIZON_MS,
+} from "./limits.ts";
 import { MessageList } from "./message-list.ts";
 import type { MessageTable } from "./message-table.ts";
-import { cutPace, isPaceOpen, paceAvailable, raisePace, takePace } from "./pace.ts";
+import {
+  cutPace,
+  holdAfterStormMs,
+  isOfThisPace,
+  isPaceOpen,
+  paceAvailable,
+  raisePace,
+  takePace,
+} from "./pace.ts";
 import type { SmppSession } from "./session.ts";
+import { GO_ON, HALF, ThrottleWatch } from "./throttle-watch.ts";
 
 const UNLIMITED = 0x3fffffff;
+/** A token of a link without a contract: there is none to lay to rest. */
+const UNCOUNTED = 0;
 
 export class WorkerLink {
   readonly id: number;
@@ -49,8 +66,10 @@ export class WorkerLink {
   budget = 0;
   readonly #words: Int32Array;
   readonly #row: number;
-  #burstUnits = 0;
-  #refill = 0;
+  readonly #tokens: Int32Array;
+  /** The pace under which the contract is used up; 0 without a contract. */
+  #contractMilli = 0;
+  readonly #throttling = new ThrottleWatch();
   #preparedHere = 0;
   #preparedDelta = 0;
   #writtenDelta = 0;
@@ -58,25 +77,26 @@ export class WorkerLink {
   #sliceWritten = 0;
   #rate = 0;
   #rateBest = 0;
+  #freeRestedAtMs = 0;
 
-  constructor(link: DerivedLink, words: Int32Array, table: MessageTable) {
+  /** `words` are the link table's, `tokens` this link's contract (limit/contract.ts). */
+  constructor(link: DerivedLink, words: Int32Array, tokens: Int32Array, table: MessageTable) {
     this.linkIndex = link.linkIndex;
     this.config = link.config;
     this.id = link.config.id;
     this.#words = words;
     this.#row = rowWord(link.linkIndex, 0);
     this.pinned = Array.from({ length: PRIORITY_COUNT }, () => new MessageList(table));
+    this.#tokens = tokens;
     this.configure(link.config);
     this.#sliceWritten = Atomics.load(words, this.#row + LinkWord.WRITTEN);
   }
 
-  /** Goes by this configuration from now on; its bucket holds the debt of the one before. */
+  /** Goes by this configuration from now on; tokens that were used still rest. */
   configure(config: LinkConfig): void {
-    const rate = config.rateTps ?? 0;
     this.config = config;
     this.isHeld = false;
-    this.#burstUnits = contractBurst(rate) * UNITS_PER_TOKEN;
-    this.#refill = contractRefill(rate);
+    this.#contractMilli = Math.ceil((config.rateTps ?? 0) * 1000 * PACE_OVER_CONTRACT);
   }
 
   /** The contract does not let anything through. */
@@ -103,7 +123,7 @@ export class WorkerLink {
       this.budget = 0;
       return;
     }
-    const free = Math.min(this.#contractFree(nowMs), this.#paceFree(nowMs));
+    const free = this.#freeWithin(nowMs, PREPARE_HORIZON_MS);
     if (free === UNLIMITED) {
       this.budget = UNLIMITED;
       return;
@@ -138,23 +158,47 @@ export class WorkerLink {
     if (written) this.#writtenDelta++;
   }
 
-  /** Takes the token and the time of one segment, which is then written at once. */
-  tryTakeToken(nowMs: number): boolean {
+  /**
+   * Takes the token and the time of one segment, which is then written at once; `nowMs` was read
+   * before. Returns a token for `layToRest`, or NO_TOKEN.
+   */
+  tryTakeToken(nowMs: number): number {
     const { rateTps } = this.config;
-    if (rateTps === 0 || this.isHeld || !isPaceOpen(this.#words, this.#row, nowMs)) return false;
-    if (rateTps === null) return takePace(this.#words, this.#row, nowMs);
-    const bucket = this.#row + LinkWord.BUCKET;
-    const now = bucketNow(nowMs, this.#refill);
-    if (tryAcquire(this.#words, bucket, now, UNITS_PER_TOKEN, this.#burstUnits) < 0) return false;
-    if (takePace(this.#words, this.#row, nowMs)) return true;
-    giveBack(this.#words, bucket, now, UNITS_PER_TOKEN, this.#burstUnits);
-    return false;
+    const pace = this.#paceMilli();
+    if (rateTps === 0 || this.isHeld) return NO_TOKEN;
+    if (!isPaceOpen(this.#words, this.#row, pace, nowMs)) return NO_TOKEN;
+    const token = rateTps === null ? UNCOUNTED : claimToken(this.#tokens, rateTps, nowMs);
+    if (token === NO_TOKEN) return NO_TOKEN;
+    if (takePace(this.#words, this.#row, pace, nowMs)) return token;
+    if (token !== UNCOUNTED) putBack(this.#tokens, token);
+    return NO_TOKEN;
   }
 
-  /** The SMSC throttled a segment of this link. Returns whether the pace was cut. */
-  noteThrottled(nowMs: number, writtenAtMs: number): boolean {
+  /** The segment of this token left before `atMs`, or never will. */
+  layToRest(token: number, atMs: number): void {
+    if (token !== UNCOUNTED) layToRest(this.#tokens, token, atMs);
+  }
+
+  /**
+   * The SMSC answered a segment of this link, written at `writtenAtMs`. Returns whether that slowed
+   * the link down.
+   */
+  noteAnswer(nowMs: number, writtenAtMs: number, throttled: boolean): boolean {
+    if (!isOfThisPace(this.#words, this.#row, nowMs, writtenAtMs)) return false;
+    const factor = this.#throttling.note(nowMs, throttled, this.#isSlowest());
+    if (factor === GO_ON) return false;
+    this.#throttling.reset();
+    const isStorm = factor <= HALF;
     const from = this.config.rateTps ?? Math.max(1, this.#rate, this.#sliceRate(nowMs));
-    return cutPace(this.#words, this.#row, nowMs, writtenAtMs, from);
+    return cutPace(
+      this.#words,
+      this.#row,
+      nowMs,
+      isStorm ? PACE_CUT_INTERVAL_MS : PACE_JUDGE_MS,
+      Math.max(HALF, factor),
+      from,
+      isStorm ? holdAfterStormMs(nowMs - writtenAtMs) : 0,
+    );
   }
 
   /** Measures the rate and raises the pace; every few milliseconds. */
@@ -167,6 +211,22 @@ export class WorkerLink {
       this.#sliceWritten = Atomics.load(this.#words, this.#row + LinkWord.WRITTEN);
     }
     raisePace(this.#words, this.#row, nowMs, this.config.rateTps ?? Math.max(1, this.#rateBest));
+    if (nowMs < this.#freeRestedAtMs || this.config.rateTps === null) return;
+    this.#freeRestedAtMs = nowMs + FREE_RESTED_EVERY_MS;
+    freeRested(this.#tokens, this.config.rateTps, nowMs);
+  }
+
+  /** 1/1000 segment/s that may leave now; 0: as many as there are. */
+  #paceMilli(): number {
+    const milli = Atomics.load(this.#words, this.#row + LinkWord.PACE_MILLI);
+    return milli === 0 ? this.#contractMilli : milli;
+  }
+
+  #isSlowest(): boolean {
+    const milli = Atomics.load(this.#words, this.#row + LinkWord.PACE_MILLI);
+    if (milli === 0) return false;
+    const reference = this.config.rateTps ?? this.#rateBest;
+    return milli <= Math.min(PACE_SLOWEST_MILLI, reference * 100);
   }
 
   #sliceRate(nowMs: number): number {
@@ -175,16 +235,10 @@ export class WorkerLink {
     return (((written - this.#sliceWritten) | 0) * 1000) / Math.max(100, elapsedMs);
   }
 
-  #contractFree(nowMs: number): number {
-    if (this.config.rateTps === null) return UNLIMITED;
-    const now = bucketNow(nowMs, this.#refill);
-    const bucket = this.#row + LinkWord.BUCKET;
-    const available = availableUnits(this.#words, bucket, now, this.#burstUnits);
-    const soon = (this.#refill * UNITS_PER_TOKEN * PREPARE_HORIZON_MS) / 1000;
-    return Math.floor((available + soon) / UNITS_PER_TOKEN);
-  }
-
-  #paceFree(nowMs: number): number {
-    return Math.min(UNLIMITED, paceAvailable(this.#words, this.#row, nowMs, PREPARE_HORIZON_MS));
+  #freeWithin(nowMs: number, horizonMs: number): number {
+    const { rateTps } = this.config;
+    if (rateTps !== null && isSpent(this.#tokens, rateTps, nowMs + horizonMs)) return 0;
+    const pace = this.#paceMilli();
+    return Math.min(UNLIMITED, paceAvailable(this.#words, this.#row, pace, nowMs, horizonMs));
   }
 }

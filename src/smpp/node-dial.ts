@@ -70,6 +70,10 @@ class NodeSocket implements Socket {
     this.#socket?.write(bytes.subarray(start, end), this.#onWritten);
   }
 
+  get isDrained(): boolean {
+    return this.#socket.writableLength === 0;
+  }
+
   end(): void {
     this.#socket?.end();
   }

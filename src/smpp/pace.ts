@@ -1,20 +1,23 @@
 /**
- * The adaptive pace of a link under its contract: halved when the SMSC throttles, raised step by
- * step when it does not.
+ * The pace of a link: segments leave evenly, a little faster than the contract's tokens, and more
+ * slowly once the SMSC throttles.
  *
- *   PACE_MILLI   1/1000 segment/s; 0: no pace, the contract alone counts
- *   PACE_BUCKET  µs (wraps) at which the next segment is due at this pace; up to 10 ms earlier is
- *                allowed, so that turns of some milliseconds keep up. Time, not tokens: a change of
- *                pace forgives nothing
- *   PACE_CUT_MS, PACE_RAISE_MS   of the last cut and raise: all workers together do it once
+ *   PACE_DUE     µs (wraps) at which the next segment is due; up to 20 ms earlier is allowed, so that
+ *                turns of some milliseconds keep up. Time, not tokens: a change of pace forgives
+ *                nothing
+ *   PACE_MILLI   1/1000 segment/s that throttling left; 0: the contract's own pace
+ *   PACE_CUT_MS, PACE_HOLD_MS, PACE_RAISE_MS   the last cut, when raises may begin again, the last
+ *                raise: all workers together do it once
  *
- * Functions over the link table's words, compare-and-exchange throughout: any worker may call them.
- * `row` is the index of the link's first word. Source: additive increase, multiplicative decrease
- * (Chiu and Jain, 1989).
+ * The contract itself is held by its tokens (limit/contract.ts). Functions over the link table's
+ * words, compare-and-exchange throughout: any worker may call them. `row` is the index of the
+ * link's first word; a `paceMilli` of 0 is no pace at all. Source: additive increase,
+ * multiplicative decrease (Chiu and Jain, 1989).
  */
 import { LinkWord } from "../tables/link-table.ts";
 import {
-  PACE_CUT_INTERVAL_MS,
+  PACE_EARLY_MS,
+  PACE_HOLD_MAX_MS,
   PACE_HOLD_MS,
   PACE_MIN_MILLI,
   PACE_RAISE_INTERVAL_MS,
@@ -22,7 +25,7 @@ import {
 } from "./limits.ts";
 
 const US_PER_MS = 1_000;
-const EARLY_US_MAX = 10_000;
+const EARLY_US_MAX = PACE_EARLY_MS * US_PER_MS;
 /** A due time further ahead is stale: the slowest pace is one segment a second. */
 const AHEAD_US_MAX = 4_000_000;
 const PACE_MILLI_MAX = 0x7fffffff;
@@ -35,67 +38,94 @@ const ANSWER_AGE_MS_MAX = 600_000;
 export function paceAvailable(
   words: Int32Array,
   row: number,
+  paceMilli: number,
   nowMs: number,
   horizonMs: number,
 ): number {
-  const milli = Atomics.load(words, row + LinkWord.PACE_MILLI);
-  if (milli === 0) return Number.POSITIVE_INFINITY;
-  const ahead = aheadUs(Atomics.load(words, row + LinkWord.PACE_BUCKET), nowMs);
+  if (paceMilli === 0) return Number.POSITIVE_INFINITY;
+  const ahead = aheadUs(Atomics.load(words, row + LinkWord.PACE_DUE), nowMs);
   const free = EARLY_US_MAX + horizonMs * US_PER_MS - ahead;
-  return free < 0 ? 0 : Math.floor(free / costUs(milli)) + 1;
+  return free < 0 ? 0 : Math.floor(free / costUs(paceMilli)) + 1;
 }
 
 /** Whether a segment may be written now, as far as the pace goes. */
-export function isPaceOpen(words: Int32Array, row: number, nowMs: number): boolean {
-  if (Atomics.load(words, row + LinkWord.PACE_MILLI) === 0) return true;
-  return aheadUs(Atomics.load(words, row + LinkWord.PACE_BUCKET), nowMs) <= EARLY_US_MAX;
+export function isPaceOpen(
+  words: Int32Array,
+  row: number,
+  paceMilli: number,
+  nowMs: number,
+): boolean {
+  if (paceMilli === 0) return true;
+  return aheadUs(Atomics.load(words, row + LinkWord.PACE_DUE), nowMs) <= EARLY_US_MAX;
 }
 
 /** Takes one segment's time; false if another worker was faster. */
-export function takePace(words: Int32Array, row: number, nowMs: number): boolean {
+export function takePace(
+  words: Int32Array,
+  row: number,
+  paceMilli: number,
+  nowMs: number,
+): boolean {
+  if (paceMilli === 0) return true;
+  const index = row + LinkWord.PACE_DUE;
   for (;;) {
-    const milli = Atomics.load(words, row + LinkWord.PACE_MILLI);
-    if (milli === 0) return true;
-    const seen = Atomics.load(words, row + LinkWord.PACE_BUCKET);
+    const seen = Atomics.load(words, index);
     const ahead = aheadUs(seen, nowMs);
     if (ahead > EARLY_US_MAX) return false;
-    const due = (((nowMs * US_PER_MS) | 0) + ahead + costUs(milli)) | 0;
-    const index = row + LinkWord.PACE_BUCKET;
+    const due = (((nowMs * US_PER_MS) | 0) + ahead + costUs(paceMilli)) | 0;
     if (Atomics.compareExchange(words, index, seen, due) === seen) return true;
   }
 }
 
+/** Whether what was written at `writtenAtMs` went out at the present pace, not before its cut. */
+export function isOfThisPace(
+  words: Int32Array,
+  row: number,
+  nowMs: number,
+  writtenAtMs: number,
+): boolean {
+  const cut = Atomics.load(words, row + LinkWord.PACE_CUT_MS);
+  // A cut of long ago, on a clock that wraps, may look like one to come.
+  if (cut === 0 || !isWithin(cut, wrapMs(nowMs), ANSWER_AGE_MS_MAX)) return true;
+  return !isWithin(wrapMs(writtenAtMs), cut, ANSWER_AGE_MS_MAX);
+}
+
 /**
- * The SMSC throttled a segment written at `writtenAtMs`: halves the pace, starting from `fromPerS`
- * if there was none. Not more than once in 200 ms, nor for what was written before the last cut.
- * Returns whether it cut.
+ * The SMSC throttled a share of what left at this pace: goes on at `factor` of it, starting from
+ * `fromPerS` if there was no pace. `holdMs` from now it is not raised. Returns false if another
+ * worker has cut it less than `sinceMs` ago.
  */
 export function cutPace(
   words: Int32Array,
   row: number,
   nowMs: number,
-  writtenAtMs: number,
+  sinceMs: number,
+  factor: number,
   fromPerS: number,
+  holdMs: number,
 ): boolean {
-  const cut = Atomics.load(words, row + LinkWord.PACE_CUT_MS);
   const now = wrapMs(nowMs);
-  if (cut !== 0) {
-    if (isWithin(cut, now, PACE_CUT_INTERVAL_MS)) return false;
-    if (isWithin(wrapMs(writtenAtMs), cut, ANSWER_AGE_MS_MAX)) return false;
-  }
+  const cut = Atomics.load(words, row + LinkWord.PACE_CUT_MS);
+  if (cut !== 0 && isWithin(cut, now, sinceMs)) return false;
   if (Atomics.compareExchange(words, row + LinkWord.PACE_CUT_MS, cut, now) !== cut) return false;
+  Atomics.store(words, row + LinkWord.PACE_HOLD_MS, wrapMs(nowMs + holdMs));
+  const index = row + LinkWord.PACE_MILLI;
   for (;;) {
-    const milli = Atomics.load(words, row + LinkWord.PACE_MILLI);
+    const milli = Atomics.load(words, index);
     const from = milli === 0 ? Math.min(fromPerS * 1000, PACE_MILLI_MAX) : milli;
-    const next = Math.max(PACE_MIN_MILLI, Math.floor(from / 2));
-    const index = row + LinkWord.PACE_MILLI;
+    const next = Math.max(PACE_MIN_MILLI, Math.floor(from * factor));
     if (Atomics.compareExchange(words, index, milli, next) === milli) return true;
   }
 }
 
+/** For so long after everything was throttled the pace is not raised. */
+export function holdAfterStormMs(responseTimeMs: number): number {
+  return PACE_HOLD_MS + Math.min(responseTimeMs, PACE_HOLD_MAX_MS - PACE_HOLD_MS);
+}
+
 /**
- * Raises the pace by 5 % of `referencePerS` a second, unless it was cut within the last second;
- * ends it at the reference. To be called every few milliseconds; returns whether the pace ended.
+ * Raises the pace by 5 % of `referencePerS` a second, unless it is held; ends it at the reference.
+ * To be called every few milliseconds; returns whether the pace ended.
  */
 export function raisePace(
   words: Int32Array,
@@ -106,7 +136,8 @@ export function raisePace(
   const milli = Atomics.load(words, row + LinkWord.PACE_MILLI);
   if (milli === 0) return false;
   const now = wrapMs(nowMs);
-  if (isWithin(Atomics.load(words, row + LinkWord.PACE_CUT_MS), now, PACE_HOLD_MS)) return false;
+  const hold = Atomics.load(words, row + LinkWord.PACE_HOLD_MS);
+  if (hold !== 0 && isWithin(now, hold, PACE_HOLD_MAX_MS + 1)) return false;
   const raised = Atomics.load(words, row + LinkWord.PACE_RAISE_MS);
   if (raised !== 0 && isWithin(raised, now, PACE_RAISE_INTERVAL_MS)) return false;
   const index = row + LinkWord.PACE_RAISE_MS;
@@ -120,8 +151,9 @@ export function raisePace(
   return ends;
 }
 
+/** Rounded down: it is the tokens that hold the contract. */
 function costUs(paceMilli: number): number {
-  return Math.max(1, Math.round(1e9 / paceMilli));
+  return Math.max(1, Math.floor(1e9 / paceMilli));
 }
 
 function aheadUs(due: number, nowMs: number): number {

@@ -43,12 +43,15 @@ export class Roster {
   readonly sessions: SmppSession[] = [];
   readonly #table: MessageTable;
   readonly #linkWords: Int32Array;
+  readonly #contracts: readonly Int32Array[];
   readonly #linkByIndex = new Map<number, WorkerLink>();
   readonly #sessionByRow = new Map<number, SmppSession>();
 
-  constructor(table: MessageTable, linkWords: Int32Array) {
+  /** `contracts`: the tokens by linkIndex. */
+  constructor(table: MessageTable, linkWords: Int32Array, contracts: readonly Int32Array[]) {
     this.#table = table;
     this.#linkWords = linkWords;
+    this.#contracts = contracts;
   }
 
   /**
@@ -99,7 +102,8 @@ export class Roster {
         if (needsNewConnection(known.config, link.config)) rebound.add(known);
         known.configure(link.config);
       } else if (owned.has(link.linkIndex)) {
-        const made = new WorkerLink(link, this.#linkWords, this.#table);
+        const tokens = this.#contracts[link.linkIndex] as Int32Array;
+        const made = new WorkerLink(link, this.#linkWords, tokens, this.#table);
         this.links.push(made);
         this.#linkByIndex.set(link.linkIndex, made);
       }

@@ -277,6 +277,11 @@ export class SmppSession implements Sender {
     return this.#writer.pump(socket, arena);
   }
 
+  /** The kernel has everything that was written to a connection, or the connection is gone. */
+  outputTaken(connection: Connection): void {
+    if (connection === this.main) this.#writer.outputTaken();
+  }
+
   /** submit_sm_resp or generic_nack on `connection`; the SMSC's id is bytes [idStart, idEnd). */
   answered(
     connection: Connection,
@@ -304,12 +309,9 @@ export class SmppSession implements Sender {
     );
     if (statusClass === UNMATCHED) return;
     this.#answers++;
-    if (isThrottled(statusClass)) {
-      const wasPaced = link.isPaced;
-      if (link.noteThrottled(now, writtenAt) && !wasPaced) {
-        const status = statusText(commandStatus);
-        connection.log("warn", "pace a throttled link", { status });
-      }
+    const wasPaced = link.isPaced;
+    if (link.noteAnswer(now, writtenAt, isThrottled(statusClass)) && !wasPaced) {
+      connection.log("warn", "pace a throttled link", { status: statusText(commandStatus) });
     }
     if (isFatal(statusClass)) {
       connection.unbindSlowly(`the SMSC answered ${statusText(commandStatus)}`);

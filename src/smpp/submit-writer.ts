@@ -3,10 +3,12 @@
  * in the window.
  *
  *   ready     (entry, segment): committed, not written; only what is encoded here goes out
+ *   inHand    tokens of what was encoded, until the kernel has it
  *
  * One thread.
  */
 import type { Socket } from "../environment.ts";
+import { NO_TOKEN } from "../limit/contract.ts";
 import { Counter, Histogram } from "../metrics/block.ts";
 import { Accept } from "../records/accept.ts";
 import type { WorkerContext } from "./context.ts";
@@ -20,6 +22,7 @@ export class SubmitWriter {
   readonly #context: WorkerContext;
   readonly #session: SmppSession;
   readonly #ready = new IntQueue(64);
+  readonly #inHand = new IntQueue(64);
 
   constructor(context: WorkerContext, session: SmppSession) {
     this.#context = context;
@@ -42,19 +45,29 @@ export class SubmitWriter {
 
   /** Encodes what has a token and room in the arena; returns the number of PDUs. */
   pump(socket: Socket, arena: WriteArena): number {
-    const { now } = this.#context.time;
+    if (this.#ready.length === 0) return 0;
+    const nowMs = this.#context.time.readMonotonic();
     const { link } = this.#session;
     let count = 0;
     while (
       this.#ready.length > 0 &&
-      arena.reserve(SUBMIT_BYTES_MAX, CONTROL_BYTES_RESERVED, socket) &&
-      link.tryTakeToken(now)
+      arena.reserve(SUBMIT_BYTES_MAX, CONTROL_BYTES_RESERVED, socket)
     ) {
+      const token = link.tryTakeToken(nowMs);
+      if (token === NO_TOKEN) break;
+      this.#inHand.push(token);
       const entry = this.#ready.shift();
       this.#write(arena, entry, this.#ready.shift());
       count++;
     }
     return count;
+  }
+
+  /** What was encoded is the kernel's, or never will be: its tokens rest from now. */
+  outputTaken(): void {
+    if (this.#inHand.length === 0) return;
+    const nowMs = this.#context.time.readMonotonic();
+    while (this.#inHand.length > 0) this.#session.link.layToRest(this.#inHand.shift(), nowMs);
   }
 
   #write(arena: WriteArena, entry: number, segment: number): void {

@@ -57,6 +57,8 @@ export interface SmppWorkerOptions {
   /** The dial table: one bucket a host, shared by all workers. */
   readonly dialWords: Int32Array;
   readonly sessionWords: Int32Array;
+  /** By linkIndex: the tokens of its contract (limit/contract.ts). */
+  readonly contracts: readonly Int32Array[];
   readonly metrics: MetricBlock;
   /** Everything configured, from `derivePools`. */
   readonly plan: WorkerPlan;
@@ -96,7 +98,7 @@ export class SmppWorker implements CommitVisitor {
     const time = new TurnTime(options.clock);
     const stager = new RecordStager(options.appender);
     const table = new MessageTable(0);
-    const roster = new Roster(table, options.linkWords);
+    const roster = new Roster(table, options.linkWords, options.contracts);
     const { links, pools, sessions } = roster;
     this.#time = time;
     this.#stager = stager;
@@ -175,8 +177,7 @@ export class SmppWorker implements CommitVisitor {
   }
 
   /**
-   * Prepares and writes nothing on these links until the next `reload`: their buckets are about to
-   * be set for another rate.
+   * Prepares and writes nothing on these links until the next `reload`.
    */
   hold(linkIndices: readonly number[]): void {
     for (const link of this.#links) if (linkIndices.includes(link.linkIndex)) link.isHeld = true;

@@ -73,6 +73,10 @@ class NetSocket implements Socket {
     this.#raw.write(bytes.subarray(start, end), this.#onWritten);
   }
 
+  get isDrained(): boolean {
+    return this.#raw.writableLength === 0;
+  }
+
   readonly #onWritten = (error?: Error | null): void => {
     this.#pendingWrites--;
     if (error || this.#pendingWrites > 0 || this.#events === null) return;

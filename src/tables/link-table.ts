@@ -1,12 +1,13 @@
 /**
  * What threads share about links and their sessions: 16 Int32 words each, a cache line.
  *
- *   link     BUCKET          contract bucket; any worker, compare-and-exchange (limit/bucket.ts)
- *            PACE_BUCKET     bucket of the pace under the contract (smpp/pace.ts); likewise
+ *   link     PACE_DUE        when the next segment is due (smpp/pace.ts); any worker,
+ *                            compare-and-exchange
  *            PACE_MILLI      adaptive pace, 1/1000 segment/s, 0 = at the contract; likewise
  *            PREPARED        segments with a SENDING, not yet written; any worker, atomic add
  *            PACE_CUT_MS     monotonic ms (wraps) of the last cut of the pace; compare-and-exchange
- *            PACE_RAISE_MS   … of its last raise; likewise
+ *            PACE_HOLD_MS    … until which it is not raised; written by who cut
+ *            PACE_RAISE_MS   … of its last raise; compare-and-exchange
  *            WRITTEN         segments written since start (wraps); any worker, atomic add
  *   session  STATE           SessionState of its main connection; its worker
  *            WINDOW_USED     submits without an answer; its worker
@@ -15,11 +16,11 @@
  *            RECEIVER_STATE  SessionState of a pair's receiver; its worker
  */
 export const LinkWord = {
-  BUCKET: 0,
-  PACE_BUCKET: 1,
-  PACE_MILLI: 2,
-  PREPARED: 3,
-  PACE_CUT_MS: 4,
+  PACE_DUE: 0,
+  PACE_MILLI: 1,
+  PREPARED: 2,
+  PACE_CUT_MS: 3,
+  PACE_HOLD_MS: 4,
   PACE_RAISE_MS: 5,
   WRITTEN: 6,
 } as const;

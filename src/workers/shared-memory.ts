@@ -5,6 +5,7 @@
  * and `notices` by appender. Indices are those of src/tables/plan.ts.
  */
 import { allocateReferences } from "../ingress/concat-references.ts";
+import { allocateContract } from "../limit/contract.ts";
 import { allocateMetrics } from "../metrics/block.ts";
 import { allocateRing } from "../ring/layout.ts";
 import { RingConsumer, RingMemory, RingProducer } from "../ring/one-to-one-ring.ts";
@@ -37,6 +38,8 @@ export interface SharedMemory {
   readonly links: SharedArrayBuffer;
   readonly sessions: SharedArrayBuffer;
   readonly dials: SharedArrayBuffer;
+  /** Tokens by linkIndex, for any rate: what is not used costs address space only. */
+  readonly contracts: readonly SharedArrayBuffer[];
   readonly apps: SharedArrayBuffer;
   /** Counters of concatenation references. */
   readonly references: SharedArrayBuffer;
@@ -60,6 +63,7 @@ export function allocateSharedMemory(plan: SharedPlan): SharedMemory {
     links: allocateRows(plan.linkCount),
     sessions: allocateRows(plan.sessionCount),
     dials: allocateDials(),
+    contracts: times(plan.linkCount, () => allocateContract()),
     apps: new SharedArrayBuffer(bucketWordCount(plan) * 4),
     references: allocateReferences(),
     producers: allocateProducers(producers),

@@ -56,6 +56,7 @@ const worker = new SmppWorker({
   linkWords: new Int32Array(memory.links),
   dialWords: new Int32Array(memory.dials),
   sessionWords: new Int32Array(memory.sessions),
+  contracts: memory.contracts.map((tokens) => new Int32Array(tokens)),
   metrics: new MetricBlock(memory.metrics, self),
   plan: poolPlan,
   workerIndex: data.worker,

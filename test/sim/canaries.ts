@@ -127,6 +127,9 @@ function stutteringDial(dial: Dial): Dial {
         const isSubmit = end - start > 16 && readCommandId(bytes, start) === COMMAND_ID.submit_sm;
         if (isSubmit && ++submits % 50 === 0) socket.write(bytes, start, end);
       },
+      get isDrained() {
+        return socket.isDrained;
+      },
       end: () => socket.end(),
       destroy: (cause) => socket.destroy(cause),
       pause: () => socket.pause(),
@@ -182,10 +185,11 @@ export const CANARIES: readonly Canary[] = [
     tailer: (tailer) => forgetfulTailer(tailer, RecordType.ACCEPT, 50),
   }),
   canary("submit_sm written twice", /rule \(c\)|silent duplicate/, { dial: stutteringDial }),
-  canary("contract buckets reset", /segments in a second/, {
-    onTick: ({ plan, linkWords }) => {
+  canary("contract tokens that never rest", /segments in a second/, {
+    onTick: ({ plan, linkWords, contracts }) => {
       for (let link = 0; link < plan.linkCount; link++) {
-        Atomics.store(linkWords, rowWord(link, LinkWord.BUCKET), 0);
+        (contracts[link] as Int32Array).fill(0, 1);
+        Atomics.store(linkWords, rowWord(link, LinkWord.PACE_DUE), 0);
       }
     },
   }),

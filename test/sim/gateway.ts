@@ -111,7 +111,13 @@ export class SimulatedGateway {
       from: cursor > 0 ? cursor : null,
     });
     this.epoch = startEpoch(this.directory, config.node.name, recovered.epochSeen).epoch;
-    this.memory = new ProcessMemory(this.plan, settings, effects);
+    this.memory = new ProcessMemory(
+      this.plan,
+      this.#pools.links,
+      settings,
+      effects,
+      world.clock.monotonicMs(),
+    );
     const { logTable } = this.memory;
     this.#journal = this.#makeJournal(recovered.nextOffset, recovered.nextNumber);
     const tailer = new BlockTailer(
@@ -336,6 +342,7 @@ export class SimulatedGateway {
           linkWords: this.memory.linkWords,
           dialWords: this.memory.dialWords,
           sessionWords: this.memory.sessionWords,
+          contracts: this.memory.contracts,
           metrics: this.memory.metrics(self),
           plan: this.#pools,
           workerIndex: worker,

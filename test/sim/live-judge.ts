@@ -37,8 +37,6 @@ export interface LinkLimits {
 export interface LiveJudgeWitnesses {
   readonly model: LogModel;
   readonly nowMs: () => number;
-  /** For how long the thread that acts now was kept from running in this turn. */
-  readonly lostMs: () => number;
   readonly limitsOf: (port: number) => LinkLimits;
   /** The receipt that the operator sent on this connection under this sequence_number. */
   readonly receiptOf: (port: number, connection: number, sequence: number) => ReceiptLog | null;
@@ -147,18 +145,14 @@ export class LiveJudge {
 
   #chargeRate(limits: LinkLimits): void {
     if (limits.rateTps === null) return;
-    // A thread that the machine did not run between its token and its write is not held to blame.
-    const nowMs = this.#witnesses.nowMs() - this.#witnesses.lostMs();
+    const nowMs = this.#witnesses.nowMs();
     let times = this.#writeTimes.get(limits.linkId);
     if (times === undefined) {
       times = [];
       this.#writeTimes.set(limits.linkId, times);
     }
-    let at = times.length;
-    while (at > 0 && (times[at - 1] as number) > nowMs) at--;
-    times.splice(at, 0, nowMs);
-    const last = times.at(-1) as number;
-    while ((times[0] as number) <= last - RATE_WINDOW_MS) times.shift();
+    times.push(nowMs);
+    while ((times[0] as number) <= nowMs - RATE_WINDOW_MS) times.shift();
     this.rateShareMax = Math.max(this.rateShareMax, times.length / limits.rateTps);
     if (times.length > limits.rateTps) {
       this.violate(

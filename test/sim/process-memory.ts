@@ -4,6 +4,8 @@
  */
 import { JournalAppender } from "../../src/journal/appender.ts";
 import type { AppenderEnd } from "../../src/journal/journal.ts";
+import type { DerivedLink } from "../../src/config/derive.ts";
+import { allocateContract, REST_MS, restAll } from "../../src/limit/contract.ts";
 import { allocateMetrics, MetricBlock } from "../../src/metrics/block.ts";
 import { Doorbell } from "../../src/ring/doorbell.ts";
 import { allocateRing } from "../../src/ring/layout.ts";
@@ -33,6 +35,8 @@ export class ProcessMemory {
   readonly linkWords: Int32Array;
   readonly dialWords = new Int32Array(allocateDials());
   readonly sessionWords: Int32Array;
+  /** By linkIndex. */
+  readonly contracts: readonly Int32Array[];
   readonly bucketWords: Int32Array;
   readonly inHand: Float64Array;
   readonly #staging: SharedArrayBuffer[];
@@ -43,7 +47,14 @@ export class ProcessMemory {
   readonly #metrics: SharedArrayBuffer;
   readonly #effects: Effects;
 
-  constructor(plan: SharedPlan, settings: RunSettings, effects: Effects) {
+  /** `nowMs`: the process before may have sent until then. */
+  constructor(
+    plan: SharedPlan,
+    links: readonly DerivedLink[],
+    settings: RunSettings,
+    effects: Effects,
+    nowMs: number,
+  ) {
     const producers = producerCount(plan);
     const appenders = appenderCount(plan);
     const threads = threadCount(plan);
@@ -58,6 +69,12 @@ export class ProcessMemory {
     this.credits = new CreditTable(allocateCreditTable(plan), plan);
     this.linkWords = new Int32Array(allocateRows(plan.linkCount));
     this.sessionWords = new Int32Array(allocateRows(plan.sessionCount));
+    this.contracts = links.map(({ config }) => {
+      const count = config.rateTps ?? 0;
+      const tokens = new Int32Array(allocateContract(count));
+      restAll(tokens, count, nowMs + REST_MS);
+      return tokens;
+    });
     this.bucketWords = new Int32Array(bucketWordCount(plan));
     this.inHand = new Float64Array(allocateInHand(threads));
     this.#bells = new Int32Array(allocateBells(threads));

@@ -35,8 +35,6 @@ interface AgentState {
   readonly agent: SimulatedAgent;
   running: boolean;
   stalledUntilMs: number;
-  /** Time in the running turn during which only others ran. */
-  lostMs: number;
   /** Events that came while it could not take them, in order. */
   readonly deferred: WorldEvent[];
 }
@@ -51,8 +49,6 @@ export class Scheduler {
   readonly #effects: Effects;
   readonly #heap: WorldEvent[] = [];
   #agents: AgentState[] = [];
-  /** Whose turns are running, the innermost last. */
-  readonly #stack: AgentState[] = [];
   #order = 0;
   #epoch = 0;
   #idleTurns = 0;
@@ -70,7 +66,7 @@ export class Scheduler {
     this.#random = random;
     this.#effects = effects;
     effects.onPreempt(() => {
-      if (this.#random.chance(this.preemptChance)) this.#preempt(this.#random.between(1, 6));
+      if (this.#random.chance(this.preemptChance)) this.#giveTurns(this.#random.between(1, 6));
     });
   }
 
@@ -81,7 +77,6 @@ export class Scheduler {
       agent,
       running: false,
       stalledUntilMs: 0,
-      lostMs: 0,
       deferred: [],
     }));
     this.#idleTurns = 0;
@@ -92,11 +87,6 @@ export class Scheduler {
   stall(index: number, ms: number): void {
     const state = this.#agents[index];
     if (state !== undefined) state.stalledUntilMs = this.#clock.monotonicMs() + ms;
-  }
-
-  /** For how long the thread that runs now was kept from running in this turn. */
-  get lostMs(): number {
-    return this.#stack.at(-1)?.lostMs ?? 0;
   }
 
   get agentCount(): number {
@@ -172,13 +162,6 @@ export class Scheduler {
     this.#clock.moveTo(Math.min(next, tick, untilMs));
   }
 
-  #preempt(turns: number): void {
-    const preempted = this.#stack.at(-1);
-    const beforeMs = this.#clock.monotonicMs();
-    this.#giveTurns(turns);
-    if (preempted !== undefined) preempted.lostMs += this.#clock.monotonicMs() - beforeMs;
-  }
-
   #giveTurns(count: number): void {
     if (this.#depth > 3) return;
     this.#depth++;
@@ -208,15 +191,12 @@ export class Scheduler {
   /** Runs something on an agent's thread. */
   #inside<T>(state: AgentState, run: () => T): T {
     state.running = true;
-    state.lostMs = 0;
-    this.#stack.push(state);
     try {
       return run();
     } catch (error) {
       this.#blame(state, error);
       throw error;
     } finally {
-      this.#stack.pop();
       state.running = false;
     }
   }

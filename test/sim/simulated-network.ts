@@ -192,6 +192,11 @@ export class SimulatedConnection implements Socket {
     });
   }
 
+  /** What waits for its drain may have left at any time before it, and may leave with it. */
+  get isDrained(): boolean {
+    return this.#drains === 0 || this.#network.random.chance(0.7);
+  }
+
   #drained(): void {
     if (--this.#drains > 0 || this.#ownerGone || this.#closeTold) return;
     this.#compareUndrained();

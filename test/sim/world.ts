@@ -75,7 +75,6 @@ export class World {
     const judge = new LiveJudge({
       model: this.model,
       nowMs: this.nowMs,
-      lostMs: () => this.scheduler.lostMs,
       limitsOf: (port) => limits.get(port) as LinkLimits,
       receiptOf: (port, connection, sequence) => {
         const smsc = this.smscs.find((one) => portOf(one.link) === port);

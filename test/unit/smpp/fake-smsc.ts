@@ -113,6 +113,10 @@ export class FakeSocket implements Socket {
     this.#stream = joined.slice(at);
   }
 
+  get isDrained(): boolean {
+    return !this.isStuck;
+  }
+
   end(): void {
     this.#close("ended");
   }

@@ -25,6 +25,7 @@ import { RingConsumer, RingMemory, RingProducer } from "../../../src/ring/one-to
 import { assignSessions } from "../../../src/smpp/plan.ts";
 import { SmppWorker } from "../../../src/smpp/worker.ts";
 import { allocateCreditTable, CreditTable } from "../../../src/tables/credit-table.ts";
+import { allocateContract } from "../../../src/limit/contract.ts";
 import {
   allocateDials,
   allocateRows,
@@ -132,6 +133,7 @@ export class World {
   readonly linkWords: Int32Array;
   readonly dialWords = new Int32Array(allocateDials());
   readonly sessionWords: Int32Array;
+  readonly contracts: Int32Array[];
   readonly metrics: MetricBlock[] = [];
   readonly logs: { level: LogLevel; operation: string; fields: Record<string, unknown> }[] = [];
   /** What `random` gives; tests set it. */
@@ -190,6 +192,9 @@ export class World {
     this.credits = new CreditTable(allocateCreditTable(plan), plan);
     this.linkWords = new Int32Array(allocateRows(plan.linkCount));
     this.sessionWords = new Int32Array(allocateRows(plan.sessionCount));
+    this.contracts = this.links.map(({ config }) => {
+      return new Int32Array(allocateContract(config.rateTps ?? 0));
+    });
     const assigned = assignSessions(this.links, workerCount);
     for (let worker = 0; worker < workerCount; worker++) {
       this.#addWorker(worker, producers, options, assigned[worker]!);
@@ -239,6 +244,7 @@ export class World {
         linkWords: this.linkWords,
         dialWords: this.dialWords,
         sessionWords: this.sessionWords,
+        contracts: this.contracts,
         metrics,
         plan: { links: this.links, pools: this.pools },
         workerIndex: worker,

@@ -162,6 +162,7 @@ export class Peer {
   constructor(engine: SmscEngine) {
     const socket: Socket = {
       write: (bytes, start, end) => void this.#written.push({ bytes, start, end }),
+      isDrained: false,
       end: () => {
         this.isEnded = true;
       },

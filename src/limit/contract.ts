@@ -1,0 +1,100 @@
+/**
+ * The contract of a link, exact: `count` tokens a second are `count` words, each of which rests for
+ * a second after its use.
+ *
+ *   word 0        where to look first: the token that was used longest ago, or near it
+ *   word 1…count  0 free · IN_HAND between claim and rest · else when it may be used again, in 1/16
+ *                 ms (wraps)
+ *
+ * A token is claimed with a clock read before the write that it stands for, and laid to rest with
+ * one read after the bytes are the kernel's. Whatever stalls between the two, no token serves two
+ * writes within a second, so no half-open second sees more than `count` writes. That holds for any
+ * number of threads and needs no order among them.
+ *
+ * Any thread may call it; compare-and-exchange makes it lock-free. Words of tokens that nobody used
+ * for days would look like rests: `freeRested` has to be called every few hours.
+ */
+
+/** No token is free. */
+export const NO_TOKEN = -1;
+/** Most tokens of a contract: bounds the memory. */
+export const TOKENS_MAX = 1_000_000;
+
+/**
+ * A second, and 0.1 % of it: the clock that judges us may be slewed by up to 0.05 % against ours.
+ */
+export const REST_MS = 1001;
+
+const FREE = 0;
+const IN_HAND = -0x8000_0000;
+const UNITS_PER_MS = 16;
+/** A rest that seems further ahead is the word of a token that nobody used for very long. */
+const AHEAD_UNITS_MAX = 600_000 * UNITS_PER_MS;
+/** The word that says where to look first. */
+const HINT = 0;
+
+/** Memory for a contract of up to `countMax` tokens; all of them free. */
+export function allocateContract(countMax: number = TOKENS_MAX): SharedArrayBuffer {
+  return new SharedArrayBuffer((1 + countMax) * 4);
+}
+
+/**
+ * Claims a token, judged at `nowMs` (monotonic, read before the call, however long). Returns it, or
+ * NO_TOKEN. It must be given to `layToRest` or `putBack`.
+ */
+export function claimToken(words: Int32Array, count: number, nowMs: number): number {
+  const now = Math.floor(nowMs * UNITS_PER_MS) | 0;
+  const first = Atomics.load(words, HINT);
+  for (let i = 0; i < count; i++) {
+    const token = 1 + ((first + i) % count);
+    const seen = Atomics.load(words, token);
+    if (seen === IN_HAND) continue;
+    if (isResting(seen, now)) return NO_TOKEN;
+    if (Atomics.compareExchange(words, token, seen, IN_HAND) !== seen) continue;
+    Atomics.store(words, HINT, token % count);
+    return token;
+  }
+  return NO_TOKEN;
+}
+
+/** The write that the token stands for happened at `atMs` (monotonic, read after it) at latest. */
+export function layToRest(words: Int32Array, token: number, atMs: number): void {
+  const until = Math.ceil((atMs + REST_MS) * UNITS_PER_MS) | 0;
+  Atomics.store(words, token, until === FREE || until === IN_HAND ? until + 1 : until);
+}
+
+/** Nothing was written for this token. */
+export function putBack(words: Int32Array, token: number): void {
+  Atomics.store(words, token, FREE);
+}
+
+/** Whether `claimToken` would find nothing at `nowMs`, as far as the first look tells. */
+export function isSpent(words: Int32Array, count: number, nowMs: number): boolean {
+  const token = 1 + (Atomics.load(words, HINT) % count);
+  const seen = Atomics.load(words, token);
+  return seen !== IN_HAND && isResting(seen, Math.floor(nowMs * UNITS_PER_MS) | 0);
+}
+
+/**
+ * All tokens rest until `untilMs`: for a process that cannot know what the one before it sent.
+ * Before any use.
+ */
+export function restAll(words: Int32Array, count: number, untilMs: number): void {
+  for (let token = 1; token <= count; token++) layToRest(words, token, untilMs - REST_MS);
+}
+
+/** Frees what has rested. */
+export function freeRested(words: Int32Array, count: number, nowMs: number): void {
+  const now = Math.floor(nowMs * UNITS_PER_MS) | 0;
+  for (let token = 1; token <= count; token++) {
+    const seen = Atomics.load(words, token);
+    if (seen === FREE || seen === IN_HAND || isResting(seen, now)) continue;
+    Atomics.compareExchange(words, token, seen, FREE);
+  }
+}
+
+function isResting(word: number, now: number): boolean {
+  if (word === FREE) return false;
+  const ahead = (word - now) | 0;
+  return ahead > 0 && ahead <= AHEAD_UNITS_MAX;
+}
