@@ -164,9 +164,9 @@ class Assembly {
   /** The process before this one, which had the lock until now, may have sent a moment ago. */
   #restContracts(): void {
     const untilMs = this.#clock.monotonicMs() + REST_MS;
-    for (const [linkIndex, { rateTps }] of this.#config.links.entries()) {
+    for (const { linkIndex, config } of derivePools(this.#config).links) {
       const tokens = this.#memory.contracts[linkIndex] as SharedArrayBuffer;
-      restAll(new Int32Array(tokens), rateTps ?? 0, untilMs);
+      restAll(new Int32Array(tokens), config.rateTps ?? 0, untilMs);
     }
   }
 

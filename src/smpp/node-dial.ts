@@ -71,7 +71,7 @@ class NodeSocket implements Socket {
   }
 
   get isDrained(): boolean {
-    return this.#socket.writableLength === 0;
+    return this.#socket === null || this.#socket.writableLength === 0;
   }
 
   end(): void {

@@ -69,8 +69,9 @@ export class ProcessMemory {
     this.credits = new CreditTable(allocateCreditTable(plan), plan);
     this.linkWords = new Int32Array(allocateRows(plan.linkCount));
     this.sessionWords = new Int32Array(allocateRows(plan.sessionCount));
-    this.contracts = links.map(({ config }) => {
-      const count = config.rateTps ?? 0;
+    const rates = new Map(links.map(({ linkIndex, config }) => [linkIndex, config.rateTps]));
+    this.contracts = Array.from({ length: plan.linkCount }, (_, linkIndex) => {
+      const count = rates.get(linkIndex) ?? 0;
       const tokens = new Int32Array(allocateContract(count));
       restAll(tokens, count, nowMs + REST_MS);
       return tokens;

@@ -12,7 +12,7 @@ test("a seed replays exactly, its last effects included", () => {
 test("every run has its share of messages, faults and deaths", () => {
   for (const seed of [3, 4]) {
     const { messages, faults, deaths, segments, simulatedMs } = runSeed(seed);
-    assert.ok(messages >= 1000);
+    assert.ok(messages >= 500);
     assert.ok(faults >= 20);
     assert.ok(deaths.length >= 2);
     assert.ok(segments > messages);
