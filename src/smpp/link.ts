@@ -3,7 +3,8 @@
  * waits for this link alone.
  *
  *   a segment is prepared (SENDING staged) only while all workers together have prepared less than
- *   the pace frees in 5 ms; it is written only with a token of the contract and its time of the pace
+ *   the pace frees in 5 ms; it is written only with a token of the contract and its time of the
+ *   pace
  *
  * `openTurn` and `closeTurn` bracket a turn of the worker, so that the shared words are touched
  * once a turn, except for the tokens. One thread per instance; the words are shared.
