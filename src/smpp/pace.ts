@@ -3,8 +3,8 @@
  * slowly once the SMSC throttles.
  *
  *   PACE_DUE     µs (wraps) at which the next segment is due; up to 20 ms earlier is allowed, so
- *                that turns of some milliseconds keep up. Time, not tokens: a change of pace forgives
- *                nothing
+ *                that turns of some milliseconds keep up. Time, not tokens: a change of pace
+ *                forgives nothing
  *   PACE_MILLI   1/1000 segment/s that throttling left; 0: the contract's own pace
  *   PACE_CUT_MS, PACE_HOLD_MS, PACE_RAISE_MS   the last cut, when raises may begin again, the last
  *                raise: all workers together do it once
