@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import type { DerivedLink, DerivedPool } from "../../../src/config/derive.ts";
 import type { ProfileConfig } from "../../../src/config/profile-types.ts";
 import type { LinkConfig } from "../../../src/config/types.ts";
-import type { Clock, Log, LogLevel } from "../../../src/environment.ts";
+import type { Clock, Dial, Log, LogLevel } from "../../../src/environment.ts";
 import { allocateMetrics, Counter, MetricBlock } from "../../../src/metrics/block.ts";
 import { Attempt } from "../../../src/records/attempt.ts";
 import {
@@ -50,8 +50,12 @@ export interface WorldOptions {
   stagingBytes?: number;
   returnBytes?: number;
   sequenceNumberFirst?: number;
-  /** Simulated ms per step. */
+  /** Simulated ms per step; 0: whoever steps it moves `nowMs`. */
   stepMs?: number;
+  /** Instead of the fake SMSC's: a real network, say. */
+  dial?: Dial;
+  /** Instead of `randomValue`. */
+  random?: () => number;
 }
 
 export interface SubmitOptions extends Partial<AcceptFields> {
@@ -225,8 +229,8 @@ export class World {
     this.workers.push(
       new SmppWorker({
         clock: this.clock,
-        random: () => this.randomValue,
-        dial: this.smsc.dial,
+        random: options.random ?? (() => this.randomValue),
+        dial: options.dial ?? this.smsc.dial,
         log,
         wake: () => undefined,
         appender: this.journal.appender(options.stagingBytes ?? 1 << 20),
