@@ -20,6 +20,8 @@ import { RowRecorder, type RowReport } from "./report.ts";
 const WINDOW = 20;
 const SPEED = 40;
 const SUBMIT_BYTES = 70;
+/** Real time for all drops. */
+const DROPS_MS_MAX = 600_000;
 
 /** `trials` drops, half with the policy to send again and half with the policy to fail. */
 export async function lostConnections(trials: number, seed: number): Promise<RowReport> {
@@ -63,10 +65,14 @@ async function dropUnder(
     // It never holds long enough to start over with short waits: the jitter keeps them short.
     random: () => random() * 0.05,
   });
-  while (drops < trials) {
-    if (links.openCount < 2 * WINDOW) links.submit(WINDOW);
-    await links.turn();
-  }
+  await links.until(
+    () => {
+      if (links.openCount < 2 * WINDOW) links.submit(WINDOW);
+      return drops >= trials;
+    },
+    "all dropped",
+    DROPS_MS_MAX,
+  );
   smsc.onSubmit = () => smsc.nextId();
   await links.until(() => links.openCount === 0, "every message has its end", 60_000);
   judge(links, smsc, policy, drops, row);

@@ -137,7 +137,7 @@ function attempts(world: World, row: RowRecorder): number {
   return dialledAt.length - receivers.length;
 }
 
-/** F16, what is not about rates: throttled throughout for a minute, then served; nothing is lost. */
+/** F16, what is not about rates: throttled for a minute, then served; nothing is lost. */
 export function throttleStorms(trials: number, seed: number): RowReport {
   const row = new RowRecorder("F16", "everything throttled for 60 s, then nothing: none lost");
   for (row.trials = 1; row.trials <= trials; row.trials++) {

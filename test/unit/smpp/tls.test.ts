@@ -55,8 +55,10 @@ describe("TLS towards an SMSC", () => {
     const port = await smsc.listen();
     const links = new LiveLinks({ links: [{ port, tls: { ...PLAIN, ...tls } }], speed: 10 });
     const { world } = links;
-    const failure = (): string =>
-      String(world.logs.find(({ level }) => level === "warn")?.fields["cause"] ?? "");
+    const failure = (): string => {
+      const cause = world.logs.find(({ level }) => level === "warn")?.fields["cause"];
+      return typeof cause === "string" ? cause : "";
+    };
     await links.until(() => world.boundCount() === 1 || failure() !== "", "bound or refused");
     if (failure() === "") {
       links.submit(50);
