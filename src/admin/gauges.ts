@@ -5,7 +5,7 @@ import type { GaugeName } from "../metrics/table.ts";
 import type { GaugeSample } from "../metrics/prometheus.ts";
 import { RING_HEADER_BYTES, ringUsedBytes } from "../ring/layout.ts";
 import { SESSION_STATE_NAMES } from "../tables/link-table.ts";
-import { LogWord } from "../tables/log-table.ts";
+import { LEDGER_LAG_BYTES_MAX, LogWord } from "../tables/log-table.ts";
 import { linkStatuses, poolStatuses } from "./link-status.ts";
 import type { AdminSources } from "./sources.ts";
 
@@ -44,6 +44,8 @@ function addLog(sources: AdminSources, add: Add): void {
   add("logUnsynced", Math.max(0, committed - logTable.load(LogWord.SYNCED)));
   add("shortOfSpace", logTable.load(LogWord.SHORT_OF_SPACE));
   add("ledgerLag", Math.max(0, committed - applied));
+  add("ledgerLagMax", LEDGER_LAG_BYTES_MAX);
+  add("movedBodies", logTable.load(LogWord.MOVED_BYTES));
   add("ledgerUnflushed", Math.max(0, applied - logTable.load(LogWord.LEDGER_FLUSHED)));
   add("cdrStore", logTable.load(LogWord.CDR_STORE_BYTES));
   add("cdrFiles", logTable.load(LogWord.CDR_FILES));

@@ -20,7 +20,7 @@ import {
 } from "../ingress/reply.ts";
 import type { Uws, UwsRequest, UwsResponse } from "../ingress/uws.ts";
 import { PROMETHEUS_MEDIA_TYPE, prometheusText } from "../metrics/prometheus.ts";
-import { LogWord } from "../tables/log-table.ts";
+import { LEDGER_LAG_BYTES_MAX, LogWord } from "../tables/log-table.ts";
 import { readGauges } from "./gauges.ts";
 import { linkStatuses, poolStatuses } from "./link-status.ts";
 import type { AdminSources, LedgerStatusAnswer } from "./sources.ts";
@@ -103,7 +103,10 @@ export class AdminServer {
         synced: logTable.load(LogWord.SYNCED),
         oldest: logTable.load(LogWord.OLDEST),
         on_disk_bytes: committed - logTable.load(LogWord.OLDEST),
+        moved_bytes: logTable.load(LogWord.MOVED_BYTES),
         bytes_max: config.journal.bytesMax,
+        ledger_lag_bytes: Math.max(0, committed - logTable.load(LogWord.LEDGER_APPLIED)),
+        ledger_lag_bytes_max: LEDGER_LAG_BYTES_MAX,
       },
       cdr: cdrStatus(sources),
       waiting_messages: sources.waitingMessages(),

@@ -29,7 +29,7 @@ import { nextSequence, originOf } from "../records/message-key.ts";
 import { BodyEncoding, PARTS_MAX } from "../records/types.ts";
 import { RING_FULL } from "../ring/layout.ts";
 import { NO_ROUTE, PrefixTable } from "../routing/prefix-table.ts";
-import { CdrLevel, type LogTable, LogWord } from "../tables/log-table.ts";
+import { CdrLevel, LEDGER_LAG_BYTES_MAX, type LogTable, LogWord } from "../tables/log-table.ts";
 import { bucketWord } from "../tables/plan.ts";
 import { ConcatReferences } from "./concat-references.ts";
 import { ENCODING_AUTO, MessageDraft, readMessage, refuse } from "./message-fields.ts";
@@ -49,8 +49,6 @@ export const Admit = {
 /** Scopes of a token, as a bit set. */
 export const ScopeBit = { SEND: 1, OPS: 2, PIN: 4 } as const;
 
-/** The ledger may lag so far behind the log before admission sheds. */
-export const LEDGER_LAG_BYTES_MAX = 256 * 1024 * 1024;
 /** Space is looked up anew at each `refresh` and after charging so much. */
 const SPACE_STEP_BYTES = 1024 * 1024;
 /** Longest text that PARTS_MAX parts can hold, in units of any alphabet. */

@@ -26,6 +26,15 @@ export interface LogTailer {
   poll(visitor: RecordVisitor, bytesMax: number): number;
 }
 
+/** Bodies that were moved out of the log before their segment went. */
+export interface MovedBodies {
+  /**
+   * The ACCEPT that stood at `logOffset`, whole, valid until the next call; undefined if it was
+   * never moved, or nobody wants it any more.
+   */
+  find(logOffset: number): Uint8Array | undefined;
+}
+
 /** Reads single ACCEPT records by log offset, in chunks: neighbours come from memory. */
 export interface RecordLoader {
   /** Memory of the last loaded record; valid until the next `load`. */

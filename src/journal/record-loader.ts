@@ -5,7 +5,8 @@
  *
  * Waiting messages are read in about the order they were accepted in, one order per queue: a few
  * chunks keep the neighbours at hand. Blocks are not checked here; the record is, and its reader
- * checks the key. One thread per instance.
+ * checks the key. What the log does not have any more is asked for among the moved bodies. One
+ * thread per instance.
  */
 import { ACCEPT_TYPE, acceptIsConsistent } from "../records/accept.ts";
 import { recordMemory, type RecordMemory } from "../records/memory.ts";
@@ -20,7 +21,7 @@ import {
 } from "../ring/layout.ts";
 import { LogWord, type LogTable } from "../tables/log-table.ts";
 import type { LogDirectory } from "./log-directory.ts";
-import type { RecordLoader } from "./log-reading.ts";
+import type { MovedBodies, RecordLoader } from "./log-reading.ts";
 import { SegmentFiles } from "./segments.ts";
 
 const CHUNK_BYTES = 256 * 1024;
@@ -54,11 +55,19 @@ export class ChunkedRecordLoader implements RecordLoader {
   readonly #table: LogTable;
   readonly #files: SegmentFiles;
   readonly #chunks: readonly Chunk[];
+  readonly #moved: MovedBodies | null;
+  readonly #movedChunk = new Chunk(RECORD_BYTES_MAX);
   #last: Chunk;
   #uses = 0;
 
-  /** `chunkBytes` (≥ 12288) are read at a time. */
-  constructor(directory: LogDirectory, table: LogTable, chunkBytes: number = CHUNK_BYTES) {
+  /** `chunkBytes` (≥ 12288) are read at a time. `moved` null: nothing ever leaves the log. */
+  constructor(
+    directory: LogDirectory,
+    table: LogTable,
+    moved: MovedBodies | null,
+    chunkBytes: number = CHUNK_BYTES,
+  ) {
+    this.#moved = moved;
     if (chunkBytes < CHUNK_BYTES_MIN) throw new RangeError("a chunk holds no longest record");
     this.#table = table;
     this.#files = new SegmentFiles(directory, FILES_MAX);
@@ -71,9 +80,9 @@ export class ChunkedRecordLoader implements RecordLoader {
   }
 
   /**
-   * Offset in `memory` of the ACCEPT at `logOffset`; -1 if its segment is gone, it is not
-   * committed, or there is no consistent ACCEPT. Throws what the files throw, except for a missing
-   * one.
+   * Offset in `memory` of the ACCEPT at `logOffset`; -1 if its segment is gone and it was not
+   * moved, it is not committed, or there is no consistent ACCEPT. Throws what the files throw,
+   * except for a missing one.
    */
   load(logOffset: number): number {
     this.#uses++;
@@ -84,6 +93,7 @@ export class ChunkedRecordLoader implements RecordLoader {
       if (at !== NOT_HERE) this.#last = chunk;
     }
     if (at === NOT_HERE) at = this.#read(logOffset);
+    if (at === NOT_HERE) at = this.#findMoved(logOffset);
     if (at === NOT_HERE) return -1;
     this.#last.usedAt = this.#uses;
     return isAccept(this.#last.memory, at) ? at : -1;
@@ -120,6 +130,15 @@ export class ChunkedRecordLoader implements RecordLoader {
     chunk.end += segment.file.read(bytes, 0, length, start - segment.start);
     this.#last = chunk;
     return chunk.find(logOffset);
+  }
+
+  #findMoved(logOffset: number): number {
+    if (this.#moved === null || logOffset >= this.#table.load(LogWord.OLDEST)) return NOT_HERE;
+    const found = this.#moved.find(logOffset);
+    if (found === undefined || found.length > RECORD_BYTES_MAX) return NOT_HERE;
+    this.#movedChunk.memory.bytes.set(found);
+    this.#last = this.#movedChunk;
+    return 0;
   }
 
   /**

@@ -2,7 +2,8 @@
  * Space of the log: what a message is charged when it is accepted, so that everything accepted can
  * finish.
  *
- *   bytes_max ≥ log on disk + life of open messages + what is not counted yet + the new message
+ *   bytes_max ≥ log on disk + bodies moved out of it + life of open messages
+ *               + what is not counted yet + the new message
  *
  * Pure arithmetic over the shared words of the log; any thread.
  */
@@ -53,7 +54,7 @@ export function admissionFits(
 ): boolean {
   if (table.load(LogWord.SHORT_OF_SPACE) !== 0) return false;
   const committed = table.load(LogWord.COMMITTED);
-  const onDisk = committed - table.load(LogWord.OLDEST);
+  const onDisk = committed - table.load(LogWord.OLDEST) + table.load(LogWord.MOVED_BYTES);
   const uncounted = Math.max(0, committed - table.load(LogWord.LEDGER_APPLIED)) + pendingBytes;
   const life = table.load(LogWord.OPEN_LIFE_BYTES) + uncounted * UNCOUNTED_LIFE_FACTOR;
   return onDisk + pendingBytes + life + chargeBytes <= bytesMax;

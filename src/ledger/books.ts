@@ -13,7 +13,7 @@ import {
   MESSAGE_STATUS_COUNT,
   MessageStatus,
 } from "./message-state.ts";
-import { rowPartCount, rowStatus } from "./row.ts";
+import { rowHasMovedBody, rowPartCount, rowStatus } from "./row.ts";
 import { LedgerTable, type LedgerStore } from "./store.ts";
 import { readMeta } from "./meta.ts";
 
@@ -76,16 +76,23 @@ export function verifyBooks(store: LedgerStore): BooksReport {
   const counted = new Float64Array(MESSAGE_STATUS_COUNT);
   let rows = 0;
   let openParts = 0;
+  let movedBodies = 0;
   store.range(LedgerTable.ROWS, new Uint8Array(0), (_key, row) => {
     const status = rowStatus(row);
     counted[status] = (counted[status] as number) + 1;
     rows++;
+    if (rowHasMovedBody(row)) movedBodies++;
     if (!isFinalStatus(status)) openParts += rowPartCount(row);
     return true;
   });
   let indexed = 0;
   store.range(LedgerTable.OPEN, new Uint8Array(0), () => {
     indexed++;
+    return true;
+  });
+  let bodies = 0;
+  store.range(LedgerTable.BODIES, new Uint8Array(0), () => {
+    bodies++;
     return true;
   });
   const { books } = meta;
@@ -107,6 +114,7 @@ export function verifyBooks(store: LedgerStore): BooksReport {
   expect("open", books.open, open);
   expect("open index", books.open, indexed);
   expect("open parts", books.openParts, openParts);
+  expect("moved bodies", bodies, movedBodies);
   expect("accepted", books.accepted, open + final);
   return { ok: mismatches.length === 0, mismatches, books: summarise(books), rows };
 }

@@ -20,6 +20,8 @@ import { type MessageKey, PRODUCER_COUNT_MAX } from "../records/message-key.ts";
 import { LogWord, type LogTable } from "../tables/log-table.ts";
 import { RecordApplier } from "./apply.ts";
 import { type BooksSummary, summarise } from "./books.ts";
+import { STRETCH_BYTES_MAX } from "./body-holds.ts";
+import { BodyMoves } from "./body-moves.ts";
 import { Conclusions } from "./conclusions.ts";
 import { HandOvers } from "./hand-overs.ts";
 import type { LinkSummary } from "./link-learning.ts";
@@ -132,6 +134,7 @@ export class Ledger {
   readonly #conclusions: Conclusions;
   readonly #handOvers: HandOvers;
   readonly #upkeep: Upkeep;
+  readonly #bodyMoves: BodyMoves;
   /** Committed, not visible yet; then visible, not flushed yet. */
   #inFlight: Flight | null = null;
   #unflushed: Flight[] = [];
@@ -150,6 +153,9 @@ export class Ledger {
     const limits = { ...LEDGER_LIMITS, ...options.limits };
     this.#limits = limits;
     const meta = readMeta(store);
+    if (meta.books.accepted === 0) {
+      meta.holds.stretchBytes = Math.min(STRETCH_BYTES_MAX, policy.segmentBytes);
+    }
     if (meta.seed === 0) meta.seed = 1 + Math.floor(options.random() * 0xfffffffe);
     this.#meta = meta;
     this.#flushedCursor = meta.cursor;
@@ -195,6 +201,8 @@ export class Ledger {
       onAttempt: (message, part, attempt) => handOvers.onAttempt(message, part, attempt),
       onConcluded: (message) => handOvers.onConcluded(message),
     });
+    const { segmentBytes } = policy;
+    this.#bodyMoves = new BodyMoves({ ...options, meta, messages, segmentBytes });
     this.#upkeep = new Upkeep({ store, meta, messages, handOvers, policy });
     this.#publishWords();
     options.logTable.store(LogWord.LEDGER_FLUSHED, meta.cursor);
@@ -214,6 +222,7 @@ export class Ledger {
       this.#nextUpkeepAt = now + this.#limits.upkeepIntervalMs;
       work += this.#keepUp(now);
     }
+    work += this.#bodyMoves.doWork(now);
     if (this.#outcomes.doWork(now, this.#options.store.flushedCommit)) this.#isChanged = true;
     if (this.#isFlushDue(now)) this.#flush(now);
     this.#followCommits();
@@ -291,6 +300,7 @@ export class Ledger {
   #publishWords(): void {
     const { logTable, tailer } = this.#options;
     const { books } = this.#meta;
+    logTable.store(LogWord.MOVED_BYTES, this.#meta.holds.movedBytes);
     logTable.store(LogWord.OPEN_COUNT, books.open);
     logTable.store(LogWord.OPEN_LIFE_BYTES, books.openParts * LIFE_BYTES_PER_PART);
     const { appliedSequences } = this.#applier;
@@ -311,6 +321,7 @@ export class Ledger {
     }
     const removed = this.#inFlight === null ? this.#upkeep.retain(now, store.visibleCommit) : 0;
     work += removed;
+    if (this.#isStartVisible) this.#bodyMoves.look(now);
     if (work > 0) this.#isChanged = true;
     return work;
   }

@@ -7,10 +7,14 @@
  * pages of the last synced state are not reused before the next one is synced: kill -9 keeps what
  * is visible, power loss what is flushed. Values are handed over by address, so an arena rests
  * until its commit is visible. The only file that imports lmdb; the ledger's thread only, but for
- * readers of CDR rows, which may be in any other thread of the process.
+ * readers of CDR rows and of moved bodies, which may be in any other thread of the process.
  */
 import { Buffer } from "node:buffer";
+import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
+import type { GatewayConfig } from "../config/types.ts";
+import type { MovedBodies } from "../journal/log-reading.ts";
+import { bodyKey } from "./body-moves.ts";
 import { chunkKey, chunkRowCount, isChunkKey, keyRow } from "./cdr-format.ts";
 import { LEDGER_TABLE_NAMES, LedgerTable, type LedgerStore, type RangeVisitor } from "./store.ts";
 
@@ -159,10 +163,50 @@ export class LmdbLedgerStore implements LedgerStore {
 }
 
 /**
+ * Moved bodies as another thread than the ledger's reads them, once one is asked for. The ledger's
+ * thread must have opened the store before.
+ */
+export class LmdbMovedBodies implements MovedBodies {
+  readonly #path: string;
+  readonly #bytesMax: number;
+  #environment: RootDatabase<Buffer, Buffer> | null = null;
+  #bodies: Database<Buffer, Buffer> | null = null;
+
+  /** `path`, `bytesMax`: as given to `openLmdbStore`. */
+  constructor(path: string, bytesMax: number) {
+    this.#path = path;
+    this.#bytesMax = bytesMax;
+  }
+
+  find(logOffset: number): Uint8Array | undefined {
+    this.#environment ??= openEnvironment(this.#path, this.#bytesMax);
+    const name = LEDGER_TABLE_NAMES[LedgerTable.BODIES];
+    this.#bodies ??= this.#environment.openDB<Buffer, Buffer>({
+      name,
+      encoding: "binary",
+      keyEncoding: "binary",
+    });
+    // A read transaction lasts for a turn of the loop; the body may have been moved within it.
+    this.#bodies.resetReadTxn();
+    const read = this.#bodies.getBinaryFast(asBuffer(bodyKey(logOffset)));
+    return read === undefined ? undefined : read.subarray(0, read.length);
+  }
+}
+
+/** Where the store of a gateway lies. */
+export function ledgerPath(config: GatewayConfig): string {
+  return join(config.node.dataDir, "ledger");
+}
+
+/**
  * Opens or makes the store in the directory `path`. `bytesMax`: what the ledger may come to hold.
  */
 export function openLmdbStore(path: string, bytesMax: number): LmdbLedgerStore {
-  const environment = open<Buffer, Buffer>({
+  return new LmdbLedgerStore(openEnvironment(path, bytesMax));
+}
+
+function openEnvironment(path: string, bytesMax: number): RootDatabase<Buffer, Buffer> {
+  return open<Buffer, Buffer>({
     path,
     encoding: "binary",
     keyEncoding: "binary",
@@ -173,7 +217,6 @@ export function openLmdbStore(path: string, bytesMax: number): LmdbLedgerStore {
     compression: false,
     eventTurnBatching: true,
   });
-  return new LmdbLedgerStore(environment);
 }
 
 /**

@@ -15,6 +15,7 @@
  * A message is final when all its parts are; final states are never left. The ledger's thread only.
  */
 import { MESSAGE_KEY_BYTES } from "../records/message-key.ts";
+import { Accept } from "../records/accept.ts";
 import { isFinal, needsBody, type PartRecord, PartState } from "./part-state.ts";
 
 export const MessageStatus = {
@@ -166,8 +167,10 @@ export class MessageState {
   commit = 0;
   /** Whether the open index in the store, as of the last flush, has it. */
   isInOpenIndex = false;
-  /** Whether it is counted among those whose body the log must keep. */
+  /** Whether its body is still wanted. */
   holdsBody = false;
+  /** Whether that is in the store, and the log need not keep it. */
+  isBodyMoved = false;
 
   constructor(
     sequence: number,
@@ -197,6 +200,15 @@ export function foldParts(message: MessageState): number {
   const status = foldMask(mask);
   message.finalAt = isFinalStatus(status) ? finalAt : 0;
   return status;
+}
+
+/** Log bytes of the ACCEPT, padding included; what may follow the body is not counted. */
+export function acceptBytes(message: MessageState): number {
+  const { head, parts } = message;
+  const at = (field: number): number => head.charCodeAt(field - Accept.SEQUENCE);
+  const body = at(Accept.BODY_LENGTH) + 256 * at(Accept.BODY_LENGTH + 1);
+  const length = Accept.SEQUENCE + head.length + 2 * parts.length + at(Accept.UDH_LENGTH) + body;
+  return (length + 7) & ~7;
 }
 
 /** Whether some part is neither answered positively nor final. */

@@ -9,8 +9,15 @@
  */
 import { Buffer } from "node:buffer";
 import { MESSAGE_KEY_BYTES } from "../records/message-key.ts";
+import { bodyKey, OPEN_LOG_OFFSET } from "./body-moves.ts";
 import { MessageCache } from "./message-cache.ts";
-import { foldParts, type MessageState, wantsBody, writeMessageKey } from "./message-state.ts";
+import {
+  acceptBytes,
+  foldParts,
+  type MessageState,
+  wantsBody,
+  writeMessageKey,
+} from "./message-state.ts";
 import type { LedgerMeta } from "./meta.ts";
 import type { OutcomeObserver } from "./outcomes.ts";
 import { type PartRecord, PartState } from "./part-state.ts";
@@ -54,7 +61,7 @@ export class Messages {
   readonly #keyView = new DataView(this.#key.buffer, this.#key.byteOffset, MESSAGE_KEY_BYTES);
   readonly #waitKey = Buffer.alloc(WAIT_KEY_BYTES);
   readonly #row = Buffer.alloc(ROW_BYTES_MAX);
-  readonly #deadline = Buffer.alloc(6);
+  readonly #open = Buffer.alloc(OPEN_LOG_OFFSET + 6);
 
   constructor(options: MessagesOptions) {
     this.#options = options;
@@ -94,7 +101,7 @@ export class Messages {
     this.cache.add(message);
     this.cache.touch(message);
     books.noteAccepted(message.parts.length);
-    holds.hold(message.logOffset);
+    holds.hold(message.logOffset, acceptBytes(message));
     message.holdsBody = true;
     message.status = UNFOLDED;
     this.settle(message);
@@ -121,12 +128,38 @@ export class Messages {
     const before = message.status;
     message.status = foldParts(message);
     if (message.holdsBody && !wantsBody(message)) {
-      message.holdsBody = false;
-      meta.holds.release(message.logOffset);
+      this.#releaseBody(message);
     }
     if (message.status === before) return;
     if (message.finalAt !== 0) meta.books.noteFinal(message.status, parts.length);
     outcomes.onStatus(message, before);
+  }
+
+  /** The body of a message that wants it is in the store from the next commit on. */
+  moveBody(message: MessageState): void {
+    message.isBodyMoved = true;
+    this.#options.meta.holds.move(message.logOffset, acceptBytes(message));
+    this.cache.touch(message);
+    this.#putOpen(this.#keyOf(message.sequence, message.origin), message);
+  }
+
+  #putOpen(key: Buffer, message: MessageState): void {
+    const isInLog = message.holdsBody && !message.isBodyMoved;
+    writeUint48(this.#open, 0, Math.floor(message.expiresAt));
+    writeUint48(this.#open, OPEN_LOG_OFFSET, isInLog ? message.logOffset : 0);
+    this.#options.store.put(LedgerTable.OPEN, key, this.#open);
+  }
+
+  #releaseBody(message: MessageState): void {
+    const { store, meta } = this.#options;
+    message.holdsBody = false;
+    if (!message.isBodyMoved) {
+      meta.holds.release(message.logOffset, acceptBytes(message));
+      return;
+    }
+    message.isBodyMoved = false;
+    meta.holds.releaseMoved(acceptBytes(message));
+    store.remove(LedgerTable.BODIES, bodyKey(message.logOffset));
   }
 
   /** Puts every changed message into the store's next commit. */
@@ -166,8 +199,7 @@ export class Messages {
     store.put(LedgerTable.ROWS, key, this.#row.subarray(0, length));
     const isOpen = message.finalAt === 0;
     if (isOpen && !message.isInOpenIndex) {
-      writeUint48(this.#deadline, 0, Math.floor(message.expiresAt));
-      store.put(LedgerTable.OPEN, key, this.#deadline);
+      this.#putOpen(key, message);
     } else if (!isOpen && message.isInOpenIndex) {
       store.remove(LedgerTable.OPEN, key);
     }

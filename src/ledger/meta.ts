@@ -2,10 +2,11 @@
  * The ledger's one row about itself, written in every transaction: cursor, last STARTED, books,
  * body holds.
  *
- *    0 version u8   1 … 7 reserved   8 cursor u48   14 start count u32   18 reserved
+ *    0 version u8   4 bytes of a stretch of holds u32   8 cursor u48   14 start count u32
  *   24 seed of the receipt index u32   28 next parked number u48   34 next receipt chunk u48
  *   40 accepted u48   46 open u48   52 open parts u48   58 final u48 × 15   148 removed u48 × 15
- *  238 hold count u32, then per hold: stretch u48 | count u48, then per start: epoch u32 | at u48
+ *  238 wanted body bytes u48   244 of them moved u48
+ *  250 hold count u32, then per hold: stretch u48 | count u48, then per start: epoch u32 | at u48
  *
  * Big-endian. The ledger's thread, or an offline reader of the store.
  */
@@ -15,8 +16,8 @@ import { MESSAGE_STATUS_COUNT, readUint32 } from "./message-state.ts";
 import { readUint48, writeUint32, writeUint48 } from "./row.ts";
 import { LedgerTable, type LedgerStore } from "./store.ts";
 
-/** Also changes with HOLD_BYTES: the counts of holds are kept by stretch. */
-const META_VERSION = 3;
+const META_VERSION = 5;
+const STRETCH_BYTES = 4;
 const CURSOR = 8;
 const START_COUNT = 14;
 const SEED = 24;
@@ -27,7 +28,9 @@ const OPEN = 46;
 const OPEN_PARTS = 52;
 const FINAL = 58;
 const REMOVED = FINAL + 6 * MESSAGE_STATUS_COUNT;
-const HOLD_COUNT = REMOVED + 6 * MESSAGE_STATUS_COUNT;
+const WANTED_BYTES = REMOVED + 6 * MESSAGE_STATUS_COUNT;
+const MOVED_BYTES = WANTED_BYTES + 6;
+const HOLD_COUNT = MOVED_BYTES + 6;
 const HOLDS = HOLD_COUNT + 4;
 const HOLD_ENTRY = 12;
 const START_ENTRY = 10;
@@ -72,6 +75,7 @@ export function encodeMeta(meta: LedgerMeta): Uint8Array {
   const holdBytes = HOLD_ENTRY * holds.counts.size;
   const bytes = new Uint8Array(HOLDS + holdBytes + START_ENTRY * starts.length);
   bytes[0] = META_VERSION;
+  writeUint32(bytes, STRETCH_BYTES, holds.stretchBytes);
   writeUint48(bytes, CURSOR, meta.cursor);
   writeUint32(bytes, START_COUNT, starts.length);
   writeUint32(bytes, SEED, meta.seed);
@@ -84,6 +88,8 @@ export function encodeMeta(meta: LedgerMeta): Uint8Array {
     writeUint48(bytes, FINAL + 6 * i, books.final[i] as number);
     writeUint48(bytes, REMOVED + 6 * i, books.removed[i] as number);
   }
+  writeUint48(bytes, WANTED_BYTES, holds.bytes);
+  writeUint48(bytes, MOVED_BYTES, holds.movedBytes);
   writeUint32(bytes, HOLD_COUNT, holds.counts.size);
   let at = HOLDS;
   for (const [stretch, count] of holds.counts) {
@@ -120,6 +126,9 @@ export function readMeta(store: LedgerStore): LedgerMeta {
     books.final[i] = readUint48(bytes, FINAL + 6 * i);
     books.removed[i] = readUint48(bytes, REMOVED + 6 * i);
   }
+  holds.stretchBytes = readUint32(bytes, STRETCH_BYTES);
+  holds.bytes = readUint48(bytes, WANTED_BYTES);
+  holds.movedBytes = readUint48(bytes, MOVED_BYTES);
   const holdCount = readUint32(bytes, HOLD_COUNT);
   for (let i = 0; i < holdCount; i++) {
     const at = HOLDS + HOLD_ENTRY * i;

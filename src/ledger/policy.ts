@@ -15,6 +15,8 @@ export interface LedgerPolicy {
   readonly retentionMs: number;
   /** Live bytes of the store beyond which the oldest final messages go early. */
   readonly bytesMax: number;
+  /** Size of a segment of the log. */
+  readonly segmentBytes: number;
   /** From the end of validity to `unknown`. */
   readonly receiptGraceMs: number;
   /** Pool ids (and link ids with a pool of their own) → pool index. */

@@ -1,7 +1,8 @@
 /**
  * A message in the store: the copy of its ACCEPT without the body, and what became of its parts.
  *
- *    0 version u8   1 status u8   2 verdict u8   3 part count u8   4 event count u8  5 reserved
+ *    0 version u8   1 status u8   2 verdict u8   3 part count u8   4 event count u8
+ *    5 flags u8 (1 = body moved into the store)
  *    6 head length u16
  *    8 resolved epoch u32        12 final_at u48      18 log_offset u48
  *   24 head: ACCEPT bytes [8, 68), then to, from, reference, campaign
@@ -35,6 +36,8 @@ const HEAD = 24;
 const PART_FIXED = 47;
 const EVENT_BYTES = 17;
 const FLAG_MAYBE_DUP = 1;
+const FLAGS = 5;
+const FLAG_BODY_MOVED = 1;
 
 /** Where the ACCEPT's fields start in the head. */
 const HEAD_BASE = 8;
@@ -56,7 +59,7 @@ export function encodeRow(message: MessageState, into: Buffer): number {
   into[VERDICT] = message.verdict;
   into[PART_COUNT] = parts.length;
   into[EVENT_COUNT] = events === null ? 0 : events.length;
-  into[5] = 0;
+  into[FLAGS] = message.isBodyMoved ? FLAG_BODY_MOVED : 0;
   writeUint16(into, HEAD_LENGTH, head.length);
   writeUint32(into, RESOLVED_EPOCH, message.resolvedEpoch);
   writeUint48(into, FINAL_AT, message.finalAt);
@@ -124,6 +127,11 @@ export function rowPartCount(row: Uint8Array): number {
   return row[PART_COUNT] as number;
 }
 
+/** Whether a row says that its body is in the store. */
+export function rowHasMovedBody(row: Uint8Array): boolean {
+  return ((row[FLAGS] as number) & FLAG_BODY_MOVED) !== 0;
+}
+
 /** Log offset of the ACCEPT of a row. */
 export function rowLogOffset(row: Uint8Array): number {
   return readUint48(row, LOG_OFFSET);
@@ -181,6 +189,7 @@ export function decodeRow(row: Uint8Array): MessageState {
   readHeadFields(message, bytes, field);
   message.status = bytes[STATUS] as number;
   message.verdict = bytes[VERDICT] as number;
+  message.isBodyMoved = ((bytes[FLAGS] as number) & FLAG_BODY_MOVED) !== 0;
   message.finalAt = readUint48(bytes, FINAL_AT);
   message.resolvedEpoch = bytes.readUInt32BE(RESOLVED_EPOCH);
   const eventCount = bytes[EVENT_COUNT] as number;

@@ -53,6 +53,10 @@ export const COUNTERS = {
   pduAnomalies: { name: "pdu_anomalies_total", help: "Malformed or unexpected PDUs received." },
   recordsApplied: { name: "ledger_records_applied_total", help: "Log records the ledger applied." },
   ledgerCommits: { name: "ledger_commits_total", help: "Transactions of the ledger's store." },
+  bodiesMoved: {
+    name: "ledger_bodies_moved_total",
+    help: "Bodies of long waiting messages moved out of the log into the store.",
+  },
   receiptsMatched: { name: "receipts_matched_total", help: "Receipts matched to their message." },
   receiptsParked: {
     name: "receipts_parked_total",
@@ -135,6 +139,16 @@ export const GAUGES = {
     name: "cdr_oldest_file_age_seconds",
     labels: [],
     help: "Since when the oldest CDR file on disk is there; 0 for none.",
+  },
+  ledgerLagMax: {
+    name: "ledger_lag_bytes_max",
+    labels: [],
+    help: "Ledger lag beyond which calls are refused.",
+  },
+  movedBodies: {
+    name: "moved_body_bytes",
+    labels: [],
+    help: "Bodies of long waiting messages, moved out of the log.",
   },
   openMessages: { name: "open_messages", labels: [], help: "Messages without a final state." },
   openLife: {

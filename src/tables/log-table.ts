@@ -10,6 +10,7 @@
  *   RELEASABLE          ledger    segments that end at or below it may go
  *   OPEN_COUNT          ledger    messages without a final state
  *   OPEN_LIFE_BYTES     ledger    log bytes that open messages may still need
+ *   MOVED_BYTES         ledger    bytes of wanted bodies that were moved out of the log
  *   SHORT_OF_SPACE      journal   1 while no new segment can be made: admission refuses
  *   CDR_STORE_BYTES     ledger    CDR rows in the store, not yet in files
  *   CDR_LEVEL           ledger    CdrLevel: how full the disk for CDRs is; FULL: admission refuses
@@ -34,11 +35,15 @@ export const LogWord = {
   CDR_FILE_BYTES: 11,
   CDR_FILES: 12,
   CDR_OLDEST_AT: 13,
-  APPLIED_SEQUENCE: 14,
+  MOVED_BYTES: 14,
+  APPLIED_SEQUENCE: 15,
 } as const;
 
 /** Of `cdr.disk_bytes_max`: below 70 %, below 95 %, or beyond. */
 export const CdrLevel = { FINE: 0, ALARM: 1, FULL: 2 } as const;
+
+/** The ledger may lag so far behind the log (COMMITTED − LEDGER_APPLIED) before admission sheds. */
+export const LEDGER_LAG_BYTES_MAX = 256 * 1024 * 1024;
 
 export function allocateLogTable(producers: number): SharedArrayBuffer {
   return new SharedArrayBuffer((LogWord.APPLIED_SEQUENCE + 2 * producers) * 8);

@@ -19,6 +19,7 @@ import { loadUws } from "../ingress/uws.ts";
 import { JournalAppender } from "../journal/appender.ts";
 import { openNodeLogDirectory } from "../journal/node-log-directory.ts";
 import { ChunkedRecordLoader } from "../journal/record-loader.ts";
+import { ledgerPath, LmdbMovedBodies } from "../ledger/lmdb-store.ts";
 import { MetricBlock } from "../metrics/block.ts";
 import type { Doorbell } from "../ring/doorbell.ts";
 import { ringUsedBytes } from "../ring/layout.ts";
@@ -121,7 +122,9 @@ function makeIngress(
   const { plan } = memory;
   const pools = derivePools(config);
   const logTable = new LogTable(memory.log);
-  const loader = new ChunkedRecordLoader(openNodeLogDirectory(config.node.dataDir), logTable);
+  const directory = openNodeLogDirectory(config.node.dataDir);
+  const moved = new LmdbMovedBodies(ledgerPath(config), config.ledger.bytesMax);
+  const loader = new ChunkedRecordLoader(directory, logTable, moved);
   setInterval(() => loader.closeRemoved(), LOADER_LOOK_MS).unref();
   const waitingMax = Math.floor(WAITING_MAX / plan.ingressCount);
   const others = memory.staging.slice(0, plan.ingressCount).filter((_, i) => i !== producer);

@@ -4,7 +4,6 @@
  * Order at start: store → cursor → recovery of the log → epoch → "recovered" (the main thread
  * starts the journal) → STARTED applied → "ready" (the main thread starts workers and listens).
  */
-import { join } from "node:path";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { accountsOf, derivePools } from "../config/derive.ts";
 import { EXIT_CODES } from "../errors.ts";
@@ -18,7 +17,8 @@ import { ChunkedRecordLoader } from "../journal/record-loader.ts";
 import { recoverLog } from "../journal/recovery.ts";
 import { CdrRows } from "../ledger/cdr-rows.ts";
 import { Ledger } from "../ledger/ledger.ts";
-import { openLmdbStore } from "../ledger/lmdb-store.ts";
+import { ledgerPath, openLmdbStore } from "../ledger/lmdb-store.ts";
+import { movedBodiesIn } from "../ledger/body-moves.ts";
 import { readCursor } from "../ledger/meta.ts";
 import { MetricBlock } from "../metrics/block.ts";
 import { CreditTable } from "../tables/credit-table.ts";
@@ -90,7 +90,7 @@ const readyTimer = setInterval(() => {
 /** Opens the store and recovers the log; says why and ends the thread if that is refused. */
 function recover() {
   try {
-    const opened = openLmdbStore(join(config.node.dataDir, "ledger"), config.ledger.bytesMax);
+    const opened = openLmdbStore(ledgerPath(config), config.ledger.bytesMax);
     const position = readCursor(opened);
     const found = recoverLog(directory, {
       segmentBytes: config.journal.segmentBytes,
@@ -129,7 +129,7 @@ function makeCdrRows(): CdrRows | null {
 
 function makeLedger(): Ledger {
   const pools = derivePools(config);
-  const loader = new ChunkedRecordLoader(directory, logTable);
+  const loader = new ChunkedRecordLoader(directory, logTable, movedBodiesIn(store));
   setInterval(() => loader.closeRemoved(), LOADER_LOOK_MS);
   return new Ledger({
     node: config.node.name,
@@ -161,6 +161,7 @@ function makeLedger(): Ledger {
     policy: {
       retentionMs: config.ledger.retentionH * 3_600_000,
       bytesMax: config.ledger.bytesMax,
+      segmentBytes: config.journal.segmentBytes,
       receiptGraceMs: config.ledger.receiptGraceS * 1000,
       poolIndexById: pools.poolIndexById,
       appIndexById: new Map(config.apps.map((app, index) => [app.id, index])),

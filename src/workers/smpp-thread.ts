@@ -6,6 +6,7 @@ import { derivePools } from "../config/derive.ts";
 import { JournalAppender } from "../journal/appender.ts";
 import { openNodeLogDirectory } from "../journal/node-log-directory.ts";
 import { ChunkedRecordLoader } from "../journal/record-loader.ts";
+import { ledgerPath, LmdbMovedBodies } from "../ledger/lmdb-store.ts";
 import { MetricBlock } from "../metrics/block.ts";
 import { nodeDial } from "../smpp/node-dial.ts";
 import { assignSessions } from "../smpp/plan.ts";
@@ -33,6 +34,7 @@ const ring = doorbells(data.ports, bells, plan);
 const loader = new ChunkedRecordLoader(
   openNodeLogDirectory(config.node.dataDir),
   new LogTable(memory.log),
+  new LmdbMovedBodies(ledgerPath(config), config.ledger.bytesMax),
 );
 const poolPlan = derivePools(config);
 const clock = threadClock(data.clock);

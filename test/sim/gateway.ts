@@ -20,6 +20,7 @@ import { readLastExit, startEpoch, writeLastExit } from "../../src/journal/data-
 import { Journal } from "../../src/journal/journal.ts";
 import type { LogTailer } from "../../src/journal/log-reading.ts";
 import { BlockTailer } from "../../src/journal/log-tailer.ts";
+import { movedBodiesIn } from "../../src/ledger/body-moves.ts";
 import { ChunkedRecordLoader } from "../../src/journal/record-loader.ts";
 import { recoverLog } from "../../src/journal/recovery.ts";
 import { verifyBooks } from "../../src/ledger/books.ts";
@@ -240,6 +241,7 @@ export class SimulatedGateway {
       policy: {
         retentionMs: config.ledger.retentionH * 3_600_000,
         bytesMax: config.ledger.bytesMax,
+        segmentBytes: config.journal.segmentBytes,
         receiptGraceMs: config.ledger.receiptGraceS * 1000,
         poolIndexById: this.#pools.poolIndexById,
         appIndexById: new Map(config.apps.map((app, index) => [app.id, index])),
@@ -256,7 +258,8 @@ export class SimulatedGateway {
   }
 
   #loader(): ChunkedRecordLoader {
-    return new ChunkedRecordLoader(this.directory, this.memory.logTable, CHUNK_BYTES);
+    const moved = movedBodiesIn(this.store);
+    return new ChunkedRecordLoader(this.directory, this.memory.logTable, moved, CHUNK_BYTES);
   }
 
   #dispatcher(producer: number, owner: WaitingOwner): Dispatcher {

@@ -1,12 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decodeText, dataCodingOf, ENCODING } from "../../../src/codec/index.ts";
-import {
-  Admission,
-  Admit,
-  LEDGER_LAG_BYTES_MAX,
-  ScopeBit,
-} from "../../../src/ingress/admission.ts";
+import { Admission, Admit, ScopeBit } from "../../../src/ingress/admission.ts";
 import {
   Accept,
   acceptBodyOffset,
@@ -20,7 +15,7 @@ import {
 } from "../../../src/records/accept.ts";
 import { epochOf, producerOf, sequenceWallMs } from "../../../src/records/message-key.ts";
 import { RING_EMPTY } from "../../../src/ring/layout.ts";
-import { LogWord } from "../../../src/tables/log-table.ts";
+import { LEDGER_LAG_BYTES_MAX, LogWord } from "../../../src/tables/log-table.ts";
 import { ringConsumer } from "../../../src/workers/shared-memory.ts";
 import { IngressRig } from "./rig.ts";
 

@@ -160,7 +160,7 @@ export class IngressRig {
       bell,
     );
     this.submitRings = [0, 1].map((worker) => ringConsumer(memory.submit[0]?.[worker]));
-    this.loader = new ChunkedRecordLoader(directory, this.logTable);
+    this.loader = new ChunkedRecordLoader(directory, this.logTable, null);
     const query: MessageQuery = {
       getMessage: (key: MessageKey, _appId, done) => done(this.documents.get(key.sequence) ?? null),
     };

@@ -44,7 +44,7 @@ test("the loader finds every ACCEPT, in any order", () => {
   const rig = new JournalRig({ directory });
   const offsets = commitAccepts(rig, 700);
   assert.ok(listSegments(directory).length > 5);
-  const loader = new ChunkedRecordLoader(directory, rig.table, 16384);
+  const loader = new ChunkedRecordLoader(directory, rig.table, null, 16384);
   for (const [sequence, offset] of offsets.entries()) {
     assert.equal(loadedSequence(loader, offset), sequence);
   }
@@ -57,7 +57,7 @@ test("the loader finds every ACCEPT, in any order", () => {
 
 test("a chunk read before a record was committed does not hide it", () => {
   const rig = new JournalRig({ directory: new MemoryDirectory(), segmentBytes: 1 << 20 });
-  const loader = new ChunkedRecordLoader(rig.directory, rig.table);
+  const loader = new ChunkedRecordLoader(rig.directory, rig.table, null);
   const offsets = commitAccepts(rig, 3);
   assert.equal(loadedSequence(loader, offsets[0] as number), 0);
   const later = commitAccepts(rig, 50);
@@ -70,7 +70,7 @@ test("what is no ACCEPT, not committed, or removed is refused with -1", () => {
   const directory = new MemoryDirectory();
   const rig = new JournalRig({ directory });
   const offsets = commitAccepts(rig, 300);
-  const loader = new ChunkedRecordLoader(directory, rig.table, 16384);
+  const loader = new ChunkedRecordLoader(directory, rig.table, null, 16384);
   const [first, second] = offsets as [number, number];
   assert.equal(loader.load(rig.table.load(LogWord.COMMITTED)), -1);
   assert.equal(loader.load(1e15), -1);
@@ -83,11 +83,11 @@ test("what is no ACCEPT, not committed, or removed is refused with -1", () => {
   assert.equal(loadedSequence(loader, first), 0);
   rig.table.store(LogWord.RELEASABLE, rig.table.load(LogWord.COMMITTED));
   for (let i = 0; i < 100; i++) rig.journal.doWork();
-  assert.equal(new ChunkedRecordLoader(directory, rig.table).load(first), -1);
+  assert.equal(new ChunkedRecordLoader(directory, rig.table, null).load(first), -1);
   for (let i = 0; i < offsets.length; i++) {
     const offset = offsets[i] as number;
     const expected = offset >= rig.table.load(LogWord.OLDEST) ? i : -1;
-    const fresh = new ChunkedRecordLoader(directory, rig.table, 16384);
+    const fresh = new ChunkedRecordLoader(directory, rig.table, null, 16384);
     assert.equal(loadedSequence(fresh, offset), expected);
   }
 });
@@ -100,10 +100,14 @@ test("the loader never believes an inconsistent record", () => {
   for (const field of [0, 1, 2, 3, 4, Accept.TO_LENGTH, Accept.BODY_LENGTH]) {
     const was = bytes[offset + field] as number;
     bytes[offset + field] = was ^ 0x81;
-    assert.equal(new ChunkedRecordLoader(directory, rig.table).load(offset), -1, `byte ${field}`);
+    assert.equal(
+      new ChunkedRecordLoader(directory, rig.table, null).load(offset),
+      -1,
+      `byte ${field}`,
+    );
     bytes[offset + field] = was;
   }
-  assert.equal(loadedSequence(new ChunkedRecordLoader(directory, rig.table), offset), 0);
+  assert.equal(loadedSequence(new ChunkedRecordLoader(directory, rig.table, null), offset), 0);
 });
 
 test("the tailer stops at the committed offset and goes on from any of its positions", () => {

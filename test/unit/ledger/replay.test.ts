@@ -115,7 +115,8 @@ function knowledge(harness: Harness): unknown {
     books,
     links,
     parked,
-    open: store.dump(LedgerTable.OPEN),
+    // Where the body is wanted depends on when the row was written first.
+    open: store.dump(LedgerTable.OPEN).map((row) => row.slice(0, -12)),
     waits: store.dump(LedgerTable.WAITS),
     parkedRows: store.dump(LedgerTable.PARKED).map((row) => row.split("=")[1]),
   };

@@ -10,7 +10,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { Worker } from "node:worker_threads";
 import { fileURLToPath } from "node:url";
+import { bodyKey } from "../../../src/ledger/body-moves.ts";
 import { verifyBooks } from "../../../src/ledger/books.ts";
 import { type LmdbLedgerStore, openLmdbStore } from "../../../src/ledger/lmdb-store.ts";
 import { LedgerTable, type LedgerStore } from "../../../src/ledger/store.ts";
@@ -170,3 +172,36 @@ test("a ledger on LMDB flushes, restarts and goes on", () =>
     assert.deepEqual(verifyBooks(store).mismatches, []);
     await store.close();
   }));
+
+test("another thread reads what was moved, from the next look after the commit on", async () => {
+  const path = mkdtempSync(join(tmpdir(), "smsgw-moved-"));
+  const store = openLmdbStore(path, 1e9);
+  const reader = new Worker(new URL("./moved-body-reader.js", import.meta.url), {
+    workerData: path,
+  });
+  const ask = async (logOffset: number): Promise<string | null> => {
+    reader.postMessage(logOffset);
+    const [answer] = (await once(reader, "message")) as [string | null];
+    return answer;
+  };
+  const put = async (logOffset: number, body: string | null): Promise<void> => {
+    if (body === null) store.remove(LedgerTable.BODIES, bodyKey(logOffset));
+    else store.put(LedgerTable.BODIES, bodyKey(logOffset), bytes(body));
+    await isFlushed(store, store.commit());
+  };
+  try {
+    await put(64, "first");
+    assert.equal(await ask(64), "first");
+    assert.equal(await ask(2 ** 40), null);
+    for (let i = 0; i < 200; i++) {
+      await put(2 ** 40 + 8 * i, `body ${i}`);
+      assert.equal(await ask(2 ** 40 + 8 * i), `body ${i}`);
+    }
+    await put(64, null);
+    assert.equal(await ask(64), null);
+  } finally {
+    await reader.terminate();
+    await store.close();
+    rmSync(path, { recursive: true });
+  }
+});
