@@ -248,7 +248,7 @@ export function workersCount(count: number | "auto", cpuCount: number): number {
 export function configWarnings(config: GatewayConfig): readonly string[] {
   const warnings: string[] = [];
   const { jwt } = config.auth;
-  if (jwt.secret === null && jwt.jwksFile === null && jwt.jwksUrl === null) {
+  if (jwt.secret === null && jwt.jwks === null && jwt.jwksUrl === null) {
     const apps = config.apps.filter((app) => app.jwt === null).length;
     if (apps > 0)
       warnings.push(`auth.jwt has no key: every call of ${apps} app(s) is answered 401`);

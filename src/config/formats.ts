@@ -54,6 +54,12 @@ function isUrl(text: string, protocols: readonly string[]): boolean {
   return protocols.includes(url.protocol) && url.username === "" && url.password === "";
 }
 
+function isLoopbackUrl(text: string): boolean {
+  if (!isUrl(text, ["http:"])) return false;
+  const { hostname } = new URL(text);
+  return hostname === "[::1]" || (isIPv4(hostname) && hostname.startsWith("127."));
+}
+
 function isTimeZone(text: string): boolean {
   try {
     return Intl.DateTimeFormat("en", { timeZone: text }).resolvedOptions().timeZone !== "";
@@ -86,6 +92,11 @@ export const FORMATS = {
     test: (text) => isUrl(text, ["https:"]),
     says: "an https:// URL without credentials",
     pattern: "^https://",
+  },
+  key_set_url: {
+    test: (text) => isUrl(text, ["https:"]) || isLoopbackUrl(text),
+    says: "an https:// URL without credentials; http:// to a loopback address for trying out",
+    pattern: "^https?://",
   },
   http_url: {
     test: (text) => isUrl(text, ["https:", "http:"]),

@@ -5,6 +5,7 @@
  * that one mistake is reported once. Pure.
  */
 import { isIP, isIPv4 } from "node:net";
+import { parseKeySet } from "./key-set.ts";
 import { showValue } from "./problems.ts";
 import type { RawPath } from "./yaml-source.ts";
 import type { SharedProfile } from "./profile-types.ts";
@@ -186,8 +187,14 @@ function checkSizes({ http }: GatewayConfig, refuse: Refuse): void {
 }
 
 function checkJwt(shown: string, raw: RawPath, jwt: JwtConfig, refuse: Refuse): void {
-  if (jwt.jwksFile === null || jwt.jwksUrl === null) return;
-  refuse(`${shown}.jwks_url`, [...raw, "jwks_url"], "jwks_file beside it", "one of the two");
+  if (jwt.jwks === null) return;
+  if (jwt.jwksUrl !== null) {
+    refuse(`${shown}.jwks_url`, [...raw, "jwks_url"], "jwks_file beside it", "one of the two");
+  }
+  const { refusal } = parseKeySet(jwt.jwks);
+  if (refusal === null) return;
+  const allowed = "public keys for RS256 (2048 bits or more), ES256 or EdDSA, with different kids";
+  refuse(`${shown}.jwks_file`, [...raw, "jwks_file"], `a key set: ${refusal}`, allowed);
 }
 
 function checkKeySources(config: GatewayConfig, refuse: Refuse): void {

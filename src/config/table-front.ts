@@ -1,6 +1,7 @@
 /**
  * Configuration keys of the node itself and of everything that faces clients. Pure data.
  */
+import { KEY_SET_BYTES_MAX } from "./key-set.ts";
 import {
   block,
   blockOrNull,
@@ -48,15 +49,15 @@ const jwtKeys = {
     min: 32,
     max: 4096,
   }),
-  jwks_file: fileOrNull({
+  jwks_file: secretFileOrNull({
     doc: "Key set for RS256, ES256 and EdDSA; symmetric keys in it are refused.",
-    built: false,
+    min: 2,
+    max: KEY_SET_BYTES_MAX,
   }),
   jwks_url: stringOrNull({
     doc: "Where to fetch that key set.",
-    format: "https_url",
+    format: "key_set_url",
     max: 2048,
-    built: false,
   }),
   issuer: stringOrNull({ doc: "Required `iss` claim; null: any.", format: "label", max: 255 }),
   audience: string({
@@ -247,10 +248,7 @@ export const APPS = items(
         default: [],
         built: false,
       }),
-      jwt: blockOrNull(
-        { doc: "A key source of its own, instead of `auth.jwt`.", built: false },
-        jwtKeys,
-      ),
+      jwt: blockOrNull({ doc: "A key source of its own, instead of `auth.jwt`." }, jwtKeys),
     },
   ),
 );

@@ -88,6 +88,8 @@ export interface JwtConfig {
   /** HS256 secret, UTF-8, at least 32 bytes. */
   readonly secret: string | null;
   readonly jwksFile: string | null;
+  /** Content of jwksFile: a key set that parseKeySet takes. */
+  readonly jwks: string | null;
   readonly jwksUrl: string | null;
   readonly issuer: string | null;
   readonly audience: string;

@@ -1,18 +1,24 @@
 /**
- * Who is calling: a bearer token (JWT, HS256) and the app it speaks for.
+ * Who is calling: a bearer token (JWT) and the app it speaks for.
  *
  *   Authorization, X-App-ID ──► cached? ──► AppGrant at once
- *                                  └─────► verify (jose), then the waiting calls learn the result
+ *                                  └─────► read ─► key of the app's source ─► verify (jose)
+ *                                          then the waiting calls learn the result
  *
- * A token is verified anew 60 s after it was last, and its expiry is checked at every use. Every
- * way to fail looks the same from outside. One instance per ingress thread; nothing is allocated
- * for a cached token.
+ * X-App-ID chooses the key source, and the token must name the same app. A token is verified anew
+ * 60 s after it was last, its expiry is checked at every use, and a change of keys or apps forgets
+ * all. Tokens are remembered by their hash. Every way to fail looks the same from outside. One
+ * instance per ingress thread.
  */
-import { createSecretKey } from "node:crypto";
-import { type JWTPayload, jwtVerify, type JWTVerifyOptions } from "jose";
+import { hash } from "node:crypto";
+import type { JWTPayload } from "jose";
 import type { AppConfig, JwtConfig, Scope } from "../config/types.ts";
-import type { Clock } from "../environment.ts";
+import type { Clock, Log } from "../environment.ts";
 import { ScopeBit } from "./admission.ts";
+import { type KeySet, KeySource, NO_KEY, NO_KEY_SET } from "./key-source.ts";
+import { type FetchText, RemoteKeySet } from "./remote-key-set.ts";
+import { isBearer, readToken, type UnverifiedToken, verifyToken } from "./token.ts";
+import { VerificationLimit } from "./verification-limit.ts";
 
 /** Who a verified token speaks for. */
 export interface AppGrant {
@@ -24,10 +30,11 @@ export interface AppGrant {
   readonly scopes: number;
 }
 
-/**
- * Gets the result of a verification that took time: null if the token is not valid for this app.
- */
-export type GrantListener = (grant: AppGrant | null) => void;
+/** Not valid for this app; or it cannot be told, because the keys cannot be had. */
+export type GrantAnswer = AppGrant | null | typeof NO_KEY_SET;
+
+/** Gets the result of a verification that took time. */
+export type GrantListener = (answer: GrantAnswer) => void;
 
 /** `find`: not cached; call `verify`. */
 export const NOT_CACHED = undefined;
@@ -39,17 +46,19 @@ interface CachedGrant {
   readonly expiresAtMs: number;
 }
 
+/** An app as authentication sees it. */
+interface KnownApp {
+  readonly index: number;
+  readonly scopes: number;
+  readonly source: KeySource;
+}
+
 /** Verified tokens that are remembered. */
 export const CACHED_TOKENS_MAX = 10_000;
 /** Longest that a verification is trusted. */
 export const CACHED_MS_MAX = 60_000;
-/** Different tokens that are being verified at once; beyond it `verify` refuses. */
-export const VERIFYING_MAX = 256;
 /** Calls that wait for one token. */
 const LISTENERS_MAX = 4096;
-/** Longer headers are refused unread. */
-const HEADER_LENGTH_MAX = 4096;
-const BEARER = /^Bearer ([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)$/i;
 const SCOPE_BITS: Readonly<Record<Scope, number>> = {
   send: ScopeBit.SEND,
   ops: ScopeBit.OPS,
@@ -58,26 +67,40 @@ const SCOPE_BITS: Readonly<Record<Scope, number>> = {
 
 export interface AuthenticationOptions {
   readonly jwt: JwtConfig;
-  /** By app index. */
-  readonly apps: readonly AppConfig[];
+  readonly apps: readonly { readonly appIndex: number; readonly config: AppConfig }[];
   readonly clock: Clock;
+  readonly log: Log;
+  /** For key sets behind a URL. */
+  readonly fetchText: FetchText;
 }
 
 export class Authentication {
-  readonly #key: ReturnType<typeof createSecretKey> | null;
-  readonly #jwt: JwtConfig;
   readonly #clock: Clock;
-  readonly #grants = new Map<number, { readonly index: number; readonly scopes: number }>();
+  readonly #apps = new Map<string, KnownApp>();
+  readonly #sets = new Map<string, KeySet>();
   readonly #cached = new Map<string, CachedGrant>();
   readonly #verifying = new Map<string, GrantListener[]>();
+  readonly #limit: VerificationLimit;
+  /** One up at each `forget`: what was verified before it is not remembered after it. */
+  #generation = 0;
 
   constructor(options: AuthenticationOptions) {
-    const { secret } = options.jwt;
-    this.#key = secret === null ? null : createSecretKey(Buffer.from(secret, "utf8"));
-    this.#jwt = options.jwt;
-    this.#clock = options.clock;
-    for (const [index, app] of options.apps.entries()) {
-      this.#grants.set(app.id, { index, scopes: scopeBits(app.scopes) });
+    const { clock, log, fetchText } = options;
+    const setOf = (url: string): KeySet => {
+      const known = this.#sets.get(url);
+      if (known !== undefined) return known;
+      const onChange = (): void => this.forget();
+      const made = new RemoteKeySet({ url, fetchText, clock, log, onChange });
+      this.#sets.set(url, made);
+      return made;
+    };
+    this.#clock = clock;
+    this.#limit = new VerificationLimit(clock);
+    const common = new KeySource(options.jwt, setOf);
+    for (const { appIndex, config } of options.apps) {
+      const source = config.jwt === null ? common : new KeySource(config.jwt, setOf);
+      const scopes = scopeBits(config.scopes);
+      this.#apps.set(String(config.id), { index: appIndex, scopes, source });
     }
   }
 
@@ -86,102 +109,105 @@ export class Authentication {
    * if `verify` has to be asked.
    */
   find(authorization: string, appId: string): AppGrant | null | undefined {
-    const cached = this.#cached.get(authorization);
-    if (cached !== undefined) {
-      const wallMs = this.#clock.wallMs();
-      if (wallMs < cached.expiresAtMs && wallMs - cached.verifiedAtMs < CACHED_MS_MAX) {
-        return cached.grant.appIdText === appId ? cached.grant : null;
-      }
-      this.#cached.delete(authorization);
+    const app = this.#apps.get(appId);
+    if (app === undefined || !isBearer(authorization)) return null;
+    const digest = digestOf(authorization);
+    const cached = this.#cached.get(digest);
+    if (cached === undefined) return NOT_CACHED;
+    const wallMs = this.#clock.wallMs();
+    if (wallMs < cached.expiresAtMs && wallMs - cached.verifiedAtMs < CACHED_MS_MAX) {
+      return cached.grant.appIdText === appId ? cached.grant : null;
     }
-    if (this.#key === null || authorization.length > HEADER_LENGTH_MAX) return null;
-    return BEARER.test(authorization) && /^[1-9][0-9]{0,9}$/.test(appId) ? NOT_CACHED : null;
+    this.#cached.delete(digest);
+    return NOT_CACHED;
   }
 
   /**
-   * Verifies a header that `find` does not know; `listener` is called later, exactly once. False:
-   * too many are being verified, and it will not be called.
+   * Verifies a header that `find` does not know, sent from `address` (any text that tells peers
+   * apart); `listener` is called exactly once, maybe at once. False: too many are being verified,
+   * and it will not be called.
    */
-  verify(authorization: string, appId: string, listener: GrantListener): boolean {
-    const tell: GrantListener = (grant) => {
-      listener(grant !== null && grant.appIdText === appId ? grant : null);
-    };
-    const waiting = this.#verifying.get(authorization);
-    if (waiting !== undefined) {
-      if (waiting.length >= LISTENERS_MAX) return false;
-      waiting.push(tell);
+  verify(authorization: string, appId: string, address: string, listener: GrantListener): boolean {
+    const app = this.#apps.get(appId);
+    const token =
+      app === undefined ? null : readToken(authorization, appId, app.source, this.#clock.wallMs());
+    if (app === undefined || token === null) {
+      listener(null);
       return true;
     }
-    if (this.#verifying.size >= VERIFYING_MAX) return false;
-    const listeners = [tell];
-    this.#verifying.set(authorization, listeners);
-    void this.#verifyToken(authorization).then((grant) => {
-      this.#verifying.delete(authorization);
-      for (const told of listeners) told(grant);
+    const digest = digestOf(authorization);
+    const waiting = this.#verifying.get(digest);
+    if (waiting !== undefined) {
+      if (waiting.length >= LISTENERS_MAX) return false;
+      waiting.push(listener);
+      return true;
+    }
+    if (!this.#limit.enter(address)) return false;
+    const listeners = [listener];
+    this.#verifying.set(digest, listeners);
+    void this.#verifyNew(digest, token, app, appId).then((answer) => {
+      this.#limit.leave(address, answer !== null);
+      this.#verifying.delete(digest);
+      for (const told of listeners) told(answer);
     });
     return true;
   }
 
+  /** Forgets every verified token: keys or apps have changed. */
+  forget(): void {
+    this.#generation += 1;
+    this.#cached.clear();
+  }
+
   /** Never rejects: whatever is wrong with the token makes null. */
-  async #verifyToken(authorization: string): Promise<AppGrant | null> {
-    const token = BEARER.exec(authorization)?.[1];
-    if (this.#key === null || token === undefined) return null;
+  async #verifyNew(
+    digest: string,
+    token: UnverifiedToken,
+    app: KnownApp,
+    appId: string,
+  ): Promise<GrantAnswer> {
+    const generation = this.#generation;
+    const { source } = app;
+    const key = await source.find(token.algorithm, token.kid);
+    if (key === NO_KEY || key === NO_KEY_SET) return key;
     const wallMs = this.#clock.wallMs();
-    const options: JWTVerifyOptions = {
-      algorithms: ["HS256"],
-      audience: this.#jwt.audience,
-      requiredClaims: ["exp", "app_id"],
-      clockTolerance: this.#jwt.leewayS,
-      currentDate: new Date(wallMs),
-    };
-    if (this.#jwt.issuer !== null) options.issuer = this.#jwt.issuer;
-    let payload: JWTPayload;
-    try {
-      ({ payload } = await jwtVerify(token, this.#key, options));
-    } catch {
-      return null;
+    const payload = await verifyToken(token, key, source.jwt, wallMs);
+    const scopes = payload === null ? null : scopesOf(payload, app.scopes);
+    if (payload === null || scopes === null) return null;
+    const grant = { appIndex: app.index, appId: Number(appId), appIdText: appId, scopes };
+    const expiresAtMs = ((payload.exp as number) + source.jwt.leewayS) * 1000;
+    if (generation === this.#generation) {
+      this.#remember(digest, { grant, verifiedAtMs: wallMs, expiresAtMs });
     }
-    const grant = this.#grantOf(payload, wallMs);
-    if (grant !== null) this.#remember(authorization, grant, wallMs, payload.exp as number);
     return grant;
   }
 
-  #grantOf(payload: JWTPayload, wallMs: number): AppGrant | null {
-    const appId = payload["app_id"];
-    const app = typeof appId === "number" ? this.#grants.get(appId) : undefined;
-    if (app === undefined) return null;
-    const { iat } = payload;
-    if (iat !== undefined && iat * 1000 > wallMs + this.#jwt.leewayS * 1000) return null;
-    const scopes = payload["scope"] === undefined ? app.scopes : tokenScopes(payload["scope"]);
-    if (scopes === null) return null;
-    return {
-      appIndex: app.index,
-      appId: appId as number,
-      appIdText: String(appId),
-      scopes: scopes & app.scopes,
-    };
-  }
-
-  #remember(authorization: string, grant: AppGrant, wallMs: number, expS: number): void {
+  #remember(digest: string, cached: CachedGrant): void {
     if (this.#cached.size >= CACHED_TOKENS_MAX) {
       const oldest = this.#cached.keys().next();
       if (oldest.done !== true) this.#cached.delete(oldest.value);
     }
-    const expiresAtMs = (expS + this.#jwt.leewayS) * 1000;
-    this.#cached.set(authorization, { grant, verifiedAtMs: wallMs, expiresAtMs });
+    this.#cached.set(digest, cached);
   }
 }
 
+function digestOf(authorization: string): string {
+  return hash("sha256", authorization, "base64");
+}
+
+/** The token's scopes cut to the app's; without a claim the app's; null if the claim is none. */
+function scopesOf(payload: JWTPayload, appScopes: number): number | null {
+  const claim = payload["scope"];
+  if (claim === undefined) return appScopes;
+  return typeof claim === "string" ? scopeBits(claim.split(" ")) & appScopes : null;
+}
+
+/**
+ * Names separated by spaces in the claim `scope` (RFC 8693 §4.2). Names that are not ours mean
+ * nothing here.
+ */
 function scopeBits(scopes: readonly string[]): number {
   let bits = 0;
   for (const scope of scopes) bits |= SCOPE_BITS[scope as Scope] ?? 0;
   return bits;
-}
-
-/**
- * The `scope` claim: names separated by spaces (RFC 8693 §4.2). Names that are not ours mean
- * nothing here.
- */
-function tokenScopes(claim: unknown): number | null {
-  return typeof claim === "string" ? scopeBits(claim.split(" ")) : null;
 }

@@ -10,7 +10,8 @@
  * with the connection. One per ingress thread, used by it only.
  */
 import type { AppConfig, GatewayConfig } from "../config/types.ts";
-import type { Clock } from "../environment.ts";
+import type { PoolPlan } from "../config/derive.ts";
+import type { Clock, Log } from "../environment.ts";
 import type { ErrorCode, FieldError, ProblemSource } from "../errors.ts";
 import { parseMessageId } from "../records/message-key.ts";
 import { AddressFilter } from "./address-filter.ts";
@@ -19,6 +20,8 @@ import { Authentication, type AppGrant } from "./authentication.ts";
 import { Exchange, type ExchangeOwner } from "./exchange.ts";
 import type { Ingress } from "./ingress.ts";
 import { parseJson } from "./json-body.ts";
+import { fetchText } from "./key-fetch.ts";
+import { NO_KEY_SET } from "./key-source.ts";
 import { Listener, type PortSharing } from "./listener.ts";
 import type { LookupAnswer } from "./message-lookup.ts";
 import type { PendingMessage } from "./pending-messages.ts";
@@ -39,6 +42,8 @@ export interface HttpServerOptions {
   readonly config: GatewayConfig;
   readonly clock: Clock;
   readonly ingress: Ingress;
+  readonly pools: PoolPlan;
+  readonly log: Log;
   /** What keeps the node from being ready, one phrase each; empty: ready. */
   readonly unreadiness: () => readonly string[];
 }
@@ -66,7 +71,13 @@ export class HttpServer implements ExchangeOwner {
   constructor(options: HttpServerOptions) {
     const { config, ingress, clock, uws } = options;
     this.#options = options;
-    this.#authentication = new Authentication({ jwt: config.auth.jwt, apps: config.apps, clock });
+    this.#authentication = new Authentication({
+      jwt: config.auth.jwt,
+      apps: options.pools.apps,
+      clock,
+      log: options.log,
+      fetchText,
+    });
     this.#filters = config.apps.map((app: AppConfig) =>
       app.ipAllow === null ? null : new AddressFilter(app.ipAllow),
     );
@@ -188,10 +199,13 @@ export class HttpServer implements ExchangeOwner {
 
   #verify(exchange: Exchange): void {
     exchange.isHeld = true;
-    const asked = this.#authentication.verify(exchange.authorization, exchange.appId, (grant) => {
+    const { authorization, appId } = exchange;
+    const address = addressOf(exchange.response as UwsResponse);
+    const asked = this.#authentication.verify(authorization, appId, address, (grant) => {
       exchange.isHeld = false;
       if (exchange.response === null) this.#keep(exchange);
       else if (grant === null) this.#refuseToken(exchange);
+      else if (grant === NO_KEY_SET) this.#refuseBusy(exchange);
       else if (this.#admitCall(exchange, grant) && exchange.isBodyWhole) this.onReady(exchange);
     });
     if (asked) return;
@@ -240,8 +254,11 @@ export class HttpServer implements ExchangeOwner {
       this.#find(response, grant, id, () => open);
       return;
     }
-    const asked = this.#authentication.verify(authorization, appId, (verified) => {
-      if (open) this.#find(response, verified, id, () => open);
+    const address = addressOf(response);
+    const asked = this.#authentication.verify(authorization, appId, address, (verified) => {
+      if (!open) return;
+      if (verified === NO_KEY_SET) writeProblem(response, busy());
+      else this.#find(response, verified, id, () => open);
     });
     if (!asked) writeProblem(response, busy());
   }
@@ -349,8 +366,13 @@ function readCredentials(request: UwsRequest): { authorization: string; appId: s
 
 const UNKNOWN_MESSAGE: ProblemSource = { code: "not-found", detail: "there is no such message" };
 
+/** The peer's address as text that tells peers apart. */
+function addressOf(response: UwsResponse): string {
+  return Buffer.from(response.getRemoteAddress()).toString("latin1");
+}
+
 function busy(): ProblemSource {
-  return { code: "overloaded", detail: "too many new tokens at once", retryAfterS: 1 };
+  return { code: "overloaded", detail: "new tokens cannot be verified now", retryAfterS: 1 };
 }
 
 function writeAnswer(response: UwsResponse, answer: LookupAnswer): void {

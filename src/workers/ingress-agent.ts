@@ -27,6 +27,7 @@ import { LogTable } from "../tables/log-table.ts";
 import { journalThreadIndex, producerCount } from "../tables/plan.ts";
 import { type BellPorts, doorbells, ownBell } from "./bell-ports.ts";
 import { EventLoopRunner } from "./event-loop-runner.ts";
+import { threadLog } from "./log.ts";
 import { producerEnds } from "./producer-ends.ts";
 import { ringConsumer, ringProducer, type SharedMemory } from "./shared-memory.ts";
 import type { LedgerQuestions } from "./threads.ts";
@@ -107,9 +108,11 @@ export class IngressAgent {
   }
 
   #makeServer(): HttpServer {
-    const { config, clock } = this.#options;
+    const { config, clock, producer } = this.#options;
     const { ingress, unreadiness } = this;
-    return new HttpServer({ uws: this.#uws, config, clock, ingress, unreadiness });
+    const log = threadLog(producer === 0 ? "main" : `ingress-${producer}`, config.log.level);
+    const pools = derivePools(config);
+    return new HttpServer({ uws: this.#uws, config, clock, ingress, pools, log, unreadiness });
   }
 }
 

@@ -38,6 +38,7 @@ test("defaults are those of api.md section 4", () => {
         secretFile: null,
         secret: null,
         jwksFile: null,
+        jwks: null,
         jwksUrl: null,
         issuer: null,
         audience: "smsgw",

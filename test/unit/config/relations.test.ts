@@ -20,6 +20,11 @@ function broken(config: GatewayConfig): string[] {
   return paths;
 }
 
+/** The Ed25519 key of RFC 8037, appendix A.2. */
+const KEY_SET = JSON.stringify({
+  keys: [{ kty: "OKP", crv: "Ed25519", x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }],
+});
+
 test("a right configuration breaks no relation", () => {
   assert.deepEqual(broken(parse(POOLED)), []);
 });
@@ -108,7 +113,7 @@ test("relations of features still to be built hold too", () => {
     tls: null,
   } as const;
   assert.deepEqual(broken({ ...config, redis }), ["limits.replicas_max", "redis.name"]);
-  const jwt = { ...config.auth.jwt, jwksFile: "/a", jwksUrl: "https://a.net" };
+  const jwt = { ...config.auth.jwt, jwksFile: "/a", jwks: KEY_SET, jwksUrl: "https://a.net" };
   assert.deepEqual(broken({ ...config, auth: { jwt } }), ["auth.jwt.jwks_url"]);
   const apps = config.apps.map((app) => ({ ...app, jwt }));
   assert.deepEqual(broken({ ...config, apps }), ["apps[1].jwt.jwks_url"]);

@@ -6,8 +6,12 @@ import {
   type AppGrant,
   Authentication,
   CACHED_MS_MAX,
-  VERIFYING_MAX,
+  type GrantAnswer,
 } from "../../../src/ingress/authentication.ts";
+import {
+  FAILURES_PER_S_MAX,
+  VERIFYING_PER_PEER_MAX,
+} from "../../../src/ingress/verification-limit.ts";
 import { configOf, CONFIG, RigClock, SECRET } from "./rig.ts";
 
 const LEEWAY_S = 30;
@@ -15,7 +19,13 @@ const LEEWAY_S = 30;
 function setUp(config: string = CONFIG) {
   const clock = new RigClock();
   const { auth, apps } = configOf(config);
-  const authentication = new Authentication({ jwt: auth.jwt, apps, clock });
+  const authentication = new Authentication({
+    jwt: auth.jwt,
+    apps: apps.map((app, appIndex) => ({ appIndex, config: app })),
+    clock,
+    log: { write: () => undefined },
+    fetchText: () => Promise.reject(new Error("no network here")),
+  });
   const nowS = Math.floor(clock.wallMs() / 1000);
   return { clock, authentication, nowS };
 }
@@ -39,7 +49,11 @@ async function grantOf(
   const found = authentication.find(scheme + token, appId);
   if (found !== undefined) return found;
   return await new Promise((resolve) => {
-    assert.equal(authentication.verify(scheme + token, appId, resolve), true);
+    const told = (answer: GrantAnswer): void => {
+      assert.notEqual(answer, "unavailable");
+      resolve(answer as AppGrant | null);
+    };
+    assert.equal(authentication.verify(scheme + token, appId, "peer", told), true);
   });
 }
 
@@ -215,31 +229,66 @@ test("without a secret nobody gets in", async () => {
   const config = CONFIG.replace("secret_file: secret, ", "");
   const { authentication, nowS } = setUp(config);
   const token = sign({ app_id: 1, aud: "smsgw", exp: nowS + 60 });
-  assert.equal(authentication.find(`Bearer ${token}`, "1"), null);
+  assert.equal(await grantOf(authentication, token), null);
 });
 
-test("verifications at once are bounded, calls with one token share one", async () => {
+test("verifications at once are bounded by peer, calls with one token share one", async () => {
   const { authentication, nowS } = setUp();
   const token = (n: number): string =>
     `Bearer ${sign({ app_id: 1, aud: "smsgw", exp: nowS + 60, n })}`;
-  const told: (AppGrant | null)[] = [];
+  const told: GrantAnswer[] = [];
   const waiting: Promise<void>[] = [];
-  const ask = (header: string, appId = "1"): boolean => {
+  const ask = (header: string, peer = "a", appId = "1"): boolean => {
     let resolve: () => void = () => undefined;
-    const asked = authentication.verify(header, appId, (grant) => {
+    const done = new Promise<void>((called) => (resolve = called));
+    const asked = authentication.verify(header, appId, peer, (grant) => {
       told.push(grant);
       resolve();
     });
-    if (asked) waiting.push(new Promise((done) => (resolve = done)));
+    if (asked) waiting.push(done);
     return asked;
   };
-  for (let i = 0; i < VERIFYING_MAX; i++) assert.equal(ask(token(i)), true);
+  for (let i = 0; i < VERIFYING_PER_PEER_MAX; i++) assert.equal(ask(token(i)), true);
   assert.equal(ask(token(-1)), false);
-  assert.equal(ask(token(0)), true);
-  assert.equal(ask(token(0), "2"), true, "told apart by X-App-ID");
+  assert.equal(ask(token(-1), "b"), true, "another peer has its own share");
+  assert.equal(ask(token(0)), true, "shares the one under way");
+  assert.equal(ask(token(0), "a", "2"), true, "refused by reading");
   await Promise.all(waiting);
-  assert.equal(told.length, VERIFYING_MAX + 2);
+  assert.equal(told.length, VERIFYING_PER_PEER_MAX + 3);
   assert.equal(told.filter((grant) => grant === null).length, 1);
-  assert.equal(ask(token(-1)), true);
+  assert.equal(ask(token(-2)), true);
   await waiting.at(-1);
+});
+
+test("a peer that is wrong too often waits a second; others and cached tokens do not", async () => {
+  const { authentication, clock, nowS } = setUp();
+  const good = sign({ app_id: 1, aud: "smsgw", exp: nowS + 600 });
+  assert.notEqual(await grantOf(authentication, good), null);
+  const ask = (header: string, peer: string): Promise<GrantAnswer | "refused"> => {
+    return new Promise((resolve) => {
+      const asked = authentication.verify(`Bearer ${header}`, "1", peer, resolve);
+      if (!asked) resolve("refused");
+    });
+  };
+  const bad = (n: number): string =>
+    sign({ app_id: 1, aud: "smsgw", exp: nowS + 60, n }, undefined, "another secret");
+  for (let i = 0; i < FAILURES_PER_S_MAX; i++) assert.equal(await ask(bad(i), "a"), null);
+  assert.equal(await ask(bad(-1), "a"), "refused");
+  assert.equal(await ask(bad(-1), "b"), null);
+  assert.notEqual(authentication.find(`Bearer ${good}`, "1"), undefined);
+  clock.nowMs += 1000;
+  assert.equal(await ask(bad(-1), "a"), null);
+});
+
+test("what is forgotten while it is verified is not remembered", async () => {
+  const { authentication, nowS } = setUp();
+  const token = sign({ app_id: 1, aud: "smsgw", exp: nowS + 60 });
+  const granted = grantOf(authentication, token);
+  authentication.forget();
+  assert.notEqual(await granted, null);
+  assert.equal(authentication.find(`Bearer ${token}`, "1"), undefined);
+  await grantOf(authentication, token);
+  assert.notEqual(authentication.find(`Bearer ${token}`, "1"), undefined);
+  authentication.forget();
+  assert.equal(authentication.find(`Bearer ${token}`, "1"), undefined);
 });

@@ -43,6 +43,8 @@ export class HttpRig {
       config: this.rig.config,
       clock: this.rig.clock,
       ingress: this.rig.ingress,
+      pools: this.rig.pools,
+      log: { write: () => undefined },
       unreadiness: () => this.missing,
     });
     this.port = this.server.listen();

@@ -3,6 +3,7 @@
  * directory in memory, a loader, a dispatcher, and the workers' ends of the rings. The ledger's
  * words are set by the test.
  */
+import { basename } from "node:path";
 import { Admission } from "../../../src/ingress/admission.ts";
 import { Ingress } from "../../../src/ingress/ingress.ts";
 import {
@@ -61,8 +62,14 @@ routes:
 journal: { bytes_max: 268435456, segment_bytes: 8388608 }
 `;
 
-export function configOf(text: string): GatewayConfig {
-  return parseConfig(text, "/data", {}, () => new TextEncoder().encode(SECRET));
+/** Parses a configuration; every file is the secret, but for those in `files`, by base name. */
+export function configOf(
+  text: string,
+  files: Readonly<Record<string, string>> = {},
+): GatewayConfig {
+  return parseConfig(text, "/data", {}, (path) => {
+    return new TextEncoder().encode(files[basename(path)] ?? SECRET);
+  });
 }
 
 /** Moves only when the test says so. */
@@ -90,6 +97,8 @@ export class CollectingTicket implements Ticket {
 
 export interface RigOptions {
   readonly config?: string;
+  /** Contents of files that the configuration names, by base name. */
+  readonly files?: Readonly<Record<string, string>>;
   readonly waitingMax?: number;
   readonly pendingMax?: number;
   readonly wake?: () => void;
@@ -113,7 +122,7 @@ export class IngressRig {
   readonly submitRings: RingConsumer[];
 
   constructor(options: RigOptions = {}) {
-    const config = configOf(options.config ?? CONFIG);
+    const config = configOf(options.config ?? CONFIG, options.files);
     const pools = derivePools(config);
     const plan: SharedPlan = {
       ingressCount: 1,

@@ -407,6 +407,8 @@ test("a port that somebody else listens on is an error", () => {
     config,
     clock: http.rig.clock,
     ingress: http.rig.ingress,
+    pools: http.rig.pools,
+    log: { write: () => undefined },
     unreadiness: () => [],
   });
   assert.throws(() => second.listen(), /cannot listen on 127\.0\.0\.1/);
