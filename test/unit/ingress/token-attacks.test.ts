@@ -249,6 +249,6 @@ test("no credentials, another scheme, a huge token", async () => {
     `POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-app-id: 1\r\nauthorization: Bearer ` +
       `${header}.${payload}.${"A".repeat(1 << 20)}\r\ncontent-length: 0\r\n\r\n`,
   ]);
-  assert.ok(huge.text === "" || /^HTTP\/1\.1 4/.test(huge.text), huge.text.slice(0, 200));
+  assert.ok(huge.text === "" || huge.text.startsWith("HTTP/1.1 4"), huge.text.slice(0, 200));
   assert.equal((await post(good)).status, 202);
 });
