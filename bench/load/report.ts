@@ -121,9 +121,24 @@ function throughputCharts(result: ThroughputResult): string {
     chart("Messages a second", ({ messagesPerS }) => messagesPerS, "/s"),
     chart("CPU a message", ({ cpuUsPerMessage }) => cpuUsPerMessage, "µs"),
     chart("Memory, RssAnon + RssShmem", (figures) => figures.residentBytes / 2 ** 20, "MiB"),
+    threadChart(result),
     "<h3>Time to the answer, at saturation</h3>",
     lineChart(steps, lines, (value) => `${short(value)} ms`),
   ].join("\n");
+}
+
+/** CPU of each thread of the gateway; empty if it named none. */
+function threadChart(result: ThroughputResult): string {
+  const own = figuresOf(result, "gateway").flatMap(({ settled }) => settled ?? []);
+  const names = Object.keys(own[0]?.cpuByThread ?? {});
+  if (names.length === 0) return "";
+  const bars = names.map((label) => ({
+    label,
+    values: own.map(({ cpuByThread, messages }) => ((cpuByThread[label] ?? 0) * 1e6) / messages),
+    isOwn: true,
+  }));
+  const title = "<h3>CPU a message by thread of the gateway</h3>";
+  return title + barChart(bars, median, (value) => `${short(value)} µs`);
 }
 
 function latencyCharts({ runs }: LatencyResult): string {

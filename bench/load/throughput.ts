@@ -68,7 +68,10 @@ async function main(): Promise<void> {
     for (const contender of [...contenders.slice(turn), ...contenders.slice(0, turn)]) {
       figures.push(await takeTurn(contender, settings));
     }
-    for (const each of figures) print(each);
+    for (const each of figures) {
+      print(each);
+      printThreads(each);
+    }
     runs.push(figures);
   }
   conclude(contenders, runs);
@@ -127,6 +130,21 @@ function print({ contender, wrk, settled, ...figures }: Figures): void {
       (wrk.status_errors === 0 ? "" : ` ${wrk.status_errors} not 2xx`) +
       (wrk.socket_errors === 0 ? "" : ` ${wrk.socket_errors} socket errors`),
   );
+}
+
+/** CPU of each thread of the gateway, in microseconds a message. */
+function printThreads({ settled, cpuUsPerMessage }: Figures): void {
+  const threads = Object.entries(settled?.cpuByThread ?? {});
+  if (settled === null || threads.length === 0) return;
+  const each = threads.map(([name, seconds]) => ({
+    name,
+    us: (seconds * 1e6) / settled.messages,
+  }));
+  const others = cpuUsPerMessage - each.reduce((sum, { us }) => sum + us, 0);
+  const parts = [...each, { name: "others", us: others }].map(
+    ({ name, us }) => `${name} ${us.toFixed(1)}`,
+  );
+  console.log(`              CPU µs a message by thread: ${parts.join(", ")}`);
 }
 
 function ms(us: number): string {

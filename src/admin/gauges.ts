@@ -32,6 +32,7 @@ export function readGauges(sources: AdminSources): GaugeSample[] {
   add("heap", usage.heapUsedBytes);
   add("external", usage.externalBytes);
   add("cpu", usage.cpuSeconds);
+  for (const { thread, seconds } of usage.threads) add("threadCpu", seconds, thread);
   return samples;
 }
 

@@ -30,6 +30,8 @@ export interface ProcessUsage {
   readonly heapUsedBytes: number;
   readonly externalBytes: number;
   readonly cpuSeconds: number;
+  /** Of the threads that are known by name; what others use is in `cpuSeconds` only. */
+  readonly threads: readonly { readonly thread: string; readonly seconds: number }[];
 }
 
 /** The ledger's status as an object with `books`; null or "late" if it cannot be had now. */

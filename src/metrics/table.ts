@@ -229,6 +229,11 @@ export const GAUGES = {
     help: "Memory of buffers that the main thread knows of.",
   },
   cpu: { name: "process_cpu_seconds_total", labels: [], help: "CPU time of all threads." },
+  threadCpu: {
+    name: "thread_cpu_seconds_total",
+    labels: ["thread"],
+    help: "CPU time of one thread; garbage collection, LMDB and packing have threads of their own.",
+  },
 } as const satisfies Record<string, GaugeRow>;
 
 export type GaugeName = keyof typeof GAUGES;

@@ -59,3 +59,15 @@ export function journalThreadIndex(plan: SharedPlan): number {
 export function sinkThreadIndex(plan: SharedPlan): number {
   return appenderCount(plan) + 1;
 }
+
+/** Names of all threads by index, for people. */
+export function threadNames(plan: SharedPlan): readonly string[] {
+  const names: string[] = [];
+  for (let ingress = 0; ingress < plan.ingressCount; ingress++) {
+    names.push(ingress === 0 ? "main" : `ingress-${ingress}`);
+  }
+  names.push("ledger");
+  for (let worker = 0; worker < plan.workerCount; worker++) names.push(`worker-${worker}`);
+  names.push("journal", "sink");
+  return names;
+}

@@ -2,7 +2,8 @@
  * One row per thread: doorbell, on-time ticks, and the record it has in hand.
  *
  *   bells     Int32 × 16 a thread: [0] AWAKE or IDLE (ring/doorbell.ts), [1] ticks that came on
- *             time, [2] 1 while inside a disk call, [3] 1 = stop when nothing is left (journal)
+ *             time, [2] 1 while inside a disk call, [3] 1 = stop when nothing is left (journal),
+ *             [4] the operating system's number of the thread, 0 = not known
  *   in hand   Float64 a thread: log offset of the record being worked on, -1 for none; read
  *             after a crash
  *
@@ -13,6 +14,7 @@ const WORDS_PER_THREAD = 16;
 const TICKS = 1;
 const BLOCKED = 2;
 const STOP = 3;
+const SYSTEM_ID = 4;
 
 export function allocateBells(threads: number): SharedArrayBuffer {
   return new SharedArrayBuffer(threads * WORDS_PER_THREAD * 4);
@@ -42,4 +44,9 @@ export function blockedIndex(thread: number): number {
 /** Index of the word by which a thread without an event loop is told to stop. */
 export function stopIndex(thread: number): number {
   return thread * WORDS_PER_THREAD + STOP;
+}
+
+/** Index of the word with the operating system's number of a thread. */
+export function systemIdIndex(thread: number): number {
+  return thread * WORDS_PER_THREAD + SYSTEM_ID;
 }

@@ -12,6 +12,7 @@ import { LogTable } from "../tables/log-table.ts";
 import { type SharedPlan, threadCount } from "../tables/plan.ts";
 import { ProducerWord, producerWord } from "../tables/producer-table.ts";
 import type { SharedMemory } from "./shared-memory.ts";
+import { threadCpu } from "./thread-cpu.ts";
 import type { LedgerQuestions } from "./threads.ts";
 
 export interface AdminParts {
@@ -27,6 +28,7 @@ export function adminSources(parts: AdminParts): AdminSources {
   const { plan } = memory;
   const pools = derivePools(config);
   const credits = new CreditTable(memory.credits, plan);
+  const bells = new Int32Array(memory.bells);
   return {
     config,
     plan,
@@ -53,6 +55,7 @@ export function adminSources(parts: AdminParts): AdminSources {
         heapUsedBytes: heapUsed,
         externalBytes: external,
         cpuSeconds: (user + system) / 1e6,
+        threads: threadCpu(bells, plan),
       };
     },
     unreadiness: parts.unreadiness,

@@ -16,6 +16,7 @@ import { bellIndex, blockedIndex, stopIndex, ticksIndex } from "../tables/thread
 import { doorbells } from "./bell-ports.ts";
 import { threadClock } from "./clock.ts";
 import { ringConsumer, ringProducer } from "./shared-memory.ts";
+import { leaveSystemId } from "./thread-cpu.ts";
 import type { JournalThreadData } from "./thread-data.ts";
 
 const BLOCK_BYTES_MAX = 1024 * 1024;
@@ -26,6 +27,8 @@ const self = journalThreadIndex(plan);
 const bells = new Int32Array(memory.bells);
 const bell = new DoorbellOwner(bells, bellIndex(self));
 const ring = doorbells(data.ports, bells, plan);
+
+leaveSystemId(bells, self);
 
 const journal = new Journal(
   {

@@ -17,6 +17,7 @@ import { ticksIndex } from "../tables/thread-table.ts";
 import { threadClock } from "./clock.ts";
 import { threadLog } from "./log.ts";
 import { PackPool } from "./pack-pool.ts";
+import { leaveSystemId } from "./thread-cpu.ts";
 import type {
   CutNote,
   FiledNote,
@@ -53,6 +54,7 @@ const sink = new CdrSink({
   sleep,
 });
 
+leaveSystemId(bells, self);
 setInterval(() => {
   Atomics.add(bells, ticksIndex(self), 1);
   sink.onTick();

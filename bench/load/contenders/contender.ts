@@ -26,6 +26,8 @@ export interface Settled {
   readonly toLastAnswerS: number;
   /** Until the last one was final in the contender's own books; null: it keeps none. */
   readonly toLastFinalS: number | null;
+  /** CPU seconds since the start of the load by thread, of those that the contender names. */
+  readonly cpuByThread: Readonly<Record<string, number>>;
 }
 
 /** A contender that runs. */

@@ -80,9 +80,15 @@ export function counterOf(metrics: string, name: string): number {
   return sum;
 }
 
+function cpuByThread(metrics: string): Record<string, number> {
+  const lines = metrics.matchAll(/^smsgw_thread_cpu_seconds_total\{thread="([^"]+)"\} ([\d.]+)/gm);
+  return Object.fromEntries([...lines].map(([, thread, seconds]) => [thread, Number(seconds)]));
+}
+
 /** Follows the segments that operators took; ends when the ledger has no open message. */
 function watchGateway(gateway: GatewayProcess): () => Promise<Settled> {
   const startedAt = performance.now();
+  const before = adminText(gateway, "/metrics").then(cpuByThread);
   let answered = 0;
   let lastAtMs = startedAt;
   const look = async (): Promise<void> => {
@@ -95,7 +101,16 @@ function watchGateway(gateway: GatewayProcess): () => Promise<Settled> {
     const toLastFinalS = (await untilAllFinal(gateway)) - startedAt / 1000;
     clearInterval(timer);
     await look();
-    return { messages: answered, toLastAnswerS: (lastAtMs - startedAt) / 1000, toLastFinalS };
+    const threads = Object.entries(cpuByThread(await adminText(gateway, "/metrics")));
+    const then = await before;
+    return {
+      messages: answered,
+      toLastAnswerS: (lastAtMs - startedAt) / 1000,
+      toLastFinalS,
+      cpuByThread: Object.fromEntries(
+        threads.map(([thread, seconds]) => [thread, seconds - (then[thread] ?? 0)]),
+      ),
+    };
   };
 }
 

@@ -48,6 +48,6 @@ export function watchOperator(operator: Operator) {
     }
     clearInterval(timer);
     const toLastAnswerS = (lastAtMs - startedAt) / 1000;
-    return { messages: answered, toLastAnswerS, toLastFinalS: null };
+    return { messages: answered, toLastAnswerS, toLastFinalS: null, cpuByThread: {} };
   };
 }

@@ -44,7 +44,13 @@ function setUp(token: string | null = null): Set {
     credits: (pool, priority) =>
       rig.ingress.dispatcher.creditsLeft(0, pool, priority) +
       rig.ingress.dispatcher.creditsLeft(1, pool, priority),
-    usage: () => ({ residentBytes: 1, heapUsedBytes: 2, externalBytes: 3, cpuSeconds: 4.5 }),
+    usage: () => ({
+      residentBytes: 1,
+      heapUsedBytes: 2,
+      externalBytes: 3,
+      cpuSeconds: 4.5,
+      threads: [{ thread: "main", seconds: 2.5 }],
+    }),
     unreadiness: () => missing,
     ledgerStatus: (done) => done(set.ledger),
   };
@@ -112,6 +118,7 @@ test("metrics are readable by Prometheus, with every gauge of the node", async (
     'smsgw_link_rate_segments_per_second{link="101"} 500',
     'smsgw_ring_size_bytes{ring="submit-0-0"} 1048576',
     "smsgw_process_cpu_seconds_total 4.5",
+    'smsgw_thread_cpu_seconds_total{thread="main"} 2.5',
   ]) {
     assert.ok(text.includes(`\n${line}\n`), line);
   }
