@@ -1,10 +1,8 @@
 /** One message's way through the built program, with tshark as witness of the SMPP side. */
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
-import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
+import { readPackets, startCapture } from "../support/capture.ts";
 import { Client } from "../support/client.ts";
 import { type GatewayProcess, gatewayYaml, startGateway, Workspace } from "../support/processes.ts";
 import { seenSubmits } from "../support/witnesses.ts";
@@ -66,8 +64,9 @@ describe("one message", () => {
     await stop();
     assert.equal(textOf(log, "998901110001", "latin1"), LONG_GSM7);
     assert.equal(textOf(log, "998901110002", "utf16be"), LONG_UCS2);
-    assert.equal(tshark(capture, smscPort, "_ws.malformed || _ws.expert.severity >= error"), "");
-    const submits = tshark(capture, smscPort, "smpp.command_id == 0x00000004").split("\n");
+    const bad = "_ws.malformed || _ws.expert.severity >= error";
+    assert.deepEqual(readPackets(capture, smscPort, bad), []);
+    const submits = readPackets(capture, smscPort, "smpp.command_id == 0x00000004");
     assert.equal(submits.length, 3 + 3, "three parts each, seen by tshark");
   });
 
@@ -80,45 +79,6 @@ describe("one message", () => {
     assert.equal((await client.get("gw-other-00000000000000ffffffff")).status, 421);
   });
 });
-
-/** Captures loopback traffic of `port` into `file`; resolves when tshark listens. */
-async function startCapture(port: number, file: string): Promise<() => Promise<void>> {
-  const child = spawn("tshark", ["-q", "-i", "lo", "-f", `tcp port ${port}`, "-w", file], {
-    stdio: "ignore",
-  });
-  const ended = new Promise<void>((resolve, reject) => {
-    child.on("error", () => reject(new Error("tshark is missing: apt-get install tshark")));
-    child.on("exit", () => resolve());
-  });
-  for (let i = 0; i < 100 && !(existsSync(file) && statSync(file).size > 0); i++) await sleep(50);
-  await sleep(300);
-  return async () => {
-    await sleep(300);
-    child.kill("SIGINT");
-    await ended;
-  };
-}
-
-function tshark(file: string, port: number, filter: string): string {
-  return execFileSync(
-    "tshark",
-    [
-      "-r",
-      file,
-      "-d",
-      `tcp.port==${port},smpp`,
-      "-Y",
-      filter,
-      "-T",
-      "fields",
-      "-e",
-      "smpp.sequence_number",
-    ],
-    { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] },
-  )
-    .trim()
-    .replaceAll(",", "\n");
-}
 
 /** Puts the parts for a destination together, in the order of their UDH. */
 function textOf(log: string, destination: string, alphabet: "latin1" | "utf16be"): string {
