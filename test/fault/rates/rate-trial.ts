@@ -1,6 +1,6 @@
 /**
- * One trial of rate accuracy: a gateway of two workers, a link per rate with a session on each, more
- * messages waiting than can be sent, and a packet capture that says when every submit_sm left.
+ * One trial of rate accuracy: a gateway of two workers, a link per rate with a session on each,
+ * more messages waiting than can be sent, and a packet capture that says when every submit_sm left.
  *
  *   submits in any half-open second ÷ contract   never above 1
  *   submits in the trial ÷ (contract × seconds)  the mean
