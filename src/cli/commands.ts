@@ -21,6 +21,7 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
   ],
   ["smsc", { summary: "run a simulated operator", load: () => import("./smsc.ts") }],
   ["token", { summary: "print a development token for an app", load: () => import("./token.ts") }],
+  ["top", { summary: "watch a running gateway", load: () => import("./top.ts") }],
   ["journal", { summary: "look into the log", load: () => import("./journal.ts") }],
   [
     "check-config",
