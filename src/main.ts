@@ -16,7 +16,7 @@ import { slotCounts } from "./config/slots.ts";
 import type { GatewayConfig, LogLevel } from "./config/types.ts";
 import type { Clock, Log } from "./environment.ts";
 import { EXIT_CODES } from "./errors.ts";
-import { scatterReferences } from "./ingress/concat-references.ts";
+import { resetReferences } from "./ingress/reference-tables.ts";
 import { loadUws } from "./ingress/uws.ts";
 import { writeLastExit } from "./journal/data-dir.ts";
 import { lockDataDir } from "./journal/data-dir-lock.ts";
@@ -137,7 +137,7 @@ class Assembly {
       ...slotCounts(config, pools),
     };
     this.#memory = allocateSharedMemory(this.#plan);
-    scatterReferences(this.#memory.references, Math.random);
+    resetReferences(this.#memory.references, this.#clock.wallMs());
     this.#ports = makeBellPorts(this.#plan);
     this.#bells = new Int32Array(this.#memory.bells);
     this.#supervisor = new Supervisor({

@@ -36,6 +36,7 @@ export * from "./text/national.ts";
 export * from "./text/reassembler.ts";
 export * from "./text/segment.ts";
 export * from "./text/smpp-time.ts";
+export * from "./text/text-plan.ts";
 export * from "./text/transliterate.ts";
 export * from "./text/ucs2.ts";
 export * from "./text/udh.ts";

@@ -2,21 +2,12 @@
  * Admission: one request body in, one staged ACCEPT out, or a reason why not. Knows nothing of
  * HTTP.
  *
- *   fields ─► encode, cut into parts ─► pin allowed? route? ─► room? ─► app bucket ─► node bucket
- *          ─► claim, write ACCEPT
+ *   fields ─► pin allowed? route? ─► sender allowed? encode, cut into parts as the pool's profile
+ *          says ─► room? ─► app bucket ─► node bucket ─► reference ─► claim, write ACCEPT
  *
  * Nothing is promised here: a message counts as accepted once its ACCEPT is committed. One instance
  * per ingress thread. Refusals are integers; `outcome` is one object that each call fills anew.
  */
-import {
-  CONCAT_METHOD,
-  dataCodingOf,
-  ENCODING,
-  encodeText,
-  NOT_ENCODABLE,
-  planByMethod,
-  transliterate,
-} from "../codec/index.ts";
 import { byIndex, type DerivedApp, type DerivedPool, type PoolPlan } from "../config/derive.ts";
 import type { Clock } from "../environment.ts";
 import type { FieldError } from "../errors.ts";
@@ -26,13 +17,14 @@ import { bucketNow, giveBack, settle, tryAcquire, UNITS_PER_TOKEN } from "../lim
 import { ACCEPT_TYPE, Accept, acceptLength, RoutedBy } from "../records/accept.ts";
 import { copyBytes } from "../records/memory.ts";
 import { nextSequence, originOf } from "../records/message-key.ts";
-import { BodyEncoding, PARTS_MAX } from "../records/types.ts";
+import { PARTS_MAX } from "../records/types.ts";
 import { RING_FULL } from "../ring/layout.ts";
 import { NO_ROUTE, PrefixTable } from "../routing/prefix-table.ts";
 import { CdrLevel, LEDGER_LAG_BYTES_MAX, type LogTable, LogWord } from "../tables/log-table.ts";
 import { bucketWord } from "../tables/plan.ts";
-import { ConcatReferences } from "./concat-references.ts";
-import { ENCODING_AUTO, MessageDraft, readMessage, refuse } from "./message-fields.ts";
+import { MessageBody } from "./message-body.ts";
+import { MessageDraft, readMessage, refuse, takeSender } from "./message-fields.ts";
+import { PoolProfile } from "./pool-profile.ts";
 import { utf8Length, writeAscii, writeUtf8 } from "./text-bytes.ts";
 
 /** What `admit` returns. */
@@ -51,8 +43,6 @@ export const ScopeBit = { SEND: 1, OPS: 2, PIN: 4 } as const;
 
 /** Space is looked up anew at each `refresh` and after charging so much. */
 const SPACE_STEP_BYTES = 1024 * 1024;
-/** Longest text that PARTS_MAX parts can hold, in units of any alphabet. */
-const TEXT_UNITS_MAX = 153 * PARTS_MAX;
 const RETRY_OVERLOADED_S = 1;
 const RETRY_CLOSED_S = 60;
 /** Between two looks at buckets that nobody uses. */
@@ -62,7 +52,7 @@ export interface AdmissionOptions {
   readonly producer: number;
   readonly epoch: number;
   readonly clock: Clock;
-  /** Shared counters of concatenation references. */
+  /** Shared words of concatenation references (reference-tables.ts). */
   readonly references: SharedArrayBuffer;
   readonly appender: JournalAppender;
   readonly logTable: LogTable;
@@ -82,8 +72,9 @@ export interface AdmissionOutcome {
   poolIndex: number;
   priority: number;
   expiresAtMs: number;
+  /** Segments, which the app pays for. */
   parts: number;
-  /** BodyEncoding. */
+  /** BodyEncoding: what the segments are counted in. */
   encoding: number;
   /** Empty: none. */
   reference: string;
@@ -118,11 +109,10 @@ export class Admission {
   /** By app index, by pool index. */
   #apps: readonly (DerivedApp | undefined)[];
   #pools: readonly (DerivedPool | undefined)[];
-  readonly #references: ConcatReferences;
+  /** By pool index. */
+  #profiles: readonly (PoolProfile | undefined)[];
+  readonly #body: MessageBody;
   readonly #draft = new MessageDraft();
-  readonly #body = new Uint8Array(2 * TEXT_UNITS_MAX);
-  readonly #partEnds = new Uint16Array(PARTS_MAX);
-  #bodyLength = 0;
   #lastSequence = 0;
   #nextSettleMs = 0;
   #ledgerLags = false;
@@ -138,7 +128,8 @@ export class Admission {
     this.#routes = new PrefixTable(options.pools.routes);
     this.#apps = byIndex(options.pools.apps, (app) => app.appIndex);
     this.#pools = byIndex(options.pools.pools, (pool) => pool.poolIndex);
-    this.#references = new ConcatReferences(options.references);
+    this.#profiles = profilesOf(this.#pools);
+    this.#body = new MessageBody(options.references);
     this.refresh();
   }
 
@@ -151,6 +142,7 @@ export class Admission {
     this.#routes = new PrefixTable(plan.routes);
     this.#apps = byIndex(plan.apps, (app) => app.appIndex);
     this.#pools = byIndex(plan.pools, (pool) => pool.poolIndex);
+    this.#profiles = profilesOf(this.#pools);
   }
 
   /** The last sequence given out; 0 if none was. */
@@ -185,7 +177,6 @@ export class Admission {
     const draft = this.#draft;
     if (outcome.problems.length > 0) outcome.problems = [];
     if (!readMessage(body, app.policies, draft, outcome.problems)) return Admit.INVALID;
-    if (!this.#encode(draft)) return Admit.INVALID;
     if (draft.route !== 0 && (scopes & ScopeBit.PIN) === 0) {
       return this.#forbidden("route needs the scope route:pin");
     }
@@ -198,6 +189,7 @@ export class Admission {
         draft.route === 0 ? "no prefix matches this number" : "there is no such link or pool";
       return Admit.NO_ROUTE;
     }
+    if (!this.#planFor(draft)) return Admit.INVALID;
     return this.#stage(derived, draft);
   }
 
@@ -207,57 +199,32 @@ export class Admission {
   }
 
   /**
-   * Encodes the body into scratch memory and finds the ends of its parts; false if it cannot be
-   * sent as asked.
+   * Plans the message as the pool's profile wants it: its sender, its octets, its parts. False if
+   * it cannot be sent as asked.
    */
-  #encode(draft: MessageDraft): boolean {
+  #planFor(draft: MessageDraft): boolean {
     const { outcome } = this;
-    if (draft.binary !== null) return this.#encodeBinary(draft);
-    let text = draft.text as string;
-    outcome.transliterated = "";
-    let length = NOT_ENCODABLE;
-    let { encoding } = draft;
-    if (text.length > TEXT_UNITS_MAX) return this.#tooLong(draft);
-    if (draft.transliterate && encoding !== ENCODING.ucs2 && encoding !== ENCODING.latin1) {
-      const { text: plain, replaced } = transliterate(text);
-      text = plain;
-      outcome.transliterated = replaced;
-      if (text.length > TEXT_UNITS_MAX) return this.#tooLong(draft);
+    const { problems } = outcome;
+    const pool = this.#pools[outcome.poolIndex] as DerivedPool;
+    const profile = this.#profiles[outcome.poolIndex] as PoolProfile;
+    if (draft.from === "" && profile.senderDefault !== null) {
+      takeSender(draft, profile.senderDefault);
     }
-    if (encoding === ENCODING_AUTO) {
-      encoding = ENCODING.gsm7;
-      length = encodeText(encoding, text, this.#body, 0);
-      if (length < 0) encoding = ENCODING.ucs2;
-    }
-    if (length < 0) length = encodeText(encoding, text, this.#body, 0);
-    if (length < 0) {
-      refuse(outcome.problems, "/encoding", "cannot hold every character of the text");
-      return false;
-    }
-    const { udh8 } = CONCAT_METHOD;
-    const max = draft.partsMax;
-    const parts = planByMethod(encoding, this.#body, 0, length, udh8, 0, max, this.#partEnds);
-    if (parts < 0) return this.#tooLong(draft);
-    this.#bodyLength = length;
-    outcome.encoding = encoding;
-    outcome.parts = parts;
+    if (!this.#mayUseSender(draft, profile)) return false;
+    const body = this.#body;
+    if (!body.plan(draft, profile, pool.id, problems)) return false;
+    outcome.transliterated = body.transliterated;
+    outcome.encoding = body.alphabet;
+    outcome.parts = body.segmentCount;
     return true;
   }
 
-  #encodeBinary(draft: MessageDraft): boolean {
-    this.outcome.transliterated = "";
-    const data = draft.binary?.data as Uint8Array;
-    copyBytes(data, 0, this.#body, 0, data.length);
-    this.#bodyLength = data.length;
-    this.#partEnds[0] = data.length;
-    this.outcome.encoding = BodyEncoding.BINARY;
-    this.outcome.parts = 1;
-    return true;
-  }
-
-  #tooLong(draft: MessageDraft): boolean {
-    const limit = `needs more than ${draft.partsMax} part${draft.partsMax === 1 ? "" : "s"}`;
-    refuse(this.outcome.problems, "/text", limit);
+  #mayUseSender(draft: MessageDraft, { senders }: PoolProfile): boolean {
+    if (senders.passesAll) return true;
+    const from = draft.from.slice(draft.fromStart);
+    if (from === "" ? !senders.needsSender : senders.passes(from)) return true;
+    const detail = from === "" ? "is required for this number" : "may not be used to this number";
+    refuse(this.outcome.problems, "/from", detail);
     return false;
   }
 
@@ -265,6 +232,13 @@ export class Admission {
   #stage(app: DerivedApp, draft: MessageDraft): number {
     const { outcome } = this;
     const { appender, clock } = this.#options;
+    const body = this.#body;
+    const profile = this.#profiles[outcome.poolIndex] as PoolProfile;
+    if (!body.findReference(draft, profile, clock.wallMs(), outcome.problems)) {
+      if (outcome.problems.length > 0) return Admit.INVALID;
+      return this.#overloaded("too many long messages to this number");
+    }
+    outcome.parts = body.segmentCount;
     this.#referenceLength = utf8Length(draft.reference);
     this.#campaignLength = utf8Length(draft.campaign);
     const texts =
@@ -273,32 +247,39 @@ export class Admission {
       (draft.from.length - draft.fromStart) +
       this.#referenceLength +
       this.#campaignLength +
-      (draft.binary === null ? 0 : draft.binary.udh.length) +
-      this.#bodyLength;
-    const lengthBytes = acceptLength(outcome.parts, texts, 0);
+      body.udhLength +
+      body.length;
+    const lengthBytes = acceptLength(body.partCount, texts, 0);
     if (!this.#hasCapacity(lengthBytes)) return Admit.OVERLOADED;
     const monotonicMs = clock.monotonicMs();
     if (!this.#acquire(app, monotonicMs)) return Admit.RATE_LIMITED;
-    const record = appender.claim(lengthBytes, ACCEPT_TYPE);
+    const wallMs = clock.wallMs();
+    const reference = body.takeReference(wallMs);
+    const record = reference < 0 ? RING_FULL : appender.claim(lengthBytes, ACCEPT_TYPE);
     if (record === RING_FULL) {
       this.#giveBackToApp(app, monotonicMs);
       this.#giveBackToNode(monotonicMs);
       return this.#overloaded("the journal is behind");
     }
-    const wallMs = clock.wallMs();
     this.#lastSequence = nextSequence(this.#lastSequence, wallMs);
     outcome.sequence = this.#lastSequence;
     outcome.priority = draft.priority;
     outcome.expiresAtMs = wallMs + draft.ttlS * 1000;
     outcome.reference = draft.reference;
-    this.#write(record, app.config.id, wallMs, draft);
+    this.#write(record, app.config.id, wallMs, draft, reference);
     return Admit.STAGED;
   }
 
-  #write(record: number, appId: number, wallMs: number, draft: MessageDraft): void {
+  #write(
+    record: number,
+    appId: number,
+    wallMs: number,
+    draft: MessageDraft,
+    reference: number,
+  ): void {
     const { outcome } = this;
+    const body = this.#body;
     const { bytes, view } = this.#options.appender.memory;
-    const { binary } = draft;
     const pool = this.#pools[outcome.poolIndex];
     view.setFloat64(record + Accept.SEQUENCE, outcome.sequence, true);
     view.setUint32(record + Accept.ORIGIN, this.origin, true);
@@ -309,41 +290,36 @@ export class Admission {
     view.setUint8(record + Accept.PRIORITY, draft.priority);
     view.setUint8(record + Accept.CLASS, draft.messageClass);
     view.setUint8(record + Accept.DLR, draft.dlr);
-    view.setUint8(record + Accept.ENCODING, outcome.encoding);
-    view.setUint8(record + Accept.PART_COUNT, outcome.parts);
+    view.setUint8(record + Accept.ENCODING, body.encoding);
+    view.setUint8(record + Accept.PART_COUNT, body.partCount);
     view.setUint8(record + Accept.SOURCE_TON_NPI, (draft.sourceTon << 4) | draft.sourceNpi);
     const { to, toStart, from, fromStart } = draft;
-    const reference = outcome.parts === 1 ? 0 : this.#references.next(to, toStart, from, fromStart);
     view.setUint16(record + Accept.CONCAT_REFERENCE, reference, true);
-    const dataCoding = binary === null ? dataCodingOf(outcome.encoding) : binary.dataCoding;
-    view.setUint8(record + Accept.DATA_CODING, dataCoding);
+    view.setUint8(record + Accept.DATA_CODING, body.dataCoding);
     view.setUint8(record + Accept.ESM_CLASS, 0);
     view.setUint8(record + Accept.PROTOCOL_ID, 0);
-    view.setUint8(record + Accept.UDH_LENGTH, binary === null ? 0 : binary.udh.length);
+    view.setUint8(record + Accept.UDH_LENGTH, body.udhLength);
     view.setUint8(record + Accept.TO_LENGTH, to.length - toStart);
     view.setUint8(record + Accept.FROM_LENGTH, from.length - fromStart);
     view.setUint8(record + Accept.REFERENCE_LENGTH, this.#referenceLength);
     view.setUint8(record + Accept.CAMPAIGN_LENGTH, this.#campaignLength);
-    view.setUint16(record + Accept.BODY_LENGTH, this.#bodyLength, true);
+    view.setUint16(record + Accept.BODY_LENGTH, body.length, true);
     view.setUint8(record + Accept.ROUTED_BY, draft.route === 0 ? RoutedBy.TABLE : RoutedBy.PIN);
     view.setUint8(record + Accept.PREFIX_LENGTH, draft.route === 0 ? this.#routes.foundLength : 0);
     view.setUint32(record + Accept.SEND_DELAY_S, 0, true);
-    view.setUint8(record + Accept.CONCAT_METHOD, CONCAT_METHOD.udh8);
-    view.setUint8(record + Accept.SEGMENTS, outcome.parts);
+    view.setUint8(record + Accept.CONCAT_METHOD, body.method);
+    view.setUint8(record + Accept.SEGMENTS, body.segmentCount);
     view.setUint16(record + Accept.SEGMENTS + 1, 0, true);
     let at = record + Accept.PART_ENDS;
-    for (let part = 0; part < outcome.parts; part++, at += 2) {
-      view.setUint16(at, this.#partEnds[part] as number, true);
+    for (let part = 0; part < body.partCount; part++, at += 2) {
+      view.setUint16(at, body.ends[part] as number, true);
     }
     at = writeAscii(to, toStart, bytes, at);
     at = writeAscii(from, fromStart, bytes, at);
     at = writeUtf8(draft.reference, bytes, at);
     at = writeUtf8(draft.campaign, bytes, at);
-    if (binary !== null) {
-      copyBytes(binary.udh, 0, bytes, at, binary.udh.length);
-      at += binary.udh.length;
-    }
-    copyBytes(this.#body, 0, bytes, at, this.#bodyLength);
+    copyBytes(body.udh, 0, bytes, at, body.udhLength);
+    copyBytes(body.bytes, 0, bytes, at + body.udhLength, body.length);
   }
 
   #hasCapacity(lengthBytes: number): boolean {
@@ -355,7 +331,7 @@ export class Admission {
       this.#overloaded("call records wait for their bucket and have no more disk");
       return false;
     }
-    const charge = lifeCharge(lengthBytes, this.outcome.parts);
+    const charge = lifeCharge(lengthBytes, this.#body.partCount);
     if (charge > this.#spaceLeft) {
       const { appender, logTable, journalBytesMax, ingressCount } = this.#options;
       const pending = appender.pendingBytes() + this.#options.othersPendingBytes();
@@ -454,4 +430,11 @@ export class Admission {
 /** The node's bucket holds what it may accept in a second, and the longest message at least. */
 function nodeBurst(rateTps: number | null): number {
   return Math.max(rateTps ?? 0, PARTS_MAX);
+}
+
+/** The profiles of the pools, by the same index. */
+function profilesOf(
+  pools: readonly (DerivedPool | undefined)[],
+): readonly (PoolProfile | undefined)[] {
+  return pools.map((pool) => (pool === undefined ? undefined : new PoolProfile(pool.profile)));
 }

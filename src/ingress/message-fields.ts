@@ -7,7 +7,15 @@
  * Every field has one row in FIELDS; an unknown field is refused, since a typo must not send money.
  * Problems never repeat what the client wrote. Pure; one draft per thread is used again and again.
  */
-import { areDigits, ENCODING, NPI, npiOfSource, TON, tonOfSource } from "../codec/index.ts";
+import {
+  areDigits,
+  ENCODING,
+  ENCODING_AUTO,
+  NPI,
+  npiOfSource,
+  TON,
+  tonOfSource,
+} from "../codec/index.ts";
 import type { FieldError } from "../errors.ts";
 import {
   DLR_MODE_NAMES,
@@ -19,8 +27,6 @@ import {
 } from "../records/types.ts";
 import { scanText, TEXT_CLEAN, TEXT_CONTROL, utf8Length } from "./text-bytes.ts";
 
-/** Encoding is to be chosen by the text: GSM 7-bit if it fits, else UCS-2. */
-export const ENCODING_AUTO = -1;
 /** Longest validity that may be asked for; SMSCs rarely keep a message longer. */
 export const TTL_S_MAX = 172_800;
 export const REFERENCE_BYTES_MAX = 255;

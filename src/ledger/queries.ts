@@ -10,7 +10,7 @@ import { Accept, RoutedBy } from "../records/accept.ts";
 import { NOT_WRITTEN } from "../records/attempt.ts";
 import { Verdict } from "../records/concluded.ts";
 import { formatMessageId } from "../records/message-key.ts";
-import { BODY_ENCODING_NAMES, DLR_MODE_NAMES, MESSAGE_CLASS_NAMES } from "../records/types.ts";
+import { bodyEncodingName, DLR_MODE_NAMES, MESSAGE_CLASS_NAMES } from "../records/types.ts";
 import {
   decidingPart,
   EVENT_NAMES,
@@ -143,8 +143,8 @@ export function documentOf(
     class: MESSAGE_CLASS_NAMES[message.messageClass as 0] ?? "transactional",
     priority: message.priority,
     dlr: DLR_MODE_NAMES[message.dlr as 0] ?? "final",
-    segments: message.parts.length,
-    encoding: BODY_ENCODING_NAMES[byte(Accept.ENCODING) as 0] ?? "binary",
+    segments: Math.max(byte(Accept.SEGMENTS), message.parts.length),
+    encoding: bodyEncodingName(byte(Accept.ENCODING), byte(Accept.DATA_CODING)),
     accepted_at: time(message.acceptedAt),
     ...(delayS === 0 ? {} : { send_at: time(message.acceptedAt + delayS * 1000) }),
     expires_at: time(message.expiresAt),

@@ -39,8 +39,26 @@ export const DlrMode = { NONE: 0, FINAL: 1, ALL: 2 } as const;
 export const DLR_MODE_NAMES = ["none", "final", "all"] as const;
 
 /** How the body of a message is encoded. */
-export const BodyEncoding = { GSM7: 0, UCS2: 1, LATIN1: 2, BINARY: 3 } as const;
-export const BODY_ENCODING_NAMES = ["gsm7", "ucs2", "latin1", "binary"] as const;
+export const BodyEncoding = {
+  GSM7: 0,
+  UCS2: 1,
+  LATIN1: 2,
+  BINARY: 3,
+  ASCII: 4,
+  GSM7_PACKED: 5,
+} as const;
+
+/** How the segments of a message are counted, in words of the API, by BodyEncoding. */
+export const BODY_ENCODING_NAMES = ["gsm7", "ucs2", "latin1", "binary", "gsm7", "gsm7"] as const;
+
+/**
+ * The word for a body of this layout. What goes out as data_coding 0 in Latin-1 is turned into GSM
+ * 7-bit by the SMSC and was counted so.
+ */
+export function bodyEncodingName(encoding: number, dataCoding: number): string {
+  if (encoding === BodyEncoding.LATIN1 && dataCoding === 0) return "gsm7";
+  return BODY_ENCODING_NAMES[encoding as 0] ?? "binary";
+}
 
 export const PRIORITY_COUNT = 4;
 

@@ -50,15 +50,18 @@ export const TOMBSTONES_MAX = 10;
 /** Output of one session: so many buffers of so many bytes. */
 export const WRITE_CHUNK_BYTES = 65_536;
 export const WRITE_CHUNKS_MAX = 4;
-/** No submit_sm of ours is longer: 16 + 17 + 5 + 20 + 20 + 16 + 16 + 254, rounded up. */
-export const SUBMIT_BYTES_MAX = 384;
+/**
+ * No submit_sm of ours is longer: 16 + 17 + 5 + 20 + 20 + 16 + 254, the TLVs of a profile and of
+ * sar_*, 1024 + 16, and a message_payload, 4 + 10 · 160 · 2; rounded up.
+ */
+export const SUBMIT_BYTES_MAX = 5_120;
 /** Room that submits leave in the output for enquire_link, responses and unbind. */
 export const CONTROL_BYTES_RESERVED = 4_096;
 
 /** Bytes of a message slot; longer ACCEPT records get an array of their own. */
 export const BODY_SLOT_BYTES = 512;
-/** Start of the ACCEPT in its slot; before it, the text of validity_period. */
-export const BODY_RECORD_OFFSET = 16;
+/** Start of the ACCEPT in its slot; before it, what a PDU needs beside the record's own texts. */
+export const BODY_RECORD_OFFSET = 64;
 
 /**
  * Messages that a producer may have waiting here, per pool and priority: what the pool sends in 20

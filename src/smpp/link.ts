@@ -11,7 +11,6 @@
  */
 import type { DerivedLink } from "../config/derive.ts";
 import type { LinkConfig } from "../config/types.ts";
-import { createStatusClassTable } from "../codec/index.ts";
 import {
   claimToken,
   freeRested,
@@ -31,6 +30,7 @@ import {
   PACE_SLOWEST_MILLI,
   PREPARE_HORIZON_MS,
 } from "./limits.ts";
+import { LinkProfile } from "./link-profile.ts";
 import { MessageList } from "./message-list.ts";
 import type { MessageTable } from "./message-table.ts";
 import {
@@ -57,8 +57,7 @@ export class WorkerLink {
   readonly sessions: SmppSession[] = [];
   /** By priority: messages that only this link may send, by log offset. */
   readonly pinned: MessageList[];
-  /** command_status → class. */
-  readonly statusClasses = createStatusClassTable();
+  readonly profile: LinkProfile;
   /** Own sessions that take traffic. */
   openCount = 0;
   /** Its contract is being changed: no segment is prepared or written until it is configured. */
@@ -84,6 +83,7 @@ export class WorkerLink {
   constructor(link: DerivedLink, words: Int32Array, tokens: Int32Array, table: MessageTable) {
     this.linkIndex = link.linkIndex;
     this.config = link.config;
+    this.profile = new LinkProfile(link.profile);
     this.id = link.config.id;
     this.#words = words;
     this.#row = rowWord(link.linkIndex, 0);

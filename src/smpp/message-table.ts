@@ -3,8 +3,9 @@
  * of 512 bytes.
  *
  *   entry    index into every array; free entries form a stack, those in a list have next, previous
- *   body     0 … 15   room for the text of validity_period, so that a PDU's ranges lie in one array
- *            16 …     the ACCEPT record; one longer than its slot lives in an array of its own
+ *   body     0 … 63   room for what a link writes differently, so that a PDU's ranges lie in one
+ *                     array: addresses, service_type, validity_period (submit-sm.ts)
+ *            64 …     the ACCEPT record; one longer than its slot lives in an array of its own
  *
  *   parts      bit per part that still needs a SENDING record
  *   prepared   parts with a SENDING record whose bytes are not written yet
@@ -169,7 +170,7 @@ export class MessageTable {
     return this.#own.get(entry) as RecordMemory;
   }
 
-  /** Offset of the ACCEPT in `memoryOf`; the 16 bytes before it are free for text of the PDU. */
+  /** Offset of the ACCEPT in `memoryOf`; the 64 bytes before it are free for texts of the PDU. */
   recordOf(entry: number): number {
     const body = this.#body[entry] as number;
     if (body < 0) return BODY_RECORD_OFFSET;

@@ -58,7 +58,7 @@ export class OpenAttempts {
     }
     const attempt = window.attempt[slot] as number;
     const isLate = window.isTombstone(slot);
-    const statusClass = classOfAnswer(this.#link.statusClasses, commandStatus, isNack);
+    const statusClass = classOfAnswer(this.#link.profile.statusClasses, commandStatus, isNack);
     const outcome = outcomeOf(statusClass, attempt, !isLate && table.freeCount > 0);
     const retryMs = outcome === Outcome.RETRY ? retryAfterMs(attempt, random()) : 0;
     const end = outcome === Outcome.ACCEPTED ? idEnd : idStart;

@@ -83,6 +83,7 @@ export class SubmitWriter {
       table.recordOf(entry),
       partOf(segment),
       time.wall,
+      link.profile,
     );
     if (length < 0) {
       window.release(slot);

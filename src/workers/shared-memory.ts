@@ -4,7 +4,7 @@
  * Rings are named by their ends: `submit[producer][worker]`, `returns[worker][producer]`, `staging`
  * and `notices` by appender. Indices are those of src/tables/plan.ts.
  */
-import { allocateReferences } from "../ingress/concat-references.ts";
+import { allocateReferences } from "../ingress/reference-tables.ts";
 import { allocateContract } from "../limit/contract.ts";
 import { allocateMetrics } from "../metrics/block.ts";
 import { allocateRing } from "../ring/layout.ts";
@@ -41,7 +41,7 @@ export interface SharedMemory {
   /** Tokens by linkIndex, for any rate: what is not used costs address space only. */
   readonly contracts: readonly SharedArrayBuffer[];
   readonly apps: SharedArrayBuffer;
-  /** Counters of concatenation references. */
+  /** Words of concatenation references. */
   readonly references: SharedArrayBuffer;
   readonly producers: SharedArrayBuffer;
   readonly bells: SharedArrayBuffer;

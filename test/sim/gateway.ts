@@ -12,8 +12,8 @@
 import { accountsOf, derivePools, type PoolPlan } from "../../src/config/derive.ts";
 import { slotCounts } from "../../src/config/slots.ts";
 import { Dispatcher, type WaitingOwner } from "../../src/dispatch/dispatcher.ts";
-import type { Log, Random } from "../../src/environment.ts";
-import { allocateReferences, scatterReferences } from "../../src/ingress/concat-references.ts";
+import type { Clock, Log } from "../../src/environment.ts";
+import { allocateReferences, resetReferences } from "../../src/ingress/reference-tables.ts";
 import { Ingress } from "../../src/ingress/ingress.ts";
 import { MessageLookup } from "../../src/ingress/message-lookup.ts";
 import { readLastExit, startEpoch, writeLastExit } from "../../src/journal/data-dir.ts";
@@ -358,7 +358,7 @@ export class SimulatedGateway {
       producer: INGRESS,
       epoch: this.epoch,
       clock,
-      references: references(random.fork("ingress").next),
+      references: references(clock),
       appender: this.memory.appender(INGRESS, journalThreadIndex(this.plan)),
       logTable: this.memory.logTable,
       bucketWords: this.memory.bucketWords,
@@ -393,9 +393,9 @@ export class SimulatedGateway {
   }
 }
 
-function references(random: Random): SharedArrayBuffer {
+function references(clock: Clock): SharedArrayBuffer {
   const memory = allocateReferences();
-  scatterReferences(memory, random);
+  resetReferences(memory, clock.wallMs());
   return memory;
 }
 

@@ -80,6 +80,12 @@ export function readSequenceNumber(bytes: Uint8Array, start: number): number {
   return readUint32(bytes, start + 12);
 }
 
+/** Makes the PDU at `at` end at `end`: TLVs were written behind it. Returns its length. */
+export function extendPdu(out: Uint8Array, at: number, end: number): number {
+  writeUint32(out, at, end - at);
+  return end - at;
+}
+
 /** Writes a header; the caller has checked the room. */
 export function writeHeader(
   out: Uint8Array,

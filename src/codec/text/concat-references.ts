@@ -2,77 +2,110 @@
  * Reference numbers for concatenated messages that do not repeat towards one handset within the
  * time in which it may still be joining parts.
  *
- *   slot = hash(source, destination) → a counter of 8 or 16 bits, and when each quarter of its
- *   range was last used. Addresses that share a slot share its counter, which only makes it run
- *   faster.
+ *   word[hash of source and destination] = the last number given, counting on for ever; a reference
+ *   is its low 8 or 16 bits
  *
- * One object per link; one thread owns it. Memory is fixed; nothing is allocated per call.
+ *   floor(t) = t · range / (2 · reassembly time)    numbers are given in [floor, floor + range/2)
+ *
+ * Two equal references are a whole range of numbers apart. Numbers run ahead of the clock by half a
+ * range at most, so the clock has moved on by the other half of it, which takes the reassembly
+ * time. Within any such time half the range is available, all of it at once if need be. Addresses
+ * that share a word share its numbers, which only makes them run out sooner.
+ *
+ * Memory is the words, whoever asks. Threads may share them: a number is taken by compare-and-
+ * exchange. The clock is the wall's, since what was given before a restart counts too: the words
+ * then start RESTART_AHEAD numbers ahead, so that nothing repeats that did not run further ahead.
  */
 
 /** Every number of the range was used within the reassembly time: use 16 bits, or wait. */
 export const REFERENCES_EXHAUSTED = -1;
 
-const QUARTERS = 4;
+/** Numbers that a start skips, as a part of the range. */
+const RESTART_AHEAD_PARTS = 8;
+const HASH_START = 0x811c9dc5;
+const HASH_PRIME = 0x01000193;
+/** Stands between the addresses, so that "1","23" and "12","3" differ. */
+const HASH_SEPARATOR = 0x1f;
 
 export class ConcatReferences {
-  readonly #next: Uint16Array;
-  /** Milliseconds since the first call, per slot and quarter; -Infinity means never. */
-  readonly #lastUsed: Float64Array;
-  readonly #slotMask: number;
-  readonly #rangeMask: number;
-  readonly #quarterShift: number;
-  readonly #reassemblyMs: number;
+  readonly #words: Int32Array;
+  readonly #range: number;
+  readonly #aheadMax: number;
+  readonly #perMs: number;
 
   /**
-   * `bits` is 8 or 16; `slotCount` a power of two; `reassemblyMs` how long a handset keeps parts.
-   * `randomBelow` gives each slot its first number, so that a restart does not repeat the last
-   * ones.
+   * `bits` is 8 or 16; `words` one or a power of two of words, shared or not; `reassemblyMs` how
+   * long a handset keeps parts.
    */
-  constructor(
-    bits: 8 | 16,
-    slotCount: number,
-    reassemblyMs: number,
-    randomBelow: (limit: number) => number,
-  ) {
-    this.#slotMask = slotCount - 1;
-    this.#rangeMask = (1 << bits) - 1;
-    this.#quarterShift = bits - 2;
-    this.#reassemblyMs = reassemblyMs;
-    this.#next = new Uint16Array(slotCount);
-    for (let slot = 0; slot < slotCount; slot++) this.#next[slot] = randomBelow(1 << bits);
-    this.#lastUsed = new Float64Array(slotCount * QUARTERS).fill(-Infinity);
+  constructor(bits: 8 | 16, words: Int32Array, reassemblyMs: number) {
+    this.#words = words;
+    this.#range = 1 << bits;
+    this.#aheadMax = this.#range / 2;
+    this.#perMs = this.#range / (2 * reassemblyMs);
+  }
+
+  /** Prepares all words, once at the start of whatever shares them. */
+  reset(wallMs: number): void {
+    this.#words.fill(this.#floor(wallMs) + this.#range / RESTART_AHEAD_PARTS);
+  }
+
+  /** Whether `take` would find no number now; takes none. */
+  isExhausted(hash: number, wallMs: number): boolean {
+    const floor = this.#floor(wallMs);
+    return this.#next(this.#words[this.#slotOf(hash)]!, floor) - floor >= this.#aheadMax;
+  }
+
+  /** The next reference towards the addresses with this `hash`, or REFERENCES_EXHAUSTED. */
+  take(hash: number, wallMs: number): number {
+    const words = this.#words;
+    const slot = this.#slotOf(hash);
+    const floor = this.#floor(wallMs);
+    for (;;) {
+      const seen = Atomics.load(words, slot);
+      const next = this.#next(seen, floor);
+      if (next - floor >= this.#aheadMax) return REFERENCES_EXHAUSTED;
+      if (Atomics.compareExchange(words, slot, seen, next | 0) === seen) {
+        return next & (this.#range - 1);
+      }
+    }
   }
 
   /**
-   * The next reference towards the addresses in `bytes`, or REFERENCES_EXHAUSTED. `nowMs` may be
-   * any monotonic clock.
+   * The number after `seen`, and none of the past; differences are good over the wrap at 2^32. What
+   * no clock can have given (a word never reset) counts as past.
    */
-  take(
-    bytes: Uint8Array,
-    sourceStart: number,
-    sourceEnd: number,
-    destinationStart: number,
-    destinationEnd: number,
-    nowMs: number,
-  ): number {
-    const hash = hashRange(0x811c9dc5, bytes, sourceStart, sourceEnd);
-    const mixed = hashRange(hash ^ 0x1f, bytes, destinationStart, destinationEnd);
-    const slot = (mixed ^ (mixed >>> 15)) & this.#slotMask;
-    const reference = this.#next[slot]!;
-    const quarter = reference >>> this.#quarterShift;
-    const at = slot * QUARTERS + quarter;
-    // Entering a quarter again is safe once its last use is past; inside it, the entry has decided.
-    const isEntry = (reference & ((1 << this.#quarterShift) - 1)) === 0;
-    if (isEntry && nowMs - this.#lastUsed[at]! < this.#reassemblyMs) return REFERENCES_EXHAUSTED;
-    this.#lastUsed[at] = nowMs;
-    this.#next[slot] = (reference + 1) & this.#rangeMask;
-    return reference;
+  #next(seen: number, floor: number): number {
+    const ahead = (seen - floor) | 0;
+    return ahead < 0 || ahead > this.#aheadMax ? floor : floor + ahead + 1;
+  }
+
+  #floor(wallMs: number): number {
+    return Math.floor(wallMs * this.#perMs) | 0;
+  }
+
+  #slotOf(hash: number): number {
+    return (hash ^ (hash >>> 15)) & (this.#words.length - 1);
   }
 }
 
-/** FNV-1a over a range, continuing from `hash`. */
-function hashRange(hash: number, bytes: Uint8Array, start: number, end: number): number {
+/**
+ * The hash of who writes to whom: `salt` is what else tells handsets' queues apart (a link or
+ * pool), `source` from `sourceStart` on and `destination` from `destinationStart` on its addresses.
+ */
+export function hashAddresses(
+  salt: number,
+  source: string,
+  sourceStart: number,
+  destination: string,
+  destinationStart: number,
+): number {
+  const hash = foldText(HASH_START ^ salt, source, sourceStart);
+  return foldText(Math.imul(hash ^ HASH_SEPARATOR, HASH_PRIME), destination, destinationStart);
+}
+
+/** FNV-1a over the characters of `text` from `start` on. */
+function foldText(hash: number, text: string, start: number): number {
   let h = hash;
-  for (let i = start; i < end; i++) h = Math.imul(h ^ bytes[i]!, 0x01000193);
+  for (let i = start; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), HASH_PRIME);
   return h;
 }

@@ -17,7 +17,15 @@ import { CONCAT_UDH16_LENGTH, CONCAT_UDH8_LENGTH } from "./udh.ts";
 /**
  * How the parts of a long message find each other; small integers, so that records can hold them.
  */
-export const CONCAT_METHOD = { udh8: 0, udh16: 1, sar: 2, payload: 3 } as const;
+export const CONCAT_METHOD = {
+  udh8: 0,
+  udh16: 1,
+  /** sar_* TLVs, of which the SMSC builds a header with 8 bits. */
+  sar: 2,
+  payload: 3,
+  /** sar_* TLVs, of which the SMSC builds a header with 16 bits. */
+  sar16: 4,
+} as const;
 
 /** The most segments that any method can number. */
 export const SEGMENTS_MAX = 255;
@@ -38,13 +46,30 @@ export function segmentCapacity(encoding: number, udhLength: number): number {
   return octets;
 }
 
+/** Bits of a method's references: 8, 16, or 0 where the SMSC chooses them. */
+export function referenceBits(method: number): 0 | 8 | 16 {
+  if (method === CONCAT_METHOD.payload) return 0;
+  return method === CONCAT_METHOD.udh16 || method === CONCAT_METHOD.sar16 ? 16 : 8;
+}
+
+/** The method that does the same with references of 16 bits. */
+export function widened(method: number): number {
+  if (method === CONCAT_METHOD.udh8) return CONCAT_METHOD.udh16;
+  return method === CONCAT_METHOD.sar ? CONCAT_METHOD.sar16 : method;
+}
+
+/** Whether the method numbers parts by sar_* TLVs. */
+export function isSar(method: number): boolean {
+  return method === CONCAT_METHOD.sar || method === CONCAT_METHOD.sar16;
+}
+
 /**
- * The octets that a concatenation method takes from each part; sar_* parts get an 8-bit UDH at the
- * SMSC.
+ * The octets that a concatenation method takes from each part, at the latest when the SMSC turns
+ * sar_* TLVs into a header.
  */
 export function concatHeaderLength(method: number): number {
   if (method === CONCAT_METHOD.payload) return 0;
-  return method === CONCAT_METHOD.udh16 ? CONCAT_UDH16_LENGTH : CONCAT_UDH8_LENGTH;
+  return referenceBits(method) === 16 ? CONCAT_UDH16_LENGTH : CONCAT_UDH8_LENGTH;
 }
 
 /** True if the octet before `at` is an escape whose second septet would be cut off at `at`. */

@@ -13,6 +13,9 @@ export interface AcceptFields {
   from: string;
   sourceTonNpi: number;
   concatReference: number;
+  /** CONCAT_METHOD of the codec. */
+  concatMethod: number;
+  segments: number;
   dataCoding: number;
   esmClass: number;
   protocolId: number;
@@ -51,6 +54,8 @@ export function acceptRecord(fields: AcceptFields): Uint8Array {
   view.setUint8(Accept.PART_COUNT, fields.parts.length);
   view.setUint8(Accept.SOURCE_TON_NPI, fields.sourceTonNpi);
   view.setUint16(Accept.CONCAT_REFERENCE, fields.concatReference, true);
+  view.setUint8(Accept.CONCAT_METHOD, fields.concatMethod);
+  view.setUint8(Accept.SEGMENTS, fields.segments);
   view.setUint8(Accept.DATA_CODING, fields.dataCoding);
   view.setUint8(Accept.ESM_CLASS, fields.esmClass);
   view.setUint8(Accept.PROTOCOL_ID, fields.protocolId);

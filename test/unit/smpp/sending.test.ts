@@ -113,7 +113,7 @@ test("fields of the record reach the PDU", () => {
   const short = submits.find((submit) => submit.priorityFlag === 1)!;
   assert.deepEqual(
     [short.sourceTon, short.sourceNpi, short.from, short.dataCoding, short.esmClass],
-    [3, 1, "88600", 8, 3],
+    [3, 0, "88600", 8, 3],
   );
   assert.equal(short.protocolId, 0x40);
 });

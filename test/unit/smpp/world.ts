@@ -335,6 +335,8 @@ export class World {
       from: "ACME",
       sourceTonNpi: 0x50,
       concatReference: 0x1a7,
+      concatMethod: 0,
+      segments: 0,
       dataCoding: 0,
       esmClass: 0,
       protocolId: 0,

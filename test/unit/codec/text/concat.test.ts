@@ -3,8 +3,6 @@ import { describe, it } from "node:test";
 import {
   CONCAT_METHOD,
   ConcatInfo,
-  ConcatReferences,
-  REFERENCES_EXHAUSTED,
   type ReassembledMessage,
   Reassembler,
   readConcatInfo,
@@ -169,52 +167,5 @@ describe("Reassembler", () => {
       assert.ok(reassembler.pendingCount <= bounds.messagesMax);
       assert.ok(reassembler.pendingBytes <= bounds.bytesMax);
     }
-  });
-});
-
-describe("ConcatReferences", () => {
-  const take = (references: ConcatReferences, destination: string, nowMs: number): number => {
-    const bytes = Buffer.from(`ACME${destination}`);
-    return references.take(bytes, 0, 4, 4, bytes.length, nowMs);
-  };
-
-  it("never repeats towards a destination within the reassembly time", () => {
-    for (const [bits, limit] of [
-      [8, 256],
-      [16, 65_536],
-    ] as const) {
-      const references = new ConcatReferences(bits, 4, 1000, (below) => below - 7);
-      const seen = new Set<number>();
-      let count = 0;
-      for (let i = 0; i < limit * 2; i++) {
-        const reference = take(references, "4477", 0);
-        if (reference === REFERENCES_EXHAUSTED) break;
-        assert.ok(reference >= 0 && reference < limit);
-        assert.equal(seen.has(reference), false);
-        seen.add(reference);
-        count++;
-      }
-      assert.ok(count > limit / 2 && count <= limit, `${count} of ${limit}`);
-      assert.ok(take(references, "4477", 1000) >= 0);
-    }
-  });
-
-  it("holds over random times and many destinations", () => {
-    const random = createRandom(5);
-    const references = new ConcatReferences(8, 64, 1000, random);
-    const lastUse = new Map<string, number>();
-    let now = 0;
-    let given = 0;
-    for (let i = 0; i < 50_000; i++) {
-      now += random(4);
-      const destination = String(random(40));
-      const reference = take(references, destination, now);
-      if (reference < 0) continue;
-      given++;
-      const key = `${destination}:${reference}`;
-      assert.ok(now - (lastUse.get(key) ?? -Infinity) >= 1000, key);
-      lastUse.set(key, now);
-    }
-    assert.ok(given > 40_000);
   });
 });

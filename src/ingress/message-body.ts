@@ -1,0 +1,167 @@
+/**
+ * The body of the message at hand: its octets as they go out, cut into parts, and how the parts
+ * find each other.
+ *
+ *   text ─► characters replaced ─► planned for the pool ─► a reference, if there are parts
+ *
+ * A reference that would repeat too soon is not given: the parts are then cut again for 16-bit
+ * references, or the message waits, as the profile says. One per ingress thread, used again for
+ * each message.
+ */
+import {
+  CONCAT_METHOD,
+  ENCODING,
+  hashAddresses,
+  NOT_ENCODABLE,
+  planText,
+  referenceBits,
+  TextPlan,
+  transliterate,
+  widened,
+} from "../codec/index.ts";
+import type { FieldError } from "../errors.ts";
+import { copyBytes } from "../records/memory.ts";
+import { BodyEncoding, PARTS_MAX } from "../records/types.ts";
+import { type MessageDraft, refuse } from "./message-fields.ts";
+import type { PoolProfile } from "./pool-profile.ts";
+import { ReferenceTables } from "./reference-tables.ts";
+
+/** Longest text that PARTS_MAX parts can hold, in units of any alphabet. */
+const TEXT_UNITS_MAX = 160 * PARTS_MAX;
+const NO_UDH = new Uint8Array(0);
+
+export class MessageBody {
+  /** CONCAT_METHOD. */
+  method: number = CONCAT_METHOD.udh8;
+  dataCoding = 0;
+  /** Octets of `udh` that count: a binary's own header, or one that names national tables. */
+  udhLength = 0;
+  udh: Uint8Array = NO_UDH;
+  /** Characters that were replaced by others of the GSM alphabet, as asked for. */
+  transliterated = "";
+  readonly #plan = new TextPlan(TEXT_UNITS_MAX);
+  readonly #references: ReferenceTables;
+  #text = "";
+  #hash = 0;
+
+  constructor(references: SharedArrayBuffer) {
+    this.#references = new ReferenceTables(references);
+  }
+
+  /** The octets that go out, part after part: [0, length). */
+  get bytes(): Uint8Array {
+    return this.#plan.bytes;
+  }
+
+  get length(): number {
+    return this.#plan.length;
+  }
+
+  /** Where each part ends. */
+  get ends(): Uint16Array {
+    return this.#plan.ends;
+  }
+
+  /** submit_sm that it takes. */
+  get partCount(): number {
+    return this.#plan.partCount;
+  }
+
+  /** What the sender pays for: SMS that reach the handset. */
+  get segmentCount(): number {
+    return this.#plan.segmentCount;
+  }
+
+  /** How the octets are laid out, an ENCODING. */
+  get encoding(): number {
+    return this.#plan.encoding;
+  }
+
+  /** What the segments are counted in, a BodyEncoding. */
+  get alphabet(): number {
+    return this.#plan.alphabet;
+  }
+
+  /** Plans the draft's text or binary for a pool; false if it cannot be sent as asked. */
+  plan(draft: MessageDraft, profile: PoolProfile, poolId: number, problems: FieldError[]): boolean {
+    this.transliterated = "";
+    this.method = profile.method;
+    if (draft.binary !== null) {
+      this.#takeBinary(draft.binary.data, draft.binary.udh, draft.binary.dataCoding);
+      return true;
+    }
+    let text = draft.text as string;
+    const { encoding } = draft;
+    if (text.length > TEXT_UNITS_MAX) return refuseLength(draft, problems);
+    if (draft.transliterate && encoding !== ENCODING.ucs2 && encoding !== ENCODING.latin1) {
+      const { text: plain, replaced } = transliterate(text);
+      text = plain;
+      this.transliterated = replaced;
+      if (text.length > TEXT_UNITS_MAX) return refuseLength(draft, problems);
+    }
+    this.#text = text;
+    this.#hash = hashAddresses(poolId, draft.from, draft.fromStart, draft.to, draft.toStart);
+    return this.#planText(draft, profile, problems);
+  }
+
+  /**
+   * Looks for a free reference; false if there is none. Plans once more where only a wider one is
+   * free.
+   */
+  findReference(
+    draft: MessageDraft,
+    profile: PoolProfile,
+    wallMs: number,
+    problems: FieldError[],
+  ): boolean {
+    if (this.#plan.partCount === 1 || !this.#isExhausted(wallMs)) return true;
+    const wider = widened(this.method);
+    if (wider === this.method || !profile.mayWiden) return false;
+    this.method = wider;
+    return !this.#isExhausted(wallMs) && this.#planText(draft, profile, problems);
+  }
+
+  /** The reference of the parts; 0 where there is one, and REFERENCES_EXHAUSTED below 0. */
+  takeReference(wallMs: number): number {
+    if (this.#plan.partCount === 1) return 0;
+    const { narrow, wide } = this.#references;
+    return (referenceBits(this.method) === 16 ? wide : narrow).take(this.#hash, wallMs);
+  }
+
+  #isExhausted(wallMs: number): boolean {
+    const { narrow, wide } = this.#references;
+    return (referenceBits(this.method) === 16 ? wide : narrow).isExhausted(this.#hash, wallMs);
+  }
+
+  #planText(draft: MessageDraft, profile: PoolProfile, problems: FieldError[]): boolean {
+    const plan = this.#plan;
+    const { encoding, partsMax } = draft;
+    const found = planText(plan, this.#text, encoding, profile.text, this.method, partsMax);
+    if (found === NOT_ENCODABLE) {
+      refuse(problems, "/encoding", "cannot hold every character of the text");
+      return false;
+    }
+    if (found < 0) return refuseLength(draft, problems);
+    this.dataCoding = plan.dataCoding;
+    this.udh = plan.udh;
+    this.udhLength = plan.udhLength;
+    return true;
+  }
+
+  #takeBinary(data: Uint8Array, udh: Uint8Array, dataCoding: number): void {
+    const plan = this.#plan;
+    copyBytes(data, 0, plan.bytes, 0, data.length);
+    plan.length = plan.ends[0] = data.length;
+    plan.partCount = plan.segmentCount = 1;
+    plan.encoding = plan.alphabet = BodyEncoding.BINARY;
+    this.dataCoding = dataCoding;
+    this.udh = udh;
+    this.udhLength = udh.length;
+  }
+}
+
+function refuseLength(draft: MessageDraft, problems: FieldError[]): boolean {
+  const parts = `${draft.partsMax} part${draft.partsMax === 1 ? "" : "s"}`;
+  refuse(problems, "/text", `needs more than ${parts}`);
+  return false;
+}
