@@ -23,6 +23,7 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
   ["token", { summary: "print a development token for an app", load: () => import("./token.ts") }],
   ["top", { summary: "watch a running gateway", load: () => import("./top.ts") }],
   ["journal", { summary: "look into the log", load: () => import("./journal.ts") }],
+  ["cdr", { summary: "prove that no CDR row is missing", load: () => import("./cdr.ts") }],
   [
     "check-config",
     {

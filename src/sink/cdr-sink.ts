@@ -28,7 +28,7 @@ import { clearTemporary, digestFile, exists, listFiles, readJson } from "./durab
 import { ObjectConflictError, type ObjectStore } from "./object-store.ts";
 
 const RETRY_MS_MIN = 500;
-const RETRY_MS_MAX = 30_000;
+const RETRY_MS_MAX = 10_000;
 const UPLOADS_MAX = 4;
 /** A line in the log of an outage that goes on, so often. */
 const REMIND_MS = 60_000;
@@ -111,11 +111,12 @@ export class CdrSink {
     void this.#packAll();
   }
 
-  /** Looks after the folder; to be called every second or so. */
+  /** Looks after what waits for its time; to be called every second or so. */
   onTick(): void {
     const now = this.#options.clock.wallMs();
     if (this.#options.store !== null) {
       this.#publish(now);
+      this.#startUploads();
       return;
     }
     if (now < this.#recountAt) return;

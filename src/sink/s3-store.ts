@@ -54,6 +54,8 @@ export class S3ObjectStore implements ObjectStore {
     this.#bucket = bucket;
     this.#prefix = prefix;
     this.place = `s3://${bucket}/${prefix}`;
+    // Its version is pinned: what it says about versions to come is not for the gateway's operator.
+    process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] ??= "true";
     this.#client = new S3Client({
       region,
       forcePathStyle: pathStyle,

@@ -68,8 +68,15 @@ class Cluster implements S3Server {
   readonly #folder: string;
   readonly #children = new Map<string, ChildProcess>();
 
+  readonly #endNow = (): void => {
+    for (const child of this.#children.values()) child.kill("SIGKILL");
+    process.exit(1);
+  };
+
   constructor(folder: string) {
     this.#folder = folder;
+    // A test that runs out of time is ended from outside: the daemons must not outlive it.
+    process.once("SIGTERM", this.#endNow).once("SIGINT", this.#endNow);
   }
 
   get endpoint(): string {
@@ -89,6 +96,7 @@ class Cluster implements S3Server {
 
   async dispose(): Promise<void> {
     for (const name of ["radosgw", "ceph-osd", "ceph-mon"]) await this.#end(name);
+    process.off("SIGTERM", this.#endNow).off("SIGINT", this.#endNow);
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
