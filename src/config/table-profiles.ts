@@ -146,7 +146,7 @@ export const PROFILES = named(
     doc: "What operators expect, by name; see docs/LINK-PROFILES.md.",
     always: ["default"],
     countMax: 256,
-    reload: "restart",
+    reload: "live",
   },
   block(
     { doc: "One profile." },

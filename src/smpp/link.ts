@@ -57,7 +57,7 @@ export class WorkerLink {
   readonly sessions: SmppSession[] = [];
   /** By priority: messages that only this link may send, by log offset. */
   readonly pinned: MessageList[];
-  readonly profile: LinkProfile;
+  profile: LinkProfile;
   /** Own sessions that take traffic. */
   openCount = 0;
   /** Its contract is being changed: no segment is prepared or written until it is configured. */
@@ -89,13 +89,14 @@ export class WorkerLink {
     this.#row = rowWord(link.linkIndex, 0);
     this.pinned = Array.from({ length: PRIORITY_COUNT }, () => new MessageList(table));
     this.#tokens = tokens;
-    this.configure(link.config);
+    this.configure(link);
     this.#sliceWritten = Atomics.load(words, this.#row + LinkWord.WRITTEN);
   }
 
   /** Goes by this configuration from now on; tokens that were used still rest. */
-  configure(config: LinkConfig): void {
+  configure({ config, profile }: DerivedLink): void {
     this.config = config;
+    this.profile = new LinkProfile(profile);
     this.isHeld = false;
     this.#contractMilli = Math.ceil((config.rateTps ?? 0) * 1000 * PACE_OVER_CONTRACT);
   }

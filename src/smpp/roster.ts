@@ -33,6 +33,7 @@ const LIVE_KEYS: ReadonlySet<string> = new Set<keyof LinkConfig>([
   "ipAllow",
   "enquireLinkIntervalMs",
   "responseTimeoutMs",
+  "profile",
   "ambiguous",
 ]);
 
@@ -100,7 +101,7 @@ export class Roster {
       const known = this.#linkByIndex.get(link.linkIndex);
       if (known !== undefined) {
         if (needsNewConnection(known.config, link.config)) rebound.add(known);
-        known.configure(link.config);
+        known.configure(link);
       } else if (owned.has(link.linkIndex)) {
         const tokens = this.#contracts[link.linkIndex] as Int32Array;
         const made = new WorkerLink(link, this.#linkWords, tokens, this.#table);

@@ -4,14 +4,13 @@ import type { ProfileConfig } from "../../src/config/profile-types.ts";
 
 /** The profile that these lines of YAML, indented by nothing, describe; "" is the default one. */
 export function profileOf(yaml: string): ProfileConfig {
-  const lines = yaml.trim().split("\n");
+  const lines = (yaml.trim() || "{}").split("\n");
   const source = `
 apps: [{ id: 1, name: demo }]
 links: [{ id: 100, host: 127.0.0.1, system_id: demo, profile: tried }]
 routes: [{ prefix: "", to: 100 }]
 profiles:
   tried:
-    service_type: ""
 ${lines.map((line) => `    ${line}`).join("\n")}
 `;
   const config = parseConfig(source, "/", {}, () => new Uint8Array());
