@@ -36,6 +36,7 @@ import { type BellPorts, doorbells, makeBellPorts } from "./workers/bell-ports.t
 import { type ClockBase, clockBase, threadClock } from "./workers/clock.ts";
 import { drainInOrder } from "./workers/drain-steps.ts";
 import { IngressAgent } from "./workers/ingress-agent.ts";
+import { LinkDumps } from "./workers/link-dumps.ts";
 import { threadLog } from "./workers/log.ts";
 import { allocateSharedMemory, type SharedMemory } from "./workers/shared-memory.ts";
 import { Supervisor } from "./workers/supervisor.ts";
@@ -254,6 +255,7 @@ class Assembly {
         memory: this.#memory,
         clock: this.#clock,
         questions: this.#questions as LedgerQuestions,
+        dumps: new LinkDumps(this.#workers),
         unreadiness: agent.unreadiness,
       }),
     );

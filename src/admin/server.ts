@@ -5,6 +5,7 @@
  *   GET /readyz    200 if it takes traffic, else 503      no token
  *   GET /metrics   Prometheus text                        token, if one is configured
  *   GET /status    durability, log, links, books (JSON)   token, if one is configured
+ *   GET /links/<id>/dump   its last PDUs, as pcap         token, if one is configured
  *
  * Main thread only.
  */
@@ -23,9 +24,11 @@ import { PROMETHEUS_MEDIA_TYPE, prometheusText } from "../metrics/prometheus.ts"
 import { LEDGER_LAG_BYTES_MAX, LogWord } from "../tables/log-table.ts";
 import { readGauges } from "./gauges.ts";
 import { linkStatuses, poolStatuses } from "./link-status.ts";
+import { PCAP_MEDIA_TYPE, pcapOf } from "./pcap.ts";
 import type { AdminSources, LedgerStatusAnswer } from "./sources.ts";
 
-const PATHS = ["/healthz", "/readyz", "/metrics", "/status"] as const;
+const DUMP_PATH = "/links/:link/dump";
+const PATHS = ["/healthz", "/readyz", "/metrics", "/status", DUMP_PATH] as const;
 
 export class AdminServer {
   readonly #sources: AdminSources;
@@ -45,6 +48,9 @@ export class AdminServer {
       })
       .get("/status", (response, request) => {
         if (this.#isAllowed(response, request)) this.#writeStatus(response);
+      })
+      .get(DUMP_PATH, (response, request) => {
+        if (this.#isAllowed(response, request)) this.#writeDump(response, request);
       });
     for (const path of PATHS) {
       app.any(path, (response, request) => writeMethodRefusal(response, request, "GET"));
@@ -82,6 +88,22 @@ export class AdminServer {
     });
     this.#sources.ledgerStatus((ledger) => {
       if (open) writeText(response, JSON_MEDIA_TYPE, JSON.stringify(this.#status(ledger)));
+    });
+  }
+
+  #writeDump(response: UwsResponse, request: UwsRequest): void {
+    const id = Number(request.getParameter(0));
+    const link = this.#sources.pools.links.find(({ config }) => config.id === id);
+    if (link === undefined) {
+      writeProblem(response, { code: "not-found", detail: "there is no such link" });
+      return;
+    }
+    let open = true;
+    response.onAborted(() => {
+      open = false;
+    });
+    this.#sources.recordings(id, (recordings) => {
+      if (open) writeText(response, PCAP_MEDIA_TYPE, pcapOf(recordings, link.config.port));
     });
   }
 

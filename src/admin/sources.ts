@@ -6,6 +6,7 @@ import type { PoolPlan } from "../config/derive.ts";
 import type { GatewayConfig } from "../config/types.ts";
 import type { Clock } from "../environment.ts";
 import type { MetricBlock } from "../metrics/block.ts";
+import type { SessionRecording } from "../smpp/session.ts";
 import type { LogTable } from "../tables/log-table.ts";
 import type { SharedPlan } from "../tables/plan.ts";
 
@@ -60,4 +61,9 @@ export interface AdminSources {
   readonly unreadiness: () => readonly string[];
   /** Calls `done` exactly once. */
   readonly ledgerStatus: (done: (status: LedgerStatusAnswer) => void) => void;
+  /** What the flight recorders of a link have kept. Calls `done` exactly once. */
+  readonly recordings: (
+    linkId: number,
+    done: (recordings: readonly SessionRecording[]) => void,
+  ) => void;
 }

@@ -22,6 +22,10 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
   ["smsc", { summary: "run a simulated operator", load: () => import("./smsc.ts") }],
   ["token", { summary: "print a development token for an app", load: () => import("./token.ts") }],
   ["top", { summary: "watch a running gateway", load: () => import("./top.ts") }],
+  [
+    "link",
+    { summary: "write the last PDUs of a link as a capture file", load: () => import("./link.ts") },
+  ],
   ["journal", { summary: "look into the log", load: () => import("./journal.ts") }],
   ["cdr", { summary: "prove that no CDR row is missing", load: () => import("./cdr.ts") }],
   [

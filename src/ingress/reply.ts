@@ -82,12 +82,16 @@ function writeHeadRefusal(
   });
 }
 
-/** Writes 200 and `text`, JSON or other. */
-export function writeText(response: UwsResponse, mediaType: string, text: string): void {
+/** Writes 200 and `body`, JSON or other. */
+export function writeText(
+  response: UwsResponse,
+  mediaType: string,
+  body: string | Uint8Array,
+): void {
   response.cork(() => {
     response.writeStatus(statusLine(200));
     response.writeHeader("Content-Type", mediaType);
-    response.end(text);
+    response.end(body);
   });
 }
 

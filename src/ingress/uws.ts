@@ -20,7 +20,7 @@ export interface UwsResponse {
   writeStatus(status: string): UwsResponse;
   writeHeader(name: string, value: string): UwsResponse;
   /** Ends the response; with `closeConnection` the connection after it. */
-  end(body?: string, closeConnection?: boolean): UwsResponse;
+  end(body?: string | Uint8Array, closeConnection?: boolean): UwsResponse;
   endWithoutBody(contentLength?: number, closeConnection?: boolean): UwsResponse;
   /** Closes the connection at once, without an answer. */
   close(): UwsResponse;

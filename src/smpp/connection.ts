@@ -26,6 +26,7 @@ import { Counter } from "../metrics/block.ts";
 import { SessionState } from "../tables/link-table.ts";
 import { BIND_ROLE_NAMES, BindRole, type BindRefusal, bindIdOf } from "./bind-role.ts";
 import type { WorkerContext } from "./context.ts";
+import { FlightRecorder } from "./flight-recorder.ts";
 import { Inbound } from "./inbound.ts";
 import { ANOMALIES_LOGGED_MAX, GRACE_MS, STABLE_AFTER_MS } from "./limits.ts";
 import { Outbound } from "./outbound.ts";
@@ -41,6 +42,7 @@ import {
   type SessionTimes,
   TimerAction,
 } from "./timers.ts";
+import type { WriteArena } from "./write-arena.ts";
 
 const NEVER = -1;
 
@@ -57,7 +59,8 @@ export class Connection {
   readonly session: SmppSession;
   /** BindRole of the next bind; changed by the session while nothing is bound. */
   role: number;
-  readonly outbound = new Outbound();
+  readonly recorder = new FlightRecorder();
+  readonly outbound: Outbound;
   readonly times: SessionTimes;
   /** Counts dials; what belongs to an earlier one is recognised by it. */
   generation = 0;
@@ -88,6 +91,7 @@ export class Connection {
     this.session = session;
     this.role = role;
     this.#numbering = numbering;
+    this.outbound = new Outbound(this);
     this.#inbound = new Inbound(context, this);
     this.times = {
       state: SessionState.CLOSED,
@@ -117,6 +121,19 @@ export class Connection {
   /** Requests of the peer that are not answered yet. */
   get owedCount(): number {
     return this.outbound.repliesCount + this.#receiptsPending;
+  }
+
+  /** The PDU of `length` bytes at `arena.at` is complete, and goes out with the next flush. */
+  noteWritten(arena: WriteArena, length: number): void {
+    const { at } = arena;
+    this.recorder.noteOutbound(
+      this.generation,
+      this.#context.time.wall,
+      arena.bytes,
+      at,
+      at + length,
+    );
+    arena.advance(length);
   }
 
   // What the session calls.
@@ -387,7 +404,7 @@ export class Connection {
       this.end(`bind does not encode: ${describeSentinel(length)}`);
       return;
     }
-    arena.advance(length);
+    this.noteWritten(arena, length);
     this.pump();
   }
 

@@ -93,6 +93,8 @@ export class Inbound {
       // Any PDU answers an enquire_link (spec 4.11); a few of its bytes do not.
       this.#connection.times.lastPduAt = this.#context.time.now;
       this.#connection.times.enquireSentAt = -1;
+      const { generation, recorder } = this.#connection;
+      recorder.noteInbound(generation, this.#context.time.wall, bytes, at, at + length);
       readPdu(this.#connection, this.#context.receipts, bytes, at, at + length);
       at += length;
     }

@@ -14,6 +14,7 @@ import {
   encodeMessageIdResp,
 } from "../codec/index.ts";
 import type { Socket } from "../environment.ts";
+import type { Connection } from "./connection.ts";
 import { IntQueue } from "./int-queue.ts";
 import { NO_BYTES } from "./record-stager.ts";
 import { WriteArena } from "./write-arena.ts";
@@ -22,7 +23,12 @@ const REPLY_BYTES_MAX = 32;
 
 export class Outbound {
   readonly arena = new WriteArena();
+  readonly #connection: Connection;
   readonly #replies = new IntQueue(64);
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
 
   /** PDUs that wait to be written. */
   get repliesCount(): number {
@@ -50,7 +56,8 @@ export class Outbound {
       const commandId = this.#replies.shift() >>> 0;
       const commandStatus = this.#replies.shift() >>> 0;
       const sequenceNumber = this.#replies.shift() >>> 0;
-      arena.advance(encodeReply(arena, commandId, commandStatus, sequenceNumber));
+      const length = encodeReply(arena, commandId, commandStatus, sequenceNumber);
+      this.#connection.noteWritten(arena, length);
       count++;
     }
     return count;

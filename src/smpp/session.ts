@@ -18,6 +18,7 @@ import { isFatal, isThrottled } from "./answer.ts";
 import { BindRole, type BindRefusal, isCommandUnknown, roleAfterRefusal } from "./bind-role.ts";
 import { Connection } from "./connection.ts";
 import type { WorkerContext } from "./context.ts";
+import type { RecordedPdu } from "./flight-recorder.ts";
 import { STALLED_AFTER_MS, TOMBSTONES_MAX } from "./limits.ts";
 import type { WorkerLink } from "./link.ts";
 import { NO_ENTRY } from "./message-table.ts";
@@ -30,6 +31,14 @@ import { SubmitWriter } from "./submit-writer.ts";
 import { RedialKind } from "./timers.ts";
 import { Window } from "./window.ts";
 import type { WriteArena } from "./write-arena.ts";
+
+/** What the flight recorder of one connection has kept. */
+export interface SessionRecording {
+  /** 0-based within its link. */
+  readonly session: number;
+  readonly isReceiver: boolean;
+  readonly pdus: readonly RecordedPdu[];
+}
 
 export class SmppSession implements Sender {
   /** Index among the worker's sessions. */
@@ -189,6 +198,16 @@ export class SmppSession implements Sender {
       this.#isWinding = false;
       this.#count();
     }
+  }
+
+  /** What its connections' flight recorders have kept. */
+  recordings(): SessionRecording[] {
+    const connections = this.#receiver === null ? [this.main] : [this.main, this.#receiver];
+    return connections.map(({ isReceiver, recorder }) => ({
+      session: this.ordinal,
+      isReceiver,
+      pdus: recorder.read(),
+    }));
   }
 
   /** A segment did not encode. */

@@ -91,7 +91,7 @@ export class SubmitWriter {
       unwritten.addUnsendable(entry, segment, this.#session);
       return;
     }
-    arena.advance(length);
+    this.#session.main.noteWritten(arena, length);
     this.#fillSlot(slot, entry, segment);
     metrics.add(Counter.segmentsSent, 1);
     metrics.record(Histogram.submitLatency, time.wall - this.#acceptedAt(entry));

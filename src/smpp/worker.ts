@@ -34,7 +34,7 @@ import { RecordStager } from "./record-stager.ts";
 import { Returns } from "./returns.ts";
 import { Roster, type WorkerPlan } from "./roster.ts";
 import { Scheduler } from "./scheduler.ts";
-import { SmppSession } from "./session.ts";
+import { type SessionRecording, SmppSession } from "./session.ts";
 import { SubmitEncoder } from "./submit-sm.ts";
 import { UnwrittenQueue } from "./unwritten.ts";
 
@@ -220,6 +220,13 @@ export class SmppWorker implements CommitVisitor {
     if (!this.#isDraining || this.#unwritten.length > 0) return false;
     for (const session of this.#sessions) if (!session.isClosed) return false;
     return this.#stager.staged === this.#stager.committed;
+  }
+
+  /** What the flight recorders of this worker's sessions of a link have kept. */
+  recordingsOf(linkId: number): SessionRecording[] {
+    return this.#sessions
+      .filter((session) => session.linkId === linkId)
+      .flatMap((session) => session.recordings());
   }
 
   /** Messages in hand: queued, prepared, or on their way back. */

@@ -11,6 +11,7 @@ import { CreditTable } from "../tables/credit-table.ts";
 import { LogTable } from "../tables/log-table.ts";
 import { type SharedPlan, threadCount } from "../tables/plan.ts";
 import { ProducerWord, producerWord } from "../tables/producer-table.ts";
+import type { LinkDumps } from "./link-dumps.ts";
 import type { SharedMemory } from "./shared-memory.ts";
 import { threadCpu } from "./thread-cpu.ts";
 import type { LedgerQuestions } from "./threads.ts";
@@ -20,6 +21,7 @@ export interface AdminParts {
   readonly memory: SharedMemory;
   readonly clock: Clock;
   readonly questions: LedgerQuestions;
+  readonly dumps: LinkDumps;
   readonly unreadiness: () => readonly string[];
 }
 
@@ -63,6 +65,7 @@ export function adminSources(parts: AdminParts): AdminSources {
       const isAsked = questions.ask({ kind: "status" }, (status) => done(status as object));
       if (!isAsked) done("late");
     },
+    recordings: (linkId, done) => parts.dumps.ask(linkId, done),
   };
 }
 

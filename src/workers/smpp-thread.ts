@@ -75,6 +75,11 @@ setInterval(() => loader.closeRemoved(), LOADER_LOOK_MS);
 
 parentPort?.on("message", (command: ThreadCommand) => {
   if (command.kind === "drain") drain();
+  else if (command.kind === "dump") {
+    const { question, linkId } = command;
+    const recordings = worker.recordingsOf(linkId);
+    parentPort?.postMessage({ kind: "dumped", question, recordings } satisfies ThreadNote);
+  }
 });
 
 function drain(): void {

@@ -3,6 +3,7 @@
  * Everything that carries traffic goes over rings; these are for start, drain and questions.
  */
 import type { MessagePort } from "node:worker_threads";
+import type { SessionRecording } from "../smpp/session.ts";
 import type { GatewayConfig } from "../config/types.ts";
 import type { CdrCut } from "../ledger/cdr-format.ts";
 import type { SharedPlan } from "../tables/plan.ts";
@@ -78,14 +79,24 @@ export type ThreadNote =
   | { readonly kind: "listening" }
   | { readonly kind: "drained" }
   | { readonly kind: "closed" }
+  /** From a worker: what the flight recorders of a link have kept there. */
+  | {
+      readonly kind: "dumped";
+      readonly question: number;
+      readonly recordings: readonly SessionRecording[];
+    }
   /** An invariant is broken; what must be closed before the process ends is closed. */
   | { readonly kind: "broken"; readonly reason: string };
 
-/** From the main thread to a thread; "listen" and "close" to ingress threads only. */
+/**
+ * From the main thread to a thread; "listen" and "close" to ingress threads, "dump" to workers
+ * only.
+ */
 export type ThreadCommand =
   | { readonly kind: "listen"; readonly port: number }
   | { readonly kind: "drain" }
-  | { readonly kind: "close" };
+  | { readonly kind: "close" }
+  | { readonly kind: "dump"; readonly question: number; readonly linkId: number };
 
 /** A question to the ledger, over its query port. */
 export type LedgerQuestion =

@@ -57,6 +57,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ],
   sink: ["ledger", "records", "tables", "metrics", "config", "environment.ts"],
   admin: [
+    "smpp",
     "metrics",
     "tables",
     "config",

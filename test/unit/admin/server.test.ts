@@ -53,6 +53,7 @@ function setUp(token: string | null = null): Set {
     }),
     unreadiness: () => missing,
     ledgerStatus: (done) => done(set.ledger),
+    recordings: (_link, done) => done([]),
   };
   const server = new AdminServer(loadUws(), sources);
   const port = server.listen();
