@@ -52,7 +52,8 @@ async function fetchCapture(url: string, token: string | null): Promise<Uint8Arr
     response = await fetch(url, { headers });
   } catch (error) {
     const { cause } = error as { cause?: { code?: string; message?: string } };
-    throw new Error(`no gateway answers at ${url}: ${cause?.code ?? cause?.message ?? "?"}`);
+    const why = cause?.code ?? cause?.message ?? "unknown";
+    throw new Error(`no gateway answers at ${url}: ${why}`, { cause: error });
   }
   const body = new Uint8Array(await response.arrayBuffer());
   if (response.ok) return body;
