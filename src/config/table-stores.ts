@@ -69,6 +69,19 @@ export const LEDGER = block(
       max: 2_592_000,
       default: 86_400,
     }),
+    events_ttl_h: int({
+      doc: "How long an event is kept for those who read `GET /v1/events`.",
+      unit: "h",
+      min: 1,
+      max: 8784,
+      default: 72,
+    }),
+    events_max: int({
+      doc: "Events kept per app; beyond it the oldest go first.",
+      min: 1,
+      max: 100_000_000,
+      default: 1_000_000,
+    }),
   },
 );
 

@@ -181,6 +181,8 @@ export interface LedgerConfig {
   readonly retentionH: number;
   readonly bytesMax: number;
   readonly receiptGraceS: number;
+  readonly eventsTtlH: number;
+  readonly eventsMax: number;
 }
 
 export interface AerospikeConfig {

@@ -23,14 +23,32 @@ import { type BooksSummary, summarise } from "./books.ts";
 import { STRETCH_BYTES_MAX } from "./body-holds.ts";
 import { BodyMoves } from "./body-moves.ts";
 import { Conclusions } from "./conclusions.ts";
+import { Endings } from "./endings.ts";
+import { Followers } from "./followers.ts";
 import { HandOvers } from "./hand-overs.ts";
 import type { LinkSummary } from "./link-learning.ts";
 import type { MessageState } from "./message-state.ts";
+import { MessageIndex } from "./message-index.ts";
+import {
+  decodeListCursor,
+  type MessageListPage,
+  type MessageListQuestion,
+  MessageListScan,
+} from "./message-list.ts";
 import { Messages } from "./messages.ts";
+import { Outbox } from "./outbox.ts";
 import { type OutcomeObserver, OutcomeObservers } from "./outcomes.ts";
 import { encodeMeta, type LedgerMeta, META_KEY, readMeta } from "./meta.ts";
 import type { LedgerPolicy } from "./policy.ts";
-import { documentOf, type MessageDocument, type QueueReason } from "./queries.ts";
+import {
+  documentOf,
+  type EventDocument,
+  eventDocumentOf,
+  type MessageDocument,
+  type MessageSummary,
+  type QueueReason,
+  summaryOf,
+} from "./queries.ts";
 import { Receipts } from "./receipts.ts";
 import { RecoveryHits } from "./recovery.ts";
 import { type LedgerStore, LedgerTable } from "./store.ts";
@@ -119,6 +137,22 @@ interface Flight {
   readonly startedEpoch: number;
 }
 
+interface ListJob {
+  readonly scan: MessageListScan;
+  readonly done: (page: MessageListPage) => void;
+}
+
+/** What `events` found. */
+export type EventsPage =
+  | {
+      readonly kind: "events";
+      readonly data: readonly EventDocument[];
+      readonly next: string | null;
+    }
+  | { readonly kind: "expired" | "unknown" };
+
+/** Lists looked for at once. */
+const LISTS_MAX = 64;
 const NOTHING_TO_VISIT: CommitVisitor = { onCommitted: () => undefined };
 
 export class Ledger {
@@ -130,6 +164,9 @@ export class Ledger {
   readonly #messages: Messages;
   readonly #receipts: Receipts;
   readonly #outcomes: OutcomeObserver;
+  readonly #outbox: Outbox;
+  /** Lists under way, each with who is told its page. */
+  readonly #lists: ListJob[] = [];
   readonly #applier: RecordApplier;
   readonly #conclusions: Conclusions;
   readonly #handOvers: HandOvers;
@@ -160,7 +197,13 @@ export class Ledger {
     this.#meta = meta;
     this.#flushedCursor = meta.cursor;
     this.#committedCursor = meta.cursor;
-    const outcomes = new OutcomeObservers(options.observers ?? []);
+    const { eventsMax, eventsTtlMs, appIndexById } = policy;
+    const appIds = appIndexById.keys();
+    const endings = new Endings({ store, meta });
+    const outbox = new Outbox({ store, eventsMax, eventsTtlMs, appIds });
+    this.#outbox = outbox;
+    const followers = new Followers(endings, new MessageIndex(store), outbox);
+    const outcomes = new OutcomeObservers([followers, ...(options.observers ?? [])]);
     this.#outcomes = outcomes;
     const onPartFinal = (message: MessageState, part: number): void =>
       this.#receipts.onPartFinal(message, part);
@@ -203,7 +246,7 @@ export class Ledger {
     });
     const { segmentBytes } = policy;
     this.#bodyMoves = new BodyMoves({ ...options, meta, messages, segmentBytes });
-    this.#upkeep = new Upkeep({ store, meta, messages, handOvers, policy });
+    this.#upkeep = new Upkeep({ store, meta, messages, handOvers, endings, policy });
     this.#publishWords();
     options.logTable.store(LogWord.LEDGER_FLUSHED, meta.cursor);
     options.logTable.store(LogWord.RELEASABLE, Math.min(meta.cursor, meta.holds.lowest()));
@@ -222,7 +265,7 @@ export class Ledger {
       this.#nextUpkeepAt = now + this.#limits.upkeepIntervalMs;
       work += this.#keepUp(now);
     }
-    work += this.#bodyMoves.doWork(now);
+    work += this.#bodyMoves.doWork(now) + this.#stepLists();
     if (this.#outcomes.doWork(now, this.#options.store.flushedCommit)) this.#isChanged = true;
     if (this.#isFlushDue(now)) this.#flush(now);
     this.#followCommits();
@@ -258,10 +301,60 @@ export class Ledger {
   getMessage(key: MessageKey, appId: number): MessageDocument | null {
     const message = this.#messages.find(key.sequence, key.origin);
     if (message === null || message.appId !== appId) return null;
-    const { node, policy, queueReasonOf } = this.#options;
+    return documentOf(this.#options.node, message, this.#queueReasonOf(message));
+  }
+
+  /**
+   * Finds a page of an app's messages; `done` is called once, later. False: too many are being
+   * looked for. A cursor that was not given for this app leads to null.
+   */
+  list(question: MessageListQuestion, done: (page: MessageListPage | null) => void): boolean {
+    if (this.#lists.length >= LISTS_MAX) return false;
+    const { after, appId } = question;
+    const cursor = after === null ? null : decodeListCursor(after, appId);
+    if (after !== null && cursor === null) {
+      done(null);
+      return true;
+    }
+    const { store } = this.#options;
+    const options = { store, messages: this.#messages, summaryOf: this.#summaryOf };
+    this.#lists.push({ scan: new MessageListScan(options, question, cursor), done });
+    return true;
+  }
+
+  /** Events of an app behind number `after`, 0 for the oldest there is. */
+  events(appId: number, after: number, limit: number): EventsPage {
+    const page = this.#outbox.read(appId, after, limit);
+    if (page.kind !== "events") return page;
+    const data = page.events.map((event) => {
+      const message = this.#messages.peek(event.sequence, event.origin, () => true);
+      const summary = message === null ? null : this.#summaryOf(message);
+      return eventDocumentOf(this.#options.node, event, summary);
+    });
+    const last = data.at(-1);
+    return { kind: "events", data, next: page.hasMore ? (last?.cursor ?? null) : null };
+  }
+
+  readonly #summaryOf = (message: MessageState): MessageSummary => {
+    const { node } = this.#options;
+    return summaryOf(node, message, this.#queueReasonOf(message));
+  };
+
+  #queueReasonOf(message: MessageState): QueueReason | null {
+    const { policy, queueReasonOf } = this.#options;
     const poolIndex = policy.poolIndexById.get(message.poolId);
-    const reason = poolIndex === undefined ? null : queueReasonOf?.(poolIndex, message.priority);
-    return documentOf(node, message, reason ?? null);
+    if (poolIndex === undefined) return null;
+    return queueReasonOf?.(poolIndex, message.priority) ?? null;
+  }
+
+  /** One step of the list that waits longest. */
+  #stepLists(): number {
+    const job = this.#lists[0];
+    if (job === undefined) return 0;
+    this.#lists.shift();
+    if (job.scan.step()) job.done(job.scan.page);
+    else this.#lists.push(job);
+    return 1;
   }
 
   /** Where the ledger stands. */

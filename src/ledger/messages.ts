@@ -14,6 +14,7 @@ import { MessageCache } from "./message-cache.ts";
 import {
   acceptBytes,
   foldParts,
+  isFinalStatus,
   type MessageState,
   wantsBody,
   writeMessageKey,
@@ -27,6 +28,7 @@ import {
   decodeRow,
   encodeRow,
   readWaiting,
+  rowStatus,
   ROW_BYTES_MAX,
   type WaitingMessage,
   writeUint48,
@@ -84,6 +86,24 @@ export class Messages {
     if (this.cache.find(sequence, origin) !== null) return false;
     const row = this.#options.store.get(LedgerTable.ROWS, this.#keyOf(sequence, origin));
     return row !== undefined && readWaiting(row, into);
+  }
+
+  /**
+   * A message for reading only, without bringing it into memory; null if it is not here, or if its
+   * stored row does not pass `isWanted`.
+   */
+  peek(
+    sequence: number,
+    origin: number,
+    isWanted: (row: Uint8Array) => boolean,
+  ): MessageState | null {
+    const cached = this.cache.find(sequence, origin);
+    if (cached !== null) return this.find(sequence, origin);
+    const row = this.#options.store.get(LedgerTable.ROWS, this.#keyOf(sequence, origin));
+    if (row === undefined) return null;
+    // What is open may have to go through a start first.
+    if (!isFinalStatus(rowStatus(row))) return this.find(sequence, origin);
+    return isWanted(row) ? decodeRow(row) : null;
   }
 
   /** Applies, in order, the STARTED records that it has not seen. */

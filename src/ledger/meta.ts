@@ -3,6 +3,7 @@
  * body holds.
  *
  *    0 version u8   4 bytes of a stretch of holds u32   8 cursor u48   14 start count u32
+ *   18 next number of a chunk of endings u48
  *   24 seed of the receipt index u32   28 next parked number u48   34 next receipt chunk u48
  *   40 accepted u48   46 open u48   52 open parts u48   58 final u48 × 15   148 removed u48 × 15
  *  238 wanted body bytes u48   244 of them moved u48
@@ -16,10 +17,11 @@ import { MESSAGE_STATUS_COUNT, readUint32 } from "./message-state.ts";
 import { readUint48, writeUint32, writeUint48 } from "./row.ts";
 import { LedgerTable, type LedgerStore } from "./store.ts";
 
-const META_VERSION = 5;
+const META_VERSION = 6;
 const STRETCH_BYTES = 4;
 const CURSOR = 8;
 const START_COUNT = 14;
+const NEXT_ENDING = 18;
 const SEED = 24;
 const NEXT_PARKED = 28;
 const NEXT_CHUNK = 34;
@@ -54,6 +56,7 @@ export class LedgerMeta {
   readonly starts: Start[] = [];
   /** Of the hashes in the receipt index. */
   seed = 0;
+  nextEnding = 1;
   nextParked = 1;
   nextChunk = 1;
   readonly books = new Books();
@@ -78,6 +81,7 @@ export function encodeMeta(meta: LedgerMeta): Uint8Array {
   writeUint32(bytes, STRETCH_BYTES, holds.stretchBytes);
   writeUint48(bytes, CURSOR, meta.cursor);
   writeUint32(bytes, START_COUNT, starts.length);
+  writeUint48(bytes, NEXT_ENDING, meta.nextEnding);
   writeUint32(bytes, SEED, meta.seed);
   writeUint48(bytes, NEXT_PARKED, meta.nextParked);
   writeUint48(bytes, NEXT_CHUNK, meta.nextChunk);
@@ -115,6 +119,7 @@ export function readMeta(store: LedgerStore): LedgerMeta {
   if (bytes === undefined) return meta;
   if (bytes[0] !== META_VERSION) throw new Error(`ledger store of version ${bytes[0]}`);
   meta.cursor = readUint48(bytes, CURSOR);
+  meta.nextEnding = readUint48(bytes, NEXT_ENDING);
   meta.seed = readUint32(bytes, SEED);
   meta.nextParked = readUint48(bytes, NEXT_PARKED);
   meta.nextChunk = readUint48(bytes, NEXT_CHUNK);

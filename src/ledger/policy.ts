@@ -17,6 +17,9 @@ export interface LedgerPolicy {
   readonly bytesMax: number;
   /** Size of a segment of the log. */
   readonly segmentBytes: number;
+  /** Events that an endpoint may have, and for how long. */
+  readonly eventsMax: number;
+  readonly eventsTtlMs: number;
   /** From the end of validity to `unknown`. */
   readonly receiptGraceMs: number;
   /** Pool ids (and link ids with a pool of their own) → pool index. */

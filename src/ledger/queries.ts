@@ -19,6 +19,7 @@ import {
   MessageStatus,
 } from "./message-state.ts";
 import { isFinal, NO_RECEIPT, PART_STATUS, type PartRecord, PartState } from "./part-state.ts";
+import { EVENT_STATUS, EVENT_TYPES, type StoredEvent } from "./outbox.ts";
 import { HEAD_TEXTS, headOffset } from "./row.ts";
 
 /** Why a waiting message waits. */
@@ -65,6 +66,9 @@ export interface TimelineEntry {
   readonly by?: "prefix" | "request";
   readonly prefix?: string;
 }
+
+/** A message in a list: all that is known of it as a whole. */
+export type MessageSummary = Omit<MessageDocument, "parts" | "timeline">;
 
 export interface MessageDocument {
   readonly id: string;
@@ -115,6 +119,23 @@ export function documentOf(
   message: MessageState,
   queueReason: QueueReason | null,
 ): MessageDocument {
+  const summary = summaryOf(node, message, queueReason);
+  const at = (field: number): number => message.head.charCodeAt(headOffset(field));
+  const isPinned = at(Accept.ROUTED_BY) === RoutedBy.PIN;
+  const prefix = isPinned ? null : summary.to.slice(0, at(Accept.PREFIX_LENGTH));
+  return {
+    ...summary,
+    parts: message.parts.map(partOf),
+    timeline: timelineOf(message, prefix),
+  };
+}
+
+/** The same without parts and timeline. */
+export function summaryOf(
+  node: string,
+  message: MessageState,
+  queueReason: QueueReason | null,
+): MessageSummary {
   const head = Buffer.from(message.head, "latin1");
   const byte = (field: number): number => head[headOffset(field)] as number;
   let at = HEAD_TEXTS;
@@ -129,8 +150,6 @@ export function documentOf(
   const campaign = text(Accept.CAMPAIGN_LENGTH);
   const reason = reasonOf(message);
   const delayS = head.readUInt32LE(headOffset(Accept.SEND_DELAY_S));
-  const isPinned = byte(Accept.ROUTED_BY) === RoutedBy.PIN;
-  const prefix = isPinned ? null : to.slice(0, byte(Accept.PREFIX_LENGTH));
   return {
     id: formatMessageId(node, message.sequence, message.origin),
     ...statusOf(message, queueReason),
@@ -149,8 +168,6 @@ export function documentOf(
     ...(delayS === 0 ? {} : { send_at: time(message.acceptedAt + delayS * 1000) }),
     expires_at: time(message.expiresAt),
     final_at: message.finalAt === 0 ? null : time(message.finalAt),
-    parts: message.parts.map(partOf),
-    timeline: timelineOf(message, prefix),
   };
 }
 
@@ -190,6 +207,40 @@ function partOf(part: PartRecord, index: number): PartDocument {
             at: time(part.receiptAt),
           },
   };
+}
+
+/** One event, as `GET /v1/events` and whoever is told of it sees it. */
+export interface EventDocument {
+  /** Opaque; events behind it are read with `after`. */
+  readonly cursor: string;
+  readonly type: string;
+  readonly at: string;
+  /** The message as it was told of: its status is the event's. */
+  readonly data: MessageSummary | { readonly id: string; readonly status: string };
+}
+
+/** An event with what is known of its message; null: retention has removed it. */
+export function eventDocumentOf(
+  node: string,
+  event: StoredEvent,
+  summary: MessageSummary | null,
+): EventDocument {
+  const status = MESSAGE_STATUS[EVENT_STATUS[event.type] ?? 0] ?? "unknown";
+  const isFinal = (EVENT_STATUS[event.type] ?? 0) !== MessageStatus.SENT;
+  const id = formatMessageId(node, event.sequence, event.origin);
+  // A message told of as sent may have ended meanwhile: that is another event's to tell.
+  const data = isFinal ? summary : summary && { ...withoutEnd(summary), final_at: null };
+  return {
+    cursor: String(event.number),
+    type: EVENT_TYPES[event.type] ?? "message.unknown",
+    at: time(event.at),
+    data: data === null ? { id, status } : { ...data, status },
+  };
+}
+
+function withoutEnd(summary: MessageSummary): MessageSummary {
+  const { reason: _reason, ...rest } = summary;
+  return rest;
 }
 
 /** Why the message ended, or why it is not on its way; null while there is nothing to explain. */

@@ -287,6 +287,18 @@ export function writeUint32(into: Uint8Array, offset: number, value: number): vo
   into[offset + 3] = value;
 }
 
+/** The store's key of (sequence, origin), big-endian so that keys sort by time. */
+export function writeKeyBytes(
+  into: Uint8Array,
+  offset: number,
+  sequence: number,
+  origin: number,
+): void {
+  writeUint32(into, offset, Math.floor(sequence / 0x100000000));
+  writeUint32(into, offset + 4, sequence >>> 0);
+  writeUint32(into, offset + 8, origin);
+}
+
 /** A whole number below 2^48, big-endian, so that byte order is order. */
 export function writeUint48(into: Uint8Array, offset: number, value: number): void {
   const high = Math.floor(value / 0x100000000);

@@ -21,6 +21,10 @@ export const LedgerTable = {
   BODIES: 6,
   OUTBOX: 7,
   CDR: 8,
+  ENDED: 9,
+  INDEX: 10,
+  HELD: 11,
+  DEAD_LETTERS: 12,
 } as const;
 export const LEDGER_TABLE_NAMES = [
   "meta",
@@ -32,6 +36,10 @@ export const LEDGER_TABLE_NAMES = [
   "bodies",
   "outbox",
   "cdr",
+  "ended",
+  "index",
+  "held",
+  "dead_letters",
 ] as const;
 
 /**

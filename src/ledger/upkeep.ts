@@ -2,18 +2,19 @@
  * What time does to stored messages, in bounded steps: the sweep of the open index, and retention.
  *
  *   sweep      open index in key order, round and round: what is overdue ends
- *   retention  rows in key order, from the oldest: final ones leave `retention_h` after
- *              finality, or earlier while the store holds more than `bytes_max`
+ *   retention  rows in the order they became final: they leave `retention_h` after that, or as
+ *              many as must, the earliest first, while the store holds more than `bytes_max`
  *
- * Both go through keys of the store and remember where they stopped. The ledger's thread only.
+ * Both remember where they stopped. The ledger's thread only.
  */
-import { MESSAGE_KEY_BYTES, sequenceWallMs } from "../records/message-key.ts";
+import { MESSAGE_KEY_BYTES } from "../records/message-key.ts";
 import type { HandOvers } from "./hand-overs.ts";
-import { isFinalStatus, readKeyOrigin, readKeySequence } from "./message-state.ts";
+import type { Endings } from "./endings.ts";
+import { readKeyOrigin, readKeySequence } from "./message-state.ts";
 import type { Messages } from "./messages.ts";
 import type { LedgerMeta } from "./meta.ts";
 import type { LedgerPolicy } from "./policy.ts";
-import { readUint48, rowFinalAt, rowStatus } from "./row.ts";
+import { readUint48 } from "./row.ts";
 import { type LedgerStore, LedgerTable } from "./store.ts";
 
 /** Records of that age are certainly in the log when the log is read up to its end. */
@@ -22,9 +23,8 @@ const SETTLE_MARGIN_MS = 10_000;
 const FORGOTTEN_MS = 60_000;
 const SWEEP_STEP = 1024;
 const SWEEP_PAUSE_MS = 1000;
-const RETAIN_STEP_MIN = 1024;
-const RETAIN_STEP_MAX = 8192;
-const RETAIN_PAUSE_MS = 5000;
+/** Rows removed at most per step: at ten steps a second more than can arrive. */
+const RETAIN_STEP = 8192;
 const SIZE_INTERVAL_MS = 5000;
 
 export interface UpkeepOptions {
@@ -32,6 +32,7 @@ export interface UpkeepOptions {
   readonly meta: LedgerMeta;
   readonly messages: Messages;
   readonly handOvers: HandOvers;
+  readonly endings: Endings;
   readonly policy: LedgerPolicy;
 }
 
@@ -41,10 +42,9 @@ export class Upkeep {
   readonly #options: UpkeepOptions;
   #sweepFrom: Uint8Array = new Uint8Array(0);
   #nextSweepAt = 0;
-  #retainFrom: Uint8Array = new Uint8Array(0);
-  #nextRetainAt = 0;
   #nextSizeAt = 0;
-  #acceptedBefore = 0;
+  /** Commit that has the last rows removed for want of room. */
+  #removedBy = 0;
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
@@ -83,54 +83,34 @@ export class Upkeep {
   }
 
   /**
-   * One step of retention; `visibleCommit` tells which rows are as the store has them. Returns rows
-   * removed.
+   * One step of retention; `visibleCommit` tells what reads of the store see, and nothing is being
+   * committed. Returns rows removed.
    */
   retain(now: number, visibleCommit: number): number {
-    const { store, meta, messages, policy } = this.#options;
+    const { store, endings, messages, policy } = this.#options;
+    if (visibleCommit < this.#removedBy) return 0;
     if (now >= this.#nextSizeAt) {
       this.#nextSizeAt = now + SIZE_INTERVAL_MS;
       this.storeBytes = store.usedBytes();
     }
-    const isOverfull = this.storeBytes > policy.bytesMax;
-    if (now < this.#nextRetainAt && !isOverfull) return 0;
-    const before = isOverfull ? Number.POSITIVE_INFINITY : now - policy.retentionMs;
-    const rows = this.#ripeRows(before);
-    let removed = 0;
-    for (const { key, status } of rows) {
-      const cached = messages.cache.find(readKeySequence(key, 0), readKeyOrigin(key, 0));
-      if (cached !== null && (cached.isDirty || cached.commit > visibleCommit)) continue;
-      messages.removeRow(key, cached);
-      meta.books.noteRemoved(status);
-      removed++;
+    let removed = endings.remove(messages, now - policy.retentionMs, RETAIN_STEP, visibleCommit);
+    if (removed === 0 && this.storeBytes > policy.bytesMax) {
+      const rows = this.#rowsTooMany();
+      removed = endings.remove(messages, Number.POSITIVE_INFINITY, rows, visibleCommit);
+      // What that gave back is measured when it has been given back.
+      this.#removedBy = visibleCommit + 1;
+      this.#nextSizeAt = 0;
     }
-    if (this.#retainFrom.length === 0) this.#nextRetainAt = now + RETAIN_PAUSE_MS;
     return removed;
   }
 
-  /** The next rows that were final before `before` (wall ms). */
-  #ripeRows(before: number): { key: Uint8Array; status: number }[] {
-    const { store, meta } = this.#options;
-    const rows: { key: Uint8Array; status: number }[] = [];
-    const arrived = meta.books.accepted - this.#acceptedBefore;
-    this.#acceptedBefore = meta.books.accepted;
-    const step = Math.min(RETAIN_STEP_MAX, Math.max(RETAIN_STEP_MIN, 2 * arrived));
-    let seen = 0;
-    let last: Uint8Array | null = null;
-    store.range(LedgerTable.ROWS, this.#retainFrom, (key, row) => {
-      // A message is not final before it is accepted, so nothing behind this one is ripe.
-      if (sequenceWallMs(readKeySequence(key, 0)) > before) return false;
-      const status = rowStatus(row);
-      if (isFinalStatus(status) && rowFinalAt(row) <= before) {
-        rows.push({ key: Uint8Array.from(key), status });
-      }
-      seen++;
-      if (seen < step) return true;
-      last = Uint8Array.from(key);
-      return false;
-    });
-    this.#retainFrom = last === null ? new Uint8Array(0) : behind(last);
-    return rows;
+  /** Rows that hold about what the store has too much, so that no more go than must. */
+  #rowsTooMany(): number {
+    const { meta, policy } = this.#options;
+    const { accepted, removed } = meta.books;
+    const rows = removed.reduce((left, count) => left - count, accepted);
+    const excess = (this.storeBytes - policy.bytesMax) / this.storeBytes;
+    return Math.min(RETAIN_STEP, Math.max(1, Math.ceil(rows * excess)));
   }
 }
 

@@ -162,6 +162,8 @@ function makeLedger(): Ledger {
       retentionMs: config.ledger.retentionH * 3_600_000,
       bytesMax: config.ledger.bytesMax,
       segmentBytes: config.journal.segmentBytes,
+      eventsMax: config.ledger.eventsMax,
+      eventsTtlMs: config.ledger.eventsTtlH * 3_600_000,
       receiptGraceMs: config.ledger.receiptGraceS * 1000,
       poolIndexById: pools.poolIndexById,
       appIndexById: new Map(config.apps.map((app, index) => [app.id, index])),

@@ -242,6 +242,8 @@ export class SimulatedGateway {
         retentionMs: config.ledger.retentionH * 3_600_000,
         bytesMax: config.ledger.bytesMax,
         segmentBytes: config.journal.segmentBytes,
+        eventsMax: config.ledger.eventsMax,
+        eventsTtlMs: config.ledger.eventsTtlH * 3_600_000,
         receiptGraceMs: config.ledger.receiptGraceS * 1000,
         poolIndexById: this.#pools.poolIndexById,
         appIndexById: new Map(config.apps.map((app, index) => [app.id, index])),

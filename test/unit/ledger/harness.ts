@@ -249,6 +249,8 @@ export class Harness {
 export const POLICY: LedgerPolicy = {
   retentionMs: 24 * 3_600_000,
   bytesMax: 1e12,
+  eventsMax: 1e6,
+  eventsTtlMs: 72 * 3_600_000,
   segmentBytes: 64 * 1024 * 1024,
   receiptGraceMs: 86_400_000,
   poolIndexById: new Map([[1000, 3]]),

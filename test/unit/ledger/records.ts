@@ -40,11 +40,12 @@ export interface AcceptFields {
   readonly dlr?: number;
   readonly reference?: string;
   readonly delayS?: number;
+  readonly to?: string;
 }
 
 export function accept(of: MessageKey, fields: AcceptFields = {}): Buffer {
   const parts = fields.parts ?? 1;
-  const texts = ["998901234567", "BRAND", fields.reference ?? "order-17", "spring"];
+  const texts = [fields.to ?? "998901234567", "BRAND", fields.reference ?? "order-17", "spring"];
   const body = "x".repeat(10 * parts);
   const all = Buffer.from(texts.join("") + body);
   const view = record(RecordType.ACCEPT, acceptLength(parts, all.length, 0));

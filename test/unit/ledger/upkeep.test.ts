@@ -74,6 +74,34 @@ test("a store that grows too large loses its oldest final messages first", () =>
   assert.deepEqual(verifyBooks(harness.store).mismatches, []);
 });
 
+test("for want of room the earliest final go, no others and no more than must", () => {
+  const bytesMax = 60_000;
+  const harness = new Harness({ policy: { bytesMax } });
+  harness.work();
+  const count = 400;
+  // Accepted in one order, final in another.
+  const endOf = (i: number): number => (i * 7919) % count;
+  for (let i = 0; i < count; i++) {
+    const k = key(i * 100);
+    harness.feed(accept(k), sending(k), answer(k, { id: `i${i}` }));
+  }
+  const byEnd = Array.from({ length: count }, (_, i) => i).sort((a, b) => endOf(a) - endOf(b));
+  for (const i of byEnd) {
+    harness.feed(receipt(`i${i}`, 2, 1000 + endOf(i)));
+    if (i % 40 === 0) harness.flush();
+  }
+  harness.flush();
+  assert.ok(harness.store.usedBytes() > bytesMax);
+  harness.pass(60_000, 500);
+  const used = harness.store.usedBytes();
+  assert.ok(used <= bytesMax, `${used} bytes are left`);
+  const isLeft = byEnd.map((i) => harness.ledger.getMessage(key(i * 100), 7) !== null);
+  const first = isLeft.indexOf(true);
+  assert.ok(first > 0 && isLeft.slice(first).every((left) => left), "not the earliest went");
+  assert.ok(used > 0.9 * bytesMax, `only ${used} bytes are left`);
+  assert.deepEqual(verifyBooks(harness.store).mismatches, []);
+});
+
 test("messages that left memory come back with everything that is known of them", () => {
   const harness = new Harness({ limits: { cacheMax: 4 } });
   harness.work();

@@ -1,0 +1,44 @@
+/**
+ * What the ledger itself keeps beside the states: the index of each app, the order of endings, and
+ * the events. The ledger's thread only.
+ */
+import type { Endings } from "./endings.ts";
+import type { MessageIndex } from "./message-index.ts";
+import type { MessageState } from "./message-state.ts";
+import type { OutcomeObserver } from "./outcomes.ts";
+import type { Outbox } from "./outbox.ts";
+
+export class Followers implements OutcomeObserver {
+  readonly #endings: Endings;
+  readonly #index: MessageIndex;
+  readonly #outbox: Outbox;
+
+  constructor(endings: Endings, index: MessageIndex, outbox: Outbox) {
+    this.#endings = endings;
+    this.#index = index;
+    this.#outbox = outbox;
+  }
+
+  onPartFinal(): void {}
+
+  onStatus(message: MessageState, before: number): void {
+    if (before < 0) this.#index.note(message);
+    if (message.finalAt !== 0) this.#endings.note(message);
+    this.#outbox.note(message);
+  }
+
+  onDuplicate(): void {}
+
+  onRefused(): void {}
+
+  beforeCommit(): void {
+    this.#index.write();
+    this.#endings.write();
+    this.#outbox.write();
+  }
+
+  doWork(now: number): boolean {
+    const removed = this.#index.tidy(now);
+    return this.#outbox.age(now) || removed > 0;
+  }
+}

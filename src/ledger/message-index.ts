@@ -1,0 +1,140 @@
+/**
+ * Every app's messages in the order they were accepted, with hashes of what they are looked for by.
+ *
+ *   block   one an app and commit; key app u32 │ number u64 │ origin u32 (of its first entry)
+ *   entry   message key 12 │ hash of `to` u32 │ hash of `reference` u32
+ *
+ * Numbers are sequences of first entries, kept ascending within a run: blocks are appended, one
+ * place an app, and a look-up reads 20 bytes a message in order instead of a row. Blocks whose rows
+ * are all gone are removed in the background. The ledger's thread only.
+ */
+import { Accept } from "../records/accept.ts";
+import { MESSAGE_KEY_BYTES } from "../records/message-key.ts";
+import { EntryBuffer } from "./entry-buffer.ts";
+import { type MessageState, readKeySequence, readUint32 } from "./message-state.ts";
+import { HEAD_TEXTS, headOffset, writeKeyBytes, writeUint32 } from "./row.ts";
+import { type LedgerStore, LedgerTable } from "./store.ts";
+
+export const INDEX_KEY_BYTES = 4 + MESSAGE_KEY_BYTES;
+export const INDEX_ENTRY_BYTES = MESSAGE_KEY_BYTES + 8;
+export const INDEX_TO_HASH = MESSAGE_KEY_BYTES;
+export const INDEX_REFERENCE_HASH = MESSAGE_KEY_BYTES + 4;
+/** Blocks looked at for removal per step, and the pause after a round over all of them. */
+const TIDY_STEP = 64;
+const TIDY_PAUSE_MS = 60_000;
+const TIDY_ROWS_MAX = 256;
+
+interface AppBlock {
+  readonly entries: EntryBuffer;
+  /** Number of the last block, 0 before the first of this run. */
+  number: number;
+}
+
+export class MessageIndex {
+  readonly #store: LedgerStore;
+  readonly #apps = new Map<number, AppBlock>();
+  #tidyFrom: Uint8Array = new Uint8Array(0);
+  #nextTidyAt = 0;
+
+  constructor(store: LedgerStore) {
+    this.#store = store;
+  }
+
+  /** A message was accepted. */
+  note(message: MessageState): void {
+    let block = this.#apps.get(message.appId);
+    if (block === undefined) {
+      block = { entries: new EntryBuffer(INDEX_ENTRY_BYTES), number: 0 };
+      this.#apps.set(message.appId, block);
+    }
+    const at = block.entries.claim();
+    const { bytes } = block.entries;
+    const { head } = message;
+    const toEnd = HEAD_TEXTS + head.charCodeAt(headOffset(Accept.TO_LENGTH));
+    const reference = toEnd + head.charCodeAt(headOffset(Accept.FROM_LENGTH));
+    const length = head.charCodeAt(headOffset(Accept.REFERENCE_LENGTH));
+    writeKeyBytes(bytes, at, message.sequence, message.origin);
+    writeUint32(bytes, at + INDEX_TO_HASH, hashText(head, HEAD_TEXTS, toEnd));
+    writeUint32(bytes, at + INDEX_REFERENCE_HASH, hashText(head, reference, reference + length));
+  }
+
+  /** Puts what was accepted since the last call into the next commit. */
+  write(): void {
+    for (const [appId, block] of this.#apps) {
+      if (block.entries.count === 0) continue;
+      const filled = block.entries.filled();
+      block.number = Math.max(block.number + 1, readKeySequence(filled, 0));
+      const key = new Uint8Array(INDEX_KEY_BYTES);
+      writeUint32(key, 0, appId);
+      writeKeyBytes(key, 4, block.number, readUint32(filled, 8));
+      this.#store.put(LedgerTable.INDEX, key, filled);
+      block.entries.clear();
+    }
+  }
+
+  /** Removes a few blocks of which no row is left; `now`: wall ms. Returns how many went. */
+  tidy(now: number): number {
+    if (now < this.#nextTidyAt) return 0;
+    const blocks: { key: Uint8Array; entries: Uint8Array }[] = [];
+    this.#store.range(LedgerTable.INDEX, this.#tidyFrom, (key, value) => {
+      blocks.push({ key: Uint8Array.from(key), entries: Uint8Array.from(value) });
+      return blocks.length < TIDY_STEP;
+    });
+    let removed = 0;
+    for (const { key, entries } of blocks) {
+      if (this.#hasRow(entries)) continue;
+      this.#store.remove(LedgerTable.INDEX, key);
+      removed++;
+    }
+    const last = blocks.at(-1);
+    if (last === undefined || blocks.length < TIDY_STEP) {
+      this.#tidyFrom = new Uint8Array(0);
+      this.#nextTidyAt = now + TIDY_PAUSE_MS;
+    } else {
+      this.#tidyFrom = new Uint8Array(last.key.length + 1);
+      this.#tidyFrom.set(last.key);
+    }
+    return removed;
+  }
+
+  /** Whether a row of the block is left; a block of which many go are gone counts as alive. */
+  #hasRow(entries: Uint8Array): boolean {
+    let first = entries.subarray(0, MESSAGE_KEY_BYTES);
+    let last = first;
+    for (let at = 0; at < entries.length; at += INDEX_ENTRY_BYTES) {
+      const key = entries.subarray(at, at + MESSAGE_KEY_BYTES);
+      if (compare(key, first) < 0) first = key;
+      if (compare(key, last) > 0) last = key;
+    }
+    // Mostly nothing lies in between: one seek tells.
+    let isEmpty = true;
+    this.#store.range(LedgerTable.ROWS, first, (key) => {
+      isEmpty = compare(key, last) > 0;
+      return false;
+    });
+    if (isEmpty) return false;
+    const count = entries.length / INDEX_ENTRY_BYTES;
+    if (count > TIDY_ROWS_MAX) return true;
+    for (let at = 0; at < entries.length; at += INDEX_ENTRY_BYTES) {
+      const key = entries.subarray(at, at + MESSAGE_KEY_BYTES);
+      if (this.#store.get(LedgerTable.ROWS, key) !== undefined) return true;
+    }
+    return false;
+  }
+}
+
+/** 32 bits of the characters [start, end) of a text of one character a byte (FNV-1a, mixed). */
+export function hashText(text: string, start: number, end: number): number {
+  let hash = 0x811c9dc5;
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca6b);
+  return (hash ^ (hash >>> 13)) >>> 0;
+}
+
+function compare(a: Uint8Array, b: Uint8Array): number {
+  for (let i = 0; i < MESSAGE_KEY_BYTES; i++) {
+    const difference = (a[i] as number) - (b[i] as number);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}

@@ -1,0 +1,121 @@
+/** Pages of an app's messages: against a plain filter, over restarts and removals. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { MessageListPage, MessageListQuestion } from "../../../src/ledger/message-list.ts";
+import { LedgerTable } from "../../../src/ledger/store.ts";
+import { formatMessageId } from "../../../src/records/message-key.ts";
+import type { MemoryStore } from "../../support/memory-store.ts";
+import { integerIn, seededRandom } from "../../support/seeded-random.ts";
+import { Harness } from "./harness.ts";
+import { accept, answer, key, receipt, sending, T0 } from "./records.ts";
+
+const HOUR = 3_600_000;
+const PER_MS = 4096;
+const ANY = { to: null, reference: null, status: null, since: null, until: null } as const;
+
+function page(harness: Harness, question: MessageListQuestion): MessageListPage | null {
+  let found: MessageListPage | null | undefined;
+  assert.ok(
+    harness.ledger.list(question, (answered) => {
+      found = answered;
+    }),
+  );
+  harness.work();
+  assert.notEqual(found, undefined);
+  return found as MessageListPage | null;
+}
+
+function all(harness: Harness, asked: Partial<MessageListQuestion>, limit = 7): string[] {
+  const ids: string[] = [];
+  let after: string | null = null;
+  for (let pages = 0; pages < 1000; pages++) {
+    const found = page(harness, { appId: 7, ...ANY, ...asked, limit, after });
+    assert.ok(found !== null && found.data.length <= limit);
+    ids.push(...found.data.map(({ id }) => id));
+    if (found.next === null) return ids;
+    after = found.next;
+  }
+  return assert.fail("pages never end");
+}
+
+function id(number: number): string {
+  const { sequence, origin } = key(number);
+  return formatMessageId("gw-1", sequence, origin);
+}
+
+test("every filter finds exactly its messages, page by page, in order of acceptance", () => {
+  const random = seededRandom(11);
+  const harness = new Harness({
+    policy: {
+      appIndexById: new Map([
+        [7, 0],
+        [8, 1],
+      ]),
+    },
+  });
+  harness.work();
+  const known: { number: number; app: number; reference: string; to: string; done: boolean }[] = [];
+  for (let i = 0; i < 400; i++) {
+    const number = i * 50 * PER_MS;
+    const app = random() < 0.6 ? 7 : 8;
+    const reference = `order-${integerIn(random, 0, 9)}-ü`;
+    const to = `99890${integerIn(random, 1_000_000, 1_000_009)}`;
+    const done = random() < 0.5;
+    known.push({ number, app, reference, to, done });
+    const k = key(number);
+    harness.feed(accept(k, { appId: app, reference, to, at: T0 + i * 50 }));
+    if (done) harness.feed(sending(k), answer(k, { id: `x${i}` }), receipt(`x${i}`, 2, i * 50));
+    if (random() < 0.1) harness.flush();
+  }
+  harness.flush();
+  const expect = (asked: Partial<MessageListQuestion>, fits: (m: (typeof known)[0]) => boolean) => {
+    const wanted = known.filter((m) => m.app === (asked.appId ?? 7) && fits(m));
+    assert.deepEqual(
+      all(harness, asked),
+      wanted.map(({ number }) => id(number)),
+    );
+    assert.ok(wanted.length > 0);
+  };
+  expect({}, () => true);
+  expect({ appId: 8 }, () => true);
+  expect({ reference: "order-3-ü" }, ({ reference }) => reference === "order-3-ü");
+  expect({ to: "998901000004" }, ({ to }) => to === "998901000004");
+  expect({ status: "delivered" }, ({ done }) => done);
+  expect({ status: "accepted" }, ({ done }) => !done);
+  const since = T0 + 5000;
+  const until = T0 + 12_000;
+  const at = ({ number }: { number: number }): number => T0 + number / PER_MS;
+  expect({ since, until }, (m) => at(m) >= since && at(m) < until);
+  const both = { status: "delivered", reference: "order-1-ü", since };
+  expect(both, (m) => m.done && m.reference === "order-1-ü" && at(m) >= since);
+  assert.deepEqual(all(harness, { reference: "never" }), []);
+  assert.deepEqual(all(harness, { appId: 99 }), []);
+});
+
+test("a cursor goes on after a restart and after removals, and is no other app's", () => {
+  const harness = new Harness({ policy: { retentionMs: HOUR } });
+  harness.work();
+  for (let i = 0; i < 60; i++) {
+    const k = key(i * PER_MS);
+    harness.feed(accept(k, { ttlMs: 100 * HOUR }));
+    if (i < 30) harness.feed(sending(k), answer(k, { id: `x${i}` }), receipt(`x${i}`, 2, i));
+    if (i % 7 === 0) harness.flush();
+  }
+  harness.flush();
+  const first = page(harness, { appId: 7, ...ANY, limit: 20, after: null });
+  assert.equal(first?.data.length, 20);
+  assert.equal(page(harness, { appId: 8, ...ANY, limit: 20, after: first?.next ?? "" }), null);
+  assert.equal(page(harness, { appId: 7, ...ANY, limit: 20, after: "nonsense" }), null);
+  const next = harness.restart();
+  next.work();
+  next.pass(2 * HOUR, 60_000);
+  next.pass(5000);
+  const rest = page(next, { appId: 7, ...ANY, limit: 100, after: first?.next ?? "" });
+  assert.deepEqual(
+    rest?.data.map((message) => message.id),
+    Array.from({ length: 30 }, (_, i) => id((30 + i) * PER_MS)),
+  );
+  // Blocks without rows are gone.
+  const blocks = (next.store as MemoryStore).dump(LedgerTable.INDEX).length;
+  assert.ok(blocks <= 5, `${blocks} blocks`);
+});
