@@ -145,6 +145,16 @@ export class Admission {
     this.#profiles = profilesOf(this.#pools);
   }
 
+  /** Id of the app with this index, 0 if it is not configured any more. */
+  appIdOf(appIndex: number): number {
+    return this.#apps[appIndex]?.config.id ?? 0;
+  }
+
+  /** Id of the pool with this index, 0 if there is none. */
+  poolIdOf(poolIndex: number): number {
+    return this.#pools[poolIndex]?.id ?? 0;
+  }
+
   /** The last sequence given out; 0 if none was. */
   get lastSequence(): number {
     return this.#lastSequence;

@@ -20,6 +20,7 @@ import { ProducerWord, producerWord } from "../tables/producer-table.ts";
 import { Admission, type AdmissionOptions, type AdmissionOutcome, Admit } from "./admission.ts";
 import type { MessageLookup } from "./message-lookup.ts";
 import { PendingMessages, type Ticket } from "./pending-messages.ts";
+import { type RefusalCode, Refusals } from "./refusals.ts";
 
 /** So many calls go to the journal at once: it commits them while further ones are still read. */
 const PUBLISH_EARLY = 16;
@@ -27,6 +28,14 @@ const PUBLISH_EARLY = 16;
 export const PENDING_MAX = 16_384;
 /** A waiting message that cannot be read now is looked at again after this time. */
 const UNREADABLE_RETRY_MS = 60_000;
+
+/** Errors of the refusals that get a CDR row. */
+const REFUSAL_CODES: ReadonlyMap<number, RefusalCode> = new Map([
+  [Admit.INVALID, "invalid"],
+  [Admit.FORBIDDEN, "forbidden"],
+  [Admit.NO_ROUTE, "no-route"],
+  [Admit.RATE_LIMITED, "rate-limited"],
+]);
 
 export interface IngressOptions extends AdmissionOptions {
   readonly dispatcherOf: (owner: WaitingOwner) => Dispatcher;
@@ -38,6 +47,8 @@ export interface IngressOptions extends AdmissionOptions {
   readonly producerWords: Int32Array;
   /** "Call doWork soon": the runner's `wake`. */
   readonly wake: () => void;
+  /** Refused calls a second that get a CDR row; default none. */
+  readonly refusalsPerSMax?: number;
   /** Power of two; default PENDING_MAX. */
   readonly pendingMax?: number;
 }
@@ -51,12 +62,15 @@ export class Ingress implements CommitVisitor, WaitingOwner {
   readonly #appender: JournalAppender;
   readonly #pending: PendingMessages;
   readonly #entry = emptyDispatchEntry();
+  readonly #refusals: Refusals | null;
   #unpublished = 0;
   #draining = false;
 
   constructor(options: IngressOptions) {
     this.#options = options;
     this.#admission = new Admission(options);
+    const perSMax = options.refusalsPerSMax ?? 0;
+    this.#refusals = perSMax === 0 ? null : new Refusals({ ...options, perSMax });
     this.#appender = options.appender;
     this.#pending = new PendingMessages(options.pendingMax ?? PENDING_MAX);
     this.origin = this.#admission.origin;
@@ -99,6 +113,7 @@ export class Ingress implements CommitVisitor, WaitingOwner {
       : this.#admission.admit(appIndex, body, scopes);
     if (code !== Admit.STAGED) {
       this.#options.metrics.add(Counter.messagesRefused, 1);
+      if (this.#refusals !== null) this.#recordRefusal(code, appIndex, body);
       return code;
     }
     const { outcome } = this.#admission;
@@ -117,6 +132,16 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     if (this.#unpublished++ === 0) this.#options.wake();
     if (this.#unpublished >= PUBLISH_EARLY) this.#publish();
     return code;
+  }
+
+  /** Stages the row of a refused call; calls that were shed have none. */
+  #recordRefusal(code: number, appIndex: number, body: unknown): void {
+    const error = REFUSAL_CODES.get(code);
+    if (error === undefined || this.#refusals === null) return;
+    const app = this.#admission.appIdOf(appIndex);
+    const pool = code === Admit.RATE_LIMITED ? this.#admission.poolIdOf(this.outcome.poolIndex) : 0;
+    if (!this.#refusals.stage(error, "", app, pool, body)) return;
+    if (this.#unpublished++ === 0) this.#options.wake();
   }
 
   /** Hands on what was staged, answers what was committed, and moves waiting messages. */

@@ -144,6 +144,7 @@ function makeIngress(
     logTable,
     bucketWords: new Int32Array(memory.apps),
     journalBytesMax: config.journal.bytesMax,
+    refusalsPerSMax: config.cdr.enabled ? config.cdr.refusalsPerSMax : 0,
     ingressCount: plan.ingressCount,
     othersPendingBytes: () => others.reduce((sum, staging) => sum + ringUsedBytes(staging), 0),
     pools,

@@ -102,6 +102,7 @@ export interface RigOptions {
   readonly waitingMax?: number;
   readonly pendingMax?: number;
   readonly wake?: () => void;
+  readonly refusalsPerSMax?: number;
 }
 
 export class IngressRig {
@@ -120,6 +121,7 @@ export class IngressRig {
   /** What the ledger would answer, by sequence. */
   readonly documents = new Map<number, LookupAnswer>();
   readonly submitRings: RingConsumer[];
+  readonly directory = new MemoryDirectory();
 
   constructor(options: RigOptions = {}) {
     const config = configOf(options.config ?? CONFIG, options.files);
@@ -132,7 +134,7 @@ export class IngressRig {
     const memory = allocateSharedMemory(plan);
     const words = new Int32Array(new SharedArrayBuffer(4));
     const bell = new Doorbell(words, 0, () => undefined);
-    const directory = new MemoryDirectory();
+    const { directory } = this;
     this.config = config;
     this.pools = pools;
     this.plan = plan;
@@ -198,6 +200,7 @@ export class IngressRig {
       metrics: this.metrics,
       producerWords: new Int32Array(memory.producers),
       wake: options.wake ?? (() => undefined),
+      refusalsPerSMax: options.refusalsPerSMax ?? 0,
       pendingMax: options.pendingMax ?? 256,
     });
   }
