@@ -7,7 +7,7 @@
  *
  * Main thread only, one gateway a process.
  */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads";
 import { AdminServer } from "./admin/server.ts";
@@ -16,6 +16,7 @@ import { slotCounts } from "./config/slots.ts";
 import type { GatewayConfig, LogLevel } from "./config/types.ts";
 import type { Clock, Log } from "./environment.ts";
 import { EXIT_CODES } from "./errors.ts";
+import { uwsTls } from "./ingress/certificates.ts";
 import { resetReferences } from "./ingress/reference-tables.ts";
 import { loadUws } from "./ingress/uws.ts";
 import { writeLastExit } from "./journal/data-dir.ts";
@@ -235,6 +236,7 @@ class Assembly {
   }
 
   async listen(anyPortIfTaken: boolean): Promise<Gateway> {
+    checkCertificates(this.#config);
     const agent = new IngressAgent({
       config: this.#config,
       memory: this.#memory,
@@ -275,12 +277,26 @@ class Assembly {
       admin.close();
       this.#log.write("info", "drained");
     };
+    process.on("SIGHUP", () => this.#reloadCertificates(agent));
     return gatewayOf(httpPort, adminPort, drain, (code) => this.#end(code));
+  }
+
+  /** New connections get the certificates that are in the files now; bad files change nothing. */
+  #reloadCertificates(agent: IngressAgent): void {
+    if (this.#config.http.tls === null) return;
+    try {
+      agent.reloadCertificates();
+      this.#command(this.#ingresses, { kind: "reload_certificates" });
+      this.#log.write("info", "reload certificates");
+    } catch (error) {
+      this.#log.write("error", "reload certificates", { cause: (error as Error).message });
+    }
   }
 
   /** Listens on the configured port, or on any free one if that is taken and `anyPortIfTaken`. */
   #listenHttp(agent: IngressAgent, anyPortIfTaken: boolean): number {
-    const sharing = this.#plan.ingressCount > 1 ? "first" : "alone";
+    const isShared = this.#plan.ingressCount > 1 || this.#config.http.tls !== null;
+    const sharing = isShared ? "first" : "alone";
     try {
       return agent.listen(this.#config.http.port, sharing);
     } catch (error) {
@@ -378,6 +394,15 @@ class Assembly {
     this.#supervisor.stop();
     if (this.#ingresses.length === 0) process.exit(code);
     void this.#closeIngresses().then(() => process.exit(code));
+  }
+}
+
+/** Refuses to start with files that TLS cannot be spoken with. */
+function checkCertificates({ http }: GatewayConfig): void {
+  try {
+    if (http.tls !== null) uwsTls(http.tls, readFileSync);
+  } catch (error) {
+    throw new StartRefusedError(EXIT_CODES.config.code, (error as Error).message);
   }
 }
 

@@ -247,7 +247,18 @@ function build(config: LinkConfig, record: Uint8Array): Bench {
     metrics,
     plan: {
       links,
-      pools: [{ poolIndex: 0, id: 2, name: "bench", direct: false, members, profile }],
+      pools: [
+        {
+          poolIndex: 0,
+          id: 2,
+          name: "bench",
+          direct: false,
+          members,
+          profile,
+          apps: null,
+          ipAllow: null,
+        },
+      ],
     },
     workerIndex: 0,
     sessions: assignSessions(links, 1)[0] ?? [],

@@ -44,6 +44,9 @@ export interface DerivedPool {
   /** Made for a single link. */
   readonly direct: boolean;
   readonly members: readonly DerivedMember[];
+  /** Apps and addresses that may use it; null: all. Its members share them. */
+  readonly apps: readonly number[] | null;
+  readonly ipAllow: readonly string[] | null;
   /** What its members' profiles have in common. */
   readonly profile: SharedProfile;
 }
@@ -219,6 +222,8 @@ function wantedPools(
       direct,
       members: members.map(({ link, weight }) => ({ linkIndex: link.linkIndex, weight })),
       profile,
+      apps: members[0]?.link.config.apps ?? null,
+      ipAllow: members[0]?.link.config.ipAllow ?? null,
     };
   };
   const single = [...directLinkIds(config)].map((id) =>

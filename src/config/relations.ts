@@ -150,6 +150,21 @@ function checkLinkTls({ links }: GatewayConfig, refuse: Refuse): void {
   });
 }
 
+function checkHttpTls({ http }: GatewayConfig, refuse: Refuse): void {
+  const { tls } = http;
+  if (tls === null) return;
+  for (const [key, file] of [
+    ["cert_file", tls.certFile],
+    ["key_file", tls.keyFile],
+  ] as const) {
+    if (file === null) refuse(`http.tls.${key}`, ["http", "tls", key], "null", "a file, PEM");
+  }
+  if (tls.caFile !== null) {
+    const allowed = "null: this listener cannot require certificates of clients";
+    refuse("http.tls.ca_file", ["http", "tls", "ca_file"], showValue(tls.caFile), allowed);
+  }
+}
+
 function checkJournal({ journal }: GatewayConfig, refuse: Refuse): void {
   const least = JOURNAL_SEGMENTS_MIN * journal.segmentBytes;
   if (journal.bytesMax >= least) return;
@@ -264,6 +279,7 @@ const RELATIONS: readonly Relation[] = [
   { reads: ["admin"], check: checkAdmin },
   { reads: ["http", "admin", "grpc"], check: checkListeners },
   { reads: ["http"], check: checkSizes },
+  { reads: ["http"], check: checkHttpTls },
   { reads: ["auth", "apps"], check: checkKeySources },
   { reads: ["redis", "limits"], check: checkRedis },
   { reads: ["policy", "s3"], check: checkPolicy },

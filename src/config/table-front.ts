@@ -136,7 +136,7 @@ export const HTTP = block(
       max: 16 * MIB,
       default: 64 * KIB,
     }),
-    tls: tlsBlock("TLS on the public listener; null: plain HTTP.", false),
+    tls: tlsBlock("TLS on the public listener, 1.2 or later; null: plain HTTP.", true),
     proxy_protocol_from: strings({
       doc: "Trusted L4 balancers: their connections begin with a PROXY header.",
       format: "cidr",

@@ -88,13 +88,12 @@ export const LINKS = items(
         min: 0,
         max: RATE_TPS_MAX,
       }),
-      apps: idsOrNull({ doc: "Apps that may use it; null: all.", max: 1024, built: false }),
+      apps: idsOrNull({ doc: "Apps that may use it; null: all.", max: 1024 }),
       ip_allow: stringsOrNull({
         doc: "Client addresses that may use it; null: all.",
         format: "cidr",
         max: 256,
         default: null,
-        built: false,
       }),
       enquire_link_interval_ms: int({
         doc: "Silence after which the link is probed.",

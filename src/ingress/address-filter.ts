@@ -11,6 +11,9 @@ import { BlockList, isIPv6 } from "node:net";
 
 const REMEMBERED_MAX = 4096;
 
+/** The address of a caller that is not known: no filter lets it through. */
+export const UNKNOWN_ADDRESS = new ArrayBuffer(0);
+
 export class AddressFilter {
   readonly #ranges = new BlockList();
   readonly #v4 = new Map<number, boolean>();

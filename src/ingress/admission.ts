@@ -22,8 +22,10 @@ import { RING_FULL } from "../ring/layout.ts";
 import { NO_ROUTE, PrefixTable } from "../routing/prefix-table.ts";
 import { CdrLevel, LEDGER_LAG_BYTES_MAX, type LogTable, LogWord } from "../tables/log-table.ts";
 import { bucketWord } from "../tables/plan.ts";
+import { UNKNOWN_ADDRESS } from "./address-filter.ts";
 import { MessageBody } from "./message-body.ts";
 import { MessageDraft, readMessage, refuse, takeSender } from "./message-fields.ts";
+import { PoolAccess } from "./pool-access.ts";
 import { PoolProfile } from "./pool-profile.ts";
 import { utf8Length, writeAscii, writeUtf8 } from "./text-bytes.ts";
 
@@ -112,6 +114,7 @@ export class Admission {
   /** By pool index. */
   #profiles: readonly (PoolProfile | undefined)[];
   readonly #body: MessageBody;
+  #access: PoolAccess;
   readonly #draft = new MessageDraft();
   #lastSequence = 0;
   #nextSettleMs = 0;
@@ -130,6 +133,7 @@ export class Admission {
     this.#pools = byIndex(options.pools.pools, (pool) => pool.poolIndex);
     this.#profiles = profilesOf(this.#pools);
     this.#body = new MessageBody(options.references);
+    this.#access = new PoolAccess(options.pools.pools);
     this.refresh();
   }
 
@@ -143,6 +147,7 @@ export class Admission {
     this.#apps = byIndex(plan.apps, (app) => app.appIndex);
     this.#pools = byIndex(plan.pools, (pool) => pool.poolIndex);
     this.#profiles = profilesOf(this.#pools);
+    this.#access = new PoolAccess(plan.pools);
   }
 
   /** Id of the app with this index, 0 if it is not configured any more. */
@@ -175,11 +180,17 @@ export class Admission {
   }
 
   /**
-   * Admits the parsed JSON `body` of app `appIndex`, whose token has `scopes`. On STAGED the ACCEPT
+   * Admits the parsed JSON `body` of app `appIndex`, whose token has `scopes` and whose call comes
+   * from address `from` (4 or 16 bytes; 0: unknown). On STAGED the ACCEPT
    * is claimed and written, to be published by the caller; on anything else nothing was charged and
    * `outcome` says why.
    */
-  admit(appIndex: number, body: unknown, scopes: number): number {
+  admit(
+    appIndex: number,
+    body: unknown,
+    scopes: number,
+    from: ArrayBuffer = UNKNOWN_ADDRESS,
+  ): number {
     const { outcome } = this;
     const derived = this.#apps[appIndex];
     if (derived === undefined) return this.#forbidden("the app is not configured any more");
@@ -198,6 +209,9 @@ export class Admission {
       outcome.detail =
         draft.route === 0 ? "no prefix matches this number" : "there is no such link or pool";
       return Admit.NO_ROUTE;
+    }
+    if (!this.#access.allows(outcome.poolIndex, app.id, from)) {
+      return this.#forbidden("the app, or this address, may not use the link");
     }
     if (!this.#planFor(draft)) return Admit.INVALID;
     return this.#stage(derived, draft);

@@ -9,6 +9,7 @@
  * thread only.
  */
 import type { AppGrant } from "./authentication.ts";
+import { UNKNOWN_ADDRESS } from "./address-filter.ts";
 import type { PendingMessage, Ticket } from "./pending-messages.ts";
 import type { UwsRequest, UwsResponse } from "./uws.ts";
 
@@ -38,6 +39,8 @@ export class Exchange implements Ticket {
   /** Null once answered or aborted. */
   response: UwsResponse | null = null;
   grant: AppGrant | null = null;
+  /** The client's address; set with the grant. */
+  from: ArrayBuffer = UNKNOWN_ADDRESS;
   /** Whether somebody will call back about it: verification or admission. */
   isHeld = false;
   isBodyWhole = false;
@@ -68,6 +71,7 @@ export class Exchange implements Ticket {
   begin(response: UwsResponse, request: UwsRequest): void {
     this.response = response;
     this.grant = null;
+    this.from = UNKNOWN_ADDRESS;
     this.isHeld = false;
     this.isBodyWhole = false;
     this.authorization = "";

@@ -18,6 +18,7 @@ import { Concluded, CONCLUDED_BYTES, CONCLUDED_TYPE, Verdict } from "../records/
 import { RING_FULL } from "../ring/layout.ts";
 import { ProducerWord, producerWord } from "../tables/producer-table.ts";
 import { Admission, type AdmissionOptions, type AdmissionOutcome, Admit } from "./admission.ts";
+import { UNKNOWN_ADDRESS } from "./address-filter.ts";
 import type { MessageLookup } from "./message-lookup.ts";
 import { PendingMessages, type Ticket } from "./pending-messages.ts";
 import { type RefusalCode, Refusals } from "./refusals.ts";
@@ -104,13 +105,19 @@ export class Ingress implements CommitVisitor, WaitingOwner {
   }
 
   /**
-   * Admits the parsed JSON of one message. Admit.STAGED: `ticket` will be told when the message is
+   * Admits the parsed JSON of one message, sent from `from`. Admit.STAGED: `ticket` will be told when the message is
    * durable. Anything else: refused for good, `outcome` says why.
    */
-  accept(appIndex: number, body: unknown, scopes: number, ticket: Ticket): number {
+  accept(
+    appIndex: number,
+    body: unknown,
+    scopes: number,
+    ticket: Ticket,
+    from: ArrayBuffer = UNKNOWN_ADDRESS,
+  ): number {
     const code = this.isShedding()
       ? Admit.OVERLOADED
-      : this.#admission.admit(appIndex, body, scopes);
+      : this.#admission.admit(appIndex, body, scopes, from);
     if (code !== Admit.STAGED) {
       this.#options.metrics.add(Counter.messagesRefused, 1);
       if (this.#refusals !== null) this.#recordRefusal(code, appIndex, body);

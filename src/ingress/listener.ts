@@ -7,6 +7,7 @@ import {
   type Uws,
   type UwsApp,
   type UwsListenSocket,
+  type UwsTls,
 } from "./uws.ts";
 
 /**
@@ -20,9 +21,10 @@ export class Listener {
   readonly #uws: Uws;
   #socket: UwsListenSocket | null = null;
 
-  constructor(uws: Uws) {
+  /** With `tls` it speaks nothing but TLS. */
+  constructor(uws: Uws, tls: UwsTls | null = null) {
     this.#uws = uws;
-    this.app = uws.App();
+    this.app = tls === null ? uws.App() : uws.SSLApp(tls);
   }
 
   /**

@@ -35,7 +35,7 @@ import {
   writeReadiness,
   writeText,
 } from "./reply.ts";
-import type { Uws, UwsRequest, UwsResponse } from "./uws.ts";
+import type { Uws, UwsRequest, UwsResponse, UwsTls } from "./uws.ts";
 
 export interface HttpServerOptions {
   readonly uws: Uws;
@@ -44,6 +44,8 @@ export interface HttpServerOptions {
   readonly ingress: Ingress;
   readonly pools: PoolPlan;
   readonly log: Log;
+  /** The files of the certificates, looked at anew at each call; null: plain HTTP. */
+  readonly tls: () => UwsTls | null;
   /** What keeps the node from being ready, one phrase each; empty: ready. */
   readonly unreadiness: () => readonly string[];
 }
@@ -59,7 +61,10 @@ const UNAUTHENTICATED: ProblemSource = {
 
 export class HttpServer implements ExchangeOwner {
   readonly #options: HttpServerOptions;
-  readonly #listener: Listener;
+  #listener: Listener;
+  /** Listeners of earlier certificates, which may still have connections. */
+  readonly #replaced: Listener[] = [];
+  #port = 0;
   readonly #authentication: Authentication;
   /** By app index; null: from anywhere. */
   readonly #filters: readonly (AddressFilter | null)[];
@@ -69,7 +74,7 @@ export class HttpServer implements ExchangeOwner {
   #closing = false;
 
   constructor(options: HttpServerOptions) {
-    const { config, ingress, clock, uws } = options;
+    const { config, ingress, clock } = options;
     this.#options = options;
     this.#authentication = new Authentication({
       jwt: config.auth.jwt,
@@ -82,22 +87,42 @@ export class HttpServer implements ExchangeOwner {
       app.ipAllow === null ? null : new AddressFilter(app.ipAllow),
     );
     this.#writer = new AcceptedWriter(config.node.name, ingress.origin);
-    this.#listener = new Listener(uws);
-    this.#listener.app
+    this.#listener = this.#makeListener();
+  }
+
+  /** A listener with every route, by the certificates as they are now. */
+  #makeListener(): Listener {
+    const { uws, tls, unreadiness } = this.#options;
+    const listener = new Listener(uws, tls());
+    listener.app
       .post("/v1/messages", (response, request) => this.#post(response, request))
       .any("/v1/messages", (response, request) => writeMethodRefusal(response, request, "POST"))
       .get("/v1/messages/:id", (response, request) => this.#get(response, request))
       .any("/v1/messages/:id", (response, request) => writeMethodRefusal(response, request, "GET"))
       .get("/healthz", (response) => writeText(response, JSON_MEDIA_TYPE, '{"status":"ok"}'))
       .any("/healthz", (response, request) => writeMethodRefusal(response, request, "GET"))
-      .get("/readyz", (response) => writeReadiness(response, options.unreadiness()))
+      .get("/readyz", (response) => writeReadiness(response, unreadiness()))
       .any("/readyz", (response, request) => writeMethodRefusal(response, request, "GET"))
       .any("/*", writeNoPath);
+    return listener;
   }
 
   /** Starts listening on `port`; returns the port. Throws if the address cannot be had. */
   listen(port: number = this.#options.config.http.port, sharing: PortSharing = "alone"): number {
-    return this.#listener.listen(this.#options.config.http.host, port, sharing);
+    this.#port = this.#listener.listen(this.#options.config.http.host, port, sharing);
+    return this.#port;
+  }
+
+  /**
+   * Listens with the certificates as they are in their files now; needs a shared port. Open
+   * connections go on. Throws, and changes nothing, if the files cannot be used.
+   */
+  reloadCertificates(): void {
+    const next = this.#makeListener();
+    next.listen(this.#options.config.http.host, this.#port, "further");
+    this.#listener.stopListening();
+    this.#replaced.push(this.#listener);
+    this.#listener = next;
   }
 
   /**
@@ -113,6 +138,7 @@ export class HttpServer implements ExchangeOwner {
   close(): void {
     this.stopListening();
     this.#listener.close();
+    for (const listener of this.#replaced) listener.close();
   }
 
   onReady(exchange: Exchange): void {
@@ -128,7 +154,7 @@ export class HttpServer implements ExchangeOwner {
       this.#refuseInvalid(exchange, [{ pointer: "", detail: "must be JSON in UTF-8" }]);
       return;
     }
-    const code = ingress.accept(grant.appIndex, body, grant.scopes, exchange);
+    const code = ingress.accept(grant.appIndex, body, grant.scopes, exchange, exchange.from);
     if (code === Admit.STAGED) exchange.isHeld = true;
     else this.#refuseAdmission(exchange, code);
   }
@@ -200,7 +226,7 @@ export class HttpServer implements ExchangeOwner {
   #verify(exchange: Exchange): void {
     exchange.isHeld = true;
     const { authorization, appId } = exchange;
-    const address = addressOf(exchange.response as UwsResponse);
+    const address = peerName(exchange.response as UwsResponse);
     const asked = this.#authentication.verify(authorization, appId, address, (grant) => {
       exchange.isHeld = false;
       if (exchange.response === null) this.#keep(exchange);
@@ -215,7 +241,8 @@ export class HttpServer implements ExchangeOwner {
 
   /** Checks what needs no body; on false the call is answered. */
   #admitCall(exchange: Exchange, grant: AppGrant): boolean {
-    const denial = this.#denial(exchange.response as UwsResponse, grant);
+    exchange.from = (exchange.response as UwsResponse).getRemoteAddress();
+    const denial = this.#denial(exchange.from, grant);
     if (denial !== null) {
       this.#refuse(exchange, "forbidden", denial);
       return false;
@@ -236,9 +263,9 @@ export class HttpServer implements ExchangeOwner {
     return true;
   }
 
-  #denial(response: UwsResponse, grant: AppGrant): string | null {
+  #denial(from: ArrayBuffer, grant: AppGrant): string | null {
     const filter = this.#filters[grant.appIndex] ?? null;
-    if (filter === null || filter.allows(response.getRemoteAddress())) return null;
+    if (filter === null || filter.allows(from)) return null;
     return "the app may not call from this address";
   }
 
@@ -254,7 +281,7 @@ export class HttpServer implements ExchangeOwner {
       this.#find(response, grant, id, () => open);
       return;
     }
-    const address = addressOf(response);
+    const address = peerName(response);
     const asked = this.#authentication.verify(authorization, appId, address, (verified) => {
       if (!open) return;
       if (verified === NO_KEY_SET) writeProblem(response, busy());
@@ -268,7 +295,7 @@ export class HttpServer implements ExchangeOwner {
       writeProblem(response, UNAUTHENTICATED);
       return;
     }
-    const denial = this.#denial(response, grant);
+    const denial = this.#denial(response.getRemoteAddress(), grant);
     if (denial !== null) {
       writeProblem(response, { code: "forbidden", detail: denial });
       return;
@@ -367,7 +394,7 @@ function readCredentials(request: UwsRequest): { authorization: string; appId: s
 const UNKNOWN_MESSAGE: ProblemSource = { code: "not-found", detail: "there is no such message" };
 
 /** The peer's address as text that tells peers apart. */
-function addressOf(response: UwsResponse): string {
+function peerName(response: UwsResponse): string {
   return Buffer.from(response.getRemoteAddress()).toString("latin1");
 }
 

@@ -62,8 +62,15 @@ export interface UwsApp {
   close(): UwsApp;
 }
 
+export interface UwsTls {
+  readonly cert_file_name: string;
+  readonly key_file_name: string;
+}
+
 export interface Uws {
-  App(options?: Readonly<Record<string, unknown>>): UwsApp;
+  App(): UwsApp;
+  /** Throws without a reason if the files do not fit. */
+  SSLApp(tls: UwsTls): UwsApp;
   us_listen_socket_close(socket: UwsListenSocket): void;
   us_socket_local_port(socket: UwsListenSocket): number;
 }

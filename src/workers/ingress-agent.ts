@@ -7,15 +7,17 @@
  * Used by its own thread only. On a thread other than main uWebSockets.js must be closed before the
  * process ends, or it aborts.
  */
+import { readFileSync } from "node:fs";
 import { derivePools } from "../config/derive.ts";
 import type { GatewayConfig } from "../config/types.ts";
 import { Dispatcher } from "../dispatch/dispatcher.ts";
 import type { Clock } from "../environment.ts";
 import { Ingress } from "../ingress/ingress.ts";
+import { uwsTls } from "../ingress/certificates.ts";
 import type { PortSharing } from "../ingress/listener.ts";
 import { MessageLookup } from "../ingress/message-lookup.ts";
 import { HttpServer } from "../ingress/server.ts";
-import { loadUws } from "../ingress/uws.ts";
+import { loadUws, type UwsTls } from "../ingress/uws.ts";
 import { JournalAppender } from "../journal/appender.ts";
 import { openNodeLogDirectory } from "../journal/node-log-directory.ts";
 import { ChunkedRecordLoader } from "../journal/record-loader.ts";
@@ -83,6 +85,14 @@ export class IngressAgent {
     }
   }
 
+  /**
+   * Takes the certificates as they are in their files now, without dropping a connection. Throws,
+   * and changes nothing, if they cannot be used; without TLS there is nothing to do.
+   */
+  reloadCertificates(): void {
+    if (this.#options.config.http.tls !== null) this.#server.reloadCertificates();
+  }
+
   /** Takes no more; resolves when every call is answered and every record committed. */
   drain(): Promise<void> {
     this.#isDraining = true;
@@ -112,7 +122,9 @@ export class IngressAgent {
     const { ingress, unreadiness } = this;
     const log = threadLog(producer === 0 ? "main" : `ingress-${producer}`, config.log.level);
     const pools = derivePools(config);
-    return new HttpServer({ uws: this.#uws, config, clock, ingress, pools, log, unreadiness });
+    const { tls: tlsConfig } = config.http;
+    const tls = (): UwsTls | null => (tlsConfig === null ? null : uwsTls(tlsConfig, readFileSync));
+    return new HttpServer({ uws: this.#uws, config, clock, ingress, pools, log, tls, unreadiness });
   }
 }
 

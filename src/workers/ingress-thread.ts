@@ -7,6 +7,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { threadClock } from "./clock.ts";
 import { IngressAgent } from "./ingress-agent.ts";
+import { threadLog } from "./log.ts";
 import type { IngressThreadData, ThreadCommand, ThreadNote } from "./thread-data.ts";
 import { LedgerQuestions } from "./threads.ts";
 
@@ -14,6 +15,7 @@ import { LedgerQuestions } from "./threads.ts";
 const CLOSED_AFTER_MS = 10;
 
 const data = workerData as IngressThreadData;
+const log = threadLog(`ingress-${data.producer}`, data.config.log.level);
 process.on("uncaughtException", (error: unknown) => {
   const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
   agent.stop();
@@ -34,6 +36,8 @@ parentPort?.on("message", (command: ThreadCommand) => {
   if (command.kind === "listen") {
     agent.listen(command.port, "further");
     note({ kind: "listening" });
+  } else if (command.kind === "reload_certificates") {
+    reloadCertificates();
   } else if (command.kind === "drain") {
     void agent.drain().then(() => note({ kind: "drained" }));
   } else {
@@ -41,6 +45,15 @@ parentPort?.on("message", (command: ThreadCommand) => {
     setTimeout(() => note({ kind: "closed" }), CLOSED_AFTER_MS);
   }
 });
+
+/** The main thread has tried the same files already; they may have changed since. */
+function reloadCertificates(): void {
+  try {
+    agent.reloadCertificates();
+  } catch (error) {
+    log.write("error", "reload certificates", { cause: (error as Error).message });
+  }
+}
 
 function note(message: ThreadNote): void {
   parentPort?.postMessage(message);

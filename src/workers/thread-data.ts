@@ -89,11 +89,12 @@ export type ThreadNote =
   | { readonly kind: "broken"; readonly reason: string };
 
 /**
- * From the main thread to a thread; "listen" and "close" to ingress threads, "dump" to workers
- * only.
+ * From the main thread to a thread; "dump" to workers only, "drain" to all but the journal, the
+ * others to ingress threads only.
  */
 export type ThreadCommand =
   | { readonly kind: "listen"; readonly port: number }
+  | { readonly kind: "reload_certificates" }
   | { readonly kind: "drain" }
   | { readonly kind: "close" }
   | { readonly kind: "dump"; readonly question: number; readonly linkId: number };

@@ -229,13 +229,10 @@ test("what is not built is refused, its default is not", () => {
     listed.push(shownByPosition(path).replaceAll("[#0]", "[]"));
   }
   assert.deepEqual(listed, [
-    "http.tls",
     "http.proxy_protocol_from",
     "grpc.enabled",
     "grpc.tls",
     "apps[].webhook_allow",
-    "links[].apps",
-    "links[].ip_allow",
     "journal.durability",
     "aerospike",
     "redis",

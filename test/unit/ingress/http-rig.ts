@@ -45,9 +45,10 @@ export class HttpRig {
       ingress: this.rig.ingress,
       pools: this.rig.pools,
       log: { write: () => undefined },
+      tls: options.tls ?? (() => null),
       unreadiness: () => this.missing,
     });
-    this.port = this.server.listen();
+    this.port = this.server.listen(0, options.sharing);
     this.#timer = setInterval(() => {
       this.rig.clock.nowMs += PUMP_INTERVAL_MS;
       if (this.isJournalStopped) this.rig.ingress.doWork();

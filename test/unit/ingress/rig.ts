@@ -16,6 +16,8 @@ import { slotCounts } from "../../../src/config/slots.ts";
 import { derivePools, type PoolPlan } from "../../../src/config/derive.ts";
 import { parseConfig } from "../../../src/config/parse.ts";
 import type { GatewayConfig } from "../../../src/config/types.ts";
+import type { PortSharing } from "../../../src/ingress/listener.ts";
+import type { UwsTls } from "../../../src/ingress/uws.ts";
 import { Dispatcher } from "../../../src/dispatch/dispatcher.ts";
 import { JournalAppender } from "../../../src/journal/appender.ts";
 import { Journal } from "../../../src/journal/journal.ts";
@@ -96,6 +98,9 @@ export class CollectingTicket implements Ticket {
 }
 
 export interface RigOptions {
+  /** Of the HTTP server over the rig. */
+  readonly tls?: () => UwsTls | null;
+  readonly sharing?: PortSharing;
   readonly config?: string;
   /** Contents of files that the configuration names, by base name. */
   readonly files?: Readonly<Record<string, string>>;

@@ -409,6 +409,7 @@ test("a port that somebody else listens on is an error", () => {
     ingress: http.rig.ingress,
     pools: http.rig.pools,
     log: { write: () => undefined },
+    tls: () => null,
     unreadiness: () => [],
   });
   assert.throws(() => second.listen(), /cannot listen on 127\.0\.0\.1/);

@@ -175,6 +175,8 @@ export class World {
       direct: false,
       members: pool.members,
       profile: DEFAULT_PROFILE,
+      apps: null,
+      ipAllow: null,
     }));
     this.sessionCount = rows;
     this.clock = {
