@@ -105,8 +105,8 @@ export class Ingress implements CommitVisitor, WaitingOwner {
   }
 
   /**
-   * Admits the parsed JSON of one message, sent from `from`. Admit.STAGED: `ticket` will be told when the message is
-   * durable. Anything else: refused for good, `outcome` says why.
+   * Admits the parsed JSON of one message, sent from `from`. Admit.STAGED: `ticket` will be told
+   * when the message is durable. Anything else: refused for good, `outcome` says why.
    */
   accept(
     appIndex: number,
