@@ -11,7 +11,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads";
 import { AdminServer } from "./admin/server.ts";
-import { configWarnings, derivePools, workersCount } from "./config/derive.ts";
+import { configWarnings, derivePools, type PoolPlan, workersCount } from "./config/derive.ts";
 import { slotCounts } from "./config/slots.ts";
 import type { GatewayConfig, LogLevel } from "./config/types.ts";
 import type { Clock, Log } from "./environment.ts";
@@ -40,6 +40,7 @@ import { IngressAgent } from "./workers/ingress-agent.ts";
 import { LinkDumps } from "./workers/link-dumps.ts";
 import { threadLog } from "./workers/log.ts";
 import { allocateSharedMemory, type SharedMemory } from "./workers/shared-memory.ts";
+import { Reloader } from "./workers/reloader.ts";
 import { Supervisor } from "./workers/supervisor.ts";
 import type {
   IngressThreadData,
@@ -47,6 +48,7 @@ import type {
   LedgerThreadData,
   SinkThreadData,
   ThreadCommand,
+  ThreadNote,
   WorkerThreadData,
 } from "./workers/thread-data.ts";
 import { LedgerQuestions, noteOf, startThread, StartRefusedError } from "./workers/threads.ts";
@@ -62,6 +64,11 @@ export interface StartOptions {
   readonly logLevel?: LogLevel;
   /** Whether another free port may be taken for HTTP if the configured one is in use. */
   readonly anyPortIfTaken?: boolean;
+  /**
+   * Reads the configuration anew; throws ConfigError. With it SIGHUP reloads, also one that comes
+   * while the gateway is still starting.
+   */
+  readonly load?: () => GatewayConfig;
 }
 
 /** A running gateway. */
@@ -75,6 +82,8 @@ export interface Gateway {
    * 0.
    */
   drain(): Promise<number>;
+  /** Takes over the configuration that `load` gives, all or nothing; resolves when that is done. */
+  reload(): Promise<void>;
 }
 
 /**
@@ -87,21 +96,36 @@ export async function startGateway(
   options: StartOptions = {},
 ): Promise<Gateway> {
   const level = options.logLevel ?? config.log.level;
-  const assembly = new Assembly({ ...config, log: { ...config.log, level } });
+  const started = { ...config, log: { ...config.log, level } };
+  const assembly = new Assembly(started);
+  let isReloadAsked = false;
+  let reload = (): void => {
+    isReloadAsked = true;
+  };
+  if (options.load !== undefined) process.on("SIGHUP", () => reload());
   await assembly.lock();
   await assembly.startThreads();
-  return await assembly.listen(options.anyPortIfTaken === true);
+  const gateway = await assembly.listen(
+    options.anyPortIfTaken === true,
+    options.load ?? (() => started),
+  );
+  reload = () => void gateway.reload();
+  if (isReloadAsked) reload();
+  return gateway;
 }
 
 /**
  * Runs a gateway until a signal has drained it; returns the exit code. A second signal stops at
- * once.
+ * once; SIGHUP takes the configuration that `load` gives.
  */
-export async function runGateway(config: GatewayConfig): Promise<number> {
+export async function runGateway(
+  config: GatewayConfig,
+  load: () => GatewayConfig,
+): Promise<number> {
   const log = threadLog("main", config.log.level);
   for (const warning of configWarnings(config)) log.write("warn", warning);
   try {
-    const gateway = await startGateway(config);
+    const gateway = await startGateway(config, { load });
     return await gateway.ended;
   } catch (error) {
     if (!(error instanceof StartRefusedError)) throw error;
@@ -115,6 +139,7 @@ class Assembly {
   readonly #log: Log;
   readonly #base: ClockBase = clockBase();
   readonly #clock: Clock = threadClock(this.#base);
+  readonly #pools: PoolPlan;
   readonly #plan: SharedPlan;
   readonly #memory: SharedMemory;
   readonly #ports: BellPorts[];
@@ -133,6 +158,7 @@ class Assembly {
     this.#config = config;
     this.#log = threadLog("main", config.log.level);
     const pools = derivePools(config);
+    this.#pools = pools;
     this.#plan = {
       ingressCount: config.http.threads,
       workerCount: workersCount(config.workers.count, availableParallelism()),
@@ -235,10 +261,11 @@ class Assembly {
     this.#watch("sink", index, this.#sink);
   }
 
-  async listen(anyPortIfTaken: boolean): Promise<Gateway> {
+  async listen(anyPortIfTaken: boolean, load: () => GatewayConfig): Promise<Gateway> {
     checkCertificates(this.#config);
     const agent = new IngressAgent({
       config: this.#config,
+      pools: this.#pools,
       memory: this.#memory,
       clock: this.#clock,
       ports: this.#portsOf(MAIN),
@@ -250,10 +277,11 @@ class Assembly {
     const listening = this.#ingresses.map((thread) => noteOf(thread, "listening"));
     this.#command(this.#ingresses, { kind: "listen", port: httpPort });
     await Promise.all(listening);
+    const reloader = this.#makeReloader(agent, load);
     const admin = new AdminServer(
       loadUws(),
       adminSources({
-        config: this.#config,
+        reloader,
         memory: this.#memory,
         clock: this.#clock,
         questions: this.#questions as LedgerQuestions,
@@ -277,8 +305,46 @@ class Assembly {
       admin.close();
       this.#log.write("info", "drained");
     };
-    process.on("SIGHUP", () => this.#reloadCertificates(agent));
-    return gatewayOf(httpPort, adminPort, drain, (code) => this.#end(code));
+    return gatewayOf(
+      httpPort,
+      adminPort,
+      drain,
+      (code) => this.#end(code),
+      () => {
+        this.#reloadCertificates(agent);
+        return reloader.reload();
+      },
+    );
+  }
+
+  #makeReloader(agent: IngressAgent, load: () => GatewayConfig): Reloader {
+    return new Reloader({
+      config: this.#config,
+      plan: this.#pools,
+      slots: this.#plan,
+      bucketWords: new Int32Array(this.#memory.apps),
+      clock: this.#clock,
+      log: this.#log,
+      load,
+      apply: async (config, pools) => {
+        const command = { kind: "reload", config, pools } as const;
+        const inner = [...this.#workers, this.#ledger as Worker];
+        await this.#askAll(inner, command, "reloaded");
+        agent.reload(config, pools);
+        await this.#askAll(this.#ingresses, command, "reloaded");
+      },
+    });
+  }
+
+  /** Commands and resolves when each of the threads has said that it is done. */
+  #askAll(
+    threads: readonly Worker[],
+    command: ThreadCommand,
+    done: ThreadNote["kind"],
+  ): Promise<unknown> {
+    const notes = threads.map((thread) => noteOf(thread, done));
+    this.#command(threads, command);
+    return Promise.all(notes);
   }
 
   /** New connections get the certificates that are in the files now; bad files change nothing. */
@@ -366,6 +432,7 @@ class Assembly {
   #dataOf(thread: number) {
     return {
       config: this.#config,
+      pools: this.#pools,
       plan: this.#plan,
       memory: this.#memory,
       clock: this.#base,
@@ -415,6 +482,7 @@ function gatewayOf(
   adminPort: number,
   drain: () => Promise<void>,
   end: (code: number) => void,
+  reload: () => Promise<void>,
 ): Gateway {
   let draining: Promise<number> | null = null;
   let resolveEnded: (code: number) => void = () => undefined;
@@ -431,7 +499,10 @@ function gatewayOf(
     void drainOnce();
   };
   process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
-  return { httpPort, adminPort, ended, drain: drainOnce };
+  const reloadUnlessDraining = (): Promise<void> => {
+    return draining === null ? reload() : Promise.resolve();
+  };
+  return { httpPort, adminPort, ended, drain: drainOnce, reload: reloadUnlessDraining };
 }
 
 function drained(thread: Worker): Promise<unknown> {

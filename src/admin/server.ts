@@ -120,6 +120,7 @@ export class AdminServer {
       ready: missing.length === 0,
       not_ready_because: missing,
       durability: config.journal.durability,
+      configuration: sources.reload(),
       log: {
         committed,
         synced: logTable.load(LogWord.SYNCED),

@@ -38,11 +38,14 @@ export interface ProcessUsage {
 /** The ledger's status as an object with `books`; null or "late" if it cannot be had now. */
 export type LedgerStatusAnswer = Readonly<object> | null | "late";
 
+/** Configuration, pools and sessions are those of now: a reload changes them. */
 export interface AdminSources {
   readonly config: GatewayConfig;
   readonly plan: SharedPlan;
   readonly pools: PoolPlan;
   readonly sessions: readonly SessionRow[];
+  /** The configuration that runs, counted from 1, and what the last reload came to. */
+  readonly reload: () => { readonly generation: number; readonly last: Readonly<object> | null };
   readonly clock: Clock;
   /** By thread index. */
   readonly blocks: readonly MetricBlock[];

@@ -10,13 +10,15 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { loadConfig } from "../config/parse.ts";
+import type { GatewayConfig } from "../config/types.ts";
 import { EXIT_CODES } from "../errors.ts";
 import { runGateway } from "../main.ts";
 import type { CliIo } from "./output.ts";
 
 export const usage = `Usage: smsgw start [options]
 
-Runs the gateway until it is told to stop. SIGTERM drains, a second one stops at once.
+Runs the gateway until it is told to stop. SIGTERM drains, a second one stops at once; SIGHUP
+reads the configuration again and takes over what can change live, or nothing if it has a mistake.
 
 Options:
   -c, --config FILE  configuration (smsgw.yaml)
@@ -37,11 +39,12 @@ export async function run(args: string[], io: CliIo): Promise<number> {
     },
   });
   const path = resolve(io.cwd, values.config);
-  const config = loadConfig(path, io.env, io.readFile);
+  const load = (): GatewayConfig => loadConfig(path, io.env, io.readFile);
+  const config = load();
   if (values.respawn) return await respawn(path, io);
   // Threads and kept-alive connections would hold the event loop open; everything is on disk by
   // now.
-  process.exit(await runGateway(config));
+  process.exit(await runGateway(config, load));
 }
 
 /**
@@ -59,9 +62,10 @@ async function respawn(path: string, io: CliIo): Promise<number> {
       isStopping = true;
       child.kill(signal);
     };
-    process.on("SIGTERM", forward).on("SIGINT", forward);
+    const reload = (): void => void child.kill("SIGHUP");
+    process.on("SIGTERM", forward).on("SIGINT", forward).on("SIGHUP", reload);
     const code = await new Promise<number | null>((done) => child.on("exit", done));
-    process.off("SIGTERM", forward).off("SIGINT", forward);
+    process.off("SIGTERM", forward).off("SIGINT", forward).off("SIGHUP", reload);
     const isCrash = code === null || code === EXIT_CODES.invariant.code;
     if (isStopping || !isCrash) return code ?? EXIT_CODES.failure.code;
     if (io.wallMs() - startedAt > HEALTHY_MS) backoffMs = BACKOFF_MS_MIN;

@@ -277,16 +277,27 @@ export function configWarnings(config: GatewayConfig): readonly string[] {
 
 /**
  * Link id → id of the first link with the same operator account: same host, port and system_id.
- * Such links are one account to the SMSC, which may send a receipt to any of their sessions.
+ * Such links are one account to the SMSC, which may send a receipt to any of their sessions. A link
+ * of `known`, an earlier answer, keeps what it had, and so do those that are gone: receipts of what
+ * went over them are still to come.
  */
-export function accountsOf(links: readonly LinkConfig[]): Map<number, number> {
+export function accountsOf(
+  links: readonly LinkConfig[],
+  known: ReadonlyMap<number, number> = new Map(),
+): Map<number, number> {
   const firstOf = new Map<string, number>();
-  const accounts = new Map<number, number>();
-  for (const { id, host, port, systemId } of links) {
-    const account = JSON.stringify([host, port, systemId]);
-    const first = firstOf.get(account) ?? id;
-    firstOf.set(account, first);
-    accounts.set(id, first);
+  const accounts = new Map(known);
+  const nameOf = ({ host, port, systemId }: LinkConfig): string =>
+    JSON.stringify([host, port, systemId]);
+  for (const link of links) {
+    const account = known.get(link.id);
+    if (account !== undefined && !firstOf.has(nameOf(link))) firstOf.set(nameOf(link), account);
+  }
+  for (const link of links) {
+    if (known.has(link.id)) continue;
+    const first = firstOf.get(nameOf(link)) ?? link.id;
+    firstOf.set(nameOf(link), first);
+    accounts.set(link.id, first);
   }
   return accounts;
 }

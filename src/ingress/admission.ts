@@ -452,7 +452,7 @@ export class Admission {
 }
 
 /** The node's bucket holds what it may accept in a second, and the longest message at least. */
-function nodeBurst(rateTps: number | null): number {
+export function nodeBurst(rateTps: number | null): number {
   return Math.max(rateTps ?? 0, PARTS_MAX);
 }
 

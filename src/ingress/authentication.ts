@@ -84,9 +84,11 @@ export class Authentication {
   /** One up at each `forget`: what was verified before it is not remembered after it. */
   #generation = 0;
 
+  readonly #setOf: (url: string) => KeySet;
+
   constructor(options: AuthenticationOptions) {
     const { clock, log, fetchText } = options;
-    const setOf = (url: string): KeySet => {
+    this.#setOf = (url) => {
       const known = this.#sets.get(url);
       if (known !== undefined) return known;
       const onChange = (): void => this.forget();
@@ -96,12 +98,22 @@ export class Authentication {
     };
     this.#clock = clock;
     this.#limit = new VerificationLimit(clock);
-    const common = new KeySource(options.jwt, setOf);
-    for (const { appIndex, config } of options.apps) {
-      const source = config.jwt === null ? common : new KeySource(config.jwt, setOf);
+    this.reload(options);
+  }
+
+  /**
+   * Goes by these apps and keys from now on, and forgets every verified token. Key sets behind a
+   * URL are kept.
+   */
+  reload({ jwt, apps }: Pick<AuthenticationOptions, "jwt" | "apps">): void {
+    const common = new KeySource(jwt, this.#setOf);
+    this.#apps.clear();
+    for (const { appIndex, config } of apps) {
+      const source = config.jwt === null ? common : new KeySource(config.jwt, this.#setOf);
       const scopes = scopeBits(config.scopes);
       this.#apps.set(String(config.id), { index: appIndex, scopes, source });
     }
+    this.forget();
   }
 
   /**

@@ -8,7 +8,8 @@
  * waits it ends expired messages by CONCLUDED. Knows nothing of HTTP; one instance per thread, used
  * by that thread only.
  */
-import type { Dispatcher, WaitingOwner } from "../dispatch/dispatcher.ts";
+import type { PoolPlan } from "../config/derive.ts";
+import type { Dispatcher, LinkDirectory, WaitingOwner } from "../dispatch/dispatcher.ts";
 import { emptyDispatchEntry } from "../dispatch/waiting-room.ts";
 import type { CommitVisitor, JournalAppender } from "../journal/appender.ts";
 import type { RecordLoader } from "../journal/log-reading.ts";
@@ -170,6 +171,16 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     const waiting = producerWord(producer, ProducerWord.WAITING_MESSAGES);
     Atomics.store(words, pending, this.#pending.count);
     Atomics.store(words, waiting, this.dispatcher.waitingCount);
+  }
+
+  /**
+   * Goes on with another plan: messages are admitted, and those that wait are bound to links, by
+   * it.
+   */
+  reload(plan: PoolPlan, links: LinkDirectory): void {
+    this.#admission.reload(plan);
+    this.dispatcher.reload(links);
+    this.#options.wake();
   }
 
   /** Refuses everything from now on; what was admitted is still answered. */

@@ -9,8 +9,8 @@
  * A call that fails ends with one problem from the error table, or, if its framing is ambiguous,
  * with the connection. One per ingress thread, used by it only.
  */
-import type { AppConfig, GatewayConfig } from "../config/types.ts";
-import type { PoolPlan } from "../config/derive.ts";
+import { byIndex, type PoolPlan } from "../config/derive.ts";
+import type { GatewayConfig } from "../config/types.ts";
 import type { Clock, Log } from "../environment.ts";
 import type { ErrorCode, FieldError, ProblemSource } from "../errors.ts";
 import { parseMessageId } from "../records/message-key.ts";
@@ -40,9 +40,9 @@ import type { Uws, UwsRequest, UwsResponse, UwsTls } from "./uws.ts";
 export interface HttpServerOptions {
   readonly uws: Uws;
   readonly config: GatewayConfig;
+  readonly pools: PoolPlan;
   readonly clock: Clock;
   readonly ingress: Ingress;
-  readonly pools: PoolPlan;
   readonly log: Log;
   /** The files of the certificates, looked at anew at each call; null: plain HTTP. */
   readonly tls: () => UwsTls | null;
@@ -67,25 +67,23 @@ export class HttpServer implements ExchangeOwner {
   #port = 0;
   readonly #authentication: Authentication;
   /** By app index; null: from anywhere. */
-  readonly #filters: readonly (AddressFilter | null)[];
+  #filters: readonly (AddressFilter | null)[];
   readonly #writer: AcceptedWriter;
   readonly #spare: Exchange[] = [];
   #bufferedBytes = 0;
   #closing = false;
 
   constructor(options: HttpServerOptions) {
-    const { config, ingress, clock } = options;
+    const { config, pools, ingress, clock } = options;
     this.#options = options;
     this.#authentication = new Authentication({
       jwt: config.auth.jwt,
-      apps: options.pools.apps,
+      apps: pools.apps,
       clock,
       log: options.log,
       fetchText,
     });
-    this.#filters = config.apps.map((app: AppConfig) =>
-      app.ipAllow === null ? null : new AddressFilter(app.ipAllow),
-    );
+    this.#filters = filtersOf(pools);
     this.#writer = new AcceptedWriter(config.node.name, ingress.origin);
     this.#listener = this.#makeListener();
   }
@@ -105,6 +103,15 @@ export class HttpServer implements ExchangeOwner {
       .any("/readyz", (response, request) => writeMethodRefusal(response, request, "GET"))
       .any("/*", writeNoPath);
     return listener;
+  }
+
+  /**
+   * Goes by other apps and keys from now on: no token is remembered, and one of an app that is gone
+   * is refused.
+   */
+  reload(config: GatewayConfig, pools: PoolPlan): void {
+    this.#authentication.reload({ jwt: config.auth.jwt, apps: pools.apps });
+    this.#filters = filtersOf(pools);
   }
 
   /** Starts listening on `port`; returns the port. Throws if the address cannot be had. */
@@ -425,4 +432,11 @@ function isFramingOdd(exchange: Exchange): boolean {
 function isJson(contentType: string): boolean {
   if (contentType === "application/json") return true;
   return /^application\/json[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?$/i.test(contentType);
+}
+
+function filtersOf(pools: PoolPlan): (AddressFilter | null)[] {
+  return byIndex(pools.apps, (app) => app.appIndex).map((app) => {
+    const allowed = app?.config.ipAllow ?? null;
+    return allowed === null ? null : new AddressFilter(allowed);
+  });
 }

@@ -360,7 +360,7 @@ export class RecordApplier implements RecordVisitor {
   }
 
   #accountOf(linkId: number): number {
-    return this.#options.policy.accountByLink.get(linkId) ?? linkId;
+    return this.#options.policy.plan.accountByLink.get(linkId) ?? linkId;
   }
 
   #noteAttempt(message: MessageState, view: DataView, offset: number): void {

@@ -79,8 +79,12 @@ export class HandOvers implements WaitingOwner {
   #dueFrom: Uint8Array = new Uint8Array(0);
   /** Before, nothing behind `#dueFrom` is due (wall ms). */
   #nextDueAt = 0;
-  #unsendable = 0;
+  /** Messages and parts met so far whose pool is not configured. */
+  #stranded = 0;
   #nextLogAt = 0;
+  /** Pools that came by a reload: what waits for them is walked through once more. */
+  #newPools: ReadonlySet<number> = new Set();
+  #walkedPools: ReadonlySet<number> | null = null;
 
   constructor(options: HandOversOptions) {
     this.#options = options;
@@ -92,8 +96,16 @@ export class HandOvers implements WaitingOwner {
     return this.#handed.size;
   }
 
+  /** Pools with these ids are configured now, and were not before in this run. */
+  onPoolsAdded(ids: readonly number[]): void {
+    if (ids.length === 0 || this.#stranded === 0) return;
+    this.#newPools = new Set([...this.#newPools, ...ids]);
+    this.#nextDueAt = 0;
+  }
+
   /** Hands over what there is room for; returns how many entries it looked at. */
   doWork(wallMs: number): number {
+    if (!this.isWalking && this.#newPools.size > 0) this.#walkForNewPools();
     const walked = this.isWalking ? this.#walk(wallMs) : 0;
     return walked + this.#handOverDue(wallMs) + this.submitter.doWork(wallMs);
   }
@@ -202,6 +214,16 @@ export class HandOvers implements WaitingOwner {
     }
   }
 
+  /** What was stranded for want of these pools, and nothing else, is handed over now. */
+  #walkForNewPools(): void {
+    this.#walkedPools = this.#newPools;
+    this.#newPools = new Set();
+    this.#walkFrom = new Uint8Array(0);
+    this.isWalking = true;
+    this.#dueFrom = new Uint8Array(0);
+    this.#nextDueAt = 0;
+  }
+
   /** Walks on through the open index: whole messages of earlier runs that wait are handed over. */
   #walk(wallMs: number): number {
     const { store, walkStep, epoch } = this.#options;
@@ -226,13 +248,14 @@ export class HandOvers implements WaitingOwner {
 
   /** Hands a message over as a whole if it waits as a whole; false if there is no room now. */
   #takeUp(sequence: number, origin: number, wallMs: number): boolean {
-    const { messages, quarantined, policy, hits } = this.#options;
+    const { messages, quarantined, hits } = this.#options;
     const waiting = this.#waiting;
     if (messages.peekWaiting(sequence, origin, waiting)) {
+      if (this.#walkedPools?.has(waiting.poolId) === false) return true;
       const isPlain =
         wallMs < waiting.expiresAt &&
         !quarantined.has(waiting.logOffset) &&
-        policy.poolIndexById.has(waiting.poolId);
+        this.#hasPool(waiting.poolId);
       if (isPlain) {
         if (!this.#submit(waiting, PARTS_ALL, 1, 0, 0)) return false;
         hits.count(RecoveryRow.ACCEPTED);
@@ -240,7 +263,8 @@ export class HandOvers implements WaitingOwner {
       }
     }
     const message = messages.find(sequence, origin);
-    return message === null || this.#takeUpLoaded(message, wallMs);
+    if (message === null || this.#walkedPools?.has(message.poolId) === false) return true;
+    return this.#takeUpLoaded(message, wallMs);
   }
 
   #takeUpLoaded(message: MessageState, wallMs: number): boolean {
@@ -252,7 +276,8 @@ export class HandOvers implements WaitingOwner {
       if (part.state !== PartState.WAITING || part.dueAt !== 0) return true;
     }
     if (wallMs >= message.expiresAt) return this.#conclude(message, Verdict.EXPIRED);
-    return this.#submitOrConclude(message, PARTS_ALL, 1, 0, 0);
+    if (!this.#hasPool(message.poolId)) return this.#strand(message);
+    return this.#submit(message, PARTS_ALL, 1, 0, 0);
   }
 
   #handOverDue(wallMs: number): number {
@@ -290,6 +315,7 @@ export class HandOvers implements WaitingOwner {
       return this.#conclude(message, Verdict.QUARANTINED);
     }
     if (wallMs >= message.expiresAt) return this.#conclude(message, Verdict.EXPIRED);
+    if (!this.#hasPool(message.poolId)) return this.#strand(message);
     if (first.state === PartState.SCHEDULED) return this.#submitScheduled(message);
     // Flags are the hand-over's: parts that may arrive twice go apart from those that cannot.
     const isDuplicate = mayArriveTwice(first);
@@ -307,35 +333,16 @@ export class HandOvers implements WaitingOwner {
     const handed = { sequence, origin, remaining: parts, attempt: next, isConcluding: false };
     this.#handed.set(message.logOffset, handed);
     const linkId = this.#linkFor(message, parts);
-    if (this.#submitOrConclude(message, parts, next, flags, linkId)) return true;
-    // Concluded for want of a pool, or no room: then the entry would stand in the way.
-    if (this.#handed.get(message.logOffset) === handed) this.#handed.delete(message.logOffset);
+    if (this.#submit(message, parts, next, flags, linkId)) return true;
+    this.#handed.delete(message.logOffset);
     return false;
   }
 
   /** The time of a scheduled message has come; false if there is no room now. */
   #submitScheduled(message: MessageState): boolean {
-    if (!this.#submitOrConclude(message, PARTS_ALL, 1, 0, 0)) return false;
-    if (this.#handed.has(message.logOffset)) return true;
+    if (!this.#submit(message, PARTS_ALL, 1, 0, 0)) return false;
     unschedule(message.parts);
     this.#options.messages.settle(message);
-    return true;
-  }
-
-  /** Submits, or concludes if the pool is gone. False if there is no room now. */
-  #submitOrConclude(
-    message: MessageState,
-    parts: number,
-    attempt: number,
-    flags: number,
-    linkId: number,
-  ): boolean {
-    if (this.#options.policy.poolIndexById.has(message.poolId)) {
-      return this.#submit(message, parts, attempt, flags, linkId);
-    }
-    this.#handed.delete(message.logOffset);
-    if (!this.#conclude(message, Verdict.UNSENDABLE)) return false;
-    this.#logUnsendable(message);
     return true;
   }
 
@@ -346,7 +353,7 @@ export class HandOvers implements WaitingOwner {
     flags: number,
     linkId: number,
   ): boolean {
-    const { poolIndexById, appIndexById } = this.#options.policy;
+    const { poolIndexById, appIndexById } = this.#options.policy.plan;
     const entry = this.#entry;
     entry.logOffset = message.logOffset;
     entry.poolIndex = poolIndexById.get(message.poolId) as number;
@@ -364,7 +371,7 @@ export class HandOvers implements WaitingOwner {
    * The link that these parts must take: that of the others, or the one that kept them; 0 for any.
    */
   #linkFor(message: MessageState, parts: number): number {
-    const { ambiguousByLink } = this.#options.policy;
+    const { ambiguousByLink } = this.#options.policy.plan;
     // Parts that still wait with a worker go to the link that the first ones went to.
     const restWaits = message.parts.some(
       (part, i) => (parts & (1 << i)) === 0 && part.state === PartState.WAITING,
@@ -396,17 +403,22 @@ export class HandOvers implements WaitingOwner {
     this.#dueFrom = key;
   }
 
-  #logUnsendable(message: MessageState): void {
-    this.#unsendable++;
+  #hasPool(poolId: number): boolean {
+    return this.#options.policy.plan.poolIndexById.has(poolId) && !this.#newPools.has(poolId);
+  }
+
+  /** Its pool is not configured: it stays where it is until a pool of that id is, or it expires. */
+  #strand(message: MessageState): boolean {
+    this.#stranded++;
     const now = this.#options.clock.wallMs();
-    if (now < this.#nextLogAt) return;
+    if (now < this.#nextLogAt) return true;
     this.#nextLogAt = now + LOG_INTERVAL_MS;
     this.#options.log.write("error", "hand message over", {
-      cause: "its pool is not in the configuration any more: it fails",
+      cause: "its pool is not in the configuration: it waits for it until its validity ends",
       pool: message.poolId,
-      messages: this.#unsendable,
+      messages: this.#stranded,
     });
-    this.#unsendable = 0;
+    return true;
   }
 }
 

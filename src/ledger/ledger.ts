@@ -39,7 +39,7 @@ import { Messages } from "./messages.ts";
 import { Outbox } from "./outbox.ts";
 import { type OutcomeObserver, OutcomeObservers } from "./outcomes.ts";
 import { encodeMeta, type LedgerMeta, META_KEY, readMeta } from "./meta.ts";
-import type { LedgerPolicy } from "./policy.ts";
+import type { LedgerPlan, LedgerPolicy } from "./policy.ts";
 import {
   documentOf,
   type EventDocument,
@@ -197,8 +197,8 @@ export class Ledger {
     this.#meta = meta;
     this.#flushedCursor = meta.cursor;
     this.#committedCursor = meta.cursor;
-    const { eventsMax, eventsTtlMs, appIndexById } = policy;
-    const appIds = appIndexById.keys();
+    const { eventsMax, eventsTtlMs } = policy;
+    const appIds = policy.plan.appIndexById.keys();
     const endings = new Endings({ store, meta });
     const outbox = new Outbox({ store, eventsMax, eventsTtlMs, appIds });
     this.#outbox = outbox;
@@ -342,8 +342,8 @@ export class Ledger {
 
   #queueReasonOf(message: MessageState): QueueReason | null {
     const { policy, queueReasonOf } = this.#options;
-    const poolIndex = policy.poolIndexById.get(message.poolId);
-    if (poolIndex === undefined) return null;
+    const poolIndex = policy.plan.poolIndexById.get(message.poolId);
+    if (poolIndex === undefined) return "link_down";
     return queueReasonOf?.(poolIndex, message.priority) ?? null;
   }
 
@@ -355,6 +355,14 @@ export class Ledger {
     if (job.scan.step()) job.done(job.scan.page);
     else this.#lists.push(job);
     return 1;
+  }
+
+  /** Goes by another plan from now on. */
+  reload(plan: LedgerPlan): void {
+    const { policy } = this.#options;
+    const before = policy.plan.poolIndexById;
+    policy.plan = plan;
+    this.#handOvers.onPoolsAdded([...plan.poolIndexById.keys()].filter((id) => !before.has(id)));
   }
 
   /** Where the ledger stands. */

@@ -5,6 +5,7 @@
  * docs/JOURNAL.md has the table; the same rows hold for AMBIGUOUS records in a run and at STARTED.
  * Pure.
  */
+import { accountsOf, type PoolPlan } from "../config/derive.ts";
 import type { AmbiguousPolicy } from "../config/types.ts";
 import { MessageClass } from "../records/types.ts";
 import type { MessageState } from "./message-state.ts";
@@ -22,7 +23,15 @@ export interface LedgerPolicy {
   readonly eventsTtlMs: number;
   /** From the end of validity to `unknown`. */
   readonly receiptGraceMs: number;
-  /** Pool ids (and link ids with a pool of their own) → pool index. */
+  /** What follows from apps, links and pools; a reload replaces it. */
+  plan: LedgerPlan;
+}
+
+export interface LedgerPlan {
+  /**
+   * Pool ids (and link ids with a pool of their own) → pool index, also of those that an earlier
+   * configuration of this run had: what is accepted for them waits under that index.
+   */
   readonly poolIndexById: ReadonlyMap<number, number>;
   readonly appIndexById: ReadonlyMap<number, number>;
   readonly ambiguousByLink: ReadonlyMap<number, AmbiguousPolicy>;
@@ -31,6 +40,17 @@ export interface LedgerPolicy {
    * receipt to any session of the account, so receipts are matched by account.
    */
   readonly accountByLink: ReadonlyMap<number, number>;
+}
+
+/** The ledger's view of a plan; `before` is the view that it replaces. */
+export function ledgerPlanOf(plan: PoolPlan, before: LedgerPlan | null): LedgerPlan {
+  const links = plan.links.map((link) => link.config);
+  return {
+    poolIndexById: plan.slots.pools,
+    appIndexById: plan.slots.apps,
+    ambiguousByLink: new Map(links.map((link) => [link.id, link.ambiguous])),
+    accountByLink: accountsOf(links, before?.accountByLink),
+  };
 }
 
 /** Why a hand-over, a failure or waiting came about: a row of the recovery table. */
@@ -67,7 +87,7 @@ export function decideAmbiguous(
     finish(part, PartState.UNKNOWN, message.expiresAt);
     return RecoveryRow.EXPIRED;
   }
-  const link = policy.ambiguousByLink.get(part.linkId) ?? "by_class";
+  const link = policy.plan.ambiguousByLink.get(part.linkId) ?? "by_class";
   const failsByClass = link === "by_class" && message.messageClass === MessageClass.PROMOTIONAL;
   if (link === "fail" || failsByClass) {
     finish(part, PartState.FAILED, at);

@@ -90,3 +90,39 @@ export function giveBack(
     if (Atomics.compareExchange(words, slot, seen, (now + debt) | 0) === seen) return;
   }
 }
+
+/** Refill and size of a bucket, in tokens; without it nothing passes, or everything does. */
+export interface BucketRate {
+  readonly refillPerS: number;
+  readonly burst: number;
+}
+
+/**
+ * Sets the word of a bucket that goes from `before` to `after`, while nobody uses it: debt stays
+ * the same share of the burst, so that over the change no window sees more than the greater of the
+ * two rates allows. From no rate, whose use nobody counted, the bucket starts empty. `from` and
+ * `to` may be the same word.
+ */
+export function carryDebt(
+  words: Int32Array,
+  from: number,
+  to: number,
+  nowMs: number,
+  before: BucketRate | null,
+  after: BucketRate,
+): void {
+  const burst = after.burst * UNITS_PER_TOKEN;
+  let debt = burst;
+  if (before !== null) {
+    const burstBefore = before.burst * UNITS_PER_TOKEN;
+    const seen = Atomics.load(words, from);
+    const debtBefore = debtOf(seen, bucketNow(nowMs, before.refillPerS), burstBefore);
+    debt = Math.ceil((debtBefore / burstBefore) * burst);
+  }
+  Atomics.store(words, to, (bucketNow(nowMs, after.refillPerS) + debt) | 0);
+}
+
+/** Sets the word of a bucket that was never used: full. */
+export function fillBucket(words: Int32Array, slot: number, nowMs: number, rate: BucketRate): void {
+  Atomics.store(words, slot, bucketNow(nowMs, rate.refillPerS));
+}

@@ -60,8 +60,6 @@ export class WorkerLink {
   profile: LinkProfile;
   /** Own sessions that take traffic. */
   openCount = 0;
-  /** Its contract is being changed: no segment is prepared or written until it is configured. */
-  isHeld = false;
   /** Segments that may still be prepared in this turn. */
   budget = 0;
   readonly #words: Int32Array;
@@ -93,11 +91,13 @@ export class WorkerLink {
     this.#sliceWritten = Atomics.load(words, this.#row + LinkWord.WRITTEN);
   }
 
-  /** Goes by this configuration from now on; tokens that were used still rest. */
+  /**
+   * Goes by this configuration from now on. Tokens that were used still rest, whoever used them: so
+   * over a change no second sees more than the greater of the two rates.
+   */
   configure({ config, profile }: DerivedLink): void {
     this.config = config;
     this.profile = new LinkProfile(profile);
-    this.isHeld = false;
     this.#contractMilli = Math.ceil((config.rateTps ?? 0) * 1000 * PACE_OVER_CONTRACT);
   }
 
@@ -121,7 +121,7 @@ export class WorkerLink {
    * one.
    */
   openTurn(nowMs: number): void {
-    if (this.isClosed || this.isHeld) {
+    if (this.isClosed) {
       this.budget = 0;
       return;
     }
@@ -167,7 +167,7 @@ export class WorkerLink {
   tryTakeToken(nowMs: number): number {
     const { rateTps } = this.config;
     const pace = this.#paceMilli();
-    if (rateTps === 0 || this.isHeld) return NO_TOKEN;
+    if (rateTps === 0) return NO_TOKEN;
     if (!isPaceOpen(this.#words, this.#row, pace, nowMs)) return NO_TOKEN;
     const token = rateTps === null ? UNCOUNTED : claimToken(this.#tokens, rateTps, nowMs);
     if (token === NO_TOKEN) return NO_TOKEN;

@@ -177,13 +177,6 @@ export class SmppWorker implements CommitVisitor {
   }
 
   /**
-   * Prepares and writes nothing on these links until the next `reload`.
-   */
-  hold(linkIndices: readonly number[]): void {
-    for (const link of this.#links) if (linkIndices.includes(link.linkIndex)) link.isHeld = true;
-  }
-
-  /**
    * Goes over to another plan, between two turns. Sessions that are not wanted unbind when their
    * windows are empty; what waited for them finds another link, or goes back to its producer.
    */

@@ -2,8 +2,6 @@
  * Gathers what the admin listener shows from all over the process. Main thread only.
  */
 import type { AdminSources, SessionRow, WatchedRing } from "../admin/sources.ts";
-import { derivePools } from "../config/derive.ts";
-import type { GatewayConfig } from "../config/types.ts";
 import type { Clock } from "../environment.ts";
 import { MetricBlock } from "../metrics/block.ts";
 import { assignSessions } from "../smpp/plan.ts";
@@ -13,11 +11,12 @@ import { type SharedPlan, threadCount } from "../tables/plan.ts";
 import { ProducerWord, producerWord } from "../tables/producer-table.ts";
 import type { LinkDumps } from "./link-dumps.ts";
 import type { SharedMemory } from "./shared-memory.ts";
+import type { Reloader } from "./reloader.ts";
 import { threadCpu } from "./thread-cpu.ts";
 import type { LedgerQuestions } from "./threads.ts";
 
 export interface AdminParts {
-  readonly config: GatewayConfig;
+  readonly reloader: Reloader;
   readonly memory: SharedMemory;
   readonly clock: Clock;
   readonly questions: LedgerQuestions;
@@ -26,16 +25,22 @@ export interface AdminParts {
 }
 
 export function adminSources(parts: AdminParts): AdminSources {
-  const { config, memory, questions } = parts;
+  const { reloader, memory, questions } = parts;
   const { plan } = memory;
-  const pools = derivePools(config);
   const credits = new CreditTable(memory.credits, plan);
   const bells = new Int32Array(memory.bells);
   return {
-    config,
+    get config() {
+      return reloader.config;
+    },
     plan,
-    pools,
-    sessions: sessionRows(assignSessions(pools.links, plan.workerCount)),
+    get pools() {
+      return reloader.plan;
+    },
+    get sessions() {
+      return sessionRows(assignSessions(reloader.plan.links, plan.workerCount));
+    },
+    reload: () => ({ generation: reloader.generation, last: reloader.last }),
     clock: parts.clock,
     blocks: Array.from(
       { length: threadCount(plan) },

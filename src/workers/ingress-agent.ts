@@ -8,7 +8,7 @@
  * process ends, or it aborts.
  */
 import { readFileSync } from "node:fs";
-import { derivePools } from "../config/derive.ts";
+import type { PoolPlan } from "../config/derive.ts";
 import type { GatewayConfig } from "../config/types.ts";
 import { Dispatcher } from "../dispatch/dispatcher.ts";
 import type { Clock } from "../environment.ts";
@@ -30,7 +30,7 @@ import { journalThreadIndex, producerCount } from "../tables/plan.ts";
 import { type BellPorts, doorbells, ownBell } from "./bell-ports.ts";
 import { EventLoopRunner } from "./event-loop-runner.ts";
 import { threadLog } from "./log.ts";
-import { producerEnds } from "./producer-ends.ts";
+import { linkDirectory, producerEnds } from "./producer-ends.ts";
 import { ringConsumer, ringProducer, type SharedMemory } from "./shared-memory.ts";
 import type { LedgerQuestions } from "./threads.ts";
 
@@ -41,6 +41,7 @@ const WAITING_MAX = 8_000_000;
 
 export interface IngressAgentOptions {
   readonly config: GatewayConfig;
+  readonly pools: PoolPlan;
   readonly memory: SharedMemory;
   readonly clock: Clock;
   readonly ports: BellPorts;
@@ -107,6 +108,12 @@ export class IngressAgent {
     });
   }
 
+  /** Admits by another configuration from now on; calls that were admitted go on. */
+  reload(config: GatewayConfig, pools: PoolPlan): void {
+    this.ingress.reload(pools, linkDirectory(pools));
+    this.#server.reload(config, pools);
+  }
+
   /** Ends listener and connections. What comes back from workers is still taken. */
   close(): void {
     this.#server.close();
@@ -118,10 +125,9 @@ export class IngressAgent {
   }
 
   #makeServer(): HttpServer {
-    const { config, clock, producer } = this.#options;
+    const { config, pools, clock, producer } = this.#options;
     const { ingress, unreadiness } = this;
     const log = threadLog(producer === 0 ? "main" : `ingress-${producer}`, config.log.level);
-    const pools = derivePools(config);
     const { tls: tlsConfig } = config.http;
     const tls = (): UwsTls | null => (tlsConfig === null ? null : uwsTls(tlsConfig, readFileSync));
     return new HttpServer({ uws: this.#uws, config, clock, ingress, pools, log, tls, unreadiness });
@@ -133,9 +139,8 @@ function makeIngress(
   ring: readonly Doorbell[],
   wake: () => void,
 ): Ingress {
-  const { config, memory, clock, epoch, producer } = options;
+  const { config, pools, memory, clock, epoch, producer } = options;
   const { plan } = memory;
-  const pools = derivePools(config);
   const logTable = new LogTable(memory.log);
   const directory = openNodeLogDirectory(config.node.dataDir);
   const moved = new LmdbMovedBodies(ledgerPath(config), config.ledger.bytesMax);

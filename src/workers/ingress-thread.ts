@@ -24,6 +24,7 @@ process.on("uncaughtException", (error: unknown) => {
 });
 const agent = new IngressAgent({
   config: data.config,
+  pools: data.pools,
   memory: data.memory,
   clock: threadClock(data.clock),
   ports: data.ports,
@@ -38,9 +39,12 @@ parentPort?.on("message", (command: ThreadCommand) => {
     note({ kind: "listening" });
   } else if (command.kind === "reload_certificates") {
     reloadCertificates();
+  } else if (command.kind === "reload") {
+    agent.reload(command.config, command.pools);
+    note({ kind: "reloaded" });
   } else if (command.kind === "drain") {
     void agent.drain().then(() => note({ kind: "drained" }));
-  } else {
+  } else if (command.kind === "close") {
     agent.close();
     setTimeout(() => note({ kind: "closed" }), CLOSED_AFTER_MS);
   }

@@ -5,7 +5,7 @@
  * starts the journal) → STARTED applied → "ready" (the main thread starts workers and listens).
  */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
-import { accountsOf, derivePools } from "../config/derive.ts";
+import type { PoolPlan } from "../config/derive.ts";
 import { EXIT_CODES } from "../errors.ts";
 import { Dispatcher } from "../dispatch/dispatcher.ts";
 import { JournalAppender } from "../journal/appender.ts";
@@ -20,6 +20,7 @@ import { Ledger } from "../ledger/ledger.ts";
 import { ledgerPath, openLmdbStore } from "../ledger/lmdb-store.ts";
 import { movedBodiesIn } from "../ledger/body-moves.ts";
 import { readCursor } from "../ledger/meta.ts";
+import { ledgerPlanOf } from "../ledger/policy.ts";
 import { MetricBlock } from "../metrics/block.ts";
 import { CreditTable } from "../tables/credit-table.ts";
 import { LogTable, LogWord } from "../tables/log-table.ts";
@@ -28,7 +29,7 @@ import { doorbells, ownBell } from "./bell-ports.ts";
 import { threadClock } from "./clock.ts";
 import { EventLoopRunner } from "./event-loop-runner.ts";
 import { threadLog } from "./log.ts";
-import { producerEnds } from "./producer-ends.ts";
+import { linkDirectory, producerEnds } from "./producer-ends.ts";
 import { ringConsumer, ringProducer } from "./shared-memory.ts";
 import type {
   CutNote,
@@ -55,6 +56,8 @@ const directory = openNodeLogDirectory(config.node.dataDir);
 const logTable = new LogTable(memory.log);
 const credits = new CreditTable(memory.credits, plan);
 
+let ledgerPlan = ledgerPlanOf(data.pools, null);
+let dispatcher: Dispatcher | null = null;
 const { store, cursor, recovered, epoch } = recover();
 const cdrRows = makeCdrRows();
 const ledger = makeLedger();
@@ -73,6 +76,7 @@ data.sink?.on("message", () => {
 });
 parentPort?.on("message", (command: ThreadCommand) => {
   if (command.kind === "drain") drain();
+  else if (command.kind === "reload") reload(command.pools);
 });
 note({
   kind: "recovered",
@@ -128,7 +132,6 @@ function makeCdrRows(): CdrRows | null {
 }
 
 function makeLedger(): Ledger {
-  const pools = derivePools(config);
   const loader = new ChunkedRecordLoader(directory, logTable, movedBodiesIn(store));
   setInterval(() => loader.closeRemoved(), LOADER_LOOK_MS);
   return new Ledger({
@@ -142,12 +145,14 @@ function makeLedger(): Ledger {
       ring[journalThreadIndex(plan)] as (typeof ring)[number],
     ),
     store,
-    submitterOf: (owner) =>
-      new Dispatcher({
-        ...producerEnds(memory, pools, self, ring),
+    submitterOf: (owner) => {
+      dispatcher = new Dispatcher({
+        ...producerEnds(memory, data.pools, self, ring),
         waitingMax: WAITING_MAX,
         owner,
-      }),
+      });
+      return dispatcher;
+    },
     logTable,
     clock: threadClock(data.clock),
     random: Math.random,
@@ -165,12 +170,18 @@ function makeLedger(): Ledger {
       eventsMax: config.ledger.eventsMax,
       eventsTtlMs: config.ledger.eventsTtlH * 3_600_000,
       receiptGraceMs: config.ledger.receiptGraceS * 1000,
-      poolIndexById: pools.poolIndexById,
-      appIndexById: new Map(config.apps.map((app, index) => [app.id, index])),
-      ambiguousByLink: new Map(config.links.map((link) => [link.id, link.ambiguous])),
-      accountByLink: accountsOf(config.links),
+      plan: ledgerPlan,
     },
   });
+}
+
+/** Pools first: what waits may be for one that this plan brings. */
+function reload(pools: PoolPlan): void {
+  ledgerPlan = ledgerPlanOf(pools, ledgerPlan);
+  dispatcher?.reload(linkDirectory(pools));
+  ledger.reload(ledgerPlan);
+  runner.wake();
+  note({ kind: "reloaded" });
 }
 
 /** Whether some worker has an available session of the pool. */

@@ -2,7 +2,6 @@
  * Entry of an SMPP worker thread: its sessions, its share of the links, its event loop.
  */
 import { parentPort, workerData } from "node:worker_threads";
-import { derivePools } from "../config/derive.ts";
 import { JournalAppender } from "../journal/appender.ts";
 import { openNodeLogDirectory } from "../journal/node-log-directory.ts";
 import { ChunkedRecordLoader } from "../journal/record-loader.ts";
@@ -36,7 +35,6 @@ const loader = new ChunkedRecordLoader(
   new LogTable(memory.log),
   new LmdbMovedBodies(ledgerPath(config), config.ledger.bytesMax),
 );
-const poolPlan = derivePools(config);
 const clock = threadClock(data.clock);
 
 const worker = new SmppWorker({
@@ -60,9 +58,9 @@ const worker = new SmppWorker({
   sessionWords: new Int32Array(memory.sessions),
   contracts: memory.contracts.map((tokens) => new Int32Array(tokens)),
   metrics: new MetricBlock(memory.metrics, self),
-  plan: poolPlan,
+  plan: data.pools,
   workerIndex: data.worker,
-  sessions: assignSessions(poolPlan.links, plan.workerCount)[data.worker] ?? [],
+  sessions: assignSessions(data.pools.links, plan.workerCount)[data.worker] ?? [],
 });
 const runner: EventLoopRunner = new EventLoopRunner(
   worker,
@@ -74,11 +72,15 @@ runner.start();
 setInterval(() => loader.closeRemoved(), LOADER_LOOK_MS);
 
 parentPort?.on("message", (command: ThreadCommand) => {
-  if (command.kind === "drain") drain();
-  else if (command.kind === "dump") {
+  if (command.kind === "drain") {
+    drain();
+  } else if (command.kind === "reload") {
+    const { pools } = command;
+    worker.reload(pools, assignSessions(pools.links, plan.workerCount)[data.worker] ?? []);
+    note({ kind: "reloaded" });
+  } else if (command.kind === "dump") {
     const { question, linkId } = command;
-    const recordings = worker.recordingsOf(linkId);
-    parentPort?.postMessage({ kind: "dumped", question, recordings } satisfies ThreadNote);
+    note({ kind: "dumped", question, recordings: worker.recordingsOf(linkId) });
   }
 });
 
@@ -89,6 +91,10 @@ function drain(): void {
     if (clock.monotonicMs() > deadline) worker.cutShort();
     if (!worker.isDrained()) return;
     clearInterval(timer);
-    parentPort?.postMessage({ kind: "drained" } satisfies ThreadNote);
+    note({ kind: "drained" });
   }, DRAIN_LOOK_MS);
+}
+
+function note(message: ThreadNote): void {
+  parentPort?.postMessage(message);
 }

@@ -4,6 +4,7 @@
  */
 import type { MessagePort } from "node:worker_threads";
 import type { SessionRecording } from "../smpp/session.ts";
+import type { PoolPlan } from "../config/derive.ts";
 import type { GatewayConfig } from "../config/types.ts";
 import type { CdrCut } from "../ledger/cdr-format.ts";
 import type { SharedPlan } from "../tables/plan.ts";
@@ -13,6 +14,7 @@ import type { SharedMemory } from "./shared-memory.ts";
 
 export interface ThreadData {
   readonly config: GatewayConfig;
+  readonly pools: PoolPlan;
   readonly plan: SharedPlan;
   readonly memory: SharedMemory;
   readonly clock: ClockBase;
@@ -78,6 +80,7 @@ export type ThreadNote =
   | { readonly kind: "ready" }
   | { readonly kind: "listening" }
   | { readonly kind: "drained" }
+  | { readonly kind: "reloaded" }
   | { readonly kind: "closed" }
   /** From a worker: what the flight recorders of a link have kept there. */
   | {
@@ -89,10 +92,11 @@ export type ThreadNote =
   | { readonly kind: "broken"; readonly reason: string };
 
 /**
- * From the main thread to a thread; "dump" to workers only, "drain" to all but the journal, the
- * others to ingress threads only.
+ * From the main thread to a thread; "dump" to workers only, "drain" and "reload" to all but the
+ * journal, the others to ingress threads only.
  */
 export type ThreadCommand =
+  | { readonly kind: "reload"; readonly config: GatewayConfig; readonly pools: PoolPlan }
   | { readonly kind: "listen"; readonly port: number }
   | { readonly kind: "reload_certificates" }
   | { readonly kind: "drain" }

@@ -9,7 +9,7 @@
  * Only entry points are left out: HTTP around the ingress, event loops, the wires of doorbells, the
  * supervisor.
  */
-import { accountsOf, derivePools, type PoolPlan } from "../../src/config/derive.ts";
+import { derivePools, type PoolPlan } from "../../src/config/derive.ts";
 import { slotCounts } from "../../src/config/slots.ts";
 import { Dispatcher, type WaitingOwner } from "../../src/dispatch/dispatcher.ts";
 import type { Clock, Log } from "../../src/environment.ts";
@@ -26,6 +26,7 @@ import { recoverLog } from "../../src/journal/recovery.ts";
 import { verifyBooks } from "../../src/ledger/books.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
 import { readCursor } from "../../src/ledger/meta.ts";
+import { ledgerPlanOf } from "../../src/ledger/policy.ts";
 import { Accept, ACCEPT_TYPE, acceptToOffset } from "../../src/records/accept.ts";
 import { assignSessions } from "../../src/smpp/plan.ts";
 import { SmppWorker } from "../../src/smpp/worker.ts";
@@ -245,10 +246,7 @@ export class SimulatedGateway {
         eventsMax: config.ledger.eventsMax,
         eventsTtlMs: config.ledger.eventsTtlH * 3_600_000,
         receiptGraceMs: config.ledger.receiptGraceS * 1000,
-        poolIndexById: this.#pools.poolIndexById,
-        appIndexById: new Map(config.apps.map((app, index) => [app.id, index])),
-        ambiguousByLink: new Map(config.links.map((link) => [link.id, link.ambiguous])),
-        accountByLink: accountsOf(config.links),
+        plan: ledgerPlanOf(this.#pools, null),
       },
     });
   }

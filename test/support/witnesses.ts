@@ -8,6 +8,8 @@ import { readFileSync } from "node:fs";
 
 /** A submit_sm as the operator logged it. */
 export interface SeenSubmit {
+  /** Unix ms. */
+  readonly t: number;
   readonly event: "submit";
   readonly destination: string;
   readonly short_message: string;

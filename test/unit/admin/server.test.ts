@@ -24,6 +24,7 @@ function setUp(token: string | null = null): Set {
   const missing: string[] = [];
   const set = { ledger: { books: { accepted: 5, open: 2 }, applied: 40 } as LedgerStatusAnswer };
   const sources: AdminSources = {
+    reload: () => ({ generation: 1, last: null }),
     config: { ...rig.config, admin: { ...rig.config.admin, token } },
     plan: rig.plan,
     pools: rig.pools,

@@ -253,14 +253,16 @@ export const POLICY: LedgerPolicy = {
   eventsTtlMs: 72 * 3_600_000,
   segmentBytes: 64 * 1024 * 1024,
   receiptGraceMs: 86_400_000,
-  poolIndexById: new Map([[1000, 3]]),
-  appIndexById: new Map([[7, 5]]),
-  ambiguousByLink: new Map([
-    [100, "by_class"],
-    [101, "by_class"],
-    [102, "hold"],
-    [103, "fail"],
-    [104, "resend"],
-  ]),
-  accountByLink: new Map([[105, 100]]),
+  plan: {
+    poolIndexById: new Map([[1000, 3]]),
+    appIndexById: new Map([[7, 5]]),
+    ambiguousByLink: new Map([
+      [100, "by_class"],
+      [101, "by_class"],
+      [102, "hold"],
+      [103, "fail"],
+      [104, "resend"],
+    ]),
+    accountByLink: new Map([[105, 100]]),
+  },
 };

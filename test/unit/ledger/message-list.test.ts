@@ -6,7 +6,7 @@ import { LedgerTable } from "../../../src/ledger/store.ts";
 import { formatMessageId } from "../../../src/records/message-key.ts";
 import type { MemoryStore } from "../../support/memory-store.ts";
 import { integerIn, seededRandom } from "../../support/seeded-random.ts";
-import { Harness } from "./harness.ts";
+import { Harness, POLICY } from "./harness.ts";
 import { accept, answer, key, receipt, sending, T0 } from "./records.ts";
 
 const HOUR = 3_600_000;
@@ -47,10 +47,13 @@ test("every filter finds exactly its messages, page by page, in order of accepta
   const random = seededRandom(11);
   const harness = new Harness({
     policy: {
-      appIndexById: new Map([
-        [7, 0],
-        [8, 1],
-      ]),
+      plan: {
+        ...POLICY.plan,
+        appIndexById: new Map([
+          [7, 0],
+          [8, 1],
+        ]),
+      },
     },
   });
   harness.work();

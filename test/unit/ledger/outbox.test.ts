@@ -3,15 +3,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EventsPage } from "../../../src/ledger/ledger.ts";
 import { DlrMode } from "../../../src/records/types.ts";
-import { Harness } from "./harness.ts";
+import { Harness, POLICY } from "./harness.ts";
 import { accept, answer, key, receipt, sending } from "./records.ts";
 
 const HOUR = 3_600_000;
 const APPS = {
-  appIndexById: new Map([
-    [7, 0],
-    [8, 1],
-  ]),
+  plan: {
+    ...POLICY.plan,
+    appIndexById: new Map([
+      [7, 0],
+      [8, 1],
+    ]),
+  },
 };
 
 function run(harness: Harness, number: number, appId: number, dlr: number = DlrMode.FINAL): void {

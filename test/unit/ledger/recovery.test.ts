@@ -9,7 +9,7 @@ import { verifyBooks } from "../../../src/ledger/books.ts";
 import { FLAG_MAYBE_DUP, Outcome } from "../../../src/records/attempt.ts";
 import { PARTS_ALL } from "../../../src/records/hand-over.ts";
 import { MessageClass } from "../../../src/records/types.ts";
-import { Harness } from "./harness.ts";
+import { Harness, POLICY } from "./harness.ts";
 import { type AcceptFields, accept, ambiguous, answer, key, receipt, sending } from "./records.ts";
 
 const DELIVERED = 2;
@@ -234,14 +234,33 @@ test("what the ledger handed over in this run is not resolved by this run's own 
   assert.equal(harness.submitted.length, 1);
 });
 
-test("a message whose pool is gone fails; one whose app is gone goes on", () => {
-  const records = [accept(key(1), { poolId: 4711 }), accept(key(2), { appId: 99 })];
+test("a message whose pool is gone waits for it, and one whose app is gone goes on", () => {
+  const records = [
+    accept(key(1), { poolId: 4711 }),
+    accept(key(2), { appId: 99 }),
+    accept(key(3), { poolId: 4712, ttlMs: 60_000 }),
+  ];
   const harness = crash(records, true);
-  assert.equal(statusOf(harness, 1), "failed");
   assert.equal(harness.submitted.length, 1);
   assert.equal(harness.submitted[0]?.appIndex, 0);
   assert.equal(harness.ledger.getMessage(key(2), 99)?.status, "accepted");
   assert.ok(harness.lines.some((line) => line.operation === "hand message over"));
+  const waiting = harness.ledger.getMessage(key(1), 7);
+  assert.equal(waiting?.status, "queued");
+  assert.equal(waiting?.queue_reason, "link_down");
+  const plan = {
+    ...POLICY.plan,
+    poolIndexById: new Map([...POLICY.plan.poolIndexById, [4711, 9]]),
+  };
+  harness.ledger.reload(plan);
+  harness.pass(1000);
+  assert.equal(harness.submitted.length, 2, "and nothing else again");
+  assert.equal(harness.submitted[1]?.poolIndex, 9);
+  harness.ledger.reload(plan);
+  harness.pass(200_000);
+  assert.equal(harness.submitted.length, 2);
+  assert.equal(statusOf(harness, 3), "expired");
+  assert.equal(statusOf(harness, 1), "accepted");
 });
 
 test("a full submitter is waited for, and nothing is handed over twice", () => {
