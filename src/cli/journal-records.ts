@@ -9,6 +9,7 @@ import type { RecordMemory } from "../records/memory.ts";
 import { formatMessageId } from "../records/message-key.ts";
 import { Receipt } from "../records/receipt.ts";
 import { Refused } from "../records/refused.ts";
+import { Decision, Resolved } from "../records/resolved.ts";
 import { Started } from "../records/started.ts";
 import { MESSAGE_CLASS_NAMES, RecordType } from "../records/types.ts";
 
@@ -19,6 +20,7 @@ const TYPE_NAMES = namesOf(RecordType);
 const OUTCOME_NAMES = namesOf(Outcome);
 const CAUSE_NAMES = namesOf(AmbiguousCause);
 const VERDICT_NAMES = namesOf(Verdict);
+const DECISION_NAMES = namesOf(Decision);
 const DIGITS_SHOWN = 3;
 
 /** Name of a record type as in docs/JOURNAL.md. */
@@ -60,6 +62,12 @@ export function recordFields(
         link: view.getUint32(at + Receipt.LINK_ID, true),
         message_state: view.getUint8(at + Receipt.MESSAGE_STATE),
         smsc_id: textOf(memory, at + Receipt.TEXTS, view.getUint8(at + Receipt.SMSC_ID_LENGTH)),
+      };
+    case RecordType.RESOLVED:
+      return {
+        id: idAt(view, at + Resolved.SEQUENCE, node),
+        at: wallText(view.getFloat64(at + Resolved.AT, true)),
+        decision: nameIn(DECISION_NAMES, view.getUint8(at + Resolved.DECISION)),
       };
     case RecordType.REFUSED:
       return {

@@ -18,6 +18,7 @@ import { Concluded, Verdict } from "../records/concluded.ts";
 import type { RecordMemory } from "../records/memory.ts";
 import { epochOf, producerOf } from "../records/message-key.ts";
 import { Receipt } from "../records/receipt.ts";
+import { Resolved } from "../records/resolved.ts";
 import { Started } from "../records/started.ts";
 import { DlrMode, RecordType } from "../records/types.ts";
 import { EventKind, keepEvent, MessageState, NO_VERDICT } from "./message-state.ts";
@@ -35,7 +36,13 @@ import {
   PartState,
   schedule,
 } from "./part-state.ts";
-import { decideAmbiguous, expirePart, type LedgerPolicy, RecoveryRow } from "./policy.ts";
+import {
+  decideAmbiguous,
+  expirePart,
+  resolveHeld,
+  type LedgerPolicy,
+  RecoveryRow,
+} from "./policy.ts";
 import type { Receipts } from "./receipts.ts";
 import type { RecoveryHits } from "./recovery.ts";
 import { readHeadFields } from "./row.ts";
@@ -67,6 +74,8 @@ export interface RecordApplierOptions {
    */
   readonly onAttempt: (message: MessageState, part: number, attempt: number) => void;
   readonly onConcluded: (message: MessageState) => void;
+  /** A decision about a held message is in the log; `isChanged`: it found it held. */
+  readonly onResolved: (sequence: number, origin: number, isChanged: boolean) => void;
 }
 
 export class RecordApplier implements RecordVisitor {
@@ -135,6 +144,9 @@ export class RecordApplier implements RecordVisitor {
         break;
       case RecordType.RECEIPT:
         this.#applyReceipt(memory, offset);
+        break;
+      case RecordType.RESOLVED:
+        this.#applyResolved(memory.view, offset);
         break;
       case RecordType.REFUSED:
         this.#options.outcomes.onRefused(memory, offset);
@@ -342,6 +354,23 @@ export class RecordApplier implements RecordVisitor {
     for (const part of message.parts) concludePart(message, part, at);
     this.#options.messages.settle(message);
     this.#options.onConcluded(message);
+  }
+
+  #applyResolved(view: DataView, offset: number): void {
+    const sequence = view.getFloat64(offset + Resolved.SEQUENCE, true);
+    const origin = view.getUint32(offset + Resolved.ORIGIN, true);
+    const { messages, onResolved } = this.#options;
+    const message = messages.find(sequence, origin);
+    let isChanged = false;
+    if (message === null) {
+      this.unknownCount++;
+    } else {
+      const at = Math.floor(view.getFloat64(offset + Resolved.AT, true));
+      messages.settleByTime(message, at);
+      isChanged = resolveHeld(message, view.getUint8(offset + Resolved.DECISION), at);
+      if (isChanged) messages.settle(message);
+    }
+    onResolved(sequence, origin, isChanged);
   }
 
   #applyReceipt(memory: RecordMemory, offset: number): void {

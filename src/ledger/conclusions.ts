@@ -1,6 +1,6 @@
 /**
- * Stages the ledger's own records: STARTED once, and CONCLUDED for messages that it owns and gives
- * up.
+ * Stages the ledger's own records: STARTED once, CONCLUDED for messages that it owns and gives up,
+ * RESOLVED for held ones that somebody decided about.
  *
  * Staged records come back through the log and change states only then. The ledger's thread only.
  */
@@ -8,6 +8,7 @@ import type { Clock } from "../environment.ts";
 import type { JournalAppender } from "../journal/appender.ts";
 import { Counter, type MetricBlock } from "../metrics/block.ts";
 import { CONCLUDED_BYTES, CONCLUDED_TYPE, Concluded } from "../records/concluded.ts";
+import { Resolved, RESOLVED_BYTES, RESOLVED_TYPE } from "../records/resolved.ts";
 import { Started, STARTED_TYPE } from "../records/started.ts";
 import { RING_FULL } from "../ring/layout.ts";
 
@@ -47,6 +48,19 @@ export class Conclusions {
     view.setUint32(at + Concluded.VERDICT, verdict, true);
     view.setFloat64(at + Concluded.AT, this.#clock.wallMs(), true);
     this.#metrics.add(Counter.messagesConcluded, 1);
+    this.#isStaged = true;
+    return true;
+  }
+
+  /** Stages RESOLVED with a `Decision`; false if there is no room now. */
+  resolve(sequence: number, origin: number, decision: number): boolean {
+    const at = this.#appender.claim(RESOLVED_BYTES, RESOLVED_TYPE);
+    if (at === RING_FULL) return false;
+    const { view } = this.#appender.memory;
+    view.setFloat64(at + Resolved.SEQUENCE, sequence, true);
+    view.setUint32(at + Resolved.ORIGIN, origin, true);
+    view.setUint32(at + Resolved.DECISION, decision, true);
+    view.setFloat64(at + Resolved.AT, this.#clock.wallMs(), true);
     this.#isStaged = true;
     return true;
   }

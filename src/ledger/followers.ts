@@ -1,8 +1,9 @@
 /**
- * What the ledger itself keeps beside the states: the index of each app, the order of endings, and
- * the events. The ledger's thread only.
+ * What the ledger itself keeps beside the states: the index of each app, the order of endings, the
+ * events, and which messages are held. The ledger's thread only.
  */
 import type { Endings } from "./endings.ts";
+import type { HeldMessages } from "./held.ts";
 import type { MessageIndex } from "./message-index.ts";
 import type { MessageState } from "./message-state.ts";
 import type { OutcomeObserver } from "./outcomes.ts";
@@ -12,11 +13,13 @@ export class Followers implements OutcomeObserver {
   readonly #endings: Endings;
   readonly #index: MessageIndex;
   readonly #outbox: Outbox;
+  readonly #held: HeldMessages;
 
-  constructor(endings: Endings, index: MessageIndex, outbox: Outbox) {
+  constructor(endings: Endings, index: MessageIndex, outbox: Outbox, held: HeldMessages) {
     this.#endings = endings;
     this.#index = index;
     this.#outbox = outbox;
+    this.#held = held;
   }
 
   onPartFinal(): void {}
@@ -25,6 +28,7 @@ export class Followers implements OutcomeObserver {
     if (before < 0) this.#index.note(message);
     if (message.finalAt !== 0) this.#endings.note(message);
     this.#outbox.note(message);
+    this.#held.note(message, before);
   }
 
   onDuplicate(): void {}

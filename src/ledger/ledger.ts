@@ -16,7 +16,12 @@ import type { CommitVisitor, JournalAppender } from "../journal/appender.ts";
 import type { LogTailer, RecordLoader } from "../journal/log-reading.ts";
 import { LIFE_BYTES_PER_PART } from "../journal/space.ts";
 import { Counter, type MetricBlock } from "../metrics/block.ts";
-import { type MessageKey, PRODUCER_COUNT_MAX } from "../records/message-key.ts";
+import {
+  formatMessageId,
+  type MessageKey,
+  parseMessageId,
+  PRODUCER_COUNT_MAX,
+} from "../records/message-key.ts";
 import { LogWord, type LogTable } from "../tables/log-table.ts";
 import { RecordApplier } from "./apply.ts";
 import { type BooksSummary, summarise } from "./books.ts";
@@ -25,9 +30,10 @@ import { BodyMoves } from "./body-moves.ts";
 import { Conclusions } from "./conclusions.ts";
 import { Endings } from "./endings.ts";
 import { Followers } from "./followers.ts";
+import { HeldMessages, type Resolution } from "./held.ts";
 import { HandOvers } from "./hand-overs.ts";
 import type { LinkSummary } from "./link-learning.ts";
-import type { MessageState } from "./message-state.ts";
+import { type MessageState, MessageStatus } from "./message-state.ts";
 import { MessageIndex } from "./message-index.ts";
 import {
   decodeListCursor,
@@ -142,6 +148,14 @@ interface ListJob {
   readonly done: (page: MessageListPage) => void;
 }
 
+/** A held message, and whose it is. */
+export type HeldDocument = MessageSummary & { readonly app: number };
+
+export interface HeldPage {
+  readonly data: readonly HeldDocument[];
+  readonly next: string | null;
+}
+
 /** What `events` found. */
 export type EventsPage =
   | {
@@ -165,6 +179,7 @@ export class Ledger {
   readonly #receipts: Receipts;
   readonly #outcomes: OutcomeObserver;
   readonly #outbox: Outbox;
+  readonly #held: HeldMessages;
   /** Lists under way, each with who is told its page. */
   readonly #lists: ListJob[] = [];
   readonly #applier: RecordApplier;
@@ -202,7 +217,8 @@ export class Ledger {
     const endings = new Endings({ store, meta });
     const outbox = new Outbox({ store, eventsMax, eventsTtlMs, appIds });
     this.#outbox = outbox;
-    const followers = new Followers(endings, new MessageIndex(store), outbox);
+    this.#held = new HeldMessages(store);
+    const followers = new Followers(endings, new MessageIndex(store), outbox, this.#held);
     const outcomes = new OutcomeObservers([followers, ...(options.observers ?? [])]);
     this.#outcomes = outcomes;
     const onPartFinal = (message: MessageState, part: number): void =>
@@ -243,6 +259,8 @@ export class Ledger {
       onQuarantined: (message) => handOvers.concludeQuarantined(message),
       onAttempt: (message, part, attempt) => handOvers.onAttempt(message, part, attempt),
       onConcluded: (message) => handOvers.onConcluded(message),
+      onResolved: (sequence, origin, isChanged) =>
+        this.#held.onResolved(sequence, origin, isChanged),
     });
     const { segmentBytes } = policy;
     this.#bodyMoves = new BodyMoves({ ...options, meta, messages, segmentBytes });
@@ -320,6 +338,29 @@ export class Ledger {
     const options = { store, messages: this.#messages, summaryOf: this.#summaryOf };
     this.#lists.push({ scan: new MessageListScan(options, question, cursor), done });
     return true;
+  }
+
+  /** A page of held messages of all apps, oldest first; null for a cursor that is none. */
+  held(after: string | null, limit: number): HeldPage | null {
+    const behind = after === null ? null : parseMessageId(after);
+    if (after !== null && behind === null) return null;
+    const keys = this.#held.list(behind?.key ?? null, limit + 1);
+    const data: HeldDocument[] = [];
+    for (const { sequence, origin } of keys.slice(0, limit)) {
+      const message = this.#messages.peek(sequence, origin, () => true);
+      // Decided about since the last commit.
+      if (message === null || message.status !== MessageStatus.HELD) continue;
+      data.push({ app: message.appId, ...this.#summaryOf(message) });
+    }
+    const last = keys[limit - 1];
+    const isMore = keys.length > limit && last !== undefined;
+    const { node } = this.#options;
+    return { data, next: isMore ? formatMessageId(node, last.sequence, last.origin) : null };
+  }
+
+  /** Decides about a held message (`Decision`); `done` is told once, when that is durable. */
+  resolveHeld(key: MessageKey, decision: number, done: (resolution: Resolution) => void): void {
+    this.#held.resolve(this.#messages, this.#conclusions, key, decision, done);
   }
 
   /** Events of an app behind number `after`, 0 for the oldest there is. */

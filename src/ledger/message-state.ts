@@ -123,8 +123,20 @@ export function isFinalStatus(status: number): boolean {
 export const NO_VERDICT = 255;
 
 /** What a past event of a part was; only what the part's own fields do not show is kept. */
-export const EventKind = { RETRY: 0, KEPT: 1, AMBIGUOUS: 2 } as const;
-export const EVENT_NAMES = ["retry", "kept", "ambiguous"] as const;
+export const EventKind = {
+  RETRY: 0,
+  KEPT: 1,
+  AMBIGUOUS: 2,
+  RESEND_DECIDED: 3,
+  FAIL_DECIDED: 4,
+} as const;
+export const EVENT_NAMES = [
+  "retry",
+  "kept",
+  "ambiguous",
+  "resend_decided",
+  "fail_decided",
+] as const;
 /** Further events of a message are not kept. */
 export const EVENTS_MAX = 16;
 

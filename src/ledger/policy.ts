@@ -8,7 +8,8 @@
 import { accountsOf, type PoolPlan } from "../config/derive.ts";
 import type { AmbiguousPolicy } from "../config/types.ts";
 import { MessageClass } from "../records/types.ts";
-import type { MessageState } from "./message-state.ts";
+import { Decision } from "../records/resolved.ts";
+import { EventKind, keepEvent, type MessageState } from "./message-state.ts";
 import { finish, mayBeWritten, type PartRecord, PartState } from "./part-state.ts";
 
 export interface LedgerPolicy {
@@ -102,6 +103,28 @@ export function decideAmbiguous(
   part.state = PartState.AMBIGUOUS;
   part.dueAt = at;
   return RecoveryRow.RESEND;
+}
+
+/**
+ * Applies a decision about held parts: sent once more or given up. `at`: wall ms. Returns whether
+ * any part was held.
+ */
+export function resolveHeld(message: MessageState, decision: number, at: number): boolean {
+  let isChanged = false;
+  for (const [index, part] of message.parts.entries()) {
+    if (part.state !== PartState.HELD) continue;
+    isChanged = true;
+    const kind = decision === Decision.RESEND ? EventKind.RESEND_DECIDED : EventKind.FAIL_DECIDED;
+    const { attempt, linkId } = part;
+    keepEvent(message, { kind, part: index, attempt, at, linkId, commandStatus: 0 });
+    if (decision !== Decision.RESEND) {
+      finish(part, PartState.FAILED, at);
+      continue;
+    }
+    part.state = PartState.AMBIGUOUS;
+    part.dueAt = at;
+  }
+  return isChanged;
 }
 
 /**

@@ -13,6 +13,7 @@ export const RecordType = {
   CONCLUDED: 6,
   RECEIPT: 7,
   REFUSED: 8,
+  RESOLVED: 9,
 
   SUBMIT: 64,
   SUBMIT_REFERENCE: 65,
