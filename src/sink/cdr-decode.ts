@@ -77,10 +77,13 @@ export class CdrDecoder {
     const message = decodeRow(payload);
     this.#row.fill(null);
     this.#fillHead(message);
+    const segments = this.#row[F.segments] as number;
     for (let i = 0; i < message.parts.length; i++) {
       this.#fillPart(message, i);
+      this.#row[F.segments] = message.parts.length === 1 ? segments : 1;
       this.#emit("part");
     }
+    this.#row[F.segments] = segments;
     this.#fillWhole(message);
     this.#emit("message");
   }
@@ -98,6 +101,8 @@ export class CdrDecoder {
     };
     row[F.message_id] = formatMessageId(this.#node, message.sequence, message.origin);
     row[F.parts] = message.parts.length;
+    // A part of its own may carry several segments' text (message_payload).
+    row[F.segments] = Math.max(byte(Accept.SEGMENTS), message.parts.length);
     row[F.app] = message.appId;
     row[F.to] = text(Accept.TO_LENGTH);
     row[F.from] = text(Accept.FROM_LENGTH);

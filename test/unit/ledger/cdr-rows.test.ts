@@ -93,13 +93,13 @@ test("a final message leaves a row of each part and one of the message, side by 
   assert.equal(rig.cuts.length, 1);
   const rows = rowsOf(harness.store, (rig.cuts as CdrCut[])[0] as CdrCut);
   const brief = rows.map((row) =>
-    (["row", "record", "part", "parts", "status", "reason_code", "smsc_id"] as const).map(
+    (["row", "record", "part", "segments", "status", "reason_code", "smsc_id"] as const).map(
       (name) => row[CdrField[name]],
     ),
   );
   assert.deepEqual(brief, [
-    [0, "part", 0, 2, "delivered", "delivered", "a"],
-    [1, "part", 1, 2, "undelivered", "undeliverable", "b"],
+    [0, "part", 0, 1, "delivered", "delivered", "a"],
+    [1, "part", 1, 1, "undelivered", "undeliverable", "b"],
     [2, "message", null, 2, "undelivered", "undeliverable", null],
   ]);
   assert.equal(rows[2]?.[CdrField.reference], "order-17");
