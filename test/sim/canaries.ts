@@ -7,6 +7,7 @@ import { COMMAND_ID, readCommandId } from "../../src/codec/index.ts";
 import { JournalAppender } from "../../src/journal/appender.ts";
 import type { LogDirectory, LogFile } from "../../src/journal/log-directory.ts";
 import type { LogTailer, RecordVisitor } from "../../src/journal/log-reading.ts";
+import type { OutcomeObserver } from "../../src/ledger/outcomes.ts";
 import {
   COMMIT_NOTICE_BYTES,
   COMMIT_NOTICE_TYPE,
@@ -150,6 +151,36 @@ class RashStore extends SimulatedStore {
   }
 }
 
+/** Rows that take every commit for flushed. */
+function hastyRows(rows: OutcomeObserver): OutcomeObserver {
+  return {
+    ...bound(rows),
+    doWork: (now) => rows.doWork(now, Number.POSITIVE_INFINITY),
+  };
+}
+
+/** Rows that miss the end of every fiftieth message. */
+function forgetfulRows(rows: OutcomeObserver): OutcomeObserver {
+  let ends = 0;
+  return {
+    ...bound(rows),
+    onStatus: (message, before) => {
+      if (message.finalAt === 0 || ++ends % 50 !== 0) rows.onStatus(message, before);
+    },
+  };
+}
+
+function bound(rows: OutcomeObserver): OutcomeObserver {
+  return {
+    onPartFinal: (message, part) => rows.onPartFinal(message, part),
+    onStatus: (message, before) => rows.onStatus(message, before),
+    onDuplicate: (message, part) => rows.onDuplicate(message, part),
+    onRefused: (memory, offset) => rows.onRefused(memory, offset),
+    beforeCommit: () => rows.beforeCommit(),
+    doWork: (now, flushedCommit) => rows.doWork(now, flushedCommit),
+  };
+}
+
 function canary(
   name: string,
   sings: RegExp,
@@ -184,6 +215,13 @@ export const CANARIES: readonly Canary[] = [
   canary("ACCEPT forgotten by the ledger", /lost|threw/, {
     tailer: (tailer) => forgetfulTailer(tailer, RecordType.ACCEPT, 50),
   }),
+  canary(
+    "CDR rows sent out before they are flushed",
+    /was put with other rows|missing or doubled|has CDR rows/,
+    { cdrRows: hastyRows },
+    { deathAt: "store.flush" },
+  ),
+  canary("a CDR row left out now and then", /has CDR rows/, { cdrRows: forgetfulRows }),
   canary("submit_sm written twice", /rule \(c\)|silent duplicate/, { dial: stutteringDial }),
   canary("contract tokens that never rest", /segments in a second/, {
     onTick: ({ plan, linkWords, contracts }) => {

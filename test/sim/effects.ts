@@ -32,6 +32,7 @@ export const EFFECT_KINDS = [
   "ring.return",
   "store.commit",
   "store.flush",
+  "cdr.put",
   "reply.accepted",
 ] as const;
 export type EffectKind = (typeof EFFECT_KINDS)[number];

@@ -63,6 +63,8 @@ export interface GatewayStart {
 
 const INGRESS = 0;
 const TICK_MS = 5;
+/** Index of the ledger among the agents: timers of its store and of its sink are its own. */
+const STORE_OWNER = 1;
 const STRIKES_TO_QUARANTINE = 2;
 const CHUNK_BYTES = 16 * 1024;
 const BLOCK_BYTES_MAX = 64 * 1024;
@@ -178,12 +180,11 @@ export class SimulatedGateway {
   #openStore(): SimulatedStore {
     const { effects, scheduler } = this.#world;
     const { random, remains, mutations } = this.#given;
-    const ledger = 1;
     const slow = random.pick([1, 1, 10, 150]);
     return new mutations.Store(
       effects,
       {
-        after: (ms, run) => scheduler.after(ms, ledger, run),
+        after: (ms, run) => scheduler.after(ms, STORE_OWNER, run),
         visibleMs: () => random.float(0.05, 2) * Math.min(slow, 20),
         flushMs: () => random.float(0.5, 30) * slow,
       },
@@ -219,11 +220,21 @@ export class SimulatedGateway {
   }
 
   #makeLedger(tailer: LogTailer, quarantined: ReadonlySet<number>): Ledger {
-    const { settings, clock } = this.#world;
+    const { settings, clock, cdr, scheduler } = this.#world;
     const { random } = this.#given;
     const { config } = settings;
     const self = ledgerIndex(this.plan);
+    const rows = cdr.rowsOf({
+      store: this.store,
+      logTable: this.memory.logTable,
+      epoch: this.epoch,
+      clock,
+      log: this.#log("cdr"),
+      random: random.fork("cdr"),
+      after: (ms, run) => scheduler.after(ms, STORE_OWNER, run),
+    });
     return new Ledger({
+      observers: [this.#given.mutations.cdrRows(rows)],
       node: config.node.name,
       epoch: this.epoch,
       tailer,

@@ -6,6 +6,7 @@ import type { Dial } from "../../src/environment.ts";
 import type { JournalAppender } from "../../src/journal/appender.ts";
 import type { LogDirectory } from "../../src/journal/log-directory.ts";
 import type { LogTailer } from "../../src/journal/log-reading.ts";
+import type { OutcomeObserver } from "../../src/ledger/outcomes.ts";
 import type { RingProducer } from "../../src/ring/one-to-one-ring.ts";
 import type { ProcessMemory } from "./process-memory.ts";
 import { SimulatedStore } from "./simulated-store.ts";
@@ -19,6 +20,7 @@ export interface Mutations {
   tailer(tailer: LogTailer): LogTailer;
   dial(dial: Dial): Dial;
   workerAppender(memory: ProcessMemory, appender: number, journalThread: number): JournalAppender;
+  cdrRows(rows: OutcomeObserver): OutcomeObserver;
   /** Called every few milliseconds. */
   onTick(memory: ProcessMemory): void;
 }
@@ -31,5 +33,6 @@ export const NO_MUTATIONS: Mutations = {
   tailer: (tailer) => tailer,
   dial: (dial) => dial,
   workerAppender: (memory, appender, journalThread) => memory.appender(appender, journalThread),
+  cdrRows: (rows) => rows,
   onTick: () => undefined,
 };

@@ -340,6 +340,8 @@ class Run {
         expiresAtMs - WORLD_START_WALL_MS - CLOCK_SKEW_MS_MAX - 1000,
     });
     for (const violation of verdict.violations) judge.violate(violation);
+    const statusOf = (key: string): string | null => documents.get(key)?.status ?? null;
+    this.#world.cdr.judge(gateway.store, model, statusOf);
     for (const problem of gateway.verifyBooks()) judge.violate(`books: ${problem}`);
     this.#verdict = verdict;
   }

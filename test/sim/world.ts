@@ -10,6 +10,7 @@ import { type AmbiguousRule, LogModel } from "./log-model.ts";
 import { LogObserver } from "./log-observer.ts";
 import { SeededRandom } from "./random.ts";
 import { Scheduler } from "./scheduler.ts";
+import { SimulatedCdr } from "./simulated-cdr.ts";
 import { SimulatedDisk } from "./simulated-directory.ts";
 import { SimulatedNetwork } from "./simulated-network.ts";
 import { type IdForm, SimulatedSmsc } from "./simulated-smsc.ts";
@@ -27,6 +28,7 @@ export class World {
   readonly observer: LogObserver;
   readonly judge: LiveJudge;
   readonly ambiguousRule: AmbiguousRule;
+  readonly cdr: SimulatedCdr;
   readonly nowMs = (): number => this.clock.monotonicMs();
 
   constructor(seed: number) {
@@ -58,6 +60,7 @@ export class World {
     const isDurable = config.journal.durability === "disk";
     this.observer = new LogObserver(this.disk, isDurable, this.model);
     this.judge = this.#makeJudge();
+    this.cdr = new SimulatedCdr(config.node.name, this.effects, (what) => this.judge.violate(what));
     for (const smsc of this.smscs) this.network.listen(portOf(smsc.link), smsc);
   }
 
