@@ -155,14 +155,20 @@ test("unbind of the peer is answered, the window ambiguous, the session dialled 
   assert.equal(world.smsc.sockets.length, 2);
 });
 
-const BAD_LENGTHS: readonly [string, string, number][] = [
-  ["too small", "00000008 00000015 00000000 00000009", 9],
-  ["too large", "7fffffff 00000005 00000000 0000000a", 10],
-  ["http", Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n").toString("hex"), 0x20426164],
-  ["a TLS alert", "15030100020228", 0],
+const hexOf = (text: string): string => Buffer.from(text, "latin1").toString("hex");
+
+/** What it is, its bytes, the sequence_number a header would have there, and its name in the log. */
+const BAD_LENGTHS: readonly [string, string, number, RegExp][] = [
+  ["too small", "00000008 00000015 00000000 00000009", 9, /below 16$/],
+  ["too large", "7fffffff 00000005 00000000 0000000a", 10, /above the cap$/],
+  ["http", hexOf("HTTP/1.1 400 Bad Request\r\n\r\n"), 0x20426164, /the peer speaks http$/],
+  ["a TLS alert", "15030100020228", 0, /the peer speaks tls$/],
+  ["a TLS hello", "160301020001 0001fc0303", 0, /the peer speaks tls$/],
+  ["AMQP", hexOf("AMQP\0\0\x09\x01"), 0, /the peer speaks amqp$/],
+  ["SSH", hexOf("SSH-2.0-OpenSSH_9"), 0x6e535348, /the peer speaks ssh$/],
 ];
 
-for (const [name, bytes, sequenceNumber] of BAD_LENGTHS) {
+for (const [name, bytes, sequenceNumber, named] of BAD_LENGTHS) {
   test(`a bad length (${name}) ends the session with generic_nack 02, bound or not`, () => {
     for (const isBound of [true, false]) {
       const world = new World();
@@ -177,6 +183,11 @@ for (const [name, bytes, sequenceNumber] of BAD_LENGTHS) {
       assert.equal(nack?.sequenceNumber, sequenceNumber);
       world.smsc.bindStatus = 0;
       world.runUntil(() => world.boundCount() === 1, 10_000);
+      const causes = world.logs.map(({ fields }) => String(fields["cause"] ?? ""));
+      assert.ok(
+        causes.some((cause) => named.test(cause)),
+        causes.join(),
+      );
     }
   });
 }
