@@ -165,7 +165,7 @@ const BAD_LENGTHS: readonly [string, string, number, RegExp][] = [
   ["a TLS alert", "15030100020228", 0, /the peer speaks tls$/],
   ["a TLS hello", "160301020001 0001fc0303", 0, /the peer speaks tls$/],
   ["AMQP", hexOf("AMQP\0\0\x09\x01"), 0, /the peer speaks amqp$/],
-  ["SSH", hexOf("SSH-2.0-OpenSSH_9"), 0x6e535348, /the peer speaks ssh$/],
+  ["SSH", hexOf("SSH-2.0-OpenSSH_9"), 0x5353485f, /the peer speaks ssh$/],
 ];
 
 for (const [name, bytes, sequenceNumber, named] of BAD_LENGTHS) {
