@@ -87,7 +87,8 @@ test("the codec's types stand on their own", () => {
   const source = `
 import { type SmView, TextPlan, decodeSm } from "sms-gateway-proxy/codec";
 export function lengthOf(pdu: Uint8Array, view: SmView): number {
-  return decodeSm(pdu, 0, pdu.length, view) === 0 ? view.shortMessageEnd - view.shortMessageStart : -1;
+  if (decodeSm(pdu, 0, pdu.length, view) !== 0) return -1;
+  return view.shortMessageEnd - view.shortMessageStart;
 }
 export const plan: TextPlan = new TextPlan(160);
 `;

@@ -68,7 +68,7 @@ test("registered-senders: who may write, and the registration in every PDU", () 
   assert.equal(config.profiles["registered"]?.senders.default, "BANKIN");
   const { serviceType, tlvs } = profileOf(config, 200);
   assert.equal(Buffer.from(serviceType).toString(), "TX");
-  const registered = "1400" + "0014" + Buffer.from("1101410390000012345\0").toString("hex");
+  const registered = "14000014" + Buffer.from("1101410390000012345\0").toString("hex");
   assert.ok(Buffer.from(tlvs).toString("hex").startsWith(registered));
   assert.ok(Buffer.from(tlvs).toString("hex").endsWith("020400020001"));
 });
