@@ -91,7 +91,7 @@ export const ERRORS = {
     retryable: true,
     category: "capacity",
     headers: ["Retry-After", "RateLimit", "RateLimit-Policy"],
-    members: [],
+    members: ["retry_after_s"],
     meaning: "The app or the node is over its rate; call again after Retry-After seconds.",
   },
   overloaded: {
@@ -103,7 +103,7 @@ export const ERRORS = {
     retryable: true,
     category: "capacity",
     headers: ["Retry-After"],
-    members: [],
+    members: ["retry_after_s"],
     meaning:
       "A ring, the backlog or the disk is full, or the gateway drains; nothing was accepted.",
   },
@@ -280,7 +280,7 @@ export interface FieldError {
 export interface ErrorExtras {
   readonly cause?: unknown;
   readonly errors?: readonly FieldError[] | undefined;
-  /** Whole seconds, ≥ 1, for Retry-After and RetryInfo. */
+  /** Whole seconds, ≥ 1, for Retry-After, RetryInfo and `retry_after_s`. */
   readonly retryAfterS?: number | undefined;
   readonly state?: PolicyState | undefined;
   /** RFC 3339, UTC: when the policy's block lifts. */
@@ -339,6 +339,8 @@ export interface Problem {
   retry_at?: string;
   node?: string;
   incident?: string;
+  /** As Retry-After says; inside batches and streams, where there is no header for one message. */
+  retry_after_s?: number;
 }
 
 /** The media type of a problem. */
@@ -365,6 +367,7 @@ export function problemOf(source: ProblemSource): Problem {
   if (source.state !== undefined) problem.state = source.state;
   if (source.retryAt !== undefined) problem.retry_at = source.retryAt;
   if (source.node !== undefined) problem.node = source.node;
+  if (source.retryAfterS !== undefined) problem.retry_after_s = source.retryAfterS;
   return problem;
 }
 

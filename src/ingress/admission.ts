@@ -13,7 +13,14 @@ import type { Clock } from "../environment.ts";
 import type { FieldError } from "../errors.ts";
 import type { JournalAppender } from "../journal/appender.ts";
 import { admissionFits, lifeCharge } from "../journal/space.ts";
-import { bucketNow, giveBack, settle, tryAcquire, UNITS_PER_TOKEN } from "../limit/bucket.ts";
+import {
+  availableUnits,
+  bucketNow,
+  giveBack,
+  settle,
+  tryAcquire,
+  UNITS_PER_TOKEN,
+} from "../limit/bucket.ts";
 import { ACCEPT_TYPE, Accept, acceptLength, RoutedBy } from "../records/accept.ts";
 import { copyBytes } from "../records/memory.ts";
 import { nextSequence, originOf } from "../records/message-key.ts";
@@ -27,6 +34,7 @@ import { MessageBody } from "./message-body.ts";
 import { MessageDraft, readMessage, refuse, takeSender } from "./message-fields.ts";
 import { PoolAccess } from "./pool-access.ts";
 import { PoolProfile } from "./pool-profile.ts";
+import type { RateLimitState } from "./rate-headers.ts";
 import { utf8Length, writeAscii, writeUtf8 } from "./text-bytes.ts";
 
 /** What `admit` returns. */
@@ -85,8 +93,8 @@ export interface AdmissionOutcome {
   detail: string;
   problems: FieldError[];
   retryAfterS: number;
-  /** Of the bucket that was empty: segments per second. */
-  rateTps: number;
+  /** The bucket that was empty; after STAGED the app's, or null if it has none. */
+  limit: RateLimitState | null;
 }
 
 export class Admission {
@@ -102,7 +110,7 @@ export class Admission {
     detail: "",
     problems: [],
     retryAfterS: 0,
-    rateTps: 0,
+    limit: null,
   };
   readonly origin: number;
   readonly #options: AdmissionOptions;
@@ -191,11 +199,41 @@ export class Admission {
     scopes: number,
     from: ArrayBuffer = UNKNOWN_ADDRESS,
   ): number {
+    const code = this.#judge(appIndex, body, scopes, from);
+    if (code !== Admit.STAGED) return code;
+    return this.#stage(this.#apps[appIndex] as DerivedApp, this.#draft);
+  }
+
+  /**
+   * What `admit` would say now, STAGED included; stages and charges nothing. The message as it was
+   * understood is in `draft`, and in `outcome` if there is a route for it, unless it is INVALID or
+   * FORBIDDEN.
+   */
+  preview(appIndex: number, body: unknown, scopes: number, from: ArrayBuffer): number {
+    const code = this.#judge(appIndex, body, scopes, from);
+    if (code !== Admit.STAGED) return code;
+    const app = this.#apps[appIndex] as DerivedApp;
+    const monotonicMs = this.#options.clock.monotonicMs();
+    if (!this.#hasCapacity(this.#recordLength(this.#draft))) return Admit.OVERLOADED;
+    if (!this.#acquire(app, monotonicMs)) return Admit.RATE_LIMITED;
+    this.#giveBackToApp(app, monotonicMs);
+    this.#giveBackToNode(monotonicMs);
+    return Admit.STAGED;
+  }
+
+  /** The message that was judged last. */
+  get draft(): Readonly<MessageDraft> {
+    return this.#draft;
+  }
+
+  /** Everything that depends on nothing but the message, the app and the routes. */
+  #judge(appIndex: number, body: unknown, scopes: number, from: ArrayBuffer): number {
     const { outcome } = this;
     const derived = this.#apps[appIndex];
     if (derived === undefined) return this.#forbidden("the app is not configured any more");
     const app = derived.config;
     const draft = this.#draft;
+    outcome.limit = null;
     if (outcome.problems.length > 0) outcome.problems = [];
     if (!readMessage(body, app.policies, draft, outcome.problems)) return Admit.INVALID;
     if (draft.route !== 0 && (scopes & ScopeBit.PIN) === 0) {
@@ -213,8 +251,7 @@ export class Admission {
     if (!this.#access.allows(outcome.poolIndex, app.id, from)) {
       return this.#forbidden("the app, or this address, may not use the link");
     }
-    if (!this.#planFor(draft)) return Admit.INVALID;
-    return this.#stage(derived, draft);
+    return this.#planFor(draft) ? Admit.STAGED : Admit.INVALID;
   }
 
   #forbidden(detail: string): number {
@@ -263,17 +300,7 @@ export class Admission {
       return this.#overloaded("too many long messages to this number");
     }
     outcome.parts = body.segmentCount;
-    this.#referenceLength = utf8Length(draft.reference);
-    this.#campaignLength = utf8Length(draft.campaign);
-    const texts =
-      draft.to.length -
-      draft.toStart +
-      (draft.from.length - draft.fromStart) +
-      this.#referenceLength +
-      this.#campaignLength +
-      body.udhLength +
-      body.length;
-    const lengthBytes = acceptLength(body.partCount, texts, 0);
+    const lengthBytes = this.#recordLength(draft);
     if (!this.#hasCapacity(lengthBytes)) return Admit.OVERLOADED;
     const monotonicMs = clock.monotonicMs();
     if (!this.#acquire(app, monotonicMs)) return Admit.RATE_LIMITED;
@@ -292,6 +319,21 @@ export class Admission {
     outcome.reference = draft.reference;
     this.#write(record, app.config.id, wallMs, draft, reference);
     return Admit.STAGED;
+  }
+
+  #recordLength(draft: MessageDraft): number {
+    const body = this.#body;
+    this.#referenceLength = utf8Length(draft.reference);
+    this.#campaignLength = utf8Length(draft.campaign);
+    const texts =
+      draft.to.length -
+      draft.toStart +
+      (draft.from.length - draft.fromStart) +
+      this.#referenceLength +
+      this.#campaignLength +
+      body.udhLength +
+      body.length;
+    return acceptLength(body.partCount, texts, 0);
   }
 
   #write(
@@ -396,33 +438,50 @@ export class Admission {
     settle(this.#options.bucketWords, word, now, burst * UNITS_PER_TOKEN);
   }
 
-  /** Takes the message's segments from the app's bucket and the node's, or from neither. */
+  /**
+   * Takes the message's segments from the app's bucket and the node's, or from neither. Afterwards
+   * `outcome.limit` is the bucket that was empty, or the app's.
+   */
   #acquire(app: DerivedApp, monotonicMs: number): boolean {
+    const { outcome } = this;
     const { rateTps, burst } = app.config;
     const word = bucketWord(app.appIndex, app.bucketHalf);
-    if (!this.#acquireOne(word, rateTps, burst, monotonicMs)) {
-      this.outcome.detail = "the app is over its rate";
+    if (!this.#acquireOne("app", word, rateTps, burst, monotonicMs)) {
+      outcome.detail = "the app is over its rate";
       return false;
     }
+    const ofApp = outcome.limit;
     const rate = this.#plan.nodeRateTps;
-    if (!this.#acquireOne(this.#nodeWord(), rate, nodeBurst(rate), monotonicMs)) {
+    if (!this.#acquireOne("node", this.#nodeWord(), rate, nodeBurst(rate), monotonicMs)) {
       this.#giveBackToApp(app, monotonicMs);
-      this.outcome.detail = "the gateway is over its rate";
+      outcome.detail = "the gateway is over its rate";
       return false;
     }
+    outcome.limit = ofApp;
     return true;
   }
 
-  #acquireOne(word: number, rateTps: number | null, burst: number, monotonicMs: number): boolean {
+  #acquireOne(
+    scope: RateLimitState["scope"],
+    word: number,
+    rateTps: number | null,
+    burst: number,
+    monotonicMs: number,
+  ): boolean {
     if (rateTps === null) return true;
     const { outcome } = this;
-    outcome.rateTps = rateTps;
-    outcome.retryAfterS = RETRY_CLOSED_S;
-    if (rateTps === 0) return false;
+    if (rateTps === 0) {
+      outcome.limit = { scope, rateTps, burst, left: 0 };
+      outcome.retryAfterS = RETRY_CLOSED_S;
+      return false;
+    }
     const now = bucketNow(monotonicMs, rateTps);
     const cost = outcome.parts * UNITS_PER_TOKEN;
     const words = this.#options.bucketWords;
-    const missing = -tryAcquire(words, word, now, cost, burst * UNITS_PER_TOKEN);
+    const burstUnits = burst * UNITS_PER_TOKEN;
+    const missing = -tryAcquire(words, word, now, cost, burstUnits);
+    const left = availableUnits(words, word, now, burstUnits) / UNITS_PER_TOKEN;
+    outcome.limit = { scope, rateTps, burst, left };
     if (missing === 0) return true;
     outcome.retryAfterS = Math.max(1, Math.ceil(missing / UNITS_PER_TOKEN / rateTps));
     return false;

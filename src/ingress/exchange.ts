@@ -13,10 +13,18 @@ import { UNKNOWN_ADDRESS } from "./address-filter.ts";
 import type { PendingMessage, Ticket } from "./pending-messages.ts";
 import type { UwsRequest, UwsResponse } from "./uws.ts";
 
+/** What a call is for: one instance per path, not per call. */
+export interface CallKind {
+  /** Longest body. */
+  readonly bodyBytesMax: number;
+  /** Takes the call on when its grant and its body are there; every path from here answers it. */
+  start(exchange: Exchange, grant: AppGrant): void;
+  /** Its message is durable. Called for those kinds that give the exchange as ticket. */
+  onAccepted(exchange: Exchange, message: PendingMessage): void;
+}
+
 /** What an exchange tells the server that it belongs to. */
 export interface ExchangeOwner {
-  /** Grant and body are there. */
-  onReady(exchange: Exchange): void;
   /** The body is longer than allowed. */
   onTooLarge(exchange: Exchange): void;
   /**
@@ -27,8 +35,6 @@ export interface ExchangeOwner {
   giveBack(bytes: number): void;
   /** They may not; the body cannot be taken in. */
   onNoRoom(exchange: Exchange): void;
-  /** Its message is durable. */
-  onAccepted(exchange: Exchange, message: PendingMessage): void;
   /** The client went away before its message was admitted; nobody holds the exchange any more. */
   onAbandoned(exchange: Exchange): void;
 }
@@ -41,6 +47,7 @@ export class Exchange implements Ticket {
   grant: AppGrant | null = null;
   /** The client's address; set with the grant. */
   from: ArrayBuffer = UNKNOWN_ADDRESS;
+  kind: CallKind;
   /** Whether somebody will call back about it: verification or admission. */
   isHeld = false;
   isBodyWhole = false;
@@ -54,22 +61,24 @@ export class Exchange implements Ticket {
   hasIdempotencyKey = false;
   hasContentEncoding = false;
   transferEncoding = "";
+  /** Preferences (RFC 7240), of all such headers. */
+  prefer = "";
 
   readonly #owner: ExchangeOwner;
-  readonly #bodyBytesMax: number;
   #body: Buffer = EMPTY;
   #length = 0;
   /** Bytes that the owner was asked for. */
   #reserved = 0;
 
-  constructor(owner: ExchangeOwner, bodyBytesMax: number) {
+  constructor(owner: ExchangeOwner, kind: CallKind) {
     this.#owner = owner;
-    this.#bodyBytesMax = bodyBytesMax;
+    this.kind = kind;
   }
 
-  /** Takes a call: reads its headers, listens for its end. */
-  begin(response: UwsResponse, request: UwsRequest): void {
+  /** Takes a call: reads its headers. */
+  begin(response: UwsResponse, request: UwsRequest, kind: CallKind): void {
     this.response = response;
+    this.kind = kind;
     this.grant = null;
     this.from = UNKNOWN_ADDRESS;
     this.isHeld = false;
@@ -82,6 +91,7 @@ export class Exchange implements Ticket {
     this.hasIdempotencyKey = false;
     this.hasContentEncoding = false;
     this.transferEncoding = "";
+    this.prefer = "";
     this.#body = EMPTY;
     this.#length = 0;
     request.forEach(this.#visitHeader);
@@ -113,7 +123,13 @@ export class Exchange implements Ticket {
   }
 
   accepted(message: PendingMessage): void {
-    this.#owner.onAccepted(this, message);
+    this.kind.onAccepted(this, message);
+  }
+
+  /** Hands the call to its kind, if grant and body are there and it was not answered meanwhile. */
+  startIfReady(): void {
+    const { grant } = this;
+    if (grant !== null && this.isBodyWhole && this.response !== null) this.kind.start(this, grant);
   }
 
   readonly #visitHeader = (name: string, value: string): void => {
@@ -145,6 +161,9 @@ export class Exchange implements Ticket {
       case "idempotency-key":
         this.hasIdempotencyKey = true;
         break;
+      case "prefer":
+        this.prefer = this.prefer === "" ? value : `${this.prefer},${value}`;
+        break;
       default:
     }
   };
@@ -158,14 +177,14 @@ export class Exchange implements Ticket {
   readonly #take = (chunk: ArrayBuffer, isLast: boolean): void => {
     if (this.response === null || this.isBodyWhole) return;
     const whole = this.#length + chunk.byteLength;
-    if (whole > this.#bodyBytesMax) {
+    if (whole > this.kind.bodyBytesMax) {
       this.#owner.onTooLarge(this);
       return;
     }
     this.isBodyWhole = isLast;
     if (isLast && this.grant !== null && this.#length === 0) {
       this.#body = Buffer.from(chunk);
-      this.#owner.onReady(this);
+      this.startIfReady();
       // uWS takes the chunk back when this call returns.
       this.#body = EMPTY;
       return;
@@ -178,14 +197,14 @@ export class Exchange implements Ticket {
     this.#length = whole;
     if (!isLast) return;
     this.#body = this.#body.subarray(0, whole);
-    if (this.grant !== null) this.#owner.onReady(this);
+    this.startIfReady();
   };
 
   /**
    * Room for the body so far, doubled so that many small pieces cost no more than a few large ones.
    */
   #grow(neededBytes: number): boolean {
-    const grown = Math.min(this.#bodyBytesMax, Math.max(neededBytes, 2 * this.#body.length));
+    const grown = Math.min(this.kind.bodyBytesMax, Math.max(neededBytes, 2 * this.#body.length));
     if (!this.#owner.reserve(grown - this.#reserved)) return false;
     this.#reserved = grown;
     const body = Buffer.allocUnsafeSlow(grown);

@@ -20,6 +20,7 @@ import { RING_FULL } from "../ring/layout.ts";
 import { ProducerWord, producerWord } from "../tables/producer-table.ts";
 import { Admission, type AdmissionOptions, type AdmissionOutcome, Admit } from "./admission.ts";
 import { UNKNOWN_ADDRESS } from "./address-filter.ts";
+import type { MessageDraft } from "./message-fields.ts";
 import type { MessageLookup } from "./message-lookup.ts";
 import { PendingMessages, type Ticket } from "./pending-messages.ts";
 import { type RefusalCode, Refusals } from "./refusals.ts";
@@ -55,6 +56,14 @@ export interface IngressOptions extends AdmissionOptions {
   readonly pendingMax?: number;
 }
 
+/** What else lives in an ingress thread: the calls of its listener. */
+export interface IngressFollower {
+  /** At each tick of the thread. */
+  onTick(): void;
+  /** At the end of each `doWork`: what was durable is answered. */
+  afterWork(): void;
+}
+
 export class Ingress implements CommitVisitor, WaitingOwner {
   readonly dispatcher: Dispatcher;
   readonly lookup: MessageLookup;
@@ -65,6 +74,7 @@ export class Ingress implements CommitVisitor, WaitingOwner {
   readonly #pending: PendingMessages;
   readonly #entry = emptyDispatchEntry();
   readonly #refusals: Refusals | null;
+  #follower: IngressFollower | null = null;
   #unpublished = 0;
   #draining = false;
 
@@ -107,7 +117,8 @@ export class Ingress implements CommitVisitor, WaitingOwner {
 
   /**
    * Admits the parsed JSON of one message, sent from `from`. Admit.STAGED: `ticket` will be told
-   * when the message is durable. Anything else: refused for good, `outcome` says why.
+   * when the message, its number `item`, is durable. Anything else: refused for good, `outcome`
+   * says why.
    */
   accept(
     appIndex: number,
@@ -115,6 +126,7 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     scopes: number,
     ticket: Ticket,
     from: ArrayBuffer = UNKNOWN_ADDRESS,
+    item: number = 0,
   ): number {
     const code = this.isShedding()
       ? Admit.OVERLOADED
@@ -127,6 +139,7 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     const { outcome } = this.#admission;
     const slot = this.#pending.stage();
     slot.ticket = ticket;
+    slot.item = item;
     slot.sequence = outcome.sequence;
     slot.poolIndex = outcome.poolIndex;
     slot.priority = outcome.priority;
@@ -136,6 +149,7 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     slot.encoding = outcome.encoding;
     slot.reference = outcome.reference;
     slot.transliterated = outcome.transliterated;
+    slot.limit = outcome.limit;
     slot.admittedAtMs = this.#options.clock.monotonicMs();
     if (this.#unpublished++ === 0) this.#options.wake();
     if (this.#unpublished >= PUBLISH_EARLY) this.#publish();
@@ -152,6 +166,22 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     if (this.#unpublished++ === 0) this.#options.wake();
   }
 
+  /** What `accept` would say now (Admission.preview). */
+  preview(appIndex: number, body: unknown, scopes: number, from: ArrayBuffer): number {
+    const code = this.#admission.preview(appIndex, body, scopes, from);
+    return code === Admit.STAGED && this.isShedding() ? Admit.OVERLOADED : code;
+  }
+
+  /** Id of a pool, or of the link that it was made for; 0 if there is no such pool. */
+  poolIdOf(poolIndex: number): number {
+    return this.#admission.poolIdOf(poolIndex);
+  }
+
+  /** The message that `preview` or `accept` understood last. */
+  get draft(): Readonly<MessageDraft> {
+    return this.#admission.draft;
+  }
+
   /** Hands on what was staged, answers what was committed, and moves waiting messages. */
   doWork(): number {
     const { clock } = this.#options;
@@ -161,7 +191,18 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     this.#answer();
     this.#publish();
     this.lookup.poll();
+    this.#follower?.afterWork();
     return staged + committed + moved;
+  }
+
+  /** Has `follower` called from now on, in place of any before it. */
+  follow(follower: IngressFollower): void {
+    this.#follower = follower;
+  }
+
+  /** Has `doWork` called soon. */
+  wake(): void {
+    this.#options.wake();
   }
 
   onTick(): void {
@@ -171,6 +212,7 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     const waiting = producerWord(producer, ProducerWord.WAITING_MESSAGES);
     Atomics.store(words, pending, this.#pending.count);
     Atomics.store(words, waiting, this.dispatcher.waitingCount);
+    this.#follower?.onTick();
   }
 
   /**

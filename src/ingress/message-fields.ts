@@ -25,6 +25,7 @@ import {
   PARTS_MAX,
   PRIORITY_COUNT,
 } from "../records/types.ts";
+import { pointerStep } from "./json-body.ts";
 import { scanText, TEXT_CLEAN, TEXT_CONTROL, utf8Length } from "./text-bytes.ts";
 
 /** Longest validity that may be asked for; SMSCs rarely keep a message longer. */
@@ -149,7 +150,7 @@ export function readMessage(
     if (check !== undefined) detail = check(draft, fields[name]);
     else if (name === "binary") readBinary(fields[name], draft, problems);
     else detail = "is not a known field";
-    if (detail !== null) refuse(problems, `/${escapePointer(name)}`, detail);
+    if (detail !== null) refuse(problems, pointerStep(name), detail);
   }
   concludeDraft(fields, policies, draft, problems);
   return problems.length === 0;
@@ -186,11 +187,6 @@ function concludeDraft(
 /** Notes a problem; beyond PROBLEMS_MAX it is dropped. */
 export function refuse(problems: FieldError[], pointer: string, detail: string): void {
   if (problems.length < PROBLEMS_MAX) problems.push({ pointer, detail });
-}
-
-/** A member name as a step of a JSON Pointer (RFC 6901 §3). */
-function escapePointer(name: string): string {
-  return name.replaceAll("~", "~0").replaceAll("/", "~1");
 }
 
 function isInteger(value: unknown, min: number, max: number): value is number {
@@ -319,7 +315,7 @@ function readBinary(value: unknown, draft: MessageDraft, problems: FieldError[])
   const { data, udh, data_coding: dataCoding, ...unknown } = value as Record<string, unknown>;
   const found = problems.length;
   for (const name of Object.keys(unknown)) {
-    refuse(problems, `/binary/${escapePointer(name)}`, "is not a known field");
+    refuse(problems, `/binary${pointerStep(name)}`, "is not a known field");
   }
   const bytes = decodeBase64(data);
   if (bytes === null) refuse(problems, "/binary/data", "must be base64 of at least one octet");

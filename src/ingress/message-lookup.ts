@@ -20,6 +20,16 @@ export type LookupAnswer = Readonly<object> | null | "late";
 export interface MessageQuery {
   /** Calls `done` exactly once, later or at once. */
   getMessage(key: MessageKey, appId: number, done: (answer: LookupAnswer) => void): void;
+  /**
+   * Calls `done` once, when every part of the message is answered or final, or with null after
+   * `waitMs`, or "late" if that cannot be watched for.
+   */
+  awaitAnswer(
+    key: MessageKey,
+    appId: number,
+    waitMs: number,
+    done: (answer: LookupAnswer) => void,
+  ): void;
 }
 
 export interface MessageLookupOptions {
@@ -74,6 +84,16 @@ export class MessageLookup {
       const deadlineMs = clock.monotonicMs() + LOOKUP_WAIT_MS;
       this.#waiting.push({ key, appId, deadlineMs, done });
     }
+  }
+
+  /** As MessageQuery.awaitAnswer: for a message of this run, whose ACCEPT is committed. */
+  awaitAnswer(
+    key: MessageKey,
+    appId: number,
+    waitMs: number,
+    done: (answer: LookupAnswer) => void,
+  ): void {
+    this.#options.query.awaitAnswer(key, appId, waitMs, done);
   }
 
   /** Asks for those whose time has come, and gives up those that waited too long. */

@@ -6,15 +6,21 @@
  *
  * Slots are made once and used round and round. One instance per ingress thread.
  */
+import type { RateLimitState } from "./rate-headers.ts";
 
 /** Where the news that a message is durable goes: whoever asked for it. */
 export interface Ticket {
-  /** Called once, after the commit; `message` is valid during the call only. */
+  /**
+   * Called once for each of its messages, after the commit; `message` is valid during the call
+   * only.
+   */
   accepted(message: PendingMessage): void;
 }
 
 export class PendingMessage {
   ticket: Ticket | null = null;
+  /** Which of the ticket's messages it is, counted from 0. */
+  item = 0;
   sequence = 0;
   poolIndex = 0;
   priority = 0;
@@ -27,6 +33,8 @@ export class PendingMessage {
   reference = "";
   /** Characters that were replaced, as asked for; empty: none. */
   transliterated = "";
+  /** The app's bucket after it was charged; null: the app has none. */
+  limit: RateLimitState | null = null;
   /** Monotonic ms of its admission. */
   admittedAtMs = 0;
 }

@@ -10,20 +10,23 @@ import {
   problemJson,
   type ProblemSource,
 } from "../errors.ts";
-import { formatMessageId } from "../records/message-key.ts";
-import { BODY_ENCODING_NAMES } from "../records/types.ts";
+import type { AcceptedTexts } from "./accepted-texts.ts";
 import type { PendingMessage } from "./pending-messages.ts";
+import { rateLimit, rateLimitPolicy, type RateLimitState } from "./rate-headers.ts";
 import type { UwsRequest, UwsResponse } from "./uws.ts";
 
 export const JSON_MEDIA_TYPE = "application/json";
 
 const REASONS: Readonly<Record<number, string>> = {
   200: "OK",
+  202: "Accepted",
   400: "Bad Request",
   401: "Unauthorized",
   403: "Forbidden",
   404: "Not Found",
   405: "Method Not Allowed",
+  409: "Conflict",
+  410: "Gone",
   413: "Content Too Large",
   415: "Unsupported Media Type",
   421: "Misdirected Request",
@@ -36,13 +39,18 @@ const REASONS: Readonly<Record<number, string>> = {
 /** Headers of a refusal beside its media type. */
 export interface RefusalHeaders {
   readonly allow?: string;
-  /** Segments per second of the bucket that was empty. */
-  readonly rateTps?: number;
+  /** The bucket that was empty. */
+  readonly limit?: RateLimitState | null;
 }
 
 /** Status line of a status code. */
 export function statusLine(status: number): string {
   return `${status} ${REASONS[status] ?? "Unknown"}`;
+}
+
+/** The peer's address as text that tells peers apart. */
+export function peerName(response: UwsResponse): string {
+  return Buffer.from(response.getRemoteAddress()).toString("latin1");
 }
 
 /** Writes a refusal. With `close` the connection ends after it. */
@@ -61,12 +69,20 @@ export function writeProblem(
     if (source.retryAfterS !== undefined) {
       response.writeHeader("Retry-After", String(source.retryAfterS));
     }
-    if (headers.rateTps !== undefined) {
-      response.writeHeader("RateLimit-Policy", `"segments";q=${headers.rateTps};w=1`);
-      response.writeHeader("RateLimit", `"segments";r=0;t=${source.retryAfterS ?? 1}`);
-    }
+    writeRateLimit(response, headers.limit ?? null, source.retryAfterS ?? 0);
     response.end(problemJson(source), close);
   });
+}
+
+/** Writes the headers of a bucket, if there is one. */
+export function writeRateLimit(
+  response: UwsResponse,
+  limit: RateLimitState | null,
+  retryAfterS: number,
+): void {
+  if (limit === null) return;
+  response.writeHeader("RateLimit-Policy", rateLimitPolicy(limit));
+  response.writeHeader("RateLimit", rateLimit(limit, retryAfterS));
 }
 
 /** Refuses a HEAD, whose answer has no body, and ends the connection. */
@@ -120,44 +136,32 @@ export function writeNoPath(response: UwsResponse, request: UwsRequest): void {
   else writeProblem(response, { code: "not-found", detail: "there is no such path" });
 }
 
-/** Writes 202s of one node and producer; allocates no function per answer. */
+/** Writes 202s of single messages; allocates no function per answer. */
 export class AcceptedWriter {
-  readonly #node: string;
-  readonly #origin: number;
+  readonly #texts: AcceptedTexts;
   #response: UwsResponse | null = null;
-  #location = "";
-  #body = "";
+  #message: PendingMessage | null = null;
 
-  constructor(node: string, origin: number) {
-    this.#node = node;
-    this.#origin = origin;
+  constructor(texts: AcceptedTexts) {
+    this.#texts = texts;
   }
 
   write(response: UwsResponse, message: PendingMessage): void {
-    const id = formatMessageId(this.#node, message.sequence, this.#origin);
-    const encoding = BODY_ENCODING_NAMES[message.encoding as 0 | 1 | 2 | 3];
-    const { reference, transliterated } = message;
-    let tail = reference === "" ? "" : `,"reference":${quote(reference)}`;
-    if (transliterated !== "") tail += `,"transliterated":${quote(transliterated)}`;
-    this.#location = `/v1/messages/${id}`;
-    this.#body =
-      `{"id":"${id}","status":"accepted","segments":${message.parts},` +
-      `"encoding":"${encoding}"${tail}}`;
     this.#response = response;
+    this.#message = message;
     response.cork(this.#writeNow);
     this.#response = null;
+    this.#message = null;
   }
 
   readonly #writeNow = (): void => {
     const response = this.#response as UwsResponse;
+    const message = this.#message as PendingMessage;
+    const id = this.#texts.id(message);
     response.writeStatus("202 Accepted");
-    response.writeHeader("Location", this.#location);
+    response.writeHeader("Location", `/v1/messages/${id}`);
     response.writeHeader("Content-Type", JSON_MEDIA_TYPE);
-    response.end(this.#body);
+    writeRateLimit(response, message.limit, 0);
+    response.end(this.#texts.body(id, message));
   };
-}
-
-/** A text as a JSON string. It has no control characters and no half surrogate pairs. */
-function quote(text: string): string {
-  return text.includes('"') || text.includes("\\") ? JSON.stringify(text) : `"${text}"`;
 }

@@ -1,10 +1,10 @@
 /**
  * The public HTTP listener: routes, the checks every call passes, and answers.
  *
- *   POST /v1/messages       headers ─► grant ─► address, scope ─► body ─► Ingress.accept
- *                           ─► [commit] ─► 202
- *   GET  /v1/messages/{id}  grant ─► Ingress.lookup ─► 200
- *   GET  /healthz  /readyz  no token
+ *   POST /v1/messages, :batch, :preview   headers ─► grant ─► address, scope ─► body ─► its kind
+ *   POST /v1/messages:stream              the same, but lines of the body go on as they come
+ *   GET  /v1/messages/{id}                grant ─► Ingress.lookup ─► 200
+ *   GET  /healthz  /readyz                no token
  *
  * A call that fails ends with one problem from the error table, or, if its framing is ambiguous,
  * with the connection. One per ingress thread, used by it only.
@@ -12,29 +12,34 @@
 import { byIndex, type PoolPlan } from "../config/derive.ts";
 import type { GatewayConfig } from "../config/types.ts";
 import type { Clock, Log } from "../environment.ts";
-import type { ErrorCode, FieldError, ProblemSource } from "../errors.ts";
+import type { ErrorCode, ProblemSource } from "../errors.ts";
 import { parseMessageId } from "../records/message-key.ts";
+import { AcceptedTexts } from "./accepted-texts.ts";
 import { AddressFilter } from "./address-filter.ts";
-import { Admit, ScopeBit } from "./admission.ts";
-import { Authentication, type AppGrant } from "./authentication.ts";
-import { Exchange, type ExchangeOwner } from "./exchange.ts";
-import type { Ingress } from "./ingress.ts";
-import { parseJson } from "./json-body.ts";
+import { ScopeBit } from "./admission.ts";
+import { AnswerWaits } from "./answer-waits.ts";
+import { Authentication, type AppGrant, type GrantAnswer } from "./authentication.ts";
+import { BatchCall } from "./batch-call.ts";
+import { BUSY, CallEnds, UNAUTHENTICATED } from "./call-ends.ts";
+import { type CallKind, Exchange, type ExchangeOwner } from "./exchange.ts";
+import type { Ingress, IngressFollower } from "./ingress.ts";
 import { fetchText } from "./key-fetch.ts";
 import { NO_KEY_SET } from "./key-source.ts";
 import { Listener, type PortSharing } from "./listener.ts";
+import { MessageCall, PreviewCall } from "./message-call.ts";
 import type { LookupAnswer } from "./message-lookup.ts";
-import type { PendingMessage } from "./pending-messages.ts";
 import {
   AcceptedWriter,
+  peerName,
   JSON_MEDIA_TYPE,
-  type RefusalHeaders,
   writeMethodRefusal,
   writeNoPath,
   writeProblem,
   writeReadiness,
   writeText,
 } from "./reply.ts";
+import { NDJSON_MEDIA_TYPE } from "./stream-call.ts";
+import { StreamCalls } from "./stream-calls.ts";
 import type { Uws, UwsRequest, UwsResponse, UwsTls } from "./uws.ts";
 
 export interface HttpServerOptions {
@@ -50,16 +55,12 @@ export interface HttpServerOptions {
   readonly unreadiness: () => readonly string[];
 }
 
-/** Exchanges kept for further calls. */
-const SPARE_MAX = 4096;
 /** Bodies that have come in part, over all calls. */
 const BUFFERED_BYTES_MAX = 64 * 1024 * 1024;
-const UNAUTHENTICATED: ProblemSource = {
-  code: "unauthenticated",
-  detail: "a bearer token that is valid for the app in X-App-ID is needed",
-};
+/** A colon in a path may come as it is or encoded (RFC 3986 §3.3 allows both). */
+const COLONS = [":", "%3A", "%3a"] as const;
 
-export class HttpServer implements ExchangeOwner {
+export class HttpServer implements ExchangeOwner, IngressFollower {
   readonly #options: HttpServerOptions;
   #listener: Listener;
   /** Listeners of earlier certificates, which may still have connections. */
@@ -68,10 +69,11 @@ export class HttpServer implements ExchangeOwner {
   readonly #authentication: Authentication;
   /** By app index; null: from anywhere. */
   #filters: readonly (AddressFilter | null)[];
-  readonly #writer: AcceptedWriter;
-  readonly #spare: Exchange[] = [];
+  readonly #ends = new CallEnds();
+  readonly #waits: AnswerWaits;
+  readonly #streams: StreamCalls;
+  readonly #texts: AcceptedTexts;
   #bufferedBytes = 0;
-  #closing = false;
 
   constructor(options: HttpServerOptions) {
     const { config, pools, ingress, clock } = options;
@@ -84,7 +86,20 @@ export class HttpServer implements ExchangeOwner {
       fetchText,
     });
     this.#filters = filtersOf(pools);
-    this.#writer = new AcceptedWriter(config.node.name, ingress.origin);
+    const ends = this.#ends;
+    const texts = new AcceptedTexts(config.node.name, ingress.origin);
+    this.#texts = texts;
+    const { lookup, origin } = ingress;
+    this.#waits = new AnswerWaits({ lookup, clock, ends, texts, origin });
+    this.#streams = new StreamCalls({
+      ingress,
+      texts,
+      authentication: this.#authentication,
+      lineBytesMax: config.http.streamLineBytesMax,
+      reserve: (bytes) => this.reserve(bytes),
+      giveBack: (bytes) => this.giveBack(bytes),
+    });
+    ingress.follow(this);
     this.#listener = this.#makeListener();
   }
 
@@ -92,17 +107,42 @@ export class HttpServer implements ExchangeOwner {
   #makeListener(): Listener {
     const { uws, tls, unreadiness } = this.#options;
     const listener = new Listener(uws, tls());
+    this.#routeMessages(listener);
     listener.app
-      .post("/v1/messages", (response, request) => this.#post(response, request))
-      .any("/v1/messages", (response, request) => writeMethodRefusal(response, request, "POST"))
-      .get("/v1/messages/:id", (response, request) => this.#get(response, request))
-      .any("/v1/messages/:id", (response, request) => writeMethodRefusal(response, request, "GET"))
       .get("/healthz", (response) => writeText(response, JSON_MEDIA_TYPE, '{"status":"ok"}'))
       .any("/healthz", (response, request) => writeMethodRefusal(response, request, "GET"))
       .get("/readyz", (response) => writeReadiness(response, unreadiness()))
       .any("/readyz", (response, request) => writeMethodRefusal(response, request, "GET"))
       .any("/*", writeNoPath);
     return listener;
+  }
+
+  #routeMessages({ app }: Listener): void {
+    const { config, ingress } = this.#options;
+    const { bodyBytesMax, batchBytesMax } = config.http;
+    const ends = this.#ends;
+    const texts = this.#texts;
+    const writer = new AcceptedWriter(texts);
+    const message = new MessageCall(ingress, ends, writer, this.#waits, bodyBytesMax);
+    const batch = new BatchCall(ingress, ends, texts, batchBytesMax);
+    const preview = new PreviewCall(ingress, ends, bodyBytesMax);
+    app
+      .post("/v1/messages", (response, request) => this.#post(response, request, message))
+      .any("/v1/messages", (response, request) => writeMethodRefusal(response, request, "POST"))
+      .get("/v1/messages/:id", (response, request) => this.#get(response, request))
+      .any("/v1/messages/:id", (response, request) => writeMethodRefusal(response, request, "GET"));
+    for (const colon of COLONS) {
+      const path = `/v1/messages${colon}`;
+      app
+        .post(`${path}batch`, (response, request) => this.#post(response, request, batch))
+        .post(`${path}preview`, (response, request) => this.#post(response, request, preview))
+        .post(`${path}stream`, (response, request) => this.#stream(response, request, message));
+      for (const call of ["batch", "preview", "stream"]) {
+        app.any(`${path}${call}`, (response, request) =>
+          writeMethodRefusal(response, request, "POST"),
+        );
+      }
+    }
   }
 
   /**
@@ -137,8 +177,10 @@ export class HttpServer implements ExchangeOwner {
    * answered.
    */
   stopListening(): void {
-    this.#closing = true;
+    this.#ends.isClosing = true;
     this.#listener.stopListening();
+    this.#waits.endAll();
+    this.#streams.endAll();
   }
 
   /** Ends the open connections too, once nothing is pending (`Ingress.isDrained`). */
@@ -148,27 +190,9 @@ export class HttpServer implements ExchangeOwner {
     for (const listener of this.#replaced) listener.close();
   }
 
-  onReady(exchange: Exchange): void {
-    const { ingress } = this.#options;
-    const { grant } = exchange;
-    if (grant === null) return;
-    if (ingress.isShedding()) {
-      this.#refuseAdmission(exchange, Admit.OVERLOADED);
-      return;
-    }
-    const body = parseJson(exchange.body);
-    if (body === undefined) {
-      this.#refuseInvalid(exchange, [{ pointer: "", detail: "must be JSON in UTF-8" }]);
-      return;
-    }
-    const code = ingress.accept(grant.appIndex, body, grant.scopes, exchange, exchange.from);
-    if (code === Admit.STAGED) exchange.isHeld = true;
-    else this.#refuseAdmission(exchange, code);
-  }
-
   onTooLarge(exchange: Exchange): void {
-    const limit = this.#options.config.http.bodyBytesMax;
-    this.#refuse(exchange, "too-large", `the body has more than ${limit} bytes`, {}, true);
+    const detail = `the body has more than ${exchange.kind.bodyBytesMax} bytes`;
+    this.#ends.refuse(exchange, { code: "too-large", detail }, {}, true);
   }
 
   reserve(bytes: number): boolean {
@@ -182,52 +206,105 @@ export class HttpServer implements ExchangeOwner {
   }
 
   onNoRoom(exchange: Exchange): void {
-    const response = exchange.finish();
-    const detail = "too many bodies are being received";
-    if (response !== null) {
-      writeProblem(response, { code: "overloaded", detail, retryAfterS: 1 }, {}, true);
-    }
-  }
-
-  onAccepted(exchange: Exchange, message: PendingMessage): void {
-    exchange.isHeld = false;
-    const response = exchange.finish();
-    if (response !== null) this.#writer.write(response, message);
-    this.#keep(exchange);
+    this.#ends.refuse(exchange, NO_ROOM, {}, true);
   }
 
   onAbandoned(exchange: Exchange): void {
-    this.#keep(exchange);
+    this.#ends.keep(exchange);
   }
 
-  #post(response: UwsResponse, request: UwsRequest): void {
-    const exchange = this.#spare.pop() ?? this.#newExchange();
-    exchange.begin(response, request);
-    if (isFramingOdd(exchange)) {
-      exchange.finish();
-      response.close();
-      return;
-    }
-    const { bodyBytesMax } = this.#options.config.http;
-    if (Number(exchange.contentLength) > bodyBytesMax) {
+  onTick(): void {
+    this.#waits.onTick();
+    this.#streams.onTick(this.#options.clock.monotonicMs());
+  }
+
+  afterWork(): void {
+    this.#streams.flush();
+  }
+
+  #post(response: UwsResponse, request: UwsRequest, kind: CallKind): void {
+    const exchange = this.#begin(response, request, kind);
+    if (exchange === null) return;
+    if (Number(exchange.contentLength) > kind.bodyBytesMax) {
       this.onTooLarge(exchange);
       return;
     }
-    const grant = exchange.hasRepeated
-      ? null
-      : this.#authentication.find(exchange.authorization, exchange.appId);
+    const grant = this.#findGrant(exchange);
     if (grant === null) {
       this.#refuseToken(exchange);
       return;
     }
     exchange.watch();
     if (grant !== undefined) {
-      if (!this.#admitCall(exchange, grant)) return;
+      if (!this.#admitCall(exchange, grant, isJson)) return;
       exchange.read();
       return;
     }
     exchange.read();
     this.#verify(exchange);
+  }
+
+  /** Reads the headers; null if they are so odd that the connection was closed. */
+  #begin(response: UwsResponse, request: UwsRequest, kind: CallKind): Exchange | null {
+    const exchange = this.#ends.take() ?? new Exchange(this, kind);
+    exchange.begin(response, request, kind);
+    if (!isFramingOdd(exchange)) return exchange;
+    exchange.finish();
+    response.close();
+    return null;
+  }
+
+  #findGrant(exchange: Exchange): AppGrant | null | undefined {
+    if (exchange.hasRepeated) return null;
+    return this.#authentication.find(exchange.authorization, exchange.appId);
+  }
+
+  /** A stream never becomes an exchange with a body: `call` only carries its headers over. */
+  #stream(response: UwsResponse, request: UwsRequest, kind: CallKind): void {
+    const call = this.#begin(response, request, kind);
+    if (call === null) return;
+    call.from = response.getRemoteAddress();
+    const grant = this.#findGrant(call);
+    if (grant === null) {
+      this.#refuseToken(call);
+      return;
+    }
+    const { clock } = this.#options;
+    if (this.#streams.isFull || this.#ends.isClosing) {
+      const detail = this.#ends.isClosing
+        ? "the gateway is stopping"
+        : "there are too many streams";
+      this.#ends.refuse(call, { code: "overloaded", detail, retryAfterS: 1 }, {}, true);
+      return;
+    }
+    if (grant !== undefined) {
+      if (!this.#admitCall(call, grant, isNdjson)) return;
+      this.#streams.start(call, clock.monotonicMs()).open(grant);
+      return;
+    }
+    const problemOf = (verified: GrantAnswer): ProblemSource | null => {
+      if (verified === null) return UNAUTHENTICATED;
+      if (verified === NO_KEY_SET) return BUSY;
+      return this.#callProblem(call, verified, isNdjson);
+    };
+    const stream = this.#streams.start(call, clock.monotonicMs());
+    const refuse = (problem: ProblemSource): void => {
+      const open = stream.takeResponse();
+      if (open !== null) writeProblem(open, problem, {}, true);
+    };
+    const { authorization, appId } = call;
+    const asked = this.#authentication.verify(
+      authorization,
+      appId,
+      peerName(response),
+      (verified) => {
+        if (!stream.isOpen) return;
+        const problem = problemOf(verified);
+        if (problem === null) stream.open(verified as AppGrant);
+        else refuse(problem);
+      },
+    );
+    if (!asked) refuse(BUSY);
   }
 
   #verify(exchange: Exchange): void {
@@ -236,38 +313,49 @@ export class HttpServer implements ExchangeOwner {
     const address = peerName(exchange.response as UwsResponse);
     const asked = this.#authentication.verify(authorization, appId, address, (grant) => {
       exchange.isHeld = false;
-      if (exchange.response === null) this.#keep(exchange);
+      if (exchange.response === null) this.#ends.keep(exchange);
       else if (grant === null) this.#refuseToken(exchange);
-      else if (grant === NO_KEY_SET) this.#refuseBusy(exchange);
-      else if (this.#admitCall(exchange, grant) && exchange.isBodyWhole) this.onReady(exchange);
+      else if (grant === NO_KEY_SET) this.#ends.refuse(exchange, BUSY);
+      else if (this.#admitCall(exchange, grant, isJson)) exchange.startIfReady();
     });
     if (asked) return;
     exchange.isHeld = false;
-    this.#refuseBusy(exchange);
+    this.#ends.refuse(exchange, BUSY);
   }
 
   /** Checks what needs no body; on false the call is answered. */
-  #admitCall(exchange: Exchange, grant: AppGrant): boolean {
+  #admitCall(exchange: Exchange, grant: AppGrant, isTyped: (type: string) => boolean): boolean {
     exchange.from = (exchange.response as UwsResponse).getRemoteAddress();
-    const denial = this.#denial(exchange.from, grant);
-    if (denial !== null) {
-      this.#refuse(exchange, "forbidden", denial);
-      return false;
-    }
-    if ((grant.scopes & ScopeBit.SEND) === 0) {
-      this.#refuse(exchange, "forbidden", "the token lacks the scope send");
-      return false;
-    }
-    if (!isJson(exchange.contentType) || exchange.hasContentEncoding) {
-      this.#refuse(exchange, "media-type", "the body must be application/json, as it is");
-      return false;
-    }
-    if (exchange.hasIdempotencyKey) {
-      this.#refuse(exchange, "invalid", "Idempotency-Key is not available yet");
+    const problem = this.#callProblem(exchange, grant, isTyped);
+    if (problem !== null) {
+      this.#ends.refuse(exchange, problem);
       return false;
     }
     exchange.grant = grant;
     return true;
+  }
+
+  /** Why the headers of a call are refused, or null. */
+  #callProblem(
+    call: Exchange,
+    grant: AppGrant,
+    isTyped: (type: string) => boolean,
+  ): ProblemSource | null {
+    const problem = (code: ErrorCode, detail: string): ProblemSource => ({ code, detail });
+    const denial = this.#denial(call.from, grant);
+    if (denial !== null) return problem("forbidden", denial);
+    if ((grant.scopes & ScopeBit.SEND) === 0) {
+      return problem("forbidden", "the token lacks the scope send");
+    }
+    if (!isTyped(call.contentType) || call.hasContentEncoding) {
+      const type = isTyped === isJson ? JSON_MEDIA_TYPE : NDJSON_MEDIA_TYPE;
+      return problem("media-type", `the body must be ${type}, as it is`);
+    }
+    if (call.hasIdempotencyKey) {
+      const detail = "Idempotency-Key is not available yet";
+      return { code: "invalid", detail, errors: [{ pointer: "", detail }] };
+    }
+    return null;
   }
 
   #denial(from: ArrayBuffer, grant: AppGrant): string | null {
@@ -291,10 +379,10 @@ export class HttpServer implements ExchangeOwner {
     const address = peerName(response);
     const asked = this.#authentication.verify(authorization, appId, address, (verified) => {
       if (!open) return;
-      if (verified === NO_KEY_SET) writeProblem(response, busy());
+      if (verified === NO_KEY_SET) writeProblem(response, BUSY);
       else this.#find(response, verified, id, () => open);
     });
-    if (!asked) writeProblem(response, busy());
+    if (!asked) writeProblem(response, BUSY);
   }
 
   #find(response: UwsResponse, grant: AppGrant | null, id: string, isOpen: () => boolean): void {
@@ -324,64 +412,7 @@ export class HttpServer implements ExchangeOwner {
   }
 
   #refuseToken(exchange: Exchange): void {
-    const response = exchange.finish();
-    if (response !== null) writeProblem(response, UNAUTHENTICATED, {}, this.#closing);
-    this.#keep(exchange);
-  }
-
-  #refuseBusy(exchange: Exchange): void {
-    const response = exchange.finish();
-    if (response !== null) writeProblem(response, busy());
-    this.#keep(exchange);
-  }
-
-  #refuseInvalid(exchange: Exchange, errors: readonly FieldError[]): void {
-    const response = exchange.finish();
-    const detail = "the body is not a valid message";
-    if (response !== null) writeProblem(response, { code: "invalid", detail, errors });
-    this.#keep(exchange);
-  }
-
-  #refuseAdmission(exchange: Exchange, code: number): void {
-    const { detail, problems, retryAfterS, rateTps } = this.#options.ingress.outcome;
-    if (code === Admit.INVALID) {
-      this.#refuseInvalid(exchange, problems);
-      return;
-    }
-    const response = exchange.finish();
-    if (response !== null) {
-      const close = this.#closing;
-      if (code === Admit.FORBIDDEN) writeProblem(response, { code: "forbidden", detail });
-      else if (code === Admit.NO_ROUTE) writeProblem(response, { code: "no-route", detail });
-      else if (code === Admit.RATE_LIMITED) {
-        writeProblem(response, { code: "rate-limited", detail, retryAfterS }, { rateTps });
-      } else {
-        writeProblem(response, { code: "overloaded", detail, retryAfterS }, {}, close);
-      }
-    }
-    this.#keep(exchange);
-  }
-
-  #refuse(
-    exchange: Exchange,
-    code: ErrorCode,
-    detail: string,
-    headers: RefusalHeaders = {},
-    close: boolean = false,
-  ): void {
-    const response = exchange.finish();
-    const errors = code === "invalid" ? [{ pointer: "", detail }] : undefined;
-    if (response !== null) writeProblem(response, { code, detail, errors }, headers, close);
-    this.#keep(exchange);
-  }
-
-  #newExchange(): Exchange {
-    return new Exchange(this, this.#options.config.http.bodyBytesMax);
-  }
-
-  /** Keeps an exchange for another call if nothing can come for this one any more. */
-  #keep(exchange: Exchange): void {
-    if (exchange.isBodyWhole && this.#spare.length < SPARE_MAX) this.#spare.push(exchange);
+    this.#ends.refuse(exchange, UNAUTHENTICATED, {}, this.#ends.isClosing);
   }
 }
 
@@ -400,14 +431,11 @@ function readCredentials(request: UwsRequest): { authorization: string; appId: s
 
 const UNKNOWN_MESSAGE: ProblemSource = { code: "not-found", detail: "there is no such message" };
 
-/** The peer's address as text that tells peers apart. */
-function peerName(response: UwsResponse): string {
-  return Buffer.from(response.getRemoteAddress()).toString("latin1");
-}
-
-function busy(): ProblemSource {
-  return { code: "overloaded", detail: "new tokens cannot be verified now", retryAfterS: 1 };
-}
+const NO_ROOM: ProblemSource = {
+  code: "overloaded",
+  detail: "too many bodies are being received",
+  retryAfterS: 1,
+};
 
 function writeAnswer(response: UwsResponse, answer: LookupAnswer): void {
   if (answer === null) writeProblem(response, UNKNOWN_MESSAGE);
@@ -432,6 +460,10 @@ function isFramingOdd(exchange: Exchange): boolean {
 function isJson(contentType: string): boolean {
   if (contentType === "application/json") return true;
   return /^application\/json[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?$/i.test(contentType);
+}
+
+function isNdjson(contentType: string): boolean {
+  return /^application\/x-ndjson[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?$/i.test(contentType);
 }
 
 function filtersOf(pools: PoolPlan): (AddressFilter | null)[] {

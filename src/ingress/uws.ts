@@ -22,6 +22,14 @@ export interface UwsResponse {
   /** Ends the response; with `closeConnection` the connection after it. */
   end(body?: string | Uint8Array, closeConnection?: boolean): UwsResponse;
   endWithoutBody(contentLength?: number, closeConnection?: boolean): UwsResponse;
+  /**
+   * Writes a piece of a chunked body; false: the client does not keep up, and uWS holds a part of
+   * it. Small pieces may be held without telling; then the next write tells.
+   */
+  write(chunk: string): boolean;
+  /** Stops and restarts `onData`; while stopped, uWS does not end the connection for silence. */
+  pause(): void;
+  resume(): void;
   /** Closes the connection at once, without an answer. */
   close(): UwsResponse;
   /** Joins what `write` writes into one send. */

@@ -23,6 +23,7 @@ import {
   PRODUCER_COUNT_MAX,
 } from "../records/message-key.ts";
 import { LogWord, type LogTable } from "../tables/log-table.ts";
+import { AnswerWatch, isAnswered } from "./answer-watch.ts";
 import { RecordApplier } from "./apply.ts";
 import { type BooksSummary, summarise } from "./books.ts";
 import { STRETCH_BYTES_MAX } from "./body-holds.ts";
@@ -182,6 +183,7 @@ export class Ledger {
   readonly #held: HeldMessages;
   /** Lists under way, each with who is told its page. */
   readonly #lists: ListJob[] = [];
+  readonly #watch = new AnswerWatch();
   readonly #applier: RecordApplier;
   readonly #conclusions: Conclusions;
   readonly #handOvers: HandOvers;
@@ -219,7 +221,7 @@ export class Ledger {
     this.#outbox = outbox;
     this.#held = new HeldMessages(store);
     const followers = new Followers(endings, new MessageIndex(store), outbox, this.#held);
-    const outcomes = new OutcomeObservers([followers, ...(options.observers ?? [])]);
+    const outcomes = new OutcomeObservers([followers, this.#watch, ...(options.observers ?? [])]);
     this.#outcomes = outcomes;
     const onPartFinal = (message: MessageState, part: number): void =>
       this.#receipts.onPartFinal(message, part);
@@ -404,6 +406,22 @@ export class Ledger {
     const before = policy.plan.poolIndexById;
     policy.plan = plan;
     this.#handOvers.onPoolsAdded([...plan.poolIndexById.keys()].filter((id) => !before.has(id)));
+  }
+
+  /**
+   * Calls `done` once: with the message when every part of it is answered or final, or with null at
+   * wall ms `untilMs`, or if too many wait. The message need not be applied yet.
+   */
+  awaitAnswer(
+    key: MessageKey,
+    appId: number,
+    untilMs: number,
+    done: (document: MessageDocument | null) => void,
+  ): void {
+    const tell = (answered: boolean): void => done(answered ? this.getMessage(key, appId) : null);
+    const message = this.#messages.find(key.sequence, key.origin);
+    if (message !== null && isAnswered(message)) tell(true);
+    else if (!this.#watch.add(key, untilMs, tell)) done(null);
   }
 
   /** Where the ledger stands. */

@@ -184,6 +184,11 @@ function makeLookup(options: IngressAgentOptions, logTable: LogTable): MessageLo
         const isAsked = questions.ask(question, (answer) => done(answer as object | null));
         if (!isAsked) done("late");
       },
+      awaitAnswer: ({ sequence, origin }, appId, waitMs, done) => {
+        const question = { kind: "answer", sequence, origin, appId, waitMs } as const;
+        const isAsked = questions.ask(question, (answer) => done(answer as object | null));
+        if (!isAsked) done("late");
+      },
     },
     logTable,
     clock,

@@ -55,6 +55,7 @@ const log = threadLog("ledger", config.log.level);
 const directory = openNodeLogDirectory(config.node.dataDir);
 const logTable = new LogTable(memory.log);
 const credits = new CreditTable(memory.credits, plan);
+const clock = threadClock(data.clock);
 
 let ledgerPlan = ledgerPlanOf(data.pools, null);
 let dispatcher: Dispatcher | null = null;
@@ -154,7 +155,7 @@ function makeLedger(): Ledger {
       return dispatcher;
     },
     logTable,
-    clock: threadClock(data.clock),
+    clock,
     random: Math.random,
     log,
     metrics: new MetricBlock(memory.metrics, self),
@@ -204,11 +205,16 @@ function quarantined(): ReadonlySet<number> {
 }
 
 function answer(question: LedgerQuestion, port: MessagePort): void {
-  const document =
-    question.kind === "status"
-      ? ledger.status()
-      : ledger.getMessage({ sequence: question.sequence, origin: question.origin }, question.appId);
-  port.postMessage({ question: question.question, document } satisfies LedgerAnswer);
+  const tell = (document: unknown): void => {
+    port.postMessage({ question: question.question, document } satisfies LedgerAnswer);
+  };
+  if (question.kind === "status") {
+    tell(ledger.status());
+    return;
+  }
+  const { sequence, origin, appId } = question;
+  if (question.kind === "message") tell(ledger.getMessage({ sequence, origin }, appId));
+  else ledger.awaitAnswer({ sequence, origin }, appId, clock.wallMs() + question.waitMs, tell);
 }
 
 /**

@@ -112,6 +112,15 @@ export type LedgerQuestion =
       readonly origin: number;
       readonly appId: number;
     }
+  | {
+      /** Answered when the operator has answered, or with null after `waitMs`. */
+      readonly kind: "answer";
+      readonly question: number;
+      readonly sequence: number;
+      readonly origin: number;
+      readonly appId: number;
+      readonly waitMs: number;
+    }
   | { readonly kind: "status"; readonly question: number };
 
 export interface LedgerAnswer {

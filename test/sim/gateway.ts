@@ -382,6 +382,8 @@ export class SimulatedGateway {
       lookup: new MessageLookup({
         query: {
           getMessage: (key, appId, done) => done(this.ledger.getMessage(key, appId)),
+          awaitAnswer: (key, appId, waitMs, done) =>
+            this.ledger.awaitAnswer(key, appId, clock.wallMs() + waitMs, done),
         },
         logTable: this.memory.logTable,
         clock,

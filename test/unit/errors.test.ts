@@ -61,7 +61,7 @@ test("a problem carries what its error has, and nothing undefined", () => {
   assert.deepEqual([blocked.state, blocked.retry_at], ["daily_cp", retryAt]);
   assert.equal(problemOf({ code: "wrong-node", detail: "d", node: "gw-2" }).node, "gw-2");
   const plain = problemOf(new GatewayError("overloaded", "full", { retryAfterS: 3 }));
-  assert.deepEqual(Object.keys(plain), ["type", "title", "status", "detail"]);
+  assert.deepEqual(Object.keys(plain), ["type", "title", "status", "detail", "retry_after_s"]);
   assert.equal(problemType("idempotency-running"), problemType("idempotency-conflict"));
 });
 

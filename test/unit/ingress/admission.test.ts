@@ -336,7 +336,7 @@ test("an app's bucket is charged per segment and says when to come back", () => 
   for (let i = 0; i < 9; i++) assert.equal(send("x".repeat(200)), Admit.STAGED, `message ${i}`);
   assert.equal(send("x".repeat(400)), Admit.RATE_LIMITED);
   assert.equal(admission.outcome.retryAfterS, 1);
-  assert.equal(admission.outcome.rateTps, 10);
+  assert.equal(admission.outcome.limit?.rateTps, 10);
   assert.equal(send("x".repeat(200)), Admit.STAGED);
   assert.equal(send("x"), Admit.RATE_LIMITED);
   own.clock.nowMs += 1000;

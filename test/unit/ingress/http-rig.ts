@@ -51,6 +51,7 @@ export class HttpRig {
     this.port = this.server.listen(0, options.sharing);
     this.#timer = setInterval(() => {
       this.rig.clock.nowMs += PUMP_INTERVAL_MS;
+      this.rig.ingress.onTick();
       if (this.isJournalStopped) this.rig.ingress.doWork();
       else this.rig.settle();
     }, PUMP_INTERVAL_MS);

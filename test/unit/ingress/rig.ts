@@ -125,6 +125,8 @@ export class IngressRig {
   readonly loader: ChunkedRecordLoader;
   /** What the ledger would answer, by sequence. */
   readonly documents = new Map<number, LookupAnswer>();
+  /** Who waits for an operator's answer. */
+  readonly awaited: { key: MessageKey; done: (answer: LookupAnswer) => void }[] = [];
   readonly submitRings: RingConsumer[];
   readonly directory = new MemoryDirectory();
 
@@ -179,6 +181,7 @@ export class IngressRig {
     this.loader = new ChunkedRecordLoader(directory, this.logTable, null);
     const query: MessageQuery = {
       getMessage: (key: MessageKey, _appId, done) => done(this.documents.get(key.sequence) ?? null),
+      awaitAnswer: (key: MessageKey, _appId, _waitMs, done) => this.awaited.push({ key, done }),
     };
     this.ingress = new Ingress({
       ...this.admissionOptions(),

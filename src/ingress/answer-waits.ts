@@ -1,0 +1,117 @@
+/**
+ * `Prefer: wait=N` (RFC 7240): calls that are answered when the operator has answered, or after N
+ * seconds.
+ *
+ *   message durable ─► ledger watches it ─► every part answered ─► 200 and the message
+ *                 └──► N seconds over, or nobody may wait any more ─► 202, as without waiting
+ *
+ * Bounded in number: beyond WAITS_MAX a call is answered at once, without Preference-Applied. One
+ * instance per listener.
+ */
+import type { Clock } from "../environment.ts";
+import type { AcceptedTexts } from "./accepted-texts.ts";
+import type { AppGrant } from "./authentication.ts";
+import type { CallEnds } from "./call-ends.ts";
+import type { Exchange } from "./exchange.ts";
+import type { MessageLookup } from "./message-lookup.ts";
+import type { PendingMessage } from "./pending-messages.ts";
+import type { RateLimitState } from "./rate-headers.ts";
+import { JSON_MEDIA_TYPE, statusLine, writeRateLimit } from "./reply.ts";
+
+/** Longest wait that is granted; a longer one is cut to it. */
+export const WAIT_S_MAX = 30;
+/** Calls that wait at once. */
+export const WAITS_MAX = 1024;
+
+interface Wait {
+  readonly exchange: Exchange;
+  readonly id: string;
+  /** Body of the 202. */
+  readonly accepted: string;
+  readonly limit: RateLimitState | null;
+  readonly seconds: number;
+  readonly deadlineMs: number;
+}
+
+export interface AnswerWaitsOptions {
+  readonly lookup: MessageLookup;
+  readonly clock: Clock;
+  readonly ends: CallEnds;
+  readonly texts: AcceptedTexts;
+  /** Of the keys of this thread's messages. */
+  readonly origin: number;
+}
+
+export class AnswerWaits {
+  readonly #options: AnswerWaitsOptions;
+  readonly #waits = new Set<Wait>();
+
+  constructor(options: AnswerWaitsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Takes over the answer of an accepted message if its call prefers to wait and may; else false,
+   * and the caller answers.
+   */
+  take(exchange: Exchange, message: PendingMessage): boolean {
+    const { lookup, clock, ends, texts, origin } = this.#options;
+    const seconds = preferredWait(exchange.prefer);
+    const isOpen = exchange.response !== null && !ends.isClosing;
+    if (seconds === 0 || !isOpen || this.#waits.size >= WAITS_MAX) return false;
+    const id = texts.id(message);
+    const waitMs = seconds * 1000;
+    const wait: Wait = {
+      exchange,
+      id,
+      accepted: texts.body(id, message),
+      limit: message.limit,
+      seconds,
+      deadlineMs: clock.monotonicMs() + waitMs,
+    };
+    exchange.isHeld = true;
+    this.#waits.add(wait);
+    const { appId } = exchange.grant as AppGrant;
+    lookup.awaitAnswer({ sequence: message.sequence, origin }, appId, waitMs, (answer) => {
+      if (answer !== null && answer !== "late") this.#end(wait, JSON.stringify(answer));
+    });
+    return true;
+  }
+
+  /** Answers those whose time is over. */
+  onTick(): void {
+    if (this.#waits.size === 0) return;
+    const nowMs = this.#options.clock.monotonicMs();
+    for (const wait of this.#waits) if (nowMs >= wait.deadlineMs) this.#end(wait, null);
+  }
+
+  /** Answers all now: the gateway stops. */
+  endAll(): void {
+    for (const wait of this.#waits) this.#end(wait, null);
+  }
+
+  /** `document`: the message, once it is answered; null: 202. */
+  #end(wait: Wait, document: string | null): void {
+    if (!this.#waits.delete(wait)) return;
+    const { exchange, id, seconds } = wait;
+    exchange.isHeld = false;
+    const response = exchange.finish();
+    if (response !== null) {
+      response.cork(() => {
+        response.writeStatus(statusLine(document === null ? 202 : 200));
+        response.writeHeader("Location", `/v1/messages/${id}`);
+        response.writeHeader("Content-Type", JSON_MEDIA_TYPE);
+        response.writeHeader("Preference-Applied", `wait=${seconds}`);
+        writeRateLimit(response, wait.limit, 0);
+        response.end(document ?? wait.accepted);
+      });
+    }
+    this.#options.ends.keep(exchange);
+  }
+}
+
+/** Seconds of the first valid `wait` among preferences, cut to WAIT_S_MAX; 0 without one. */
+export function preferredWait(prefer: string): number {
+  const found = /(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:;[^,]*)?(?:,|$)/i.exec(prefer);
+  return found === null ? 0 : Math.min(WAIT_S_MAX, Number(found[1]));
+}

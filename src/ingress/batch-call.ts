@@ -1,0 +1,154 @@
+/**
+ * POST /v1/messages:batch: up to 1,000 messages in one body, one reply.
+ *
+ *   {"messages": [m0, m1, m2]} ─► m0 staged, m1 refused, m2 staged ─► [commits] ─► one answer
+ *
+ * Each message is admitted as if it came alone, in order; results keep that order. The answer is
+ * 202 if any was accepted, else the status of the first problem. One instance per listener.
+ */
+import { ERRORS, type FieldError, problemJson, type ProblemSource } from "../errors.ts";
+import { type AcceptedTexts } from "./accepted-texts.ts";
+import { Admit } from "./admission.ts";
+import type { AppGrant } from "./authentication.ts";
+import { admissionProblem, type CallEnds } from "./call-ends.ts";
+import type { CallKind, Exchange } from "./exchange.ts";
+import type { Ingress } from "./ingress.ts";
+import { pointerStep, readJson } from "./json-body.ts";
+import type { PendingMessage, Ticket } from "./pending-messages.ts";
+import { JSON_MEDIA_TYPE, statusLine, writeRateLimit } from "./reply.ts";
+import type { RateLimitState } from "./rate-headers.ts";
+
+/** Messages of one batch. */
+export const BATCH_MESSAGES_MAX = 1000;
+
+export class BatchCall implements CallKind {
+  readonly bodyBytesMax: number;
+  readonly #ingress: Ingress;
+  readonly #ends: CallEnds;
+  readonly #texts: AcceptedTexts;
+
+  constructor(ingress: Ingress, ends: CallEnds, texts: AcceptedTexts, bodyBytesMax: number) {
+    this.#ingress = ingress;
+    this.#ends = ends;
+    this.#texts = texts;
+    this.bodyBytesMax = bodyBytesMax;
+  }
+
+  start(exchange: Exchange, grant: AppGrant): void {
+    const ingress = this.#ingress;
+    if (ingress.isShedding()) {
+      this.#ends.refuseAdmission(exchange, Admit.OVERLOADED, ingress.outcome);
+      return;
+    }
+    const errors: FieldError[] = [];
+    const messages = readBatch(exchange.body, errors);
+    if (messages === null) {
+      this.#ends.refuseInvalid(exchange, errors);
+      return;
+    }
+    if (messages.length > BATCH_MESSAGES_MAX) {
+      const detail = `the batch has more than ${BATCH_MESSAGES_MAX} messages`;
+      this.#ends.refuse(exchange, { code: "too-large", detail });
+      return;
+    }
+    const batch = new Batch(messages.length, exchange, this.#ends, this.#texts);
+    exchange.isHeld = true;
+    for (let item = 0; item < messages.length; item++) {
+      const message = messages[item];
+      const { appIndex, scopes } = grant;
+      const code = ingress.accept(appIndex, message, scopes, batch, exchange.from, item);
+      if (code === Admit.STAGED) continue;
+      const { outcome } = ingress;
+      const limit = code === Admit.RATE_LIMITED ? outcome.limit : null;
+      batch.refused(item, admissionProblem(code, outcome, `/messages/${item}`), limit);
+    }
+    batch.noneFollows();
+  }
+
+  onAccepted(): void {
+    throw new Error("a batch is its own ticket");
+  }
+}
+
+/** One batch between its messages' admission and its answer. */
+class Batch implements Ticket {
+  readonly #results: string[];
+  readonly #exchange: Exchange;
+  readonly #ends: CallEnds;
+  readonly #texts: AcceptedTexts;
+  #accepted = 0;
+  /** Messages without a result, and one more until all are admitted. */
+  #missing: number;
+  #firstProblem: ProblemSource | null = null;
+  #limit: RateLimitState | null = null;
+
+  constructor(count: number, exchange: Exchange, ends: CallEnds, texts: AcceptedTexts) {
+    this.#results = Array.from({ length: count }, () => "");
+    this.#missing = count + 1;
+    this.#exchange = exchange;
+    this.#ends = ends;
+    this.#texts = texts;
+  }
+
+  accepted(message: PendingMessage): void {
+    this.#accepted++;
+    this.#limit = message.limit;
+    this.#results[message.item] = this.#texts.body(this.#texts.id(message), message);
+    this.#count();
+  }
+
+  refused(item: number, source: ProblemSource, limit: RateLimitState | null): void {
+    if (this.#firstProblem === null) {
+      this.#firstProblem = source;
+      this.#limit = limit;
+    }
+    this.#results[item] = `{"problem":${problemJson(source)}}`;
+    this.#count();
+  }
+
+  noneFollows(): void {
+    this.#count();
+  }
+
+  #count(): void {
+    if (--this.#missing === 0) this.#answer();
+  }
+
+  #answer(): void {
+    const exchange = this.#exchange;
+    exchange.isHeld = false;
+    const response = exchange.finish();
+    const problem = this.#accepted === 0 ? this.#firstProblem : null;
+    if (response !== null) {
+      const body = `{"accepted":${this.#accepted},"results":[${this.#results.join(",")}]}`;
+      response.cork(() => {
+        response.writeStatus(statusLine(problem === null ? 202 : ERRORS[problem.code].http));
+        response.writeHeader("Content-Type", JSON_MEDIA_TYPE);
+        const retryAfterS = problem?.retryAfterS ?? 0;
+        if (retryAfterS > 0) response.writeHeader("Retry-After", String(retryAfterS));
+        writeRateLimit(response, this.#limit, retryAfterS);
+        response.end(body);
+      });
+    }
+    this.#ends.keep(exchange);
+  }
+}
+
+/** The messages of a batch; null if the body is none, with the reasons in `errors`. */
+function readBatch(bytes: Buffer, errors: FieldError[]): readonly unknown[] | null {
+  const body = readJson(bytes, errors);
+  if (errors.length > 0) return null;
+  if (typeof body !== "object" || body === null || Array.isArray(body)) {
+    errors.push({ pointer: "", detail: "must be a JSON object with messages" });
+    return null;
+  }
+  for (const name of Object.keys(body)) {
+    if (name === "messages") continue;
+    errors.push({ pointer: pointerStep(name), detail: "is not a known field" });
+  }
+  const { messages } = body as { messages?: unknown };
+  if (!Array.isArray(messages) || messages.length === 0) {
+    errors.push({ pointer: "/messages", detail: `must be 1 to ${BATCH_MESSAGES_MAX} messages` });
+  }
+  return errors.length > 0 ? null : (messages as readonly unknown[]);
+}

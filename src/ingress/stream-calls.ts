@@ -1,0 +1,116 @@
+/**
+ * All streams of a listener: their number, their memory, their tokens while they last, their ends.
+ *
+ * Used by the listener's thread only.
+ */
+import type { AcceptedTexts } from "./accepted-texts.ts";
+import { ScopeBit } from "./admission.ts";
+import type { Authentication, GrantAnswer } from "./authentication.ts";
+import { UNAUTHENTICATED } from "./call-ends.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Ingress } from "./ingress.ts";
+import { NO_KEY_SET } from "./key-source.ts";
+import { StreamCall, type StreamOwner } from "./stream-call.ts";
+
+/** Streams at once. */
+export const STREAMS_MAX = 1024;
+const LOOK_MS = 100;
+/** Between two looks at the tokens of all streams. */
+export const TOKEN_LOOK_MS = 5000;
+
+export interface StreamCallsOptions {
+  readonly ingress: Ingress;
+  readonly texts: AcceptedTexts;
+  readonly authentication: Authentication;
+  readonly lineBytesMax: number;
+  /** Memory for bodies that come in pieces, shared with other calls. */
+  readonly reserve: (bytes: number) => boolean;
+  readonly giveBack: (bytes: number) => void;
+}
+
+export class StreamCalls implements StreamOwner {
+  readonly ingress: Ingress;
+  readonly texts: AcceptedTexts;
+  readonly lineBytesMax: number;
+  readonly #options: StreamCallsOptions;
+  readonly #streams = new Set<StreamCall>();
+  #toFlush: StreamCall[] = [];
+  #nextLookMs = 0;
+  #nextTokenLookMs = 0;
+
+  constructor(options: StreamCallsOptions) {
+    this.#options = options;
+    this.ingress = options.ingress;
+    this.texts = options.texts;
+    this.lineBytesMax = options.lineBytesMax;
+  }
+
+  get isFull(): boolean {
+    return this.#streams.size >= STREAMS_MAX;
+  }
+
+  /** Takes over a call as a stream; it waits for its grant. */
+  start(call: Exchange, nowMs: number): StreamCall {
+    const stream = new StreamCall(this, call, nowMs);
+    this.#streams.add(stream);
+    return stream;
+  }
+
+  reserve(bytes: number): boolean {
+    return this.#options.reserve(bytes);
+  }
+
+  giveBack(bytes: number): void {
+    this.#options.giveBack(bytes);
+  }
+
+  flushSoon(stream: StreamCall): void {
+    this.#toFlush.push(stream);
+    if (this.#toFlush.length === 1) this.ingress.wake();
+  }
+
+  /** Writes what streams have to say; never within a call of uWS, which would keep it to itself. */
+  flush(): void {
+    if (this.#toFlush.length === 0) return;
+    const streams = this.#toFlush;
+    this.#toFlush = [];
+    for (const stream of streams) stream.flush();
+  }
+
+  onEnded(stream: StreamCall): void {
+    this.#streams.delete(stream);
+  }
+
+  /** To be called every few milliseconds. */
+  onTick(nowMs: number): void {
+    if (nowMs < this.#nextLookMs || this.#streams.size === 0) return;
+    this.#nextLookMs = nowMs + LOOK_MS;
+    for (const stream of this.#streams) stream.onTick(nowMs);
+    if (nowMs < this.#nextTokenLookMs) return;
+    this.#nextTokenLookMs = nowMs + TOKEN_LOOK_MS;
+    for (const stream of this.#streams) this.#checkToken(stream);
+  }
+
+  /** Ends every stream: the gateway stops. What they have admitted is still acknowledged. */
+  endAll(): void {
+    const detail = "the gateway is stopping";
+    for (const stream of this.#streams) {
+      stream.end({ code: "overloaded", detail, retryAfterS: 1 });
+    }
+  }
+
+  #checkToken(stream: StreamCall): void {
+    const { authentication } = this.#options;
+    const { authorization, appId, peer } = stream;
+    const renew = (grant: GrantAnswer): void => {
+      // While keys cannot be had it stays as it is until the next look.
+      if (grant === NO_KEY_SET) return;
+      if (grant === null || (grant.scopes & ScopeBit.SEND) === 0) stream.end(UNAUTHENTICATED);
+      else stream.open(grant);
+    };
+    const grant = authentication.find(authorization, appId);
+    // The same while too many others are being verified.
+    if (grant === undefined) authentication.verify(authorization, appId, peer, renew);
+    else renew(grant);
+  }
+}

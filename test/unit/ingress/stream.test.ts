@@ -1,0 +1,287 @@
+import assert from "node:assert/strict";
+import { type ClientRequest, type IncomingMessage, request } from "node:http";
+import { after, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { CONFIG } from "./rig.ts";
+import { HttpRig } from "./http-rig.ts";
+
+const TO = "+998901234567";
+const http = new HttpRig({ waitingMax: 1_000_000, pendingMax: 16_384 });
+after(async () => await http.close());
+
+type Ack = { line?: number; id?: string; problem?: { status: number } } & Record<string, unknown>;
+
+/** An NDJSON request that is written and read piece by piece. */
+class Stream {
+  readonly acks: Ack[] = [];
+  status = 0;
+  type = "";
+  isWhole = false;
+  closed = false;
+  /** While true nothing of the answer is read. */
+  isDeaf = false;
+  readonly #request: ClientRequest;
+  #answer: IncomingMessage | null = null;
+  #rest = "";
+
+  constructor(rig: HttpRig, headers: Record<string, string> = {}) {
+    this.#request = request({
+      host: "127.0.0.1",
+      port: rig.port,
+      agent: false,
+      method: "POST",
+      path: "/v1/messages:stream",
+      headers: { ...rig.headers(), "content-type": "application/x-ndjson", ...headers },
+    });
+    this.#request.flushHeaders();
+    this.#request.on("error", () => undefined);
+    this.#request.on("close", () => (this.closed = true));
+    this.#request.on("response", (answer) => {
+      this.#answer = answer;
+      this.status = answer.statusCode ?? 0;
+      this.type = answer.headers["content-type"] ?? "";
+      answer.setEncoding("utf8");
+      answer.on("data", (text: string) => this.#take(text));
+      answer.on("end", () => (this.isWhole = true));
+      answer.on("error", () => undefined);
+      if (this.isDeaf) answer.pause();
+    });
+  }
+
+  /** False: it has to wait until the gateway reads. */
+  write(text: string | Uint8Array): boolean {
+    return this.#request.write(text);
+  }
+
+  send(...messages: unknown[]): boolean {
+    return this.write(messages.map((message) => `${JSON.stringify(message)}\n`).join(""));
+  }
+
+  /** Writes `lines` again and again until the gateway has not read for a while. */
+  async sendUntilBlocked(lines: readonly unknown[], countMax: number): Promise<number> {
+    let sent = 0;
+    while (sent < countMax) {
+      sent += lines.length;
+      if (this.send(...lines)) continue;
+      const drained = new Promise<boolean>((resolve) => {
+        this.#request.once("drain", () => resolve(true));
+      });
+      if (!(await Promise.race([drained, sleep(300, false)]))) return sent;
+    }
+    throw new Error(`${sent} lines were read without an end`);
+  }
+
+  listen(): void {
+    this.isDeaf = false;
+    this.#answer?.resume();
+  }
+
+  end(): void {
+    this.#request.end();
+  }
+
+  destroy(): void {
+    this.#request.destroy();
+  }
+
+  async until(count: number): Promise<Ack[]> {
+    while (this.acks.length < count && !this.closed) await sleep(3);
+    return this.acks;
+  }
+
+  async untilWhole(): Promise<Ack[]> {
+    while (!this.isWhole && !this.closed) await sleep(3);
+    assert.equal(this.isWhole, true, "the answer came to its end");
+    return this.acks;
+  }
+
+  #take(text: string): void {
+    const lines = (this.#rest + text).split("\n");
+    this.#rest = lines.pop() as string;
+    for (const line of lines) this.acks.push(JSON.parse(line) as Ack);
+  }
+}
+
+test("lines are acknowledged while the stream goes on, in order", async () => {
+  const stream = new Stream(http);
+  stream.send({ to: TO, text: "one", reference: "a" });
+  assert.equal((await stream.until(1))[0]?.["reference"], "a");
+  assert.deepEqual([stream.status, stream.type], [200, "application/x-ndjson"]);
+  stream.send({ to: TO, text: "two" }, { to: "12025550100", text: "x" }, { to: TO, text: "four" });
+  const acks = await stream.until(4);
+  assert.deepEqual(
+    acks.map(({ line, id, problem }) => [line, id !== undefined, problem?.status]),
+    [
+      [1, true, undefined],
+      [2, true, undefined],
+      [3, false, 422],
+      [4, true, undefined],
+    ],
+  );
+  assert.equal(stream.isWhole, false);
+  stream.end();
+  await stream.untilWhole();
+});
+
+test("lines may be cut anywhere, blank or unended; faulty ones do not end the stream", async () => {
+  const long = "x".repeat(70_000);
+  const text =
+    `{"to":"${TO}","text":"1"}\r\n\n   \n{"to":"${TO}","text":"ж"}\n` +
+    `nonsense\n{"to":"${TO}","text":"a","text":"b"}\n${long}\n{"to":"${TO}","text":"7"}`;
+  const bytes = Buffer.from(text);
+  const stream = new Stream(http);
+  for (let at = 0; at < bytes.length; ) {
+    const size = at < 200 || at > 70_000 ? 1 : 9973;
+    stream.write(bytes.subarray(at, at + size));
+    at += size;
+  }
+  stream.end();
+  const acks = await stream.untilWhole();
+  assert.deepEqual(
+    acks.map(({ line, problem }) => [line, problem?.status]),
+    [
+      [1, undefined],
+      [2, undefined],
+      [3, 400],
+      [4, 400],
+      [5, 413],
+      [6, undefined],
+    ],
+  );
+});
+
+test("many lines are answered without a limit but memory", async () => {
+  const stream = new Stream(http);
+  const count = 20_000;
+  let sent = 0;
+  for (; sent < count; sent += 500) {
+    stream.send(
+      ...Array.from({ length: 500 }, (_, i) => ({ to: TO, text: "x", reference: `${sent + i}` })),
+    );
+    await sleep(1);
+  }
+  stream.end();
+  const acks = await stream.untilWhole();
+  assert.equal(acks.length, count);
+  for (const [i, ack] of acks.entries()) assert.equal(ack["reference"], String(i));
+});
+
+test("a journal that stands still stops the reading, and nothing is lost", async () => {
+  const own = new HttpRig({ waitingMax: 100_000, pendingMax: 16_384 });
+  own.isJournalStopped = true;
+  const stream = new Stream(own);
+  const message = { to: TO, text: "x".repeat(1000) };
+  await stream.sendUntilBlocked(
+    Array.from({ length: 10 }, () => message),
+    20_000,
+  );
+  const pending = own.rig.ingress.pendingCount;
+  assert.ok(pending > 0 && pending <= 1024, `${pending} lines are unanswered`);
+  own.isJournalStopped = false;
+  stream.end();
+  const acks = await stream.untilWhole();
+  assert.ok(acks.length > 1024);
+  assert.ok(acks.every(({ id }, i) => id !== undefined && acks[i]?.line === i + 1));
+  await own.close();
+});
+
+test("a client that does not read stops the reading of its lines", async () => {
+  const stream = new Stream(http);
+  stream.isDeaf = true;
+  const before = http.rig.ingress.dispatcher.waitingCount;
+  const reference = "r".repeat(250);
+  const lines = Array.from({ length: 100 }, () => ({ to: TO, text: "x", reference }));
+  const sent = await stream.sendUntilBlocked(lines, 400_000);
+  const taken = http.rig.ingress.dispatcher.waitingCount - before;
+  assert.ok(taken < sent, `${taken} of ${sent} lines were taken`);
+  stream.listen();
+  stream.end();
+  const acks = await stream.untilWhole();
+  assert.ok(acks.length >= sent);
+  assert.ok(acks.every(({ line }, i) => line === i + 1));
+});
+
+test("a client that goes away loses nothing that was admitted", async () => {
+  const own = new HttpRig({ waitingMax: 1000 });
+  own.isJournalStopped = true;
+  const stream = new Stream(own);
+  stream.send(...[1, 2, 3].map(() => ({ to: TO, text: "x" })));
+  while (own.rig.ingress.pendingCount < 3) await sleep(2);
+  stream.destroy();
+  await sleep(20);
+  own.isJournalStopped = false;
+  while (own.rig.ingress.pendingCount > 0) await sleep(2);
+  assert.equal(own.rig.ingress.dispatcher.waitingCount, 3);
+  await own.close();
+});
+
+test("a stream is refused before it is read: token, scope, media type, key", async () => {
+  for (const [headers, status] of [
+    [{ authorization: "Bearer a.b.c" }, 401],
+    [{ authorization: "" }, 401],
+    [http.headers(5, ["ops"]), 403],
+    [{ "content-type": "application/json" }, 415],
+    [{ "idempotency-key": "k" }, 400],
+  ] as const) {
+    const given = { ...headers } as Record<string, string>;
+    if ("x-app-id" in given) given["content-type"] = "application/x-ndjson";
+    const stream = new Stream(http, given);
+    stream.send({ to: TO, text: "x" });
+    while (stream.status === 0) await sleep(2);
+    assert.equal(stream.status, status);
+  }
+});
+
+test("a stream that is silent for long is ended, and one that is slow is not", async () => {
+  const own = new HttpRig({ waitingMax: 1000 });
+  const stream = new Stream(own);
+  for (let i = 0; i < 3; i++) {
+    stream.send({ to: TO, text: "x" });
+    await stream.until(i + 1);
+    own.rig.clock.nowMs += 50_000;
+    await sleep(20);
+    assert.equal(stream.isWhole, false);
+  }
+  own.rig.clock.nowMs += 60_000;
+  assert.equal((await stream.untilWhole()).length, 3);
+  await own.close();
+});
+
+test("a stream ends when its token does, and when the gateway stops", async () => {
+  const own = new HttpRig({ waitingMax: 1000 });
+  const stream = new Stream(own);
+  stream.send({ to: TO, text: "x" });
+  await stream.until(1);
+  for (let i = 0; i < 20; i++) {
+    own.rig.clock.nowMs += 40_000;
+    stream.send({ to: TO, text: "x" });
+    await sleep(10);
+  }
+  const acks = await stream.untilWhole();
+  assert.equal(acks.at(-1)?.problem?.status, 401);
+  assert.ok(acks.length < 20);
+
+  const other = new Stream(own);
+  other.send({ to: TO, text: "x" });
+  await other.until(1);
+  own.server.stopListening();
+  assert.equal((await other.untilWhole()).at(-1)?.problem?.status, 503);
+  await own.close();
+});
+
+test("memory for unread lines is bounded over all streams", async () => {
+  const config = CONFIG.replace("body_bytes_max: 4096", "stream_line_bytes_max: 16777216");
+  const own = new HttpRig({ config });
+  const half = Buffer.alloc(13 << 20, 0x20);
+  const streams = Array.from({ length: 6 }, () => new Stream(own));
+  for (const stream of streams) stream.write(half);
+  while (!streams.some((stream) => stream.closed)) await sleep(5);
+  const refused = streams.filter((stream) => stream.closed);
+  assert.ok(refused.length < streams.length);
+  for (const stream of streams) stream.destroy();
+  await sleep(50);
+  const next = new Stream(own);
+  next.send({ to: TO, text: "x" });
+  assert.equal((await next.until(1))[0]?.line, 1);
+  await own.close();
+});
