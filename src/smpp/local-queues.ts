@@ -64,15 +64,7 @@ export class LocalQueues {
   replan(): void {
     const { links, pools } = this.#parts;
     this.#linkById = new Map(links.map((link) => [link.id, link]));
-    for (const link of links) {
-      for (const list of link.pinned) {
-        for (let left = list.count; left > 0; left--) {
-          const entry = list.head;
-          this.take(list, entry);
-          this.#place(entry, true);
-        }
-      }
-    }
+    for (const link of links) this.#replacePinned(link);
     for (const pool of pools) if (!pool.isAvailable) this.returnPool(pool);
   }
 
@@ -228,7 +220,7 @@ export class LocalQueues {
 
   /** No session of the link is open here any more. */
   returnLink(link: WorkerLink): void {
-    for (const list of link.pinned) this.#returnList(list);
+    if (!this.isDraining) this.#replacePinned(link);
   }
 
   /** Ends what has expired in all queues, as far as there is room; returns how many messages. */
@@ -241,6 +233,17 @@ export class LocalQueues {
       for (const list of link.pinned) count += this.#sweepList(list);
     }
     return count;
+  }
+
+  /** What waits for this link stays, goes to its pool, or goes back, as things are now. */
+  #replacePinned(link: WorkerLink): void {
+    for (const list of link.pinned) {
+      for (let left = list.count; left > 0; left--) {
+        const entry = list.head;
+        this.take(list, entry);
+        this.#place(entry, true);
+      }
+    }
   }
 
   #sweepList(list: MessageList): number {

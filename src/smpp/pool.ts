@@ -45,9 +45,8 @@ export class WorkerPool {
     this.#choice = new SmoothWeightedRoundRobin(0);
   }
 
-  /** Adds a member link with the sessions that this worker owns of it. */
-  addMember(linkId: number, sessions: readonly SmppSession[], memberWeight: number): void {
-    this.linkIds.add(linkId);
+  /** Adds the sessions that this worker owns of a member link. */
+  addSessions(sessions: readonly SmppSession[], memberWeight: number): void {
     for (const session of sessions) {
       const share = (memberWeight * WEIGHT_SCALE) / session.link.config.sessions;
       this.#sessions.push(session);

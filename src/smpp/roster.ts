@@ -65,6 +65,7 @@ export class Roster {
     sessionOf: (link: WorkerLink, at: SessionAssignment, local: number) => SmppSession,
   ): void {
     const rebound = this.#applyLinks(plan, assignments);
+    this.#clearPools(plan);
     const rows = new Set(assignments.map((at) => at.sessionIndex));
     for (const [row, session] of this.#sessionByRow) if (!rows.has(row)) session.drain(false);
     for (const at of assignments) {
@@ -79,7 +80,7 @@ export class Roster {
       link.sessions.push(session);
       this.#sessionByRow.set(at.sessionIndex, session);
     }
-    this.#applyPools(plan);
+    this.#fillPools(plan);
   }
 
   /**
@@ -112,17 +113,24 @@ export class Roster {
     return rebound;
   }
 
-  #applyPools(plan: WorkerPlan): void {
+  /** Pools know their links before any session goes: what it carries finds its place by them. */
+  #clearPools(plan: WorkerPlan): void {
     for (const pool of this.pools) pool.clearMembers();
     const idOf = new Map(plan.links.map((link) => [link.linkIndex, link.config.id]));
     for (const { poolIndex, members } of plan.pools) {
       while (this.pools.length <= poolIndex) {
         this.pools.push(new WorkerPool(this.pools.length, this.#table));
       }
+      const { linkIds } = this.pools[poolIndex] as WorkerPool;
+      for (const { linkIndex } of members) linkIds.add(idOf.get(linkIndex) as number);
+    }
+  }
+
+  #fillPools(plan: WorkerPlan): void {
+    for (const { poolIndex, members } of plan.pools) {
       const pool = this.pools[poolIndex] as WorkerPool;
       for (const { linkIndex, weight } of members) {
-        const sessions = this.#linkByIndex.get(linkIndex)?.sessions ?? [];
-        pool.addMember(idOf.get(linkIndex) as number, sessions, weight);
+        pool.addSessions(this.#linkByIndex.get(linkIndex)?.sessions ?? [], weight);
       }
     }
   }

@@ -126,6 +126,28 @@ export function linkConfig(index: number, over: Partial<LinkConfig>): LinkConfig
   };
 }
 
+/** Rate that a link may have after a reload. */
+const RATE_MAX = 1000;
+/** Rows and slots beyond what a world starts with. */
+const SPARE = 8;
+
+/** A pool of these links. */
+export function poolOf(
+  poolIndex: number,
+  members: readonly { linkIndex: number; weight: number }[],
+): DerivedPool {
+  return {
+    poolIndex,
+    id: 10 + poolIndex,
+    name: `pool-${poolIndex}`,
+    direct: false,
+    members,
+    profile: DEFAULT_PROFILE,
+    apps: null,
+    ipAllow: null,
+  };
+}
+
 export class World {
   readonly clock: Clock;
   readonly journal = new MemoryJournal();
@@ -160,24 +182,12 @@ export class World {
     let rows = 0;
     this.links = linkOptions.map((over, linkIndex) => {
       const config = linkConfig(linkIndex, over);
-      return {
-        linkIndex,
-        config,
-        sessionRows: Array.from({ length: config.sessions }, () => rows++),
-        profile: options.profiles?.[linkIndex] ?? DEFAULT_PROFILE,
-      };
+      const sessionRows = Array.from({ length: config.sessions }, () => rows++);
+      const profile = options.profiles?.[linkIndex] ?? DEFAULT_PROFILE;
+      return { linkIndex, config, sessionRows, profile };
     });
     const poolOptions = options.pools ?? [{ members: [{ linkIndex: 0, weight: 1 }] }];
-    this.pools = poolOptions.map((pool, poolIndex) => ({
-      poolIndex,
-      id: 10 + poolIndex,
-      name: `pool-${poolIndex}`,
-      direct: false,
-      members: pool.members,
-      profile: DEFAULT_PROFILE,
-      apps: null,
-      ipAllow: null,
-    }));
+    this.pools = poolOptions.map((pool, poolIndex) => poolOf(poolIndex, pool.members));
     this.sessionCount = rows;
     this.clock = {
       monotonicMs: () => this.nowMs,
@@ -190,16 +200,17 @@ export class World {
     const plan = {
       ingressCount: producers - 1,
       workerCount,
-      poolCount: this.pools.length,
-      linkCount: this.links.length,
-      sessionCount: rows,
+      poolCount: this.pools.length + SPARE,
+      linkCount: this.links.length + SPARE,
+      sessionCount: rows + SPARE,
       appCount: 1,
     };
     this.credits = new CreditTable(allocateCreditTable(plan), plan);
     this.linkWords = new Int32Array(allocateRows(plan.linkCount));
     this.sessionWords = new Int32Array(allocateRows(plan.sessionCount));
-    this.contracts = this.links.map(({ config }) => {
-      return new Int32Array(allocateContract(config.rateTps ?? 0));
+    this.contracts = Array.from({ length: plan.linkCount }, (_, linkIndex) => {
+      const config = this.links[linkIndex]?.config;
+      return new Int32Array(allocateContract(Math.max(config?.rateTps ?? 0, RATE_MAX)));
     });
     const assigned = assignSessions(this.links, workerCount);
     for (let worker = 0; worker < workerCount; worker++) {
@@ -260,6 +271,14 @@ export class World {
           : { sequenceNumberFirst: options.sequenceNumberFirst }),
       }),
     );
+  }
+
+  /** Every worker goes over to another plan, of links and pools by index. */
+  reload(links: readonly DerivedLink[], pools: readonly DerivedPool[]): void {
+    const assigned = assignSessions(links, this.workers.length);
+    for (const [index, worker] of this.workers.entries()) {
+      worker.reload({ links, pools }, assigned[index]!);
+    }
   }
 
   get worker(): SmppWorker {
