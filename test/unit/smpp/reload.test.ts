@@ -1,4 +1,4 @@
-/** Another plan for running workers: links, pools, windows and sessions that come, change and go. */
+/** Another plan for running workers: links, pools, windows, sessions that come, change and go. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { COMMAND_ID } from "../../../src/codec/index.ts";
