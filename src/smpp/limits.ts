@@ -70,8 +70,13 @@ export const BODY_RECORD_OFFSET = 64;
 export const ALLOWANCE_MIN = 16;
 export const ALLOWANCE_MAX = 512;
 export const ALLOWANCE_HORIZON_MS = 20;
-/** SENDING records are staged for what the link's bucket frees within this time. */
-export const PREPARE_HORIZON_MS = 5;
+/**
+ * SENDING records are staged for what a link's pace frees within one and a half times as long as a
+ * commit takes here, within these bounds.
+ */
+export const PREPARE_HORIZON_MIN_MS = 5;
+export const PREPARE_HORIZON_MAX_MS = 100;
+export const PREPARE_HORIZON_COMMITS = 1.5;
 /** Segments prepared, and records taken from submit rings, in one turn. */
 export const PREPARED_PER_TURN_MAX = 2_048;
 export const TAKEN_PER_TURN_MAX = 1_024;

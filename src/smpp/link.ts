@@ -3,22 +3,15 @@
  * waits for this link alone.
  *
  *   a segment is prepared (SENDING staged) only while all workers together have prepared less than
- *   the pace frees in 5 ms; it is written only with a token of the contract and its time of the
- *   pace
+ *   the pace frees until it can be written; that is only with a token of the contract and its time
+ *   of the pace
  *
  * `openTurn` and `closeTurn` bracket a turn of the worker, so that the shared words are touched
  * once a turn, except for the tokens. One thread per instance; the words are shared.
  */
 import type { DerivedLink } from "../config/derive.ts";
 import type { LinkConfig } from "../config/types.ts";
-import {
-  claimToken,
-  freeRested,
-  isSpent,
-  layToRest,
-  NO_TOKEN,
-  putBack,
-} from "../limit/contract.ts";
+import { claimToken, freeRested, layToRest, NO_TOKEN, putBack } from "../limit/contract.ts";
 import { PRIORITY_COUNT } from "../records/types.ts";
 import { LinkWord, rowWord } from "../tables/link-table.ts";
 import {
@@ -28,7 +21,6 @@ import {
   PACE_JUDGE_MS,
   PACE_OVER_CONTRACT,
   PACE_SLOWEST_MILLI,
-  PREPARE_HORIZON_MS,
 } from "./limits.ts";
 import { LinkProfile } from "./link-profile.ts";
 import { MessageList } from "./message-list.ts";
@@ -117,15 +109,17 @@ export class WorkerLink {
   }
 
   /**
-   * Looks up how many segments may be prepared. A worker that has none prepared may always prepare
-   * one.
+   * Looks up how many segments may be prepared: what is free within `horizonMs`. A worker that has
+   * none prepared may always prepare one.
    */
-  openTurn(nowMs: number): void {
+  openTurn(nowMs: number, horizonMs: number): void {
     if (this.isClosed) {
       this.budget = 0;
       return;
     }
-    const free = this.#freeWithin(nowMs, PREPARE_HORIZON_MS);
+    const pace = this.#paceMilli();
+    const paced = paceAvailable(this.#words, this.#row, pace, nowMs, horizonMs);
+    const free = Math.min(UNLIMITED, paced);
     if (free === UNLIMITED) {
       this.budget = UNLIMITED;
       return;
@@ -235,12 +229,5 @@ export class WorkerLink {
     const elapsedMs = Math.max(1, nowMs - this.#sliceStartMs);
     const written = Atomics.load(this.#words, this.#row + LinkWord.WRITTEN) + this.#writtenDelta;
     return (((written - this.#sliceWritten) | 0) * 1000) / Math.max(100, elapsedMs);
-  }
-
-  #freeWithin(nowMs: number, horizonMs: number): number {
-    const { rateTps } = this.config;
-    if (rateTps !== null && isSpent(this.#tokens, rateTps, nowMs + horizonMs)) return 0;
-    const pace = this.#paceMilli();
-    return Math.min(UNLIMITED, paceAvailable(this.#words, this.#row, pace, nowMs, horizonMs));
   }
 }

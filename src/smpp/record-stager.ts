@@ -35,6 +35,9 @@ export interface Sender {
   readonly ordinal: number;
 }
 
+/** What is left of a long commit after each one that was shorter. */
+const COMMIT_FADE = 0.9;
+
 export const NO_BYTES = new Uint8Array(0);
 
 export class RecordStager {
@@ -45,6 +48,10 @@ export class RecordStager {
   readonly #bytes: Uint8Array;
   readonly #sendingReserve: number;
   #published = 0;
+  /** A record whose commit is timed, and since when; 0: none. */
+  #timed = 0;
+  #timedSinceMs = 0;
+  #commitMs = 0;
 
   constructor(appender: JournalAppender) {
     this.#appender = appender;
@@ -63,9 +70,25 @@ export class RecordStager {
     return this.#appender.hasRoom(this.#sendingReserve);
   }
 
+  /** How long a commit takes here: the longest of late, which fades. */
+  get commitMs(): number {
+    return this.#commitMs;
+  }
+
+  /** Looks whether the record that is timed is committed by now. */
+  noteCommits(nowMs: number): void {
+    if (this.#timed === 0 || this.committed < this.#timed) return;
+    this.#commitMs = Math.max(nowMs - this.#timedSinceMs, this.#commitMs * COMMIT_FADE);
+    this.#timed = 0;
+  }
+
   /** Hands what was staged since the last call to the journal. */
-  publish(): void {
+  publish(nowMs: number): void {
     if (this.#published === this.staged) return;
+    if (this.#timed === 0) {
+      this.#timed = this.staged;
+      this.#timedSinceMs = nowMs;
+    }
     this.#published = this.staged;
     this.#appender.publish();
   }

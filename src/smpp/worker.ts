@@ -23,7 +23,14 @@ import { TurnTime, type WorkerContext } from "./context.ts";
 import { CreditKeeper } from "./credit-keeper.ts";
 import { DialLimiter } from "./dial-limiter.ts";
 import { Intake } from "./intake.ts";
-import { EXPIRY_SWEEP_MS, GRACE_MS, LATE_TICK_MS } from "./limits.ts";
+import {
+  EXPIRY_SWEEP_MS,
+  GRACE_MS,
+  LATE_TICK_MS,
+  PREPARE_HORIZON_COMMITS,
+  PREPARE_HORIZON_MAX_MS,
+  PREPARE_HORIZON_MIN_MS,
+} from "./limits.ts";
 import type { WorkerLink } from "./link.ts";
 import { LocalQueues } from "./local-queues.ts";
 import { MessageTable } from "./message-table.ts";
@@ -138,9 +145,11 @@ export class SmppWorker implements CommitVisitor {
   doWork(): number {
     this.#time.refresh();
     let work = this.#options.appender.pollCommitted(this);
+    this.#stager.noteCommits(this.#time.now);
     work += this.#unwritten.flush();
     for (const session of this.#sessions) work += session.turn();
-    for (const link of this.#links) link.openTurn(this.#time.now);
+    const horizonMs = prepareHorizonMs(this.#stager.commitMs);
+    for (const link of this.#links) link.openTurn(this.#time.now, horizonMs);
     if (!this.#isDraining) {
       work += this.#intake.poll();
       work += this.#scheduler.run();
@@ -150,7 +159,7 @@ export class SmppWorker implements CommitVisitor {
     work += this.#returns.flush();
     this.#credits.flush();
     for (const session of this.#sessions) session.showProgress();
-    this.#stager.publish();
+    this.#stager.publish(this.#time.now);
     return work;
   }
 
@@ -297,4 +306,10 @@ export class SmppWorker implements CommitVisitor {
     this.#options.credits.setWeight(this.#options.workerIndex, pool.index, weight);
     this.#credits.setAllowance(pool.index, this.#isDraining ? 0 : pool.allowance);
   }
+}
+
+/** How far ahead segments are prepared where a commit takes `commitMs`. */
+function prepareHorizonMs(commitMs: number): number {
+  const wanted = commitMs * PREPARE_HORIZON_COMMITS;
+  return Math.min(PREPARE_HORIZON_MAX_MS, Math.max(PREPARE_HORIZON_MIN_MS, wanted));
 }

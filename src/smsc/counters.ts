@@ -24,11 +24,19 @@ export const PROTOCOL_ERRORS = [
    * too.
    */
   "unexpected_response",
+  /** A deliver_sm that got no answer in time. */
+  "unanswered_deliver_sm",
+  /** Our enquire_link got no answer in time. */
+  "unanswered_enquire_link",
+  /** A bound connection that was closed without unbind. */
+  "missing_unbind",
   "status_in_request",
   "pdu_after_unbind",
   "foreign_protocol",
   /** More unanswered submits than the contract's window. */
   "window_exceeded",
+  /** More submits within a second than the contract's rate. */
+  "rate_exceeded",
   /** Reserved TON or NPI, or a pair that does not belong together. */
   "bad_ton_npi",
   /** An address whose characters or length do not fit its TON. */
@@ -57,6 +65,41 @@ export const PROTOCOL_ERROR = Object.fromEntries(
   PROTOCOL_ERRORS.map((name, index) => [name, index]),
 ) as Readonly<Record<ProtocolErrorName, number>>;
 
+/** What each mistake is, for people. */
+export const PROTOCOL_ERROR_MEANINGS: Readonly<Record<ProtocolErrorName, string>> = {
+  sequence_reused: "a sequence_number was used again within 4,096 requests",
+  sequence_not_monotonic: "a sequence_number is below the one before it, without a wrap",
+  sequence_out_of_range: "a sequence_number is 0 or above 0x7FFFFFFF",
+  wrong_state: "a request that the session's state or its kind of bind does not allow",
+  already_bound: "a second bind on one connection",
+  bad_length: "a command_length that no PDU can have: the stream was out of step",
+  malformed_pdu: "fields that do not fit into the PDU",
+  unknown_command: "a command_id that SMPP 3.4 does not have, or not from an ESME",
+  unexpected_response: "a response to nothing that waited for one, or of another kind",
+  unanswered_deliver_sm: "a receipt got no deliver_sm_resp in time",
+  unanswered_enquire_link: "an enquire_link got no answer in time",
+  missing_unbind: "a bound connection was closed without unbind",
+  status_in_request: "a request with a command_status other than 0",
+  pdu_after_unbind: "a request after unbind",
+  foreign_protocol: "the connection does not speak SMPP",
+  window_exceeded: "more submits without an answer than the window allows",
+  rate_exceeded: "more submits within a second than the rate allows",
+  bad_ton_npi: "a reserved TON or NPI, or a pair that does not belong together",
+  bad_address: "an address whose characters or length do not fit its TON",
+  string_too_long: "a string longer than its field",
+  reserved_value: "a reserved value in esm_class, priority, data_coding or a flag",
+  bad_time: "a time that is not YYMMDDhhmmsstnnp",
+  udh_malformed: "a user data header whose lengths or part numbers do not add up",
+  udh_with_sar: "a user data header and sar_ TLVs in one message",
+  text_twice: "text in short_message and in message_payload",
+  text_too_long: "more text than one SMS holds",
+  ucs2_odd_length: "UCS-2 text of an odd number of octets",
+  split_surrogate: "a part that ends within a surrogate pair",
+  split_escape: "a part that ends within an escape sequence of GSM 7-bit",
+  duplicate_part: "a part that came before, or a reference used again within a minute",
+  incomplete_message: "a concatenated message of which a part never came",
+};
+
 /** Statuses up to this one are counted singly, others together under it. */
 const STATUS_MAX = 0x500;
 
@@ -83,6 +126,8 @@ export class SmscCounters {
   receiptsRefused = 0;
   receiptsResent = 0;
   receiptsDuplicated = 0;
+  receiptsContradicted = 0;
+  receiptsStray = 0;
   receiptsAbandoned = 0;
   receiptsBeforeAnswer = 0;
   enquireLinks = 0;
@@ -90,9 +135,20 @@ export class SmscCounters {
   nacksSent = 0;
   nacksReceived = 0;
   disconnectsForced = 0;
+  bindsUnanswered = 0;
+  malformedSent = 0;
+  unbindsSent = 0;
+  silenced = 0;
+  deafened = 0;
+  /** Where the PDU now looked at came from: session and sequence_number. */
+  session = 0;
+  sequence = 0;
   readonly statuses = new Float64Array(STATUS_MAX + 1);
   readonly states = new Float64Array(16);
   readonly protocolErrors = new Float64Array(PROTOCOL_ERRORS.length);
+  /** By error: where it was seen first. */
+  readonly firstSessions = new Float64Array(PROTOCOL_ERRORS.length);
+  readonly firstSequences = new Float64Array(PROTOCOL_ERRORS.length);
 
   countStatus(status: number): void {
     const index = status < STATUS_MAX ? status : STATUS_MAX;
@@ -100,6 +156,10 @@ export class SmscCounters {
   }
 
   countError(index: number): void {
+    if (this.protocolErrors[index] === 0) {
+      this.firstSessions[index] = this.session;
+      this.firstSequences[index] = this.sequence;
+    }
     this.protocolErrors[index] = this.protocolErrors[index]! + 1;
   }
 }
@@ -131,6 +191,8 @@ export interface SmscStats {
   readonly receiptsRefused: number;
   readonly receiptsResent: number;
   readonly receiptsDuplicated: number;
+  readonly receiptsContradicted: number;
+  readonly receiptsStray: number;
   readonly receiptsAbandoned: number;
   readonly receiptsBeforeAnswer: number;
   readonly enquireLinks: number;
@@ -138,6 +200,11 @@ export interface SmscStats {
   readonly nacksSent: number;
   readonly nacksReceived: number;
   readonly disconnectsForced: number;
+  readonly bindsUnanswered: number;
+  readonly malformedSent: number;
+  readonly unbindsSent: number;
+  readonly silenced: number;
+  readonly deafened: number;
   /** command_status of submits as "0x00000058" → count. */
   readonly statuses: Readonly<Record<string, number>>;
   /** MESSAGE_STATE of scheduled receipts → count. */
@@ -145,6 +212,18 @@ export interface SmscStats {
   /** Only those that happened. */
   readonly protocolErrors: Readonly<Partial<Record<ProtocolErrorName, number>>>;
   readonly protocolErrorCount: number;
+  /** What each of them means, and where it was seen first. */
+  readonly findings: readonly Finding[];
+}
+
+/** One kind of mistake that was seen. */
+export interface Finding {
+  readonly error: ProtocolErrorName;
+  readonly count: number;
+  readonly meaning: string;
+  /** Session, counted from 1, and sequence_number of the first; 0 where none belongs to it. */
+  readonly session: number;
+  readonly sequence_number: number;
 }
 
 function nonZero(values: Float64Array, name: (index: number) => string): Record<string, number> {
@@ -168,7 +247,16 @@ export function snapshotCounters(
 ): SmscStats {
   const errors = Float64Array.from(counters.protocolErrors);
   errors[PROTOCOL_ERROR.incomplete_message]! += incompleteMessages;
-  const { statuses, states, protocolErrors: _raw, ...numbers } = counters;
+  const {
+    statuses,
+    states,
+    protocolErrors: _errors,
+    firstSessions,
+    firstSequences,
+    session: _session,
+    sequence: _sequence,
+    ...numbers
+  } = counters;
   return {
     seed,
     uptimeMs,
@@ -181,6 +269,17 @@ export function snapshotCounters(
     states: nonZero(states, (state) => STATE_NAMES[state] ?? String(state)),
     protocolErrors: nonZero(errors, (index) => PROTOCOL_ERRORS[index]!),
     protocolErrorCount: errors.reduce((sum, value) => sum + value, 0),
+    findings: PROTOCOL_ERRORS.flatMap((error, index) => {
+      const count = errors[index]!;
+      if (count === 0) return [];
+      return {
+        error,
+        count,
+        meaning: PROTOCOL_ERROR_MEANINGS[error],
+        session: firstSessions[index]!,
+        sequence_number: firstSequences[index]!,
+      };
+    }),
   };
 }
 

@@ -116,11 +116,28 @@ export class SmscEngine implements SessionOwner {
   /** The wheel's call: an answer or a receipt is due. */
   onDue(job: number): void {
     const { pool } = this.shared;
-    if (pool.get(job, JOB_WORD.KIND) === JOB_KIND.receipt) {
+    const kind = pool.get(job, JOB_WORD.KIND);
+    if (kind === JOB_KIND.receipt) {
       this.#accounts[pool.get(job, JOB_WORD.ACCOUNT)]!.enqueue(job);
-    } else {
+    } else if (kind === JOB_KIND.answer) {
       this.#answer(job);
+    } else {
+      this.#goOn(job, kind);
     }
+  }
+
+  /** A delayed bind is answered, or a slow reader reads on. */
+  #goOn(job: number, kind: number): void {
+    const { pool } = this.shared;
+    const session = this.#sessions[pool.get(job, JOB_WORD.SESSION)] ?? null;
+    const commandId = pool.get(job, JOB_WORD.STATE) >>> 0;
+    const status = pool.get(job, JOB_WORD.STATUS) >>> 0;
+    const sequence = pool.get(job, JOB_WORD.SEQUENCE) >>> 0;
+    const isCurrent = session?.serial === pool.get(job, JOB_WORD.SERIAL) && !session.isOver;
+    pool.release(job);
+    if (session === null || !isCurrent) return;
+    if (kind === JOB_KIND.bind) session.answerBind(commandId, status, sequence);
+    else session.readOn();
   }
 
   #answer(job: number): void {

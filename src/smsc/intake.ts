@@ -20,7 +20,15 @@ import {
 import type { Account } from "./account.ts";
 import { isThrottle, PROTOCOL_ERROR } from "./counters.ts";
 import { inspectSubmit, noteAcceptedPart } from "./inspect.ts";
-import { JOB_BYTE, JOB_FIELD_BYTES, JOB_FLAG_DUPLICATE, JOB_KIND, JOB_WORD } from "./job-pool.ts";
+import {
+  JOB_BYTE,
+  JOB_FIELD_BYTES,
+  JOB_FLAG_CONTRADICT,
+  JOB_FLAG_DUPLICATE,
+  JOB_FLAG_STRAY,
+  JOB_KIND,
+  JOB_WORD,
+} from "./job-pool.ts";
 import { DRAW_RANGE } from "./random.ts";
 import type { SmscShared } from "./shared.ts";
 import type { DrawSource } from "./verdict.ts";
@@ -60,6 +68,7 @@ export class Intake {
     const shared = this.#shared;
     const { counters, options, view, witness } = shared;
     counters.submits++;
+    shared.noteSubmit();
     const defect = decodeSm(bytes, start, end, view);
     if (defect < 0) {
       counters.countError(PROTOCOL_ERROR.malformed_pdu);
@@ -102,7 +111,13 @@ export class Intake {
       judge.verdict.isAnswered = true;
       return COMMAND_STATUS.ESME_RMSGQFUL;
     }
+    const storm = this.#shared.stormStatus();
+    if (storm !== 0) {
+      judge.verdict.isAnswered = true;
+      return storm;
+    }
     if (!account.takesSubmit(nowMs)) {
+      counters.countError(PROTOCOL_ERROR.rate_exceeded);
       judge.verdict.isAnswered = true;
       return COMMAND_STATUS.ESME_RTHROTTLED;
     }
@@ -132,14 +147,15 @@ export class Intake {
     const shared = this.#shared;
     const { counters, options } = shared;
     // Every submit draws alike, whatever becomes of it, so that timing cannot shift later draws.
-    const latencyMs = shared.drawDelayMs(options.latencyMs, session);
+    const drawnMs = shared.drawDelayMs(options.latencyMs, session);
+    const latencyMs = drawnMs + (drawShare(options.lateAnswers, session) ? options.lateMs : 0);
     const delayMs = shared.drawDelayMs(options.receiptDelayMs, session);
     const isEarly = drawShare(options.receiptBeforeAnswer, session);
-    const isDuplicate = drawShare(options.duplicateReceipts, session);
+    const followers = this.#drawFollowers(session);
     const hasReceipt = status === COMMAND_STATUS.ESME_ROK && this.#wantsReceipt();
     if (hasReceipt && isEarly) {
       counters.receiptsBeforeAnswer++;
-      account.enqueue(this.#receiptJob(account, isDuplicate));
+      account.enqueue(this.#receiptJob(account, followers));
       account.deliverQueued();
       // The witness may have written the receipt's id, whose format can differ, over the answer's.
       shared.writeId(shared.idWriting.answer, shared.idLast);
@@ -148,9 +164,19 @@ export class Intake {
     else if (latencyMs > 0) this.#answerLater(session, sequence, status, latencyMs);
     else session.answerSubmit(sequence, status, idLength);
     if (hasReceipt && !isEarly) {
-      const job = this.#receiptJob(account, isDuplicate);
+      const job = this.#receiptJob(account, followers);
       shared.wheel.schedule(job, (shared.tick + latencyMs + delayMs) | 0);
     }
+  }
+
+  /** What follows the receipt of this submit, as flags of its job. */
+  #drawFollowers(session: Submitter): number {
+    const { duplicateReceipts, contradictReceipts, strayReceipts } = this.#shared.options;
+    let flags = 0;
+    if (drawShare(duplicateReceipts, session)) flags |= JOB_FLAG_DUPLICATE;
+    if (drawShare(contradictReceipts, session)) flags |= JOB_FLAG_CONTRADICT;
+    if (drawShare(strayReceipts, session)) flags |= JOB_FLAG_STRAY;
+    return flags;
   }
 
   #answerLater(session: Submitter, sequence: number, status: number, latencyMs: number): void {
@@ -180,14 +206,14 @@ export class Intake {
     return wish !== REGISTERED_DELIVERY.none;
   }
 
-  #receiptJob(account: Account, isDuplicate: boolean): number {
+  #receiptJob(account: Account, followers: number): number {
     const { pool, view, judge, counters, idLast, wallMs } = this.#shared;
     const job = pool.claim();
     const { state } = judge.verdict;
     pool.set(job, JOB_WORD.KIND, JOB_KIND.receipt);
     pool.set(job, JOB_WORD.ACCOUNT, account.index);
     pool.set(job, JOB_WORD.STATE, state);
-    pool.set(job, JOB_WORD.FLAGS, isDuplicate ? JOB_FLAG_DUPLICATE : 0);
+    pool.set(job, JOB_WORD.FLAGS, followers);
     pool.set(job, JOB_WORD.ATTEMPTS, 0);
     pool.set(job, JOB_WORD.SUBMIT_MINUTE, Math.floor(wallMs / 60_000));
     pool.setId(job, idLast);

@@ -42,10 +42,12 @@ export const JOB_BYTE = { SOURCE: 64, DESTINATION: 84, TEXT: 104 } as const;
 export const JOB_FIELD_BYTES = 20;
 
 /** What the wheel does with a job when it is due. */
-export const JOB_KIND = { answer: 0, receipt: 1 } as const;
+export const JOB_KIND = { answer: 0, receipt: 1, bind: 2, reading: 3 } as const;
 
-/** Send this receipt once more after it was answered. */
+/** What follows this receipt when it was answered: itself, another state, or another id. */
 export const JOB_FLAG_DUPLICATE = 1;
+export const JOB_FLAG_CONTRADICT = 2;
+export const JOB_FLAG_STRAY = 4;
 
 /** Neither a job nor an end of a list. */
 export const JOB_NONE = -1;

@@ -6,10 +6,9 @@
  * any thread may call it.
  */
 import { COMMAND_STATUS, MESSAGE_STATE, PDU_LENGTH_MAX_DEFAULT } from "../codec/index.ts";
+import { type Delay, DELAY_MS_MAX, parseDelay } from "./delay.ts";
+import { MALFORMED_KINDS, type MalformedKind } from "./malformed.ts";
 import { ID_FORMATS, type IdFormat } from "./message-id.ts";
-
-/** From and to: uniform between both, inclusive; equal ends mean a fixed value. */
-export type Range = readonly [number, number];
 
 /** A final state and the weight with which messages meet it; STATE_NONE sends no receipt. */
 export interface Outcome {
@@ -21,6 +20,23 @@ export interface Outcome {
 export interface Refusal {
   readonly status: number;
   readonly share: number;
+}
+
+/** All submits get this status from and until these times after the first one, again and again. */
+export interface Storm {
+  readonly status: number;
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** The time after which it comes again; null never. */
+  readonly everyMs: number | null;
+}
+
+/** Files of a TLS listener, PEM. */
+export interface SmscTls {
+  readonly certFile: string;
+  readonly keyFile: string;
+  /** Clients must have a certificate signed by this; null: they need none. */
+  readonly caFile: string | null;
 }
 
 /** In an Outcome: the message ends without a receipt. */
@@ -37,12 +53,13 @@ export interface SmscOptions {
   /** Our own name in bind responses. */
   readonly smscSystemId: string;
   /** From a submit_sm to its answer. */
-  readonly latencyMs: Range;
+  readonly latencyMs: Delay;
   readonly receipts: "final" | "none";
   /** From the answer to the receipt. */
-  readonly receiptDelayMs: Range;
+  readonly receiptDelayMs: Delay;
   readonly outcomes: readonly Outcome[];
   readonly refusals: readonly Refusal[];
+  readonly storms: readonly Storm[];
   /** Most submits an account may have accepted within any second; null is unlimited. */
   readonly tps: number | null;
   /** Most submits a session may have unanswered; null is unlimited. */
@@ -54,10 +71,42 @@ export interface SmscOptions {
   readonly receiptBeforeAnswer: number;
   /** Share of accepted messages that are never answered. */
   readonly dropAnswers: number;
+  /** Share of answers that come `lateMs` late. */
+  readonly lateAnswers: number;
+  readonly lateMs: number;
+  /** Share of receipts that are followed by one with another final state. */
+  readonly contradictReceipts: number;
+  /** Share of receipts that are followed by one for an id that was never given. */
+  readonly strayReceipts: number;
   /** Share of receipts that are sent a second time after they were answered. */
   readonly duplicateReceipts: number;
   /** Every so many submits the connection that brought the last one is cut; null never. */
   readonly disconnectEvery: number | null;
+  /** … half an answer is written, and the connection cut. */
+  readonly cutMidPduEvery: number | null;
+  /** … the connection is read no more. */
+  readonly deafEvery: number | null;
+  /** … the connection is answered no more, and stays open. */
+  readonly silentEvery: number | null;
+  /** … the session is ended with unbind. */
+  readonly unbindEvery: number | null;
+  /** … one of `malformed` is sent, each in turn. */
+  readonly malformedEvery: number | null;
+  readonly malformed: readonly MalformedKind[];
+  /** Output is cut into writes of so many octets; null: as large as can be. */
+  readonly writeBytes: number | null;
+  /** Input is read so slowly; null: as it comes. */
+  readonly readBytesPerS: number | null;
+  /** Share of binds refused, by command_status. */
+  readonly bindRefusals: readonly Refusal[];
+  /** Share of binds that get no answer. */
+  readonly bindSilence: number;
+  readonly bindDelayMs: Delay;
+  /** Whether bind_transceiver is known. */
+  readonly transceiver: boolean;
+  /** Whether enquire_link is answered. */
+  readonly answersEnquireLink: boolean;
+  readonly tls: SmscTls | null;
   /** Whether the last four digits of a destination choose what becomes of it, see verdict.ts. */
   readonly magic: boolean;
   /** Receipts a session may have unanswered. */
@@ -90,6 +139,7 @@ export const SMSC_DEFAULTS: SmscOptions = {
   receiptDelayMs: [0, 0],
   outcomes: [{ state: MESSAGE_STATE.DELIVERED, weight: 1 }],
   refusals: [],
+  storms: [],
   tps: null,
   window: null,
   idFormat: "decimal",
@@ -97,7 +147,25 @@ export const SMSC_DEFAULTS: SmscOptions = {
   receiptBeforeAnswer: 0,
   dropAnswers: 0,
   duplicateReceipts: 0,
+  lateAnswers: 0,
+  lateMs: 45_000,
+  contradictReceipts: 0,
+  strayReceipts: 0,
   disconnectEvery: null,
+  cutMidPduEvery: null,
+  deafEvery: null,
+  silentEvery: null,
+  unbindEvery: null,
+  malformedEvery: null,
+  malformed: Object.keys(MALFORMED_KINDS) as MalformedKind[],
+  writeBytes: null,
+  readBytesPerS: null,
+  bindRefusals: [],
+  bindSilence: 0,
+  bindDelayMs: [0, 0],
+  transceiver: true,
+  answersEnquireLink: true,
+  tls: null,
   magic: false,
   receiptWindow: 200,
   receiptTimeoutMs: 30_000,
@@ -109,12 +177,6 @@ export const SMSC_DEFAULTS: SmscOptions = {
   seed: null,
   logFile: null,
 };
-
-/**
- * Longest delay: a wheel tick is a millisecond in a signed 32-bit integer, of which half may lie
- * ahead.
- */
-const DELAY_MS_MAX = 0x3fff_ffff;
 
 function requireInteger(name: string, value: number, min: number, max: number): void {
   if (!Number.isSafeInteger(value) || value < min || value > max) {
@@ -128,9 +190,11 @@ function requireShare(name: string, value: number): void {
   }
 }
 
-function requireRange(name: string, range: Range): void {
-  requireInteger(name, range[0], 0, DELAY_MS_MAX);
-  requireInteger(name, range[1], range[0], DELAY_MS_MAX);
+function requireDelay(name: string, delay: Delay): void {
+  requireInteger(name, delay[0], 0, DELAY_MS_MAX);
+  // A tail reaches a hundred times as far.
+  const max = delay[2] === undefined ? DELAY_MS_MAX : Math.floor(DELAY_MS_MAX / 100);
+  requireInteger(name, delay[1], delay[0], max);
 }
 
 function requireOptional(name: string, value: number | null, max: number): void {
@@ -143,14 +207,14 @@ function requireOptional(name: string, value: number | null, max: number): void 
 export function resolveSmscOptions(given: Partial<SmscOptions>): SmscOptions {
   const options: SmscOptions = { ...SMSC_DEFAULTS, ...given };
   requireInteger("port", options.port, 0, 65_535);
-  requireRange("latencyMs", options.latencyMs);
-  requireRange("receiptDelayMs", options.receiptDelayMs);
-  requireShare("receiptBeforeAnswer", options.receiptBeforeAnswer);
-  requireShare("dropAnswers", options.dropAnswers);
-  requireShare("duplicateReceipts", options.duplicateReceipts);
+  for (const name of DELAYS) requireDelay(name, options[name]);
+  for (const name of SHARES) requireShare(name, options[name]);
+  for (const name of EVERY) requireOptional(name, options[name], Number.MAX_SAFE_INTEGER);
+  requireInteger("lateMs", options.lateMs, 1, DELAY_MS_MAX);
   requireOptional("tps", options.tps, 1_000_000);
   requireOptional("window", options.window, 1_000_000);
-  requireOptional("disconnectEvery", options.disconnectEvery, Number.MAX_SAFE_INTEGER);
+  requireOptional("writeBytes", options.writeBytes, 65_536);
+  requireOptional("readBytesPerS", options.readBytesPerS, 1_000_000_000);
   requireOptional("bindsMax", options.bindsMax, 65_536);
   requireOptional("enquireLinkIntervalMs", options.enquireLinkIntervalMs, DELAY_MS_MAX);
   requireInteger("receiptWindow", options.receiptWindow, 1, 65_536);
@@ -170,6 +234,44 @@ export function resolveSmscOptions(given: Partial<SmscOptions>): SmscOptions {
   return Object.freeze(options);
 }
 
+const DELAYS = ["latencyMs", "receiptDelayMs", "bindDelayMs"] as const;
+const SHARES = [
+  "receiptBeforeAnswer",
+  "dropAnswers",
+  "lateAnswers",
+  "duplicateReceipts",
+  "contradictReceipts",
+  "strayReceipts",
+  "bindSilence",
+] as const;
+const EVERY = [
+  "disconnectEvery",
+  "cutMidPduEvery",
+  "deafEvery",
+  "silentEvery",
+  "unbindEvery",
+  "malformedEvery",
+] as const;
+
+function requireRefusals(name: string, refusals: readonly Refusal[]): void {
+  let shares = 0;
+  for (const { status, share } of refusals) {
+    requireInteger(`${name}: status`, status, 1, 0xffff_ffff);
+    requireShare(`${name}: share`, share);
+    shares += share;
+  }
+  if (shares > 1 + 1e-9) throw new RangeError(`${name}: the shares add up to more than 100 %`);
+}
+
+function requireStorms(storms: readonly Storm[]): void {
+  for (const { status, fromMs, toMs, everyMs } of storms) {
+    requireInteger("storms: status", status, 1, 0xffff_ffff);
+    requireInteger("storms: from", fromMs, 0, DELAY_MS_MAX);
+    requireInteger("storms: to", toMs, fromMs + 1, DELAY_MS_MAX);
+    if (everyMs !== null) requireInteger("storms: every", everyMs, toMs, DELAY_MS_MAX);
+  }
+}
+
 function requireMixes(options: SmscOptions): void {
   let weights = 0;
   for (const { state, weight } of options.outcomes) {
@@ -178,13 +280,15 @@ function requireMixes(options: SmscOptions): void {
     weights += weight;
   }
   if (!(weights > 0)) throw new RangeError("outcomes: the weights add up to nothing");
-  let shares = 0;
-  for (const { status, share } of options.refusals) {
-    requireInteger("refusals: status", status, 1, 0xffff_ffff);
-    requireShare("refusals: share", share);
-    shares += share;
+  requireRefusals("refusals", options.refusals);
+  requireRefusals("bindRefusals", options.bindRefusals);
+  requireStorms(options.storms);
+  if (options.malformed.length === 0) throw new RangeError("malformed: no kind is given");
+  for (const kind of options.malformed) {
+    if (Object.hasOwn(MALFORMED_KINDS, kind)) continue;
+    const allowed = Object.keys(MALFORMED_KINDS).join(", ");
+    throw new RangeError(`malformed: "${kind}" is unknown, allowed: ${allowed}`);
   }
-  if (shares > 1 + 1e-9) throw new RangeError("refusals: the shares add up to more than 100 %");
 }
 
 /** Words of `--outcomes`. */
@@ -205,12 +309,9 @@ function numberOf(name: string, text: string): number {
   return value;
 }
 
-/** "20" or "5:50", in milliseconds. */
-export function parseRange(name: string, text: string): Range {
-  const [first = "", second, ...more] = text.split(":");
-  if (more.length > 0) throw new RangeError(`${name}: "${text}" is not a or a:b`);
-  const min = numberOf(name, first);
-  return [min, second === undefined ? min : numberOf(name, second)];
+/** "20", "5:50", "exp:20" or "tail:20", in milliseconds. */
+export function parseRange(name: string, text: string): Delay {
+  return parseDelay(name, text, numberOf);
 }
 
 /** "3", "3%" or "0.5%": a percentage as a share. */
@@ -238,14 +339,31 @@ export function parseOutcomes(text: string): Outcome[] {
   });
 }
 
+function parseStatus(name: string, code: string): number {
+  const named = (COMMAND_STATUS as Readonly<Record<string, number>>)[code];
+  const status = named ?? (/^(0x[0-9a-f]{1,8}|\d+)$/i.test(code) ? Number(code) : Number.NaN);
+  if (Number.isNaN(status)) throw new RangeError(`${name}: "${code}" is no command_status`);
+  return status;
+}
+
 /**
- * "0x58=5%,0x0b=1%": a command_status by number or by name, and the percentage of submits it meets.
+ * "0x58=5%,0x0b=1%": a command_status by number or by name, and the percentage of requests it
+ * meets.
  */
-export function parseRefusals(text: string): Refusal[] {
-  return pairsOf("refuse", text).map(([code, share]) => {
-    const named = (COMMAND_STATUS as Readonly<Record<string, number>>)[code];
-    const status = named ?? (/^(0x[0-9a-f]{1,8}|\d+)$/i.test(code) ? Number(code) : Number.NaN);
-    if (Number.isNaN(status)) throw new RangeError(`refuse: "${code}" is no command_status`);
-    return { status, share: parseShare("refuse", share) };
+export function parseRefusals(text: string, name = "refuse"): Refusal[] {
+  return pairsOf(name, text).map(([code, share]) => ({
+    status: parseStatus(name, code),
+    share: parseShare(name, share),
+  }));
+}
+
+/** "0x58=5:65" or "0x58=5:65:120": a status, from and to, and after how long again, in seconds. */
+export function parseStorms(text: string): Storm[] {
+  return pairsOf("storm", text).map(([code, times]) => {
+    const [from = "", to = "", every, ...more] = times.split(":");
+    if (more.length > 0) throw new RangeError(`storm: "${times}" is not from:to or from:to:every`);
+    const ms = (seconds: string): number => Math.round(numberOf("storm", seconds) * 1000);
+    const everyMs = every === undefined ? null : ms(every);
+    return { status: parseStatus("storm", code), fromMs: ms(from), toMs: ms(to), everyMs };
   });
 }

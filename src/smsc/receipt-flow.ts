@@ -1,15 +1,26 @@
 /**
  * A session's receipts: sent, answered, refused, sent again.
  *
- *   account's queue ──send──► window ──answer──► done, or once more if it is to come twice
+ *   account's queue ──send──► window ──answer──► done, or what is to follow it
  *                                 └──refused for now, late, session gone──► back to the account
  *
  * It also owns the numbers of our own requests. One session owns it.
  */
-import { COMMAND_STATUS, nextSequenceNumber, statusClassOf } from "../codec/index.ts";
+import {
+  COMMAND_STATUS,
+  MESSAGE_STATE,
+  nextSequenceNumber,
+  statusClassOf,
+} from "../codec/index.ts";
 import type { Account } from "./account.ts";
 import { PROTOCOL_ERROR } from "./counters.ts";
-import { JOB_FLAG_DUPLICATE, JOB_NONE, JOB_WORD } from "./job-pool.ts";
+import {
+  JOB_FLAG_CONTRADICT,
+  JOB_FLAG_DUPLICATE,
+  JOB_FLAG_STRAY,
+  JOB_NONE,
+  JOB_WORD,
+} from "./job-pool.ts";
 import { ANSWER_LENGTH_MAX, type Outbox } from "./outbox.ts";
 import { RECEIPT_LENGTH_MAX } from "./receipt-writer.ts";
 import { ReceiptWindow } from "./receipt-window.ts";
@@ -19,8 +30,10 @@ import type { SmscShared } from "./shared.ts";
 const RECEIPT_ATTEMPTS_MAX = 10;
 /** Until a receipt that was answered with a transient status is sent again. */
 const RECEIPT_RETRY_MS = 1000;
-/** Until the second copy of a receipt that is to be sent twice. */
-const DUPLICATE_AFTER_MS = 5;
+/** Until what follows an answered receipt. */
+const FOLLOWS_AFTER_MS = 5;
+/** A stray receipt's id is the message's and this: no message will come to have it. */
+const STRAY_ID_BEYOND = 2 ** 51;
 
 export class ReceiptFlow {
   /** Where receipts come from and go back to; set by a bind. */
@@ -103,14 +116,33 @@ export class ReceiptFlow {
   #conclude(job: number): void {
     const { pool, counters, wheel, tick } = this.#shared;
     counters.receiptsAnswered++;
-    if ((pool.get(job, JOB_WORD.FLAGS) & JOB_FLAG_DUPLICATE) === 0) {
+    const flags = pool.get(job, JOB_WORD.FLAGS);
+    if (flags === 0) {
       pool.release(job);
       return;
     }
-    pool.set(job, JOB_WORD.FLAGS, 0);
+    this.#turnIntoFollower(job, flags);
     pool.set(job, JOB_WORD.ATTEMPTS, 0);
-    counters.receiptsDuplicated++;
-    wheel.schedule(job, (tick + DUPLICATE_AFTER_MS) | 0);
+    wheel.schedule(job, (tick + FOLLOWS_AFTER_MS) | 0);
+  }
+
+  /** The same again first, then another state, then an id that nothing has. */
+  #turnIntoFollower(job: number, flags: number): void {
+    const { pool, counters } = this.#shared;
+    if ((flags & JOB_FLAG_DUPLICATE) !== 0) {
+      counters.receiptsDuplicated++;
+      pool.set(job, JOB_WORD.FLAGS, flags & ~JOB_FLAG_DUPLICATE);
+    } else if ((flags & JOB_FLAG_CONTRADICT) !== 0) {
+      counters.receiptsContradicted++;
+      const { DELIVERED, UNDELIVERABLE } = MESSAGE_STATE;
+      const isDelivered = pool.get(job, JOB_WORD.STATE) === DELIVERED;
+      pool.set(job, JOB_WORD.STATE, isDelivered ? UNDELIVERABLE : DELIVERED);
+      pool.set(job, JOB_WORD.FLAGS, flags & ~JOB_FLAG_CONTRADICT);
+    } else {
+      counters.receiptsStray++;
+      pool.setId(job, pool.idOf(job) + STRAY_ID_BEYOND);
+      pool.set(job, JOB_WORD.FLAGS, flags & ~JOB_FLAG_STRAY);
+    }
   }
 
   #refuse(job: number, status: number): void {
@@ -142,10 +174,13 @@ export class ReceiptFlow {
   /** Gives back every receipt whose answer is overdue. */
   resendLate(): void {
     if (this.#window.count === 0) return;
-    const { tick, pool, options } = this.#shared;
+    const { tick, pool, options, counters } = this.#shared;
     const isLate = (job: number): boolean =>
       ((tick - pool.get(job, JOB_WORD.DUE)) | 0) >= options.receiptTimeoutMs;
-    this.#window.takeWhere(isLate, (job) => this.#resend(job));
+    this.#window.takeWhere(isLate, (job) => {
+      counters.countError(PROTOCOL_ERROR.unanswered_deliver_sm);
+      this.#resend(job);
+    });
   }
 
   /** The session is over: gives back every receipt that is unanswered. */

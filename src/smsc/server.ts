@@ -5,13 +5,14 @@
  * and benches in process and for `smsgw smsc`; everything runs on the event loop of the calling
  * thread.
  */
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { type AddressInfo, createServer, type Server, type Socket as TcpSocket } from "node:net";
 import { setImmediate } from "node:timers/promises";
+import { createServer as createTlsServer } from "node:tls";
 import type { Clock, Socket, SocketEvents } from "../environment.ts";
 import type { SmscStats } from "./counters.ts";
 import { SmscEngine } from "./engine.ts";
-import { resolveSmscOptions, type SmscOptions } from "./options.ts";
+import { resolveSmscOptions, type SmscOptions, type SmscTls } from "./options.ts";
 import { DRAW_RANGE, seededRandom } from "./random.ts";
 import { Witness } from "./witness.ts";
 
@@ -172,7 +173,7 @@ export async function startSmsc(given: Partial<SmscOptions> = {}): Promise<Runni
     logFd === null ? null : new Witness((bytes, start, end) => writeAll(logFd, bytes, start, end));
   const engine = new SmscEngine(options, clock, seededRandom(seed), seed, witness);
   const timer = new EngineTimer(engine, clock);
-  const server = createServer((raw) => {
+  const server = serverOf(options.tls, (raw) => {
     const socket = new NetSocket(raw);
     socket.attach(engine.accept(socket), timer.arm);
     timer.arm();
@@ -203,6 +204,20 @@ export async function startSmsc(given: Partial<SmscOptions> = {}): Promise<Runni
     dropConnections: () => engine.dropAll("dropped as told"),
     close: () => (closing ??= close()),
   };
+}
+
+function serverOf(tls: SmscTls | null, onSocket: (socket: TcpSocket) => void): Server {
+  if (tls === null) return createServer(onSocket);
+  const { certFile, keyFile, caFile } = tls;
+  const files = {
+    cert: readFileSync(certFile),
+    key: readFileSync(keyFile),
+    ...(caFile === null ? {} : { ca: readFileSync(caFile) }),
+  };
+  const server = createTlsServer({ ...files, requestCert: caFile !== null }, onSocket);
+  // A peer that fails the handshake is none of ours.
+  server.on("tlsClientError", () => undefined);
+  return server;
 }
 
 function writeAll(fd: number, bytes: Uint8Array, start: number, end: number): void {

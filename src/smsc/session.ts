@@ -35,8 +35,11 @@ import type { Account, Receiver } from "./account.ts";
 import { PROTOCOL_ERROR } from "./counters.ts";
 import { FrameReader, type PduSink } from "./frame-reader.ts";
 import type { Intake, Submitter } from "./intake.ts";
+import { JOB_KIND, JOB_NONE, JOB_WORD } from "./job-pool.ts";
+import { BIND_EMPTY, judgeBind, refusalOf } from "./bind-judge.ts";
+import { type Culprit, isMischievous, misbehave } from "./mischief.ts";
 import { ANSWER_LENGTH_MAX, Outbox } from "./outbox.ts";
-import { drawOf, STATE_STEP } from "./random.ts";
+import { DRAW_RANGE, drawOf, STATE_STEP } from "./random.ts";
 import { ReceiptFlow } from "./receipt-flow.ts";
 import type { Flushable, SmscShared } from "./shared.ts";
 
@@ -46,7 +49,9 @@ export const SESSION_STATE = {
   leaving: 2,
   unbound: 3,
   ending: 4,
-  over: 5,
+  /** The connection stays open, and nothing is said or heard any more. */
+  silent: 5,
+  over: 6,
 } as const;
 
 /** What a session asks of the engine that accepted it. */
@@ -61,7 +66,7 @@ export interface SessionOwner {
 
 /** How far back a used sequence_number is recognised. */
 const SEQUENCES_KEPT = 4096;
-export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, Flushable {
+export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, Flushable, Culprit {
   readonly index: number;
   readonly serial: number;
   unansweredCount = 0;
@@ -69,7 +74,7 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
   readonly #owner: SessionOwner;
   readonly #shared: SmscShared;
   readonly #socket: Socket;
-  readonly #outbox = new Outbox();
+  readonly #outbox: Outbox;
   readonly #reader: FrameReader;
   readonly #receipts: ReceiptFlow;
   readonly #sequences = new Int32Array(SEQUENCES_KEPT);
@@ -84,6 +89,11 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
   #isDirty = false;
   #isEnding = false;
   #hadPdu = false;
+  readonly #isMischievous: boolean;
+  /** Nothing is read any more. */
+  #isDeaf = false;
+  /** We gave the peer a reason to go without unbind. */
+  #isExcused: boolean;
 
   constructor(owner: SessionOwner, socket: Socket, index: number, serial: number, seed: number) {
     this.#owner = owner;
@@ -92,6 +102,14 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
     this.index = index;
     this.serial = serial;
     this.#random = seed | 0;
+    const { options } = owner.shared;
+    this.#outbox = new Outbox(options.writeBytes);
+    this.#isMischievous = isMischievous(options);
+    this.#isExcused =
+      options.magic ||
+      !options.answersEnquireLink ||
+      options.dropAnswers > 0 ||
+      options.lateAnswers > 0;
     this.#reader = new FrameReader(owner.shared.options.pduLengthMax);
     this.#receipts = new ReceiptFlow(owner.shared, this.#outbox, serial);
     this.#openedMs = owner.shared.nowMs;
@@ -116,8 +134,30 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
     this.#enquiredMs = -1;
     this.#reader.read(bytes, start, end, this);
     if (this.#reader.isBlocked && !this.isOver) this.#socket.pause();
+    else if (shared.options.readBytesPerS !== null) this.#rest(end - start);
     this.#markDirty();
     shared.settle();
+  }
+
+  /** Reads nothing for as long as a slow peer takes for these octets. */
+  #rest(bytes: number): void {
+    const { options, pool, wheel, tick } = this.#shared;
+    const job = pool.claim();
+    if (job === JOB_NONE || this.#isDeaf || this.isOver) return;
+    pool.set(job, JOB_WORD.KIND, JOB_KIND.reading);
+    this.#nameIn(job);
+    this.#socket.pause();
+    wheel.schedule(job, (tick + Math.ceil((bytes * 1000) / (options.readBytesPerS ?? 1))) | 0);
+  }
+
+  /** The rest after reading is over. */
+  readOn(): void {
+    if (!this.#reader.isBlocked && !this.#isDeaf && !this.isOver) this.#socket.resume();
+  }
+
+  #nameIn(job: number): void {
+    this.#shared.pool.set(job, JOB_WORD.SESSION, this.index);
+    this.#shared.pool.set(job, JOB_WORD.SERIAL, this.serial);
   }
 
   onDrain(): void {
@@ -125,7 +165,7 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
     if (this.state === SESSION_STATE.over) return;
     this.#shared.readClock();
     this.flush();
-    if (this.#reader.isBlocked && !this.isOver) {
+    if (this.#reader.isBlocked && !this.isOver && !this.#isDeaf) {
       this.#reader.resume(this);
       if (!this.#reader.isBlocked) this.#socket.resume();
       this.#markDirty();
@@ -137,6 +177,10 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
   onClose(cause: string): void {
     const shared = this.#shared;
     shared.readClock();
+    if (this.state === SESSION_STATE.bound && !this.#isExcused && !this.#isDeaf) {
+      this.#setContext(0);
+      shared.counters.countError(PROTOCOL_ERROR.missing_unbind);
+    }
     this.state = SESSION_STATE.over;
     shared.counters.sessionsClosed++;
     shared.witness?.writeEvent(shared.wallMs, "close", this.serial, { cause });
@@ -161,9 +205,9 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
 
   flush(): void {
     this.#isDirty = false;
-    if (this.state === SESSION_STATE.over) return;
+    if (this.state >= SESSION_STATE.silent) return;
     this.#shared.counters.bytesOut += this.#outbox.flush(this.#socket);
-    if (this.#isEnding && this.#outbox.used === 0) {
+    if (this.#isEnding && this.#outbox.isWritten) {
       this.#isEnding = false;
       this.#socket.end();
     }
@@ -182,6 +226,32 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
     shared.witness?.writeEvent(shared.wallMs, "cut", this.serial, {});
     this.state = SESSION_STATE.over;
     this.#socket.destroy("cut as told");
+  }
+
+  // Culprit
+
+  hasRoom(bytes: number): boolean {
+    return this.#outbox.hasRoom(bytes + ANSWER_LENGTH_MAX);
+  }
+
+  write(encode: (out: Uint8Array, at: number, sequence: number) => number): void {
+    const out = this.#outbox;
+    out.used += encode(out.bytes, out.used, this.#receipts.takeSequence());
+    this.#markDirty();
+  }
+
+  excusePeer(): void {
+    this.#isExcused = true;
+  }
+
+  stopReading(): void {
+    this.#isDeaf = true;
+    this.#socket.pause();
+  }
+
+  goSilent(): void {
+    this.flush();
+    this.state = SESSION_STATE.silent;
   }
 
   #answer(commandId: number, status: number, sequence: number): void {
@@ -231,6 +301,7 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
 
   onBadLength(bytes: Uint8Array, start: number, end: number): void {
     const { counters } = this.#shared;
+    this.#setContext(0);
     const foreign = this.#hadPdu ? null : recogniseForeign(bytes, start, end);
     if (foreign === null) {
       counters.countError(PROTOCOL_ERROR.bad_length);
@@ -248,6 +319,7 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
     this.#hadPdu = true;
     const commandId = readCommandId(bytes, start);
     const sequence = readSequenceNumber(bytes, start);
+    this.#setContext(sequence);
     if (isResponseId(commandId)) {
       this.#onResponse(commandId, readCommandStatus(bytes, start), sequence);
       return;
@@ -260,12 +332,19 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
     if (commandId === COMMAND_ID.submit_sm) {
       if (this.#maySubmit && this.#account !== null) {
         this.#owner.intake.take(this, this.#account, bytes, start, end, sequence);
+        if (this.#isMischievous && !this.isOver) misbehave(this.#shared, this);
       } else {
         this.#refuseState(commandId, sequence);
       }
       return;
     }
     this.#onRareRequest(commandId, bytes, start, end, sequence);
+  }
+
+  /** Names the PDU that errors counted from here on belong to. */
+  #setContext(sequence: number): void {
+    this.#shared.counters.session = this.serial;
+    this.#shared.counters.sequence = sequence;
   }
 
   /** Counts what is wrong with the header of a request. */
@@ -311,7 +390,9 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
       case COMMAND_ID.enquire_link:
         counters.enquireLinks++;
         if (end - start !== HEADER_LENGTH) counters.countError(PROTOCOL_ERROR.malformed_pdu);
-        this.#answer(COMMAND_ID.enquire_link_resp, COMMAND_STATUS.ESME_ROK, sequence);
+        if (this.#shared.options.answersEnquireLink) {
+          this.#answer(COMMAND_ID.enquire_link_resp, COMMAND_STATUS.ESME_ROK, sequence);
+        }
         return;
       case COMMAND_ID.unbind:
         if (this.state === SESSION_STATE.open) {
@@ -329,7 +410,7 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
 
   /** Operations this operator does not offer, and ids that no request may have. */
   #onOtherRequest(commandId: number, sequence: number): void {
-    const status = UNSUPPORTED[commandId];
+    const status = refusalOf(commandId);
     if (status === undefined) {
       this.#shared.counters.countError(PROTOCOL_ERROR.unknown_command);
       // alert_notification and outbind belong to the other side and have no response.
@@ -363,20 +444,41 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
     end: number,
     sequence: number,
   ): void {
-    const { counters, options, witness, wallMs } = this.#shared;
+    const { counters, options, witness, wallMs, pool, wheel, tick } = this.#shared;
     const bind: BindRequest = { ...BIND_EMPTY };
     const defect = decodeBind(bytes, start, end, bind);
-    const status = defect < 0 ? COMMAND_STATUS.ESME_RINVCMDLEN : this.#judgeBind(bind);
     if (defect < 0) counters.countError(PROTOCOL_ERROR.malformed_pdu);
-    if (status === COMMAND_STATUS.ESME_ROK) {
-      counters.binds++;
-      this.#bindTo(this.#account!, commandId);
-    } else {
-      counters.bindsRefused++;
-    }
+    const status = defect < 0 ? COMMAND_STATUS.ESME_RINVCMDLEN : this.#judgeBind(bind, commandId);
     const { systemId } = bind;
     const type = commandNameOf(commandId);
     witness?.writeEvent(wallMs, "bind", this.serial, { sequence, systemId, type, status });
+    const delayMs = this.#shared.drawDelayMs(options.bindDelayMs, this);
+    if (options.bindSilence > 0 && this.draw() < options.bindSilence * DRAW_RANGE) {
+      counters.bindsUnanswered++;
+      return;
+    }
+    const job = delayMs === 0 ? JOB_NONE : pool.claim();
+    if (job === JOB_NONE) {
+      this.answerBind(commandId, status, sequence);
+      return;
+    }
+    pool.set(job, JOB_WORD.KIND, JOB_KIND.bind);
+    this.#nameIn(job);
+    pool.set(job, JOB_WORD.SEQUENCE, sequence);
+    pool.set(job, JOB_WORD.STATUS, status);
+    pool.set(job, JOB_WORD.STATE, commandId);
+    wheel.schedule(job, (tick + delayMs) | 0);
+  }
+
+  /** Writes a bind_*_resp; with ESME_ROK the session is bound from here on. */
+  answerBind(commandId: number, status: number, sequence: number): void {
+    const { counters, options } = this.#shared;
+    if (status === COMMAND_STATUS.ESME_ROK && this.#account !== null) {
+      counters.binds++;
+      this.#bindTo(this.#account, commandId);
+    } else {
+      counters.bindsRefused++;
+    }
     const out = this.#outbox;
     out.used += encodeBindResp(
       responseIdOf(commandId),
@@ -391,18 +493,14 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
   }
 
   /** The status of a bind; if it is ESME_ROK, `#account` is set. */
-  #judgeBind(bind: BindRequest): number {
+  #judgeBind(bind: BindRequest, commandId: number): number {
     const { options, counters } = this.#shared;
     if (this.state === SESSION_STATE.bound) {
       counters.countError(PROTOCOL_ERROR.already_bound);
       return COMMAND_STATUS.ESME_RALYBND;
     }
-    if (options.systemId !== null && bind.systemId !== options.systemId) {
-      return COMMAND_STATUS.ESME_RINVSYSID;
-    }
-    if (options.password !== null && bind.password !== options.password) {
-      return COMMAND_STATUS.ESME_RINVPASWD;
-    }
+    const status = judgeBind(options, bind, commandId, this);
+    if (status !== COMMAND_STATUS.ESME_ROK) return status;
     const account = this.#owner.accountOf(bind.systemId);
     if (account === null) return COMMAND_STATUS.ESME_RBINDFAIL;
     if (options.bindsMax !== null && account.boundCount >= options.bindsMax) {
@@ -465,6 +563,8 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
     const { nowMs } = this.#shared;
     if (this.#enquiredMs >= 0) {
       if (nowMs - this.#enquiredMs < intervalMs) return;
+      this.#setContext(0);
+      this.#shared.counters.countError(PROTOCOL_ERROR.unanswered_enquire_link);
       this.state = SESSION_STATE.over;
       this.#socket.destroy("enquire_link was not answered");
     } else if (nowMs - this.#lastInMs >= intervalMs && this.hasAnswerRoom()) {
@@ -477,6 +577,7 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
   leave(): void {
     if (this.isOver) return;
     if (this.state === SESSION_STATE.bound && this.hasAnswerRoom()) {
+      this.#shared.counters.unbindsSent++;
       this.state = SESSION_STATE.leaving;
       this.#maySubmit = false;
       this.#answer(COMMAND_ID.unbind, 0, this.#receipts.takeSequence());
@@ -495,22 +596,3 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
 }
 
 const bytesNone = new Uint8Array(0);
-
-const BIND_EMPTY: BindRequest = {
-  systemId: "",
-  password: "",
-  systemType: "",
-  interfaceVersion: 0,
-  addrTon: 0,
-  addrNpi: 0,
-  addressRange: "",
-};
-
-/** Known operations that are refused, and with what. */
-const UNSUPPORTED: Readonly<Record<number, number>> = {
-  [COMMAND_ID.query_sm]: COMMAND_STATUS.ESME_RQUERYFAIL,
-  [COMMAND_ID.cancel_sm]: COMMAND_STATUS.ESME_RCANCELFAIL,
-  [COMMAND_ID.replace_sm]: COMMAND_STATUS.ESME_RREPLACEFAIL,
-  [COMMAND_ID.submit_multi]: COMMAND_STATUS.ESME_RINVCMDID,
-  [COMMAND_ID.data_sm]: COMMAND_STATUS.ESME_RINVCMDID,
-};

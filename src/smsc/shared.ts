@@ -8,11 +8,12 @@
 import { SmView } from "../codec/index.ts";
 import type { Clock } from "../environment.ts";
 import { SmscCounters } from "./counters.ts";
+import { type Delay, delayOf, isFixed } from "./delay.ts";
 import { DelayWheel } from "./delay-wheel.ts";
 import { PartFinding } from "./inspect.ts";
 import { JobPool } from "./job-pool.ts";
 import { ID_LENGTH_MAX, type IdWriting, idWritingOf, writeMessageId } from "./message-id.ts";
-import type { Range, SmscOptions } from "./options.ts";
+import type { SmscOptions } from "./options.ts";
 import { PartsWatch } from "./parts.ts";
 import { DRAW_RANGE } from "./random.ts";
 import { ReceiptWriter } from "./receipt-writer.ts";
@@ -50,6 +51,7 @@ export class SmscShared {
   tick = 0;
   wallMs: number;
   readonly startMs: number;
+  firstSubmitMs = -1;
   readonly #clock: Clock;
   readonly #dirtySessions: Flushable[] = [];
   readonly #dirtyAccounts: Deliverer[] = [];
@@ -86,11 +88,24 @@ export class SmscShared {
     return writeMessageId(this.idBytes, 0, writing, id);
   }
 
-  /** A delay within `range`, in whole milliseconds. */
-  drawDelayMs(range: Range, draws: DrawSource): number {
-    const width = range[1] - range[0];
-    if (width === 0) return range[0];
-    return range[0] + Math.floor((draws.draw() / DRAW_RANGE) * (width + 1));
+  /** A delay in whole milliseconds. */
+  drawDelayMs(delay: Delay, draws: DrawSource): number {
+    return isFixed(delay) ? delay[0] : delayOf(delay, draws.draw() / DRAW_RANGE);
+  }
+
+  /** Notes the first submit; storms are counted from it. */
+  noteSubmit(): void {
+    if (this.firstSubmitMs < 0) this.firstSubmitMs = this.nowMs;
+  }
+
+  /** The status that all submits get now, or ESME_ROK. */
+  stormStatus(): number {
+    const sinceMs = this.nowMs - this.firstSubmitMs;
+    for (const { status, fromMs, toMs, everyMs } of this.options.storms) {
+      const atMs = everyMs === null ? sinceMs : sinceMs % everyMs;
+      if (atMs >= fromMs && atMs < toMs) return status;
+    }
+    return 0;
   }
 
   flushLater(session: Flushable): void {

@@ -82,6 +82,12 @@ test("the command says where it listens, serves, and ends with its counts", asyn
   // A leading + is a mistake on the wire, and --check turns mistakes into the exit code.
   assert.deepEqual(stats.protocolErrors, { bad_address: 1 });
   assert.equal(code, 1);
+  const wrong = JSON.parse((await nextLine()) ?? "") as Record<string, unknown>;
+  assert.equal(wrong.check, "wrong");
+  assert.equal(wrong.error, "bad_address");
+  assert.deepEqual([wrong.count, wrong.session, wrong.sequence_number], [1, 1, 2]);
+  const verdict = JSON.parse((await nextLine()) ?? "") as Record<string, unknown>;
+  assert.deepEqual(verdict, { check: "failed", errors: 1, sessions: 1, submits: 1 });
   assert.equal(await nextLine(), null);
 });
 
