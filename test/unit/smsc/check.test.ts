@@ -1,4 +1,4 @@
-/** Check mode: an ESME with each mistake planted in it is found out, by that mistake and no other. */
+/** Check mode: an ESME is found out by the one mistake that is planted in it, and by no other. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { COMMAND_ID } from "../../../src/codec/index.ts";
