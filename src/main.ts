@@ -122,7 +122,7 @@ export async function runGateway(
   config: GatewayConfig,
   load: () => GatewayConfig,
 ): Promise<number> {
-  const log = threadLog("main", config.log.level);
+  const log = threadLog("main", config);
   for (const warning of configWarnings(config)) log.write("warn", warning);
   try {
     const gateway = await startGateway(config, { load });
@@ -156,7 +156,7 @@ class Assembly {
 
   constructor(config: GatewayConfig) {
     this.#config = config;
-    this.#log = threadLog("main", config.log.level);
+    this.#log = threadLog("main", config);
     const pools = derivePools(config);
     this.#pools = pools;
     this.#plan = {

@@ -259,6 +259,9 @@ function checkSinks(config: GatewayConfig, refuse: Refuse): void {
   if (config.cdr.bucket !== null && config.s3 === null) {
     refuse("cdr.bucket", ["cdr", "bucket"], showValue(config.cdr.bucket), "null, or s3 configured");
   }
+  if (config.log.archive && !config.cdr.enabled) {
+    refuse("log.archive", ["log", "archive"], "true", "false, or cdr.enabled: true");
+  }
   const { s3 } = config;
   if (s3 !== null && (s3.accessKey === null) !== (s3.secretKey === null)) {
     const missing = s3.accessKey === null ? "access_key_file" : "secret_key_file";
@@ -283,7 +286,7 @@ const RELATIONS: readonly Relation[] = [
   { reads: ["auth", "apps"], check: checkKeySources },
   { reads: ["redis", "limits"], check: checkRedis },
   { reads: ["policy", "s3"], check: checkPolicy },
-  { reads: ["apps", "webhooks", "cdr", "s3"], check: checkSinks },
+  { reads: ["apps", "webhooks", "cdr", "s3", "log"], check: checkSinks },
 ];
 
 /** Reports every broken relation among blocks that have no problem of their own. */

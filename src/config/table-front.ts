@@ -254,12 +254,23 @@ export const APPS = items(
 );
 
 export const LOG = block(
-  { doc: "The log on stderr." },
+  { doc: "The log on standard output, one JSON line an event." },
   {
     level: oneOf(["trace", "debug", "info", "warn", "error", "fatal"], {
       doc: "Least level that is written.",
       default: "info",
     }),
     redact: bool({ doc: "Mask numbers; message text is never logged.", default: true }),
+    archive: bool({
+      doc: "Also keep it in `data_dir/log`, an hour a file, uploaded to `cdr.bucket` if any.",
+      default: false,
+    }),
+    archive_bytes_max: int({
+      doc: "Disk for compressed log files that wait; beyond it the oldest are dropped.",
+      unit: "bytes",
+      min: 1024 * 1024,
+      max: 1024 ** 4,
+      default: 1024 ** 3,
+    }),
   },
 );

@@ -33,7 +33,14 @@ export interface GatewayConfig {
   readonly s3: S3Config | null;
   readonly cdr: CdrConfig;
   readonly webhooks: readonly WebhookConfig[];
-  readonly log: { readonly level: LogLevel; readonly redact: boolean };
+  readonly log: LogConfig;
+}
+
+export interface LogConfig {
+  readonly level: LogLevel;
+  readonly redact: boolean;
+  readonly archive: boolean;
+  readonly archiveBytesMax: number;
 }
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";

@@ -127,7 +127,7 @@ export class IngressAgent {
   #makeServer(): HttpServer {
     const { config, pools, clock, producer } = this.#options;
     const { ingress, unreadiness } = this;
-    const log = threadLog(producer === 0 ? "main" : `ingress-${producer}`, config.log.level);
+    const log = threadLog(producer === 0 ? "main" : `ingress-${producer}`, config);
     const { tls: tlsConfig } = config.http;
     const tls = (): UwsTls | null => (tlsConfig === null ? null : uwsTls(tlsConfig, readFileSync));
     return new HttpServer({ uws: this.#uws, config, clock, ingress, pools, log, tls, unreadiness });

@@ -15,7 +15,7 @@ import { LedgerQuestions } from "./threads.ts";
 const CLOSED_AFTER_MS = 10;
 
 const data = workerData as IngressThreadData;
-const log = threadLog(`ingress-${data.producer}`, data.config.log.level);
+const log = threadLog(`ingress-${data.producer}`, data.config);
 process.on("uncaughtException", (error: unknown) => {
   const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
   agent.stop();

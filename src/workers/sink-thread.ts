@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
 import { MetricBlock } from "../metrics/block.ts";
 import { CdrSink } from "../sink/cdr-sink.ts";
+import { LogArchive } from "../sink/log-archive.ts";
 import type { ObjectStore } from "../sink/object-store.ts";
 import { S3ObjectStore } from "../sink/s3-store.ts";
 import { LogTable } from "../tables/log-table.ts";
@@ -40,17 +41,30 @@ const { dataDir, name: node, region } = config.node;
 const folder = join(dataDir, "cdr");
 const pool = new PackPool();
 
+const store = bucket();
+const log = threadLog("sink", config);
+const logArchive = config.log.archive
+  ? new LogArchive({
+      node,
+      folder: dataDir,
+      store,
+      bytesMax: config.log.archiveBytesMax,
+      clock,
+      log,
+    })
+  : null;
+
 const sink = new CdrSink({
   node,
   folder,
-  store: bucket(),
+  store,
   pack: (cut) => pool.pack({ store: join(dataDir, "ledger"), node, region, folder, cut }),
   onFiled: () => data.ledger.postMessage({ kind: "filed" } satisfies FiledNote),
   logTable: new LogTable(memory.log),
   metrics: new MetricBlock(memory.metrics, self),
   clock,
   random: Math.random,
-  log: threadLog("sink", config.log.level),
+  log,
   sleep,
 });
 
@@ -58,6 +72,7 @@ leaveSystemId(bells, self);
 setInterval(() => {
   Atomics.add(bells, ticksIndex(self), 1);
   sink.onTick();
+  void logArchive?.onTick();
 }, TICK_MS);
 await sink.open();
 data.ledger.on("message", ({ cut }: CutNote) => sink.take(cut));

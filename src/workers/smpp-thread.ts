@@ -41,7 +41,7 @@ const worker = new SmppWorker({
   clock,
   random: Math.random,
   dial: nodeDial,
-  log: threadLog(`worker-${data.worker}`, config.log.level),
+  log: threadLog(`worker-${data.worker}`, config),
   wake: () => runner.wake(),
   appender: new JournalAppender(
     ringProducer(memory.staging[self]),

@@ -97,7 +97,7 @@ test("defaults are those of api.md section 4", () => {
       refusalsPerSMax: 0,
     },
     webhooks: [],
-    log: { level: "info", redact: true },
+    log: { level: "info", redact: true, archive: false, archiveBytesMax: 1073741824 },
   });
   assert.deepEqual(pools, []);
   assert.deepEqual(routes, [{ prefix: "", to: 100 }]);
