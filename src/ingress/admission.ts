@@ -266,14 +266,13 @@ export class Admission {
   #planFor(draft: MessageDraft): boolean {
     const { outcome } = this;
     const { problems } = outcome;
-    const pool = this.#pools[outcome.poolIndex] as DerivedPool;
     const profile = this.#profiles[outcome.poolIndex] as PoolProfile;
     if (draft.from === "" && profile.senderDefault !== null) {
       takeSender(draft, profile.senderDefault);
     }
     if (!this.#mayUseSender(draft, profile)) return false;
     const body = this.#body;
-    if (!body.plan(draft, profile, pool.id, problems)) return false;
+    if (!body.plan(draft, profile, problems)) return false;
     outcome.transliterated = body.transliterated;
     outcome.encoding = body.alphabet;
     outcome.parts = body.segmentCount;

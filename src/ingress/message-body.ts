@@ -83,7 +83,7 @@ export class MessageBody {
   }
 
   /** Plans the draft's text or binary for a pool; false if it cannot be sent as asked. */
-  plan(draft: MessageDraft, profile: PoolProfile, poolId: number, problems: FieldError[]): boolean {
+  plan(draft: MessageDraft, profile: PoolProfile, problems: FieldError[]): boolean {
     this.transliterated = "";
     this.method = profile.method;
     if (draft.binary !== null) {
@@ -100,7 +100,7 @@ export class MessageBody {
       if (text.length > TEXT_UNITS_MAX) return refuseLength(draft, problems);
     }
     this.#text = text;
-    this.#hash = hashAddresses(poolId, draft.from, draft.fromStart, draft.to, draft.toStart);
+    this.#hash = hashAddresses(draft.from, draft.fromStart, draft.to, draft.toStart);
     return this.#planText(draft, profile, problems);
   }
 

@@ -10,7 +10,8 @@
  * Two equal references are a whole range of numbers apart. Numbers run ahead of the clock by half a
  * range at most, so the clock has moved on by the other half of it, which takes the reassembly
  * time. Within any such time half the range is available, all of it at once if need be. Addresses
- * that share a word share its numbers, which only makes them run out sooner.
+ * that share a word share its numbers, which only makes them run out sooner. References of 16 bits
+ * begin at 256, since some phones do not tell a short one from one of 8 bits.
  *
  * Memory is the words, whoever asks. Threads may share them: a number is taken by compare-and-
  * exchange. The clock is the wall's, since what was given before a restart counts too: the words
@@ -22,6 +23,8 @@ export const REFERENCES_EXHAUSTED = -1;
 
 /** Numbers that a start skips, as a part of the range. */
 const RESTART_AHEAD_PARTS = 8;
+/** How many references 8 bits hold. */
+const NARROW_RANGE = 256;
 const HASH_START = 0x811c9dc5;
 const HASH_PRIME = 0x01000193;
 /** Stands between the addresses, so that "1","23" and "12","3" differ. */
@@ -31,6 +34,7 @@ export class ConcatReferences {
   readonly #words: Int32Array;
   readonly #range: number;
   readonly #aheadMax: number;
+  readonly #lowest: number;
   readonly #perMs: number;
 
   /**
@@ -41,6 +45,7 @@ export class ConcatReferences {
     this.#words = words;
     this.#range = 1 << bits;
     this.#aheadMax = this.#range / 2;
+    this.#lowest = bits === 16 ? NARROW_RANGE : 0;
     this.#perMs = this.#range / (2 * reassemblyMs);
   }
 
@@ -76,7 +81,9 @@ export class ConcatReferences {
    */
   #next(seen: number, floor: number): number {
     const ahead = (seen - floor) | 0;
-    return ahead < 0 || ahead > this.#aheadMax ? floor : floor + ahead + 1;
+    const next = ahead < 0 || ahead > this.#aheadMax ? floor : floor + ahead + 1;
+    const missing = this.#lowest - (next & (this.#range - 1));
+    return missing > 0 ? next + missing : next;
   }
 
   #floor(wallMs: number): number {
@@ -89,17 +96,16 @@ export class ConcatReferences {
 }
 
 /**
- * The hash of who writes to whom: `salt` is what else tells handsets' queues apart (a link or
- * pool), `source` from `sourceStart` on and `destination` from `destinationStart` on its addresses.
+ * The hash of who writes to whom: `source` from `sourceStart` on, `destination` from
+ * `destinationStart` on. The way between them does not count: the handset does not see it.
  */
 export function hashAddresses(
-  salt: number,
   source: string,
   sourceStart: number,
   destination: string,
   destinationStart: number,
 ): number {
-  const hash = foldText(HASH_START ^ salt, source, sourceStart);
+  const hash = foldText(HASH_START, source, sourceStart);
   return foldText(Math.imul(hash ^ HASH_SEPARATOR, HASH_PRIME), destination, destinationStart);
 }
 

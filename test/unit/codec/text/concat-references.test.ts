@@ -12,7 +12,7 @@ const REASSEMBLY_MS = 60_000;
 const START = Date.UTC(2026, 10, 22);
 
 const wordsOf = (count: number): Int32Array => new Int32Array(new SharedArrayBuffer(4 * count));
-const hashOf = (to: string): number => hashAddresses(1, "ACME", 0, to, 0);
+const hashOf = (to: string): number => hashAddresses("ACME", 0, to, 0);
 
 describe("ConcatReferences", () => {
   for (const bits of [8, 16] as const) {
@@ -21,21 +21,21 @@ describe("ConcatReferences", () => {
     it(`gives half of ${range} numbers at once, and then the others as time passes`, () => {
       const references = new ConcatReferences(bits, wordsOf(4), REASSEMBLY_MS);
       const seen = new Set<number>();
-      for (let i = 0; i < range / 2; i++) {
-        assert.equal(references.isExhausted(7, START), false);
+      let count = 0;
+      for (; !references.isExhausted(7, START); count++) {
         const reference = references.take(7, START);
-        assert.ok(reference >= 0 && reference < range);
+        assert.ok(reference >= (bits === 16 ? 256 : 0) && reference < range);
         seen.add(reference);
       }
-      assert.equal(seen.size, range / 2);
-      assert.equal(references.isExhausted(7, START), true);
+      assert.equal(seen.size, count);
+      assert.ok(count === range / 2 || (bits === 16 && count === range / 2 - 256), `${count}`);
       assert.equal(references.take(7, START), REFERENCES_EXHAUSTED);
       // What is refused takes nothing, however often it is asked for.
       for (let i = 0; i < 1000; i++) references.take(7, START);
       const later = START + REASSEMBLY_MS;
-      let count = 0;
-      while (references.take(7, later) >= 0) count++;
-      assert.ok(Math.abs(count - range / 2) <= 1, `${count}`);
+      let more = 0;
+      while (references.take(7, later) >= 0) more++;
+      assert.ok(Math.abs(more - range / 2) <= 1 + (bits === 16 ? 256 : 0), `${more}`);
     });
   }
 
@@ -97,14 +97,13 @@ describe("ConcatReferences", () => {
 
   it("tells apart who writes to whom", () => {
     const hashes = [
-      hashAddresses(1, "12", 0, "345", 0),
-      hashAddresses(1, "123", 0, "45", 0),
-      hashAddresses(1, "345", 0, "12", 0),
-      hashAddresses(2, "12", 0, "345", 0),
-      hashAddresses(1, "", 0, "12345", 0),
+      hashAddresses("12", 0, "345", 0),
+      hashAddresses("123", 0, "45", 0),
+      hashAddresses("345", 0, "12", 0),
+      hashAddresses("", 0, "12345", 0),
     ];
     assert.equal(new Set(hashes).size, hashes.length);
-    assert.equal(hashAddresses(1, "+12", 1, "+345", 1), hashes[0]);
+    assert.equal(hashAddresses("+12", 1, "+345", 1), hashes[0]);
   });
 
   it("spreads a million pairs at 10,000 a second over a million words without running out", () => {
@@ -112,7 +111,7 @@ describe("ConcatReferences", () => {
     const random = createRandom(11);
     let refused = 0;
     for (let i = 0; i < 1_000_000; i++) {
-      const hash = hashAddresses(1, "ACME", 0, `9989${random(100_000_000)}`, 0);
+      const hash = hashAddresses("ACME", 0, `9989${random(100_000_000)}`, 0);
       if (references.take(hash, START + i / 10) < 0) refused++;
     }
     assert.equal(refused, 0);
