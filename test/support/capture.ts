@@ -35,13 +35,25 @@ export async function startCapture(port: number, file: string): Promise<() => Pr
  * element for each PDU of a packet, so also for those beside the one that was asked for.
  */
 export function readPackets(file: string, port: number, filter: string): string[] {
-  const output = execFileSync(
-    "tshark",
-    ["-r", file, "-d", `tcp.port==${port},smpp`, "-Y", filter, "-T", "fields"].concat([
-      "-e",
-      "smpp.sequence_number",
-    ]),
-    { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] },
-  );
-  return output.split(/[\n,]/).filter((number) => number !== "");
+  const numbers = readFields(file, port, filter, ["smpp.sequence_number"]).flat();
+  return numbers.flatMap((number) => number.split(",")).filter((number) => number !== "");
+}
+
+/**
+ * The named fields of each packet that `filter` selects, with `port` read as SMPP; values of one
+ * field that occurs several times in a packet are joined by commas.
+ */
+export function readFields(
+  file: string,
+  port: number,
+  filter: string,
+  fields: readonly string[],
+): string[][] {
+  const args = ["-r", file, "-d", `tcp.port==${port},smpp`, "-Y", filter, "-T", "fields"];
+  const output = execFileSync("tshark", [...args, ...fields.flatMap((field) => ["-e", field])], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const lines = output.split("\n").filter((line) => line !== "");
+  return lines.map((line) => line.split("\t"));
 }
