@@ -11,7 +11,6 @@ import { MetricBlock } from "../metrics/block.ts";
 import { CdrSink } from "../sink/cdr-sink.ts";
 import { LogArchive } from "../sink/log-archive.ts";
 import type { ObjectStore } from "../sink/object-store.ts";
-import { S3ObjectStore } from "../sink/s3-store.ts";
 import { LogTable } from "../tables/log-table.ts";
 import { sinkThreadIndex } from "../tables/plan.ts";
 import { ticksIndex } from "../tables/thread-table.ts";
@@ -41,7 +40,7 @@ const { dataDir, name: node, region } = config.node;
 const folder = join(dataDir, "cdr");
 const pool = new PackPool();
 
-const store = bucket();
+const store = await bucket();
 const log = threadLog("sink", config);
 const logArchive = config.log.archive
   ? new LogArchive({
@@ -80,9 +79,12 @@ parentPort?.on("message", (command: ThreadCommand) => {
   if (command.kind === "drain") drain();
 });
 
-function bucket(): ObjectStore | null {
+/** Loads the SDK only where there is a bucket: it takes 10 MB and half a second. */
+async function bucket(): Promise<ObjectStore | null> {
   const { cdr, s3 } = config;
-  return cdr.bucket === null || s3 === null ? null : new S3ObjectStore(s3, cdr.bucket, cdr.prefix);
+  if (cdr.bucket === null || s3 === null) return null;
+  const { S3ObjectStore } = await import("../sink/s3-store.ts");
+  return new S3ObjectStore(s3, cdr.bucket, cdr.prefix);
 }
 
 function sleep(ms: number): Promise<void> {
