@@ -46,6 +46,7 @@ import { SmppWorker } from "../../src/smpp/worker.ts";
 import { allocateCreditTable, CreditTable } from "../../src/tables/credit-table.ts";
 import { allocateContract } from "../../src/limit/contract.ts";
 import { allocateDials, allocateRows } from "../../src/tables/link-table.ts";
+import { allocateSessions } from "../../src/tables/session-notes.ts";
 import { DEFAULT_PROFILE } from "../../test/support/profile.ts";
 
 const TICK_MS = 5;
@@ -242,7 +243,7 @@ function build(config: LinkConfig, record: Uint8Array): Bench {
     credits,
     linkWords: new Int32Array(allocateRows(1)),
     dialWords: new Int32Array(allocateDials()),
-    sessionWords: new Int32Array(allocateRows(config.sessions)),
+    sessionWords: new Int32Array(allocateSessions(config.sessions)),
     contracts: [new Int32Array(allocateContract(1))],
     metrics,
     plan: {

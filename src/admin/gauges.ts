@@ -61,7 +61,10 @@ function addLog(sources: AdminSources, add: Add): void {
 }
 
 function addPools(sources: AdminSources, add: Add): void {
-  for (const { id, weight } of poolStatuses(sources)) add("poolWeight", weight, id);
+  for (const { id, weight, queued } of poolStatuses(sources)) {
+    add("poolWeight", weight, id);
+    add("poolQueued", queued, id);
+  }
   for (const { poolIndex, id } of sources.pools.pools) {
     for (const priority of PRIORITIES) {
       add("credits", sources.credits(poolIndex, priority), id, priority);
@@ -73,6 +76,8 @@ function addLinks(sources: AdminSources, add: Add): void {
   for (const link of linkStatuses(sources)) {
     if (link.effective_rate !== null) add("linkRate", link.effective_rate, link.id);
     if (link.contract_rate !== null) add("linkContract", link.contract_rate, link.id);
+    add("linkUp", link.up ? 1 : 0, link.id);
+    add("linkQueued", link.queued, link.id);
     add("linkPrepared", link.prepared, link.id);
     add("linkWritten", link.written, link.id);
     for (const session of link.sessions) {
@@ -80,7 +85,14 @@ function addLinks(sources: AdminSources, add: Add): void {
         add("sessionState", session.state === state ? 1 : 0, link.id, session.session, state);
       }
       add("sessionWindow", session.window_used, link.id, session.session);
+      add("sessionWindowMax", link.window_max, link.id, session.session);
       add("sessionBinds", session.binds, link.id, session.session);
+      add("sessionLost", session.lost, link.id, session.session);
+      add("sessionSent", session.sent, link.id, session.session);
+      for (const answer of ["accepted", "refused", "throttled", "ambiguous"] as const) {
+        add("sessionAnswers", session[answer], link.id, session.session, answer);
+      }
+      add("sessionReceipts", session.receipts, link.id, session.session);
     }
   }
 }

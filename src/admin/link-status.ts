@@ -1,7 +1,9 @@
 /**
- * Links, sessions and pools as the shared tables show them now. Main thread; readers may see words
+ * Links, sessions and pools as the shared tables show them now. Any thread; readers may see words
  * some nanoseconds old.
  */
+import type { PoolPlan } from "../config/derive.ts";
+import type { CreditTable } from "../tables/credit-table.ts";
 import {
   LinkWord,
   rowWord,
@@ -9,26 +11,65 @@ import {
   SessionState,
   SessionWord,
 } from "../tables/link-table.ts";
-import type { AdminSources, SessionRow } from "./sources.ts";
+import type { SharedPlan } from "../tables/plan.ts";
+import type { SessionNotes } from "../tables/session-notes.ts";
+
+/** A session's row in the session table, and whose it is. */
+export interface SessionRow {
+  readonly sessionIndex: number;
+  readonly linkIndex: number;
+  /** Within its link, 0-based. */
+  readonly ordinal: number;
+  readonly worker: number;
+}
+
+/** The tables that tell how links and pools are. */
+export interface LinkSources {
+  readonly plan: SharedPlan;
+  readonly pools: PoolPlan;
+  readonly sessions: readonly SessionRow[];
+  readonly linkWords: Int32Array;
+  readonly sessionWords: Int32Array;
+  readonly sessionNotes: SessionNotes;
+  readonly creditTable: CreditTable;
+}
 
 export interface SessionStatus {
   readonly session: number;
   readonly worker: number;
   readonly state: string;
+  /** State of a pair's receiver; "closed" for a transceiver. */
+  readonly receiver_state: string;
+  readonly bound_since: string | null;
+  readonly last_error: { readonly cause: string; readonly at: string } | null;
   readonly window_used: number;
   readonly binds: number;
+  readonly lost: number;
+  readonly sent: number;
+  readonly accepted: number;
+  readonly refused: number;
+  readonly throttled: number;
+  readonly ambiguous: number;
+  readonly receipts: number;
 }
 
 export interface LinkStatus {
   readonly id: number;
+  readonly host: string;
+  readonly port: number;
+  readonly bind: string;
+  readonly tls: boolean;
   /** Up if a session is bound. */
   readonly up: boolean;
   /** Segments per second; null: unlimited. */
   readonly contract_rate: number | null;
   /** What throttling left of it; the contract if there was none. */
   readonly effective_rate: number | null;
+  /** Messages that wait for this link and no other. */
+  readonly queued: number;
   readonly prepared: number;
   readonly written: number;
+  readonly window_used: number;
   readonly window_max: number;
   readonly sessions: readonly SessionStatus[];
 }
@@ -38,46 +79,83 @@ export interface PoolStatus {
   readonly name: string;
   /** Sum over workers; 0: no session is available. */
   readonly weight: number;
+  /** Sum of the contracts of its links that are up; null: one of them is unlimited. */
+  readonly rate_tps: number | null;
+  /** Messages that wait for any of its links. */
+  readonly queued: number;
+  readonly members: readonly { readonly link: number; readonly up: boolean }[];
 }
 
-export function linkStatuses(sources: AdminSources): LinkStatus[] {
+export function linkStatuses(sources: LinkSources): LinkStatus[] {
   return sources.pools.links.map(({ linkIndex, config }) => {
     const word = (name: number): number =>
       Atomics.load(sources.linkWords, rowWord(linkIndex, name));
     const sessions = sources.sessions
       .filter((session) => session.linkIndex === linkIndex)
-      .map((session) => sessionStatus(sources.sessionWords, session));
+      .map((session) => sessionStatus(sources, session));
     const paceMilli = word(LinkWord.PACE_MILLI);
     return {
       id: config.id,
+      host: config.host,
+      port: config.port,
+      bind: config.bind,
+      tls: config.tls !== null,
       up: sessions.some((session) => session.state === SESSION_STATE_NAMES[SessionState.BOUND]),
       contract_rate: config.rateTps,
       effective_rate: paceMilli === 0 ? config.rateTps : paceMilli / 1000,
+      queued: sources.creditTable.depthOfLink(linkIndex),
       prepared: word(LinkWord.PREPARED),
       written: word(LinkWord.WRITTEN) >>> 0,
+      window_used: sessions.reduce((sum, session) => sum + session.window_used, 0),
       window_max: config.windowMax,
       sessions,
     };
   });
 }
 
-function sessionStatus(words: Int32Array, session: SessionRow): SessionStatus {
-  const word = (name: number): number => Atomics.load(words, rowWord(session.sessionIndex, name));
+function sessionStatus(sources: LinkSources, session: SessionRow): SessionStatus {
+  const row = session.sessionIndex;
+  const word = (name: number): number =>
+    Atomics.load(sources.sessionWords, rowWord(row, name));
+  const count = (name: number): number => word(name) >>> 0;
+  const { error, errorAt, boundSince } = sources.sessionNotes.read(row);
   return {
     session: session.ordinal,
     worker: session.worker,
     state: SESSION_STATE_NAMES[word(SessionWord.STATE)] ?? "unknown",
+    receiver_state: SESSION_STATE_NAMES[word(SessionWord.RECEIVER_STATE)] ?? "unknown",
+    bound_since: boundSince === 0 ? null : new Date(boundSince).toISOString(),
+    last_error: errorAt === 0 ? null : { cause: error, at: new Date(errorAt).toISOString() },
     window_used: word(SessionWord.WINDOW_USED),
     binds: word(SessionWord.BINDS),
+    lost: count(SessionWord.LOST),
+    sent: count(SessionWord.SENT),
+    accepted: count(SessionWord.ACCEPTED),
+    refused: count(SessionWord.REFUSED),
+    throttled: count(SessionWord.THROTTLED),
+    ambiguous: count(SessionWord.AMBIGUOUS),
+    receipts: count(SessionWord.RECEIPTS),
   };
 }
 
-export function poolStatuses(sources: AdminSources): PoolStatus[] {
-  return sources.pools.pools.map(({ poolIndex, id, name }) => {
+export function poolStatuses(sources: LinkSources): PoolStatus[] {
+  const links = new Map(linkStatuses(sources).map((link) => [link.id, link]));
+  const ids = new Map(sources.pools.links.map(({ linkIndex, config }) => [linkIndex, config.id]));
+  return sources.pools.pools.map(({ poolIndex, id, name, members }) => {
     let weight = 0;
     for (let worker = 0; worker < sources.plan.workerCount; worker++) {
-      weight += sources.poolWeight(worker, poolIndex);
+      weight += sources.creditTable.weight(worker, poolIndex);
     }
-    return { id, name, weight };
+    const shown = members.map(({ linkIndex }) => {
+      const link = ids.get(linkIndex) as number;
+      return { link, up: links.get(link)?.up === true };
+    });
+    let rate: number | null = 0;
+    for (const { link, up } of shown) {
+      const contract = links.get(link)?.contract_rate ?? null;
+      if (up) rate = rate === null || contract === null ? null : rate + contract;
+    }
+    const queued = sources.creditTable.depthOfPool(poolIndex);
+    return { id, name, weight, rate_tps: rate, queued, members: shown };
   });
 }

@@ -2,22 +2,12 @@
  * What the admin listener reads: shared tables of all threads, and questions to those who know
  * more.
  */
-import type { PoolPlan } from "../config/derive.ts";
 import type { GatewayConfig } from "../config/types.ts";
 import type { Clock } from "../environment.ts";
 import type { MetricBlock } from "../metrics/block.ts";
 import type { SessionRecording } from "../smpp/session.ts";
 import type { LogTable } from "../tables/log-table.ts";
-import type { SharedPlan } from "../tables/plan.ts";
-
-/** A session's row in the session table, and whose it is. */
-export interface SessionRow {
-  readonly sessionIndex: number;
-  readonly linkIndex: number;
-  /** Within its link, 0-based. */
-  readonly ordinal: number;
-  readonly worker: number;
-}
+import type { LinkSources } from "./link-status.ts";
 
 /** A ring to watch: its name and its shared memory. */
 export interface WatchedRing {
@@ -39,20 +29,14 @@ export interface ProcessUsage {
 export type LedgerStatusAnswer = Readonly<object> | null | "late";
 
 /** Configuration, pools and sessions are those of now: a reload changes them. */
-export interface AdminSources {
+export interface AdminSources extends LinkSources {
   readonly config: GatewayConfig;
-  readonly plan: SharedPlan;
-  readonly pools: PoolPlan;
-  readonly sessions: readonly SessionRow[];
   /** The configuration that runs, counted from 1, and what the last reload came to. */
   readonly reload: () => { readonly generation: number; readonly last: Readonly<object> | null };
   readonly clock: Clock;
   /** By thread index. */
   readonly blocks: readonly MetricBlock[];
   readonly logTable: LogTable;
-  readonly linkWords: Int32Array;
-  readonly sessionWords: Int32Array;
-  readonly poolWeight: (worker: number, poolIndex: number) => number;
   readonly rings: readonly WatchedRing[];
   /** Over all ingress threads: messages that wait for a link, calls that wait for their commit. */
   readonly waitingMessages: () => number;

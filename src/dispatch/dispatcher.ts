@@ -29,6 +29,8 @@ import type { ExpiryCheck } from "./waiting-queue.ts";
 import { type DispatchEntry, emptyDispatchEntry, WaitingRoom } from "./waiting-room.ts";
 
 /** Every so many picks the lowest priority that waits comes first. */
+/** How often a producer shows how much waits. */
+const DEPTHS_INTERVAL_MS = 50;
 const STARVATION_PICKS = 16;
 /** Messages published out of the waiting lanes per `doWork`, so that one call stays short. */
 const PUBLISHED_PER_CALL_MAX = 1024;
@@ -84,6 +86,9 @@ export class Dispatcher {
   readonly #touched: Uint8Array;
   readonly #choices: SmoothWeightedRoundRobin[];
   readonly #room: WaitingRoom;
+  /** How much waited when it was shown last, and when (wall ms). */
+  #depthShown = 0;
+  #depthsShownAt = 0;
   readonly #picks: Int32Array;
   readonly #entry = emptyDispatchEntry();
   readonly #back = emptyDispatchEntry();
@@ -205,7 +210,19 @@ export class Dispatcher {
       this.#room.sweep(wallMs);
     }
     this.flush();
+    if (wallMs - this.#depthsShownAt >= DEPTHS_INTERVAL_MS) this.#showDepths(wallMs);
     return returned + published;
+  }
+
+  /** Shows others how much waits here, by pool and by link. */
+  #showDepths(wallMs: number): void {
+    this.#depthsShownAt = wallMs;
+    if (this.#room.count === 0 && this.#depthShown === 0) return;
+    this.#depthShown = this.#room.count;
+    for (let group = 0; group < this.#room.groupCount; group++) {
+      const count = this.#room.waitingOf(group);
+      this.#credits.showWaiting(this.#options.producer, group, count);
+    }
   }
 
   /**

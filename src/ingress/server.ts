@@ -4,6 +4,7 @@
  *   POST /v1/messages, :batch, :preview   headers ─► grant ─► address, scope ─► body ─► its kind
  *   POST /v1/messages:stream              the same, but lines of the body go on as they come
  *   GET  /v1/messages/{id}                grant ─► Ingress.lookup ─► 200
+ *   GET  /v1/links, /v1/pools             grant ─► scope ops ─► 200
  *   GET  /healthz  /readyz                no token
  *
  * A call that fails ends with one problem from the error table, or, if its framing is ambiguous,
@@ -53,6 +54,9 @@ export interface HttpServerOptions {
   readonly tls: () => UwsTls | null;
   /** What keeps the node from being ready, one phrase each; empty: ready. */
   readonly unreadiness: () => readonly string[];
+  /** How links and pools are now. */
+  readonly links: () => readonly object[];
+  readonly poolStates: () => readonly object[];
 }
 
 /** Bodies that have come in part, over all calls. */
@@ -105,10 +109,14 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
 
   /** A listener with every route, by the certificates as they are now. */
   #makeListener(): Listener {
-    const { uws, tls, unreadiness } = this.#options;
+    const { uws, tls, unreadiness, links, poolStates } = this.#options;
     const listener = new Listener(uws, tls());
     this.#routeMessages(listener);
     listener.app
+      .get("/v1/links", (response, request) => this.#list(response, request, links))
+      .any("/v1/links", (response, request) => writeMethodRefusal(response, request, "GET"))
+      .get("/v1/pools", (response, request) => this.#list(response, request, poolStates))
+      .any("/v1/pools", (response, request) => writeMethodRefusal(response, request, "GET"))
       .get("/healthz", (response) => writeText(response, JSON_MEDIA_TYPE, '{"status":"ok"}'))
       .any("/healthz", (response, request) => writeMethodRefusal(response, request, "GET"))
       .get("/readyz", (response) => writeReadiness(response, unreadiness()))
@@ -366,35 +374,51 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
 
   #get(response: UwsResponse, request: UwsRequest): void {
     const id = request.getParameter(0) ?? "";
+    this.#withGrant(response, request, (grant, isOpen) => this.#find(response, grant, id, isOpen));
+  }
+
+  /** Answers with what `read` gives, to those with the scope ops. */
+  #list(response: UwsResponse, request: UwsRequest, read: () => readonly object[]): void {
+    this.#withGrant(response, request, (grant) => {
+      if ((grant.scopes & ScopeBit.OPS) === 0) {
+        writeProblem(response, { code: "forbidden", detail: "the token lacks the scope ops" });
+      } else writeText(response, JSON_MEDIA_TYPE, JSON.stringify({ data: read(), next: null }));
+    });
+  }
+
+  /** Calls `then` with the grant of a call without a body, unless it is refused or gone. */
+  #withGrant(
+    response: UwsResponse,
+    request: UwsRequest,
+    then: (grant: AppGrant, isOpen: () => boolean) => void,
+  ): void {
     const { authorization, appId } = readCredentials(request);
     let open = true;
     response.onAborted(() => {
       open = false;
     });
-    const grant = this.#authentication.find(authorization, appId);
-    if (grant !== undefined) {
-      this.#find(response, grant, id, () => open);
+    const go = (grant: AppGrant | null): void => {
+      const denial =
+        grant === null ? null : this.#denial(response.getRemoteAddress(), grant);
+      if (grant === null) writeProblem(response, UNAUTHENTICATED);
+      else if (denial !== null) writeProblem(response, { code: "forbidden", detail: denial });
+      else then(grant, () => open);
+    };
+    const known = this.#authentication.find(authorization, appId);
+    if (known !== undefined) {
+      go(known);
       return;
     }
     const address = peerName(response);
     const asked = this.#authentication.verify(authorization, appId, address, (verified) => {
       if (!open) return;
       if (verified === NO_KEY_SET) writeProblem(response, BUSY);
-      else this.#find(response, verified, id, () => open);
+      else go(verified);
     });
     if (!asked) writeProblem(response, BUSY);
   }
 
-  #find(response: UwsResponse, grant: AppGrant | null, id: string, isOpen: () => boolean): void {
-    if (grant === null) {
-      writeProblem(response, UNAUTHENTICATED);
-      return;
-    }
-    const denial = this.#denial(response.getRemoteAddress(), grant);
-    if (denial !== null) {
-      writeProblem(response, { code: "forbidden", detail: denial });
-      return;
-    }
+  #find(response: UwsResponse, grant: AppGrant, id: string, isOpen: () => boolean): void {
     const parsed = parseMessageId(id);
     if (parsed === null) {
       writeProblem(response, UNKNOWN_MESSAGE);

@@ -176,6 +176,17 @@ export const GAUGES = {
     labels: ["pool"],
     help: "Sum of the weights of a pool's available sessions; 0: its links are down.",
   },
+  poolQueued: {
+    name: "pool_queued_messages",
+    labels: ["pool"],
+    help: "Messages that wait for any link of the pool, in ingress and in workers.",
+  },
+  linkUp: { name: "link_up", labels: ["link"], help: "1 if a session of the link is bound." },
+  linkQueued: {
+    name: "link_queued_messages",
+    labels: ["link"],
+    help: "Messages that wait for this link and no other.",
+  },
   linkRate: {
     name: "link_rate_segments_per_second",
     labels: ["link"],
@@ -205,6 +216,31 @@ export const GAUGES = {
     name: "session_window_used",
     labels: ["link", "session"],
     help: "Submits without an answer.",
+  },
+  sessionWindowMax: {
+    name: "session_window_max",
+    labels: ["link", "session"],
+    help: "window_max of the link.",
+  },
+  sessionLost: {
+    name: "session_lost_total",
+    labels: ["link", "session"],
+    help: "Connections of the session that ended unasked; wraps at 2^32.",
+  },
+  sessionSent: {
+    name: "session_sent_segments_total",
+    labels: ["link", "session"],
+    help: "Segments written; wraps at 2^32.",
+  },
+  sessionAnswers: {
+    name: "session_answers_total",
+    labels: ["link", "session", "answer"],
+    help: "Segments by what became of them: accepted, refused (for now or for good), throttled, ambiguous; wraps at 2^32.",
+  },
+  sessionReceipts: {
+    name: "session_receipts_total",
+    labels: ["link", "session"],
+    help: "Delivery receipts that came in; wraps at 2^32.",
   },
   sessionBinds: {
     name: "session_binds_total",

@@ -23,7 +23,7 @@ import {
 } from "../codec/index.ts";
 import type { LogLevel, Socket, SocketEvents } from "../environment.ts";
 import { Counter } from "../metrics/block.ts";
-import { SessionState } from "../tables/link-table.ts";
+import { SessionState, SessionWord } from "../tables/link-table.ts";
 import { BIND_ROLE_NAMES, BindRole, type BindRefusal, bindIdOf } from "./bind-role.ts";
 import type { WorkerContext } from "./context.ts";
 import { FlightRecorder } from "./flight-recorder.ts";
@@ -64,11 +64,6 @@ export class Connection {
   readonly times: SessionTimes;
   /** Counts dials; what belongs to an earlier one is recognised by it. */
   generation = 0;
-  /** Why it was lost or could not be had last, and when (wall ms); empty if never. */
-  lastError = "";
-  lastErrorAt = NEVER;
-  /** When it was bound (wall ms), or -1. */
-  boundSince = NEVER;
   readonly #context: WorkerContext;
   readonly #numbering: Numbering;
   readonly #inbound: Inbound;
@@ -211,7 +206,7 @@ export class Connection {
   unbindSlowly(cause: string): void {
     if (!this.isBound) return;
     this.redialAs(RedialKind.SLOW);
-    this.noteError(cause);
+    this.session.noteError(cause);
     this.log("warn", "unbind", { cause });
     this.unbind();
   }
@@ -248,11 +243,6 @@ export class Connection {
       ...role,
       ...fields,
     });
-  }
-
-  noteError(cause: string): void {
-    this.lastError = cause;
-    this.lastErrorAt = this.#context.time.wall;
   }
 
   // What its PDUs call (pdu-reader.ts).
@@ -293,7 +283,6 @@ export class Connection {
       return;
     }
     this.#boundAt = this.#context.time.now;
-    this.boundSince = this.#context.time.wall;
     this.#redialKind = RedialKind.ORDINARY;
     this.#enter(SessionState.BOUND);
     this.#context.metrics.add(Counter.bindsSucceeded, 1);
@@ -450,7 +439,6 @@ export class Connection {
     this.session.outputTaken(this);
     this.#socket = null;
     this.#isDying = true;
-    this.boundSince = NEVER;
     const why = this.#endCause === "" ? cause : this.#endCause;
     const isWanted = this.session.wants(this);
     if (this.#boundAt < 0) {
@@ -458,10 +446,13 @@ export class Connection {
       const isExpected = this.#redialKind === RedialKind.ALREADY_BOUND;
       this.log(isExpected ? "info" : "warn", "bind", { cause: why });
     } else {
-      if (isWanted) metrics.add(Counter.sessionsLost, 1);
+      if (isWanted) {
+        metrics.add(Counter.sessionsLost, 1);
+        this.session.tally.add(SessionWord.LOST);
+      }
       this.log(isWanted ? "warn" : "info", "lose a session", { cause: why });
     }
-    if (isWanted) this.noteError(why);
+    if (isWanted) this.session.noteError(why);
     this.#die();
   }
 

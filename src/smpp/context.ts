@@ -4,6 +4,7 @@
  */
 import type { Clock, Dial, Log, Random } from "../environment.ts";
 import type { MetricBlock } from "../metrics/block.ts";
+import type { SessionNotes } from "../tables/session-notes.ts";
 import type { DialLimiter } from "./dial-limiter.ts";
 import type { LocalQueues } from "./local-queues.ts";
 import type { MessageTable } from "./message-table.ts";
@@ -43,6 +44,7 @@ export interface WorkerContext {
   readonly log: Log;
   readonly metrics: MetricBlock;
   readonly sessionWords: Int32Array;
+  readonly sessionNotes: SessionNotes;
   readonly sequenceNumberFirst: number;
   readonly time: TurnTime;
   readonly stager: RecordStager;

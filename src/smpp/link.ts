@@ -52,6 +52,8 @@ export class WorkerLink {
   profile: LinkProfile;
   /** Own sessions that take traffic. */
   openCount = 0;
+  /** Messages in `pinned`, as others were shown last. */
+  countShown = 0;
   /** Segments that may still be prepared in this turn. */
   budget = 0;
   readonly #words: Int32Array;

@@ -9,10 +9,12 @@
  */
 import { Counter, Histogram } from "../metrics/block.ts";
 import { AmbiguousCause, Outcome } from "../records/attempt.ts";
+import { SessionWord } from "../tables/link-table.ts";
 import { classOfAnswer, outcomeOf, retryAfterMs } from "./answer.ts";
 import type { WorkerContext } from "./context.ts";
 import type { WorkerLink } from "./link.ts";
 import type { Sender } from "./record-stager.ts";
+import type { SessionTally } from "./session-tally.ts";
 import { NO_SLOT, type Window } from "./window.ts";
 
 /** The answer belongs to nothing in the window. */
@@ -23,12 +25,20 @@ export class OpenAttempts {
   readonly #sender: Sender;
   readonly #link: WorkerLink;
   readonly #window: Window;
+  readonly #tally: SessionTally;
 
-  constructor(context: WorkerContext, sender: Sender, link: WorkerLink, window: Window) {
+  constructor(
+    context: WorkerContext,
+    sender: Sender,
+    link: WorkerLink,
+    window: Window,
+    tally: SessionTally,
+  ) {
     this.#context = context;
     this.#sender = sender;
     this.#link = link;
     this.#window = window;
+    this.#tally = tally;
   }
 
   /** When the segment that this answers was written (monotonic ms), or UNMATCHED. */
@@ -76,6 +86,7 @@ export class OpenAttempts {
     );
     metrics.record(Histogram.answerLatency, time.now - (window.writtenAt[slot] as number));
     metrics.add(counterOf(outcome), 1);
+    this.#tally.add(tallyWordOf(outcome));
     if (isLate) metrics.add(Counter.answersLate, 1);
     if (outcome === Outcome.KEPT) queues.keep(window, slot, this.#link);
     window.release(slot);
@@ -93,6 +104,7 @@ export class OpenAttempts {
       const cause = AmbiguousCause.RESPONSE_TIMEOUT;
       stager.stageAmbiguous(window, slot, this.#sender, time.wall, cause);
       metrics.add(Counter.segmentsAmbiguous, 1);
+      this.#tally.add(SessionWord.AMBIGUOUS);
       window.bury(slot);
     }
   }
@@ -108,6 +120,7 @@ export class OpenAttempts {
       const cause = AmbiguousCause.SESSION_LOST;
       stager.stageAmbiguous(window, slot, this.#sender, time.wall, cause);
       metrics.add(Counter.segmentsAmbiguous, 1);
+      this.#tally.add(SessionWord.AMBIGUOUS);
       window.release(slot);
     }
     window.dropTombstones();
@@ -119,4 +132,9 @@ function counterOf(outcome: number): number {
   if (outcome === Outcome.ACCEPTED) return Counter.segmentsAccepted;
   if (outcome === Outcome.REJECTED) return Counter.segmentsRejected;
   return outcome === Outcome.KEPT ? Counter.segmentsThrottled : Counter.segmentsRetried;
+}
+
+function tallyWordOf(outcome: number): number {
+  if (outcome === Outcome.ACCEPTED) return SessionWord.ACCEPTED;
+  return outcome === Outcome.KEPT ? SessionWord.THROTTLED : SessionWord.REFUSED;
 }

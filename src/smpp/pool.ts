@@ -22,6 +22,8 @@ export class WorkerPool {
   isAvailable = false;
   /** What producers choose this worker by. */
   availableWeight = 0;
+  /** Messages in its queues, as others were shown last. */
+  countShown = 0;
   /** Messages that one producer may have waiting here per priority. */
   allowance = 0;
   /** Ids of its links, also of those that other workers have. */

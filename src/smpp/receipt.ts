@@ -29,6 +29,7 @@ import {
   statusForDefect,
 } from "../codec/index.ts";
 import { Counter, type MetricBlock } from "../metrics/block.ts";
+import { SessionWord } from "../tables/link-table.ts";
 import type { Connection } from "./connection.ts";
 import type { TurnTime } from "./context.ts";
 import { IntQueue } from "./int-queue.ts";
@@ -141,6 +142,7 @@ export class ReceiptIntake {
     this.#pending.push(connection.generation);
     this.#pending.push(sequenceNumber);
     this.#metrics.add(Counter.receiptsReceived, 1);
+    connection.session.tally.add(SessionWord.RECEIPTS);
   }
 }
 

@@ -26,6 +26,7 @@ import { OpenAttempts, UNMATCHED } from "./open-attempts.ts";
 import type { SessionAssignment } from "./plan.ts";
 import type { Sender } from "./record-stager.ts";
 import { SequenceNumbers } from "./sequence-numbers.ts";
+import { SessionTally } from "./session-tally.ts";
 import { statusText } from "./status-text.ts";
 import { SubmitWriter } from "./submit-writer.ts";
 import { RedialKind } from "./timers.ts";
@@ -55,7 +56,10 @@ export class SmppSession implements Sender {
   /** The peer has not taken our bytes for a while. */
   isStalled = false;
   readonly #context: WorkerContext;
+  readonly #sessionIndex: number;
   readonly #row: number;
+  /** What it has done since start. */
+  readonly tally = new SessionTally();
   readonly #writer: SubmitWriter;
   #tombstonesMax: number;
   #attempts: OpenAttempts;
@@ -82,7 +86,8 @@ export class SmppSession implements Sender {
     this.window = new Window(link.config.windowMax);
     this.#tombstonesMax = tombstonesMax(link.config.windowMax);
     this.#writer = new SubmitWriter(context, this);
-    this.#attempts = new OpenAttempts(context, this, link, this.window);
+    this.#attempts = new OpenAttempts(context, this, link, this.window, this.tally);
+    this.#sessionIndex = at.sessionIndex;
     this.#row = rowWord(at.sessionIndex, 0);
     this.main = this.#makeMain();
     this.main.start(context.time.now);
@@ -174,6 +179,7 @@ export class SmppSession implements Sender {
       this.#windowShown = this.window.used;
       Atomics.store(words, this.#row + SessionWord.WINDOW_USED, this.window.used);
     }
+    this.tally.show(words, this.#row);
     if (this.#answers === 0) return;
     this.#answers = 0;
     Atomics.store(words, this.#row + SessionWord.PROGRESS_MS, this.#context.time.now | 0);
@@ -233,10 +239,16 @@ export class SmppSession implements Sender {
     Atomics.store(this.#context.sessionWords, this.#row + word, connection.times.state);
   }
 
+  /** Why a connection was lost or could not be had. */
+  noteError(cause: string): void {
+    this.#context.sessionNotes.setError(this.#sessionIndex, cause, this.#context.time.wall);
+  }
+
   connectionBound(connection: Connection): void {
     if (connection !== this.main) return;
     if (connection.role === BindRole.TRANSCEIVER) this.#transceiverHasWorked = true;
     Atomics.add(this.#context.sessionWords, this.#row + SessionWord.BINDS, 1);
+    this.#context.sessionNotes.setBoundSince(this.#sessionIndex, this.#context.time.wall);
     this.#count();
   }
 
@@ -263,6 +275,7 @@ export class SmppSession implements Sender {
   /** The main connection left the bound state: what is not written goes back to the queues. */
   connectionUnbound(connection: Connection): void {
     if (connection !== this.main) return;
+    this.#context.sessionNotes.setBoundSince(this.#sessionIndex, 0);
     this.#writer.abandon();
     this.#discount();
   }
@@ -379,7 +392,7 @@ export class SmppSession implements Sender {
     if (windowMax !== this.window.limit) {
       this.window = new Window(windowMax);
       this.#tombstonesMax = tombstonesMax(windowMax);
-      this.#attempts = new OpenAttempts(this.#context, this, this.link, this.window);
+      this.#attempts = new OpenAttempts(this.#context, this, this.link, this.window, this.tally);
     }
     this.main = this.#makeMain();
     this.main.generation = generation;

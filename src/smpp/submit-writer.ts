@@ -11,6 +11,7 @@ import type { Socket } from "../environment.ts";
 import { NO_TOKEN } from "../limit/contract.ts";
 import { Counter, Histogram } from "../metrics/block.ts";
 import { Accept } from "../records/accept.ts";
+import { SessionWord } from "../tables/link-table.ts";
 import type { WorkerContext } from "./context.ts";
 import { IntQueue } from "./int-queue.ts";
 import { CONTROL_BYTES_RESERVED, SUBMIT_BYTES_MAX } from "./limits.ts";
@@ -94,6 +95,7 @@ export class SubmitWriter {
     this.#session.main.noteWritten(arena, length);
     this.#fillSlot(slot, entry, segment);
     metrics.add(Counter.segmentsSent, 1);
+    this.#session.tally.add(SessionWord.SENT);
     metrics.record(Histogram.submitLatency, time.wall - this.#acceptedAt(entry));
     link.noteUnprepared(true);
     table.prepared[entry] = (table.prepared[entry] as number) - 1;

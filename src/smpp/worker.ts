@@ -19,6 +19,7 @@ import { RECEIPT_TYPE } from "../records/receipt.ts";
 import type { Doorbell } from "../ring/doorbell.ts";
 import type { RingConsumer, RingProducer } from "../ring/one-to-one-ring.ts";
 import type { CreditTable } from "../tables/credit-table.ts";
+import { SessionNotes } from "../tables/session-notes.ts";
 import { TurnTime, type WorkerContext } from "./context.ts";
 import { CreditKeeper } from "./credit-keeper.ts";
 import { DialLimiter } from "./dial-limiter.ts";
@@ -33,6 +34,7 @@ import {
 } from "./limits.ts";
 import type { WorkerLink } from "./link.ts";
 import { LocalQueues } from "./local-queues.ts";
+import type { MessageList } from "./message-list.ts";
 import { MessageTable } from "./message-table.ts";
 import type { SessionAssignment } from "./plan.ts";
 import type { WorkerPool } from "./pool.ts";
@@ -59,7 +61,7 @@ export interface SmppWorkerOptions {
   readonly returns: readonly RingProducer[];
   readonly producerBells: readonly Doorbell[];
   readonly credits: CreditTable;
-  /** Words of the link table and of the session table. */
+  /** Words of the link table; all of the session table, from `allocateSessions`. */
   readonly linkWords: Int32Array;
   /** The dial table: one bucket a host, shared by all workers. */
   readonly dialWords: Int32Array;
@@ -173,9 +175,27 @@ export class SmppWorker implements CommitVisitor {
     const inGrace = now < this.#graceUntil;
     for (const link of this.#links) link.onTick(now);
     for (const session of this.#sessions) session.onTick(inGrace);
+    this.#showQueued();
     if (now < this.#nextSweepAt || this.#isDraining) return;
     this.#nextSweepAt = now + EXPIRY_SWEEP_MS;
     this.#queues.sweepExpired();
+  }
+
+  /** Shows others how much waits here, by pool and by link. */
+  #showQueued(): void {
+    const { credits, workerIndex } = this.#options;
+    for (const pool of this.#pools) {
+      const count = countOf(pool.queues);
+      if (count === pool.countShown) continue;
+      pool.countShown = count;
+      credits.showQueued(workerIndex, pool.index, count);
+    }
+    for (const link of this.#links) {
+      const count = countOf(link.pinned);
+      if (count === link.countShown) continue;
+      link.countShown = count;
+      credits.showQueued(workerIndex, credits.poolCount + link.linkIndex, count);
+    }
   }
 
   /** A record of this worker is committed. Called by the appender, in order of staging. */
@@ -267,6 +287,7 @@ export class SmppWorker implements CommitVisitor {
       log,
       metrics,
       sessionWords,
+      sessionNotes: new SessionNotes(sessionWords),
       sequenceNumberFirst: sequenceNumberFirst ?? 1,
       time: this.#time,
       stager: this.#stager,
@@ -312,4 +333,11 @@ export class SmppWorker implements CommitVisitor {
 function prepareHorizonMs(commitMs: number): number {
   const wanted = commitMs * PREPARE_HORIZON_COMMITS;
   return Math.min(PREPARE_HORIZON_MAX_MS, Math.max(PREPARE_HORIZON_MIN_MS, wanted));
+}
+
+/** Messages in lists by priority. */
+function countOf(lists: readonly MessageList[]): number {
+  let sum = 0;
+  for (const list of lists) sum += list.count;
+  return sum;
 }

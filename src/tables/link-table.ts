@@ -14,6 +14,8 @@
  *            BINDS           successful binds since start; its worker
  *            PROGRESS_MS     monotonic ms (wraps) of the last answer; its worker
  *            RECEIVER_STATE  SessionState of a pair's receiver; its worker
+ *            SENT … LOST     since start (wrap): segments written, accepted, refused (for now or for
+ *                            good), throttled, ambiguous; receipts; connections lost; its worker
  */
 export const LinkWord = {
   PACE_DUE: 0,
@@ -30,6 +32,13 @@ export const SessionWord = {
   BINDS: 2,
   PROGRESS_MS: 3,
   RECEIVER_STATE: 4,
+  SENT: 5,
+  ACCEPTED: 6,
+  REFUSED: 7,
+  THROTTLED: 8,
+  AMBIGUOUS: 9,
+  RECEIPTS: 10,
+  LOST: 11,
 } as const;
 export const WORDS_PER_ROW = 16;
 

@@ -1,13 +1,16 @@
 /**
  * Gathers what the admin listener shows from all over the process. Main thread only.
  */
-import type { AdminSources, SessionRow, WatchedRing } from "../admin/sources.ts";
+import type { LinkSources, SessionRow } from "../admin/link-status.ts";
+import type { AdminSources, WatchedRing } from "../admin/sources.ts";
+import type { PoolPlan } from "../config/derive.ts";
 import type { Clock } from "../environment.ts";
 import { MetricBlock } from "../metrics/block.ts";
 import { assignSessions } from "../smpp/plan.ts";
 import { CreditTable } from "../tables/credit-table.ts";
 import { LogTable } from "../tables/log-table.ts";
 import { type SharedPlan, threadCount } from "../tables/plan.ts";
+import { SessionNotes } from "../tables/session-notes.ts";
 import { ProducerWord, producerWord } from "../tables/producer-table.ts";
 import type { LinkDumps } from "./link-dumps.ts";
 import type { SharedMemory } from "./shared-memory.ts";
@@ -29,17 +32,22 @@ export function adminSources(parts: AdminParts): AdminSources {
   const { plan } = memory;
   const credits = new CreditTable(memory.credits, plan);
   const bells = new Int32Array(memory.bells);
+  const links = linkSources(memory, () => reloader.plan);
   return {
     get config() {
       return reloader.config;
     },
-    plan,
     get pools() {
-      return reloader.plan;
+      return links.pools;
     },
     get sessions() {
-      return sessionRows(assignSessions(reloader.plan.links, plan.workerCount));
+      return links.sessions;
     },
+    plan,
+    linkWords: links.linkWords,
+    sessionWords: links.sessionWords,
+    sessionNotes: links.sessionNotes,
+    creditTable: links.creditTable,
     reload: () => ({ generation: reloader.generation, last: reloader.last }),
     clock: parts.clock,
     blocks: Array.from(
@@ -47,9 +55,6 @@ export function adminSources(parts: AdminParts): AdminSources {
       (_, thread) => new MetricBlock(memory.metrics, thread),
     ),
     logTable: new LogTable(memory.log),
-    linkWords: new Int32Array(memory.links),
-    sessionWords: new Int32Array(memory.sessions),
-    poolWeight: (worker, poolIndex) => credits.weight(worker, poolIndex),
     rings: watchedRings(memory),
     waitingMessages: () => sumOf(memory, ProducerWord.WAITING_MESSAGES),
     pendingCalls: () => sumOf(memory, ProducerWord.PENDING_CALLS),
@@ -71,6 +76,25 @@ export function adminSources(parts: AdminParts): AdminSources {
       if (!isAsked) done("late");
     },
     recordings: (linkId, done) => parts.dumps.ask(linkId, done),
+  };
+}
+
+/** What tells how links and pools are, with the plan of now. Any thread. */
+export function linkSources(memory: SharedMemory, planOfNow: () => PoolPlan): LinkSources {
+  const { plan } = memory;
+  const sessionWords = new Int32Array(memory.sessions);
+  return {
+    plan,
+    get pools() {
+      return planOfNow();
+    },
+    get sessions() {
+      return sessionRows(assignSessions(planOfNow().links, plan.workerCount));
+    },
+    linkWords: new Int32Array(memory.links),
+    sessionWords,
+    sessionNotes: new SessionNotes(sessionWords),
+    creditTable: new CreditTable(memory.credits, plan),
   };
 }
 

@@ -8,6 +8,7 @@
  * process ends, or it aborts.
  */
 import { readFileSync } from "node:fs";
+import { linkStatuses, poolStatuses } from "../admin/link-status.ts";
 import type { PoolPlan } from "../config/derive.ts";
 import type { GatewayConfig } from "../config/types.ts";
 import { Dispatcher } from "../dispatch/dispatcher.ts";
@@ -27,6 +28,7 @@ import type { Doorbell } from "../ring/doorbell.ts";
 import { ringUsedBytes } from "../ring/layout.ts";
 import { LogTable } from "../tables/log-table.ts";
 import { journalThreadIndex, producerCount } from "../tables/plan.ts";
+import { linkSources } from "./admin-sources.ts";
 import { type BellPorts, doorbells, ownBell } from "./bell-ports.ts";
 import { EventLoopRunner } from "./event-loop-runner.ts";
 import { threadLog } from "./log.ts";
@@ -56,6 +58,8 @@ export class IngressAgent {
   readonly #options: IngressAgentOptions;
   readonly #runner: EventLoopRunner;
   readonly #uws = loadUws();
+  /** The plan of now. */
+  #pools: PoolPlan;
   #server: HttpServer;
   #isDraining = false;
 
@@ -65,6 +69,7 @@ export class IngressAgent {
     const bells = new Int32Array(memory.bells);
     const wake = (): void => this.#runner.wake();
     this.#options = options;
+    this.#pools = options.pools;
     this.ingress = makeIngress(options, doorbells(ports, bells, memory.plan), wake);
     const bell = ownBell(ports, bells, producer, wake);
     this.#runner = new EventLoopRunner(this.ingress, bell, bells, producer);
@@ -112,6 +117,7 @@ export class IngressAgent {
   reload(config: GatewayConfig, pools: PoolPlan): void {
     this.ingress.reload(pools, linkDirectory(pools));
     this.#server.reload(config, pools);
+    this.#pools = pools;
   }
 
   /** Ends listener and connections. What comes back from workers is still taken. */
@@ -125,12 +131,24 @@ export class IngressAgent {
   }
 
   #makeServer(): HttpServer {
-    const { config, pools, clock, producer } = this.#options;
+    const { config, pools, memory, clock, producer } = this.#options;
     const { ingress, unreadiness } = this;
     const log = threadLog(producer === 0 ? "main" : `ingress-${producer}`, config);
     const { tls: tlsConfig } = config.http;
     const tls = (): UwsTls | null => (tlsConfig === null ? null : uwsTls(tlsConfig, readFileSync));
-    return new HttpServer({ uws: this.#uws, config, clock, ingress, pools, log, tls, unreadiness });
+    const sources = linkSources(memory, () => this.#pools);
+    return new HttpServer({
+      uws: this.#uws,
+      config,
+      clock,
+      ingress,
+      pools,
+      log,
+      tls,
+      unreadiness,
+      links: () => linkStatuses(sources),
+      poolStates: () => poolStatuses(sources),
+    });
   }
 }
 

@@ -11,6 +11,7 @@ import { allocateRing } from "../ring/layout.ts";
 import { RingConsumer, RingMemory, RingProducer } from "../ring/one-to-one-ring.ts";
 import { allocateCreditTable } from "../tables/credit-table.ts";
 import { allocateDials, allocateRows } from "../tables/link-table.ts";
+import { allocateSessions } from "../tables/session-notes.ts";
 import { allocateLogTable } from "../tables/log-table.ts";
 import {
   appenderCount,
@@ -61,7 +62,7 @@ export function allocateSharedMemory(plan: SharedPlan): SharedMemory {
     log: allocateLogTable(producers),
     credits: allocateCreditTable(plan),
     links: allocateRows(plan.linkCount),
-    sessions: allocateRows(plan.sessionCount),
+    sessions: allocateSessions(plan.sessionCount),
     dials: allocateDials(),
     contracts: times(plan.linkCount, () => allocateContract()),
     apps: new SharedArrayBuffer(bucketWordCount(plan) * 4),

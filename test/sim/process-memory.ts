@@ -12,6 +12,7 @@ import { allocateRing } from "../../src/ring/layout.ts";
 import { RingConsumer, RingMemory, type RingProducer } from "../../src/ring/one-to-one-ring.ts";
 import { allocateCreditTable, CreditTable } from "../../src/tables/credit-table.ts";
 import { allocateDials, allocateRows } from "../../src/tables/link-table.ts";
+import { allocateSessions } from "../../src/tables/session-notes.ts";
 import { allocateLogTable, LogTable } from "../../src/tables/log-table.ts";
 import {
   appenderCount,
@@ -68,7 +69,7 @@ export class ProcessMemory {
     this.logTable = new LogTable(allocateLogTable(producers));
     this.credits = new CreditTable(allocateCreditTable(plan), plan);
     this.linkWords = new Int32Array(allocateRows(plan.linkCount));
-    this.sessionWords = new Int32Array(allocateRows(plan.sessionCount));
+    this.sessionWords = new Int32Array(allocateSessions(plan.sessionCount));
     const rates = new Map(links.map(({ linkIndex, config }) => [linkIndex, config.rateTps]));
     this.contracts = Array.from({ length: plan.linkCount }, (_, linkIndex) => {
       const count = rates.get(linkIndex) ?? 0;

@@ -33,6 +33,7 @@ import {
   rowWord,
   SessionWord,
 } from "../../../src/tables/link-table.ts";
+import { allocateSessions } from "../../../src/tables/session-notes.ts";
 import { DEFAULT_PROFILE } from "../../support/profile.ts";
 import { type AcceptFields, acceptRecord } from "./accept-record.ts";
 import { FakeSmsc } from "./fake-smsc.ts";
@@ -207,7 +208,7 @@ export class World {
     };
     this.credits = new CreditTable(allocateCreditTable(plan), plan);
     this.linkWords = new Int32Array(allocateRows(plan.linkCount));
-    this.sessionWords = new Int32Array(allocateRows(plan.sessionCount));
+    this.sessionWords = new Int32Array(allocateSessions(plan.sessionCount));
     this.contracts = Array.from({ length: plan.linkCount }, (_, linkIndex) => {
       const config = this.links[linkIndex]?.config;
       return new Int32Array(allocateContract(Math.max(config?.rateTps ?? 0, RATE_MAX)));
