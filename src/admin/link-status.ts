@@ -87,10 +87,11 @@ export interface PoolStatus {
 }
 
 export function linkStatuses(sources: LinkSources): LinkStatus[] {
-  return sources.pools.links.map(({ linkIndex, config }) => {
+  const { sessions: rows, pools } = sources;
+  return pools.links.map(({ linkIndex, config }) => {
     const word = (name: number): number =>
       Atomics.load(sources.linkWords, rowWord(linkIndex, name));
-    const sessions = sources.sessions
+    const sessions = rows
       .filter((session) => session.linkIndex === linkIndex)
       .map((session) => sessionStatus(sources, session));
     const paceMilli = word(LinkWord.PACE_MILLI);
@@ -115,8 +116,7 @@ export function linkStatuses(sources: LinkSources): LinkStatus[] {
 
 function sessionStatus(sources: LinkSources, session: SessionRow): SessionStatus {
   const row = session.sessionIndex;
-  const word = (name: number): number =>
-    Atomics.load(sources.sessionWords, rowWord(row, name));
+  const word = (name: number): number => Atomics.load(sources.sessionWords, rowWord(row, name));
   const count = (name: number): number => word(name) >>> 0;
   const { error, errorAt, boundSince } = sources.sessionNotes.read(row);
   return {

@@ -398,8 +398,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
       open = false;
     });
     const go = (grant: AppGrant | null): void => {
-      const denial =
-        grant === null ? null : this.#denial(response.getRemoteAddress(), grant);
+      const denial = grant === null ? null : this.#denial(response.getRemoteAddress(), grant);
       if (grant === null) writeProblem(response, UNAUTHENTICATED);
       else if (denial !== null) writeProblem(response, { code: "forbidden", detail: denial });
       else then(grant, () => open);

@@ -235,7 +235,7 @@ export const GAUGES = {
   sessionAnswers: {
     name: "session_answers_total",
     labels: ["link", "session", "answer"],
-    help: "Segments by what became of them: accepted, refused (for now or for good), throttled, ambiguous; wraps at 2^32.",
+    help: "Segments by what became of them; refused: for now or for good. Wraps at 2^32.",
   },
   sessionReceipts: {
     name: "session_receipts_total",

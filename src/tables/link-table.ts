@@ -14,8 +14,8 @@
  *            BINDS           successful binds since start; its worker
  *            PROGRESS_MS     monotonic ms (wraps) of the last answer; its worker
  *            RECEIVER_STATE  SessionState of a pair's receiver; its worker
- *            SENT … LOST     since start (wrap): segments written, accepted, refused (for now or for
- *                            good), throttled, ambiguous; receipts; connections lost; its worker
+ *            SENT … LOST     since start (wrap): segments written, accepted, refused, throttled,
+ *                            ambiguous; receipts; connections lost; its worker
  */
 export const LinkWord = {
   PACE_DUE: 0,

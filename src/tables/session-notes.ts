@@ -78,7 +78,8 @@ export class SessionNotes {
   #text(at: number): string {
     const length = Math.min(this.#view.getInt32(at + LENGTH), TEXT_BYTES_MAX);
     let text = "";
-    for (let i = 0; i < length; i++) text += String.fromCharCode(this.#view.getUint8(at + TEXT + i));
+    for (let i = 0; i < length; i++)
+      text += String.fromCharCode(this.#view.getUint8(at + TEXT + i));
     return text;
   }
 

@@ -63,6 +63,29 @@ describe("the flight recorder of a link", () => {
     assert.ok(!bytes.includes("QQZZ") && !bytes.includes(PASSWORD));
   });
 
+  test("stands beside what the link and its pool are doing", async () => {
+    const client = new Client(gateway.httpPort, ["ops"]);
+    const read = async (path: string): Promise<Record<string, unknown>> => {
+      const headers = { Authorization: `Bearer ${client.token}`, "X-App-ID": "1" };
+      const response = await fetch(`http://127.0.0.1:${gateway.httpPort}${path}`, { headers });
+      assert.equal(response.status, 200);
+      const { data } = (await response.json()) as { data: Record<string, unknown>[] };
+      assert.equal(data.length, 1);
+      return data[0] as Record<string, unknown>;
+    };
+    const link = await read("/v1/links");
+    assert.deepEqual([link["id"], link["up"], link["queued"]], [100, true, 0]);
+    const [session] = link["sessions"] as Record<string, unknown>[];
+    const { state, sent, accepted, receipts, binds, window_used: used } = session ?? {};
+    assert.deepEqual([state, sent, accepted, receipts, binds, used], ["bound", 5, 5, 5, 1, 0]);
+    assert.ok(Date.parse(session?.["bound_since"] as string) <= Date.now());
+    const pool = await read("/v1/pools");
+    assert.deepEqual(
+      [pool["id"], pool["queued"], pool["members"]],
+      [1000, 0, [{ link: 100, up: true }]],
+    );
+  });
+
   test("says that there is no such link", () => {
     assert.throws(
       () => dump(999),

@@ -103,7 +103,7 @@ export async function stoppedPeers(trials: number, seed: number): Promise<RowRep
     const enquireLinkIntervalMs = 2_000;
     const links = new LiveLinks({
       links: [{ port, enquireLinkIntervalMs, windowMax: 10 }],
-      speed: SPEED,
+      speed: TIMER_SPEED,
       seed: seed + row.trials,
     });
     try {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { SessionNotes } from "../../../src/tables/session-notes.ts";
 import { test } from "node:test";
 import { AdminServer } from "../../../src/admin/server.ts";
 import type { AdminSources, LedgerStatusAnswer } from "../../../src/admin/sources.ts";
@@ -38,7 +39,8 @@ function setUp(token: string | null = null): Set {
     logTable: rig.logTable,
     linkWords: new Int32Array(memory.links),
     sessionWords: new Int32Array(memory.sessions),
-    poolWeight: (worker, pool) => rig.credits.weight(worker, pool),
+    sessionNotes: new SessionNotes(new Int32Array(memory.sessions)),
+    creditTable: rig.credits,
     rings: [{ name: "submit-0-0", buffer: memory.submit[0]?.[0] as SharedArrayBuffer }],
     waitingMessages: () => rig.ingress.dispatcher.waitingCount,
     pendingCalls: () => rig.ingress.pendingCount,
@@ -76,6 +78,13 @@ test("status tells durability, log, links and books", async () => {
   sessions[rowWord(0, SessionWord.STATE)] = SessionState.BOUND;
   sessions[rowWord(0, SessionWord.WINDOW_USED)] = 17;
   sessions[rowWord(1, SessionWord.STATE)] = SessionState.BACKOFF;
+  sessions[rowWord(0, SessionWord.ACCEPTED)] = 40;
+  const notes = new SessionNotes(sessions);
+  notes.setBoundSince(0, Date.UTC(2026, 10, 22));
+  notes.setError(1, "no answer to the bind", Date.UTC(2026, 10, 22, 0, 0, 1));
+  rig.credits.showWaiting(0, 0, 5);
+  rig.credits.showQueued(0, 0, 7);
+  rig.credits.showQueued(0, rig.credits.poolCount, 4);
   rig.grant(0, 0, 9);
   rig.logTable.store(LogWord.COMMITTED, 4096);
   rig.logTable.store(LogWord.OLDEST, 1024);
@@ -92,12 +101,51 @@ test("status tells durability, log, links and books", async () => {
   assert.deepEqual([first?.["up"], second?.["up"]], [true, false]);
   assert.deepEqual([first?.["contract_rate"], first?.["effective_rate"]], [500, 12.5]);
   assert.equal(second?.["effective_rate"], 500);
+  const idle = {
+    receiver_state: "closed",
+    bound_since: null,
+    last_error: null,
+    binds: 0,
+    lost: 0,
+    sent: 0,
+    accepted: 0,
+    refused: 0,
+    throttled: 0,
+    ambiguous: 0,
+    receipts: 0,
+  };
   assert.deepEqual(first?.["sessions"], [
-    { session: 0, worker: 0, state: "bound", window_used: 17, binds: 0 },
-    { session: 1, worker: 1, state: "backoff", window_used: 0, binds: 0 },
+    {
+      ...idle,
+      session: 0,
+      worker: 0,
+      state: "bound",
+      window_used: 17,
+      accepted: 40,
+      bound_since: "2026-11-22T00:00:00.000Z",
+    },
+    {
+      ...idle,
+      session: 1,
+      worker: 1,
+      state: "backoff",
+      window_used: 0,
+      last_error: { cause: "no answer to the bind", at: "2026-11-22T00:00:01.000Z" },
+    },
   ]);
+  assert.deepEqual([first?.["queued"], first?.["window_used"]], [4, 17]);
   const [pool] = status["pools"] as Record<string, unknown>[];
-  assert.deepEqual(pool, { id: 1000, name: "main", weight: 1 });
+  assert.deepEqual(pool, {
+    id: 1000,
+    name: "main",
+    weight: 1,
+    rate_tps: 500,
+    queued: 12,
+    members: [
+      { link: 100, up: true },
+      { link: 101, up: false },
+    ],
+  });
   set.ledger = "late";
   const late = (await (await fetch(`${set.base}/status`)).json()) as Record<string, unknown>;
   assert.deepEqual([late["books"], late["ledger"]], [null, { late: true }]);

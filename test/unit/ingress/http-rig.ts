@@ -47,6 +47,8 @@ export class HttpRig {
       log: { write: () => undefined },
       tls: options.tls ?? (() => null),
       unreadiness: () => this.missing,
+      links: () => [{ id: 100, up: true }],
+      poolStates: () => [{ id: 1000, weight: 5 }],
     });
     this.port = this.server.listen(0, options.sharing);
     this.#timer = setInterval(() => {

@@ -412,6 +412,26 @@ test("a port that somebody else listens on is an error", () => {
     log: { write: () => undefined },
     tls: () => null,
     unreadiness: () => [],
+    links: () => [],
+    poolStates: () => [],
   });
   assert.throws(() => second.listen(), /cannot listen on 127\.0\.0\.1/);
+});
+
+test("links and pools are for the scope ops", async () => {
+  const reader = 5;
+  for (const [path, expected] of [
+    ["/v1/links", { data: [{ id: 100, up: true }], next: null }],
+    ["/v1/pools", { data: [{ id: 1000, weight: 5 }], next: null }],
+  ] as const) {
+    const call = async (method: string, headers: Record<string, string>): Promise<HttpAnswer> =>
+      await http.call({ method, path, headers });
+    const answer = await call("GET", http.headers(reader, ["ops"]));
+    assert.equal(answer.status, 200);
+    assert.deepEqual(answer.json, expected);
+    assertProblem(await call("GET", http.headers(1, ["send"])), 403, "forbidden");
+    assertProblem(await call("GET", http.headers(1, ["ops"])), 403, "forbidden");
+    assertProblem(await call("GET", {}), 401, "unauthenticated");
+    assertProblem(await call("POST", http.headers(reader, ["ops"])), 405, "method");
+  }
 });

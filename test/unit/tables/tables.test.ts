@@ -22,6 +22,7 @@ import {
   workerAppenderIndex,
   type SharedPlan,
 } from "../../../src/tables/plan.ts";
+import { allocateSessions, SessionNotes } from "../../../src/tables/session-notes.ts";
 import {
   allocateBells,
   allocateInHand,
@@ -113,4 +114,53 @@ test("bells and ticks of threads are words of their own, and no record is in han
   assert.equal(new Set(indices).size, 8);
   assert.ok(Math.max(...indices) < bells.length);
   assert.deepEqual([...new Float64Array(allocateInHand(3))], [-1, -1, -1]);
+});
+
+test("a session's note is read as it was written last", () => {
+  const rows = 3;
+  const words = new Int32Array(allocateSessions(rows));
+  words.fill(-1, 0, rowWord(rows, 0));
+  const notes = new SessionNotes(words);
+  for (let row = 0; row < rows; row++) {
+    assert.deepEqual(notes.read(row), { error: "", errorAt: 0, boundSince: 0 });
+  }
+  notes.setBoundSince(1, 1_764_000_000_000.5);
+  notes.setError(1, "x".repeat(500), 5);
+  notes.setError(2, "no answer to the bind", 7);
+  assert.deepEqual(notes.read(0), { error: "", errorAt: 0, boundSince: 0 });
+  const { error, ...rest } = notes.read(1);
+  assert.match(error, /^x{200,}$/);
+  assert.deepEqual(rest, { errorAt: 5, boundSince: 1_764_000_000_000.5 });
+  assert.deepEqual(notes.read(2), { error: "no answer to the bind", errorAt: 7, boundSince: 0 });
+  assert.ok(
+    words.subarray(0, rowWord(rows, 0)).every((word) => word === -1),
+    "rows are untouched",
+  );
+});
+
+test("depths add up over producers and workers, apart for pools and links", () => {
+  const plan = {
+    ingressCount: 1,
+    workerCount: 2,
+    poolCount: 2,
+    linkCount: 3,
+    sessionCount: 3,
+    appCount: 1,
+  };
+  const table = new CreditTable(allocateCreditTable(plan), plan);
+  table.showWaiting(0, 1, 5);
+  table.showWaiting(1, 1, 6);
+  table.showQueued(0, 1, 7);
+  table.showQueued(1, table.poolCount + 2, 8);
+  assert.deepEqual(
+    [0, 1].map((pool) => table.depthOfPool(pool)),
+    [0, 18],
+  );
+  assert.deepEqual(
+    [0, 1, 2].map((link) => table.depthOfLink(link)),
+    [0, 0, 8],
+  );
+  table.setWeight(1, 1, 3);
+  table.setOpenSessions(1, 2, 4);
+  assert.deepEqual([table.depthOfPool(1), table.depthOfLink(2)], [18, 8]);
 });
