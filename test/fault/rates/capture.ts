@@ -33,9 +33,12 @@ export interface Capture {
   stop(): Promise<void>;
 }
 
-/** Captures what goes to `port` on loopback into `file`; needs the right to. */
-export async function startCapture(port: number, file: string): Promise<Capture> {
-  const filter = `tcp and dst port ${port}`;
+/**
+ * Captures what goes to `port` on loopback, and with `bothWays` what comes from it, into `file`;
+ * needs the right to.
+ */
+export async function startCapture(port: number, file: string, bothWays = false): Promise<Capture> {
+  const filter = `tcp and ${bothWays ? "" : "dst "}port ${port}`;
   const args = ["-i", "lo", "-n", "--time-stamp-precision=nano", "-B", "65536", "-w", file, filter];
   const child = spawn("tcpdump", args, { stdio: ["ignore", "ignore", "pipe"] });
   let said = "";
