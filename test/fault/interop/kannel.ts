@@ -70,7 +70,9 @@ export class Kannel {
       coding: coding === "ucs2" ? "2" : "0",
       "dlr-mask": "31",
     });
-    const response = await fetch(`http://127.0.0.1:${this.#httpPort}/cgi-bin/sendsms?${query}`);
+    const response = await fetch(
+      `http://127.0.0.1:${this.#httpPort}/cgi-bin/sendsms?${query.toString()}`,
+    );
     await response.text();
     return response.status;
   }
