@@ -35,6 +35,7 @@ import { stopIndex } from "./tables/thread-table.ts";
 import { adminSources } from "./workers/admin-sources.ts";
 import { type BellPorts, doorbells, makeBellPorts } from "./workers/bell-ports.ts";
 import { type ClockBase, clockBase, threadClock } from "./workers/clock.ts";
+import { watchConnections, type WatchedConnections } from "./workers/connection-guard.ts";
 import { drainInOrder } from "./workers/drain-steps.ts";
 import { IngressAgent } from "./workers/ingress-agent.ts";
 import { LinkDumps } from "./workers/link-dumps.ts";
@@ -286,10 +287,14 @@ class Assembly {
         clock: this.#clock,
         questions: this.#questions as LedgerQuestions,
         dumps: new LinkDumps(this.#workers),
-        unreadiness: agent.unreadiness,
+        unreadiness: () => [
+          ...agent.unreadiness(),
+          ...(connections.isPaused() ? ["too many connections"] : []),
+        ],
       }),
     );
     const adminPort = admin.listen();
+    const connections = this.#watchConnections(agent);
     this.#log.write("info", "listening", {
       http_port: httpPort,
       admin_port: adminPort,
@@ -300,6 +305,7 @@ class Assembly {
     });
     const drain = async (): Promise<void> => {
       this.#log.write("info", "drain");
+      connections.stop();
       await this.#drain(agent);
       agent.stop();
       admin.close();
@@ -315,6 +321,19 @@ class Assembly {
         return reloader.reload();
       },
     );
+  }
+
+  #watchConnections(agent: IngressAgent): WatchedConnections {
+    return watchConnections(this.#config.http.connectionsMax, this.#log, {
+      pause: () => {
+        agent.pause();
+        this.#command(this.#ingresses, { kind: "pause" });
+      },
+      resume: () => {
+        agent.resume();
+        this.#command(this.#ingresses, { kind: "resume" });
+      },
+    });
   }
 
   #makeReloader(agent: IngressAgent, load: () => GatewayConfig): Reloader {

@@ -115,6 +115,12 @@ export const HTTP = block(
       max: 64,
       default: 1,
     }),
+    connections_max: int({
+      doc: "Client connections at once; lowered where `ulimit -n` leaves room for fewer.",
+      min: 1,
+      max: 1_000_000,
+      default: 10_000,
+    }),
     body_bytes_max: int({
       doc: "Largest body of a single message.",
       unit: "bytes",

@@ -67,6 +67,7 @@ export interface HttpConfig {
   /** 0: any free port. */
   readonly port: number;
   readonly threads: number;
+  readonly connectionsMax: number;
   readonly bodyBytesMax: number;
   readonly batchBytesMax: number;
   readonly streamLineBytesMax: number;

@@ -91,6 +91,15 @@ export class IngressAgent {
     }
   }
 
+  /** Takes no new connections until `resume`; open ones are served. */
+  pause(): void {
+    this.#server.pause();
+  }
+
+  resume(): void {
+    this.#server.resume();
+  }
+
   /**
    * Takes the certificates as they are in their files now, without dropping a connection. Throws,
    * and changes nothing, if they cannot be used; without TLS there is nothing to do.

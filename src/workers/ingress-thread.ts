@@ -38,7 +38,11 @@ parentPort?.on("message", (command: ThreadCommand) => {
     agent.listen(command.port, "further");
     note({ kind: "listening" });
   } else if (command.kind === "reload_certificates") {
-    reloadCertificates();
+    attempt("reload certificates", () => agent.reloadCertificates());
+  } else if (command.kind === "pause") {
+    agent.pause();
+  } else if (command.kind === "resume") {
+    attempt("listen again", () => agent.resume());
   } else if (command.kind === "reload") {
     agent.reload(command.config, command.pools);
     note({ kind: "reloaded" });
@@ -50,12 +54,12 @@ parentPort?.on("message", (command: ThreadCommand) => {
   }
 });
 
-/** The main thread has tried the same files already; they may have changed since. */
-function reloadCertificates(): void {
+/** The main thread has done the same already; here it may still fail, and is no reason to end. */
+function attempt(operation: string, run: () => void): void {
   try {
-    agent.reloadCertificates();
+    run();
   } catch (error) {
-    log.write("error", "reload certificates", { cause: (error as Error).message });
+    log.write("error", operation, { cause: (error as Error).message });
   }
 }
 

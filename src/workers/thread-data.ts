@@ -99,6 +99,8 @@ export type ThreadCommand =
   | { readonly kind: "reload"; readonly config: GatewayConfig; readonly pools: PoolPlan }
   | { readonly kind: "listen"; readonly port: number }
   | { readonly kind: "reload_certificates" }
+  | { readonly kind: "pause" }
+  | { readonly kind: "resume" }
   | { readonly kind: "drain" }
   | { readonly kind: "close" }
   | { readonly kind: "dump"; readonly question: number; readonly linkId: number };

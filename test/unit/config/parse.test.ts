@@ -24,6 +24,7 @@ test("defaults are those of api.md section 4", () => {
       host: "127.0.0.1",
       port: 8080,
       threads: 1,
+      connectionsMax: 10_000,
       bodyBytesMax: 65536,
       batchBytesMax: 2097152,
       streamLineBytesMax: 65536,
