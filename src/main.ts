@@ -380,12 +380,10 @@ class Assembly {
 
   /** Listens on the configured port, or on any free one if that is taken and `anyPortIfTaken`. */
   #listenHttp(agent: IngressAgent, anyPortIfTaken: boolean): number {
-    const isShared = this.#plan.ingressCount > 1 || this.#config.http.tls !== null;
-    const sharing = isShared ? "first" : "alone";
     try {
-      return agent.listen(this.#config.http.port, sharing);
+      return agent.listen(this.#config.http.port, "first");
     } catch (error) {
-      if (anyPortIfTaken) return agent.listen(0, sharing);
+      if (anyPortIfTaken) return agent.listen(0, "first");
       throw new StartRefusedError(EXIT_CODES.failure.code, (error as Error).message);
     }
   }

@@ -70,8 +70,6 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
   /** Listeners of earlier certificates, which may still have connections. */
   readonly #replaced: Listener[] = [];
   #port = 0;
-  /** How the port is taken again. */
-  #sharing: PortSharing = "alone";
   readonly #authentication: Authentication;
   /** By app index; null: from anywhere. */
   #filters: readonly (AddressFilter | null)[];
@@ -167,7 +165,6 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
   /** Starts listening on `port`; returns the port. Throws if the address cannot be had. */
   listen(port: number = this.#options.config.http.port, sharing: PortSharing = "alone"): number {
     this.#port = this.#listener.listen(this.#options.config.http.host, port, sharing);
-    this.#sharing = sharing === "first" ? "further" : sharing;
     return this.#port;
   }
 
@@ -176,11 +173,11 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
     this.#listener.stopListening();
   }
 
-  /** Listens again on the same port. Throws if somebody else has it now. */
+  /** Listens again on the same port, which must be a shared one. Throws if it cannot be had. */
   resume(): void {
     if (this.#closing) return;
     this.#listener.stopListening();
-    this.#listener.listen(this.#options.config.http.host, this.#port, this.#sharing);
+    this.#listener.listen(this.#options.config.http.host, this.#port, "further");
   }
 
   /**

@@ -2,27 +2,30 @@
  * Keeps client connections within a bound, so that a flood of them leaves descriptors for the
  * journal, the operators and the admin listener.
  *
- *   connections ≥ max ─► listeners closed, spare descriptors given up ─► connections ≤ ¾ max ─► again
+ *   connections ≥ max ─► listeners closed, spare descriptors given up ─► ≤ ¾ max ─► again
  *
- * uWebSockets.js says nothing of accepted sockets, so open descriptors are counted, in /proc, more
- * than there were at start. Connections that do nothing end after 10 s by themselves. Main thread.
+ * uWebSockets.js says nothing of accepted sockets, and accepts all that wait in one go. So open
+ * descriptors are counted, more than there were at start: exactly in /proc, and every few
+ * milliseconds by the lowest free one, which costs two system calls and is no greater than the
+ * count. Connections that do nothing end after 10 s by themselves. Main thread.
  */
 import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
 import type { Log } from "../environment.ts";
 
 /** Held to be given up when there are no others left. */
 const SPARE_DESCRIPTORS = 64;
-/** Of the descriptors that the process may have, beside those it has at start. */
-const CONNECTIONS_SHARE_MAX = 0.7;
+/** Descriptors that connections leave: so many, or this share of all, whichever is more. */
+const LEFT_MIN = 640;
+const LEFT_SHARE = 0.3;
 const RESUME_SHARE = 0.75;
-const LOOK_INTERVAL_MS_MIN = 25;
-const LOOK_INTERVAL_MS_MAX = 500;
-/** Looking may take such a share of the time. */
-const LOOK_COST_SHARE = 0.02;
+const PROBE_INTERVAL_MS = 5;
+const COUNT_INTERVAL_MS_MIN = 50;
+/** Counting may take such a share of the time. */
+const COUNT_COST_SHARE = 0.02;
 
 export interface ConnectionGuardOptions {
   readonly connectionsMax: number;
-  /** Open descriptors of the process; throws where that cannot be told. */
+  /** Open descriptors of the process; throws where that cannot be told, or there is none left. */
   readonly countDescriptors: () => number;
   /** How many it may have. */
   readonly descriptorsMax: number;
@@ -46,8 +49,10 @@ export class ConnectionGuard {
     this.#options = options;
     this.#takeSpare();
     this.#atStart = options.countDescriptors();
-    const room = Math.floor((options.descriptorsMax - this.#atStart) * CONNECTIONS_SHARE_MAX);
-    this.connectionsMax = Math.max(1, Math.min(options.connectionsMax, room));
+    const { descriptorsMax, connectionsMax } = options;
+    const left = Math.max(LEFT_MIN, Math.floor(descriptorsMax * LEFT_SHARE));
+    const room = descriptorsMax - this.#atStart - left;
+    this.connectionsMax = Math.max(1, Math.min(connectionsMax, room));
   }
 
   /** Whether no connection is taken now. */
@@ -55,22 +60,55 @@ export class ConnectionGuard {
     return this.#isPaused;
   }
 
+  /** Looks at the lowest free descriptor only, and closes the listeners if it is time. */
+  probe(): void {
+    if (this.#isPaused) return;
+    let descriptor: number;
+    try {
+      descriptor = this.#options.openSpare();
+    } catch {
+      this.#pause(null);
+      return;
+    }
+    this.#options.closeSpare(descriptor);
+    const connections = descriptor - this.#atStart;
+    if (connections >= this.connectionsMax) this.#pause(connections);
+  }
+
   /** Counts, and closes or opens the listeners if it is time. */
   look(): void {
-    const { log, pause, resume, countDescriptors } = this.#options;
-    const connections = countDescriptors() + this.#missingSpare() - this.#atStart;
+    const { log, resume } = this.#options;
+    const connections = this.#count();
     const connections_max = this.connectionsMax;
-    if (!this.#isPaused && connections >= connections_max) {
-      this.#isPaused = true;
-      pause();
-      this.#giveUpSpare();
-      log.write("warn", "too many connections: listening paused", { connections, connections_max });
+    if (!this.#isPaused && (connections === null || connections >= connections_max)) {
+      this.#pause(connections);
+    } else if (connections === null) {
+      return;
     } else if (this.#isPaused && connections <= connections_max * RESUME_SHARE) {
       this.#takeSpare();
       resume();
       this.#isPaused = false;
       log.write("info", "listening again", { connections });
     }
+  }
+
+  /** Connections; null: the count failed for want of a descriptor. */
+  #count(): number | null {
+    try {
+      return this.#options.countDescriptors() + this.#missingSpare() - this.#atStart;
+    } catch (error) {
+      if ((error as { code?: string }).code === "EMFILE") return null;
+      throw error;
+    }
+  }
+
+  #pause(connections: number | null): void {
+    const { log, pause } = this.#options;
+    this.#isPaused = true;
+    pause();
+    this.#giveUpSpare();
+    const fields = { connections, connections_max: this.connectionsMax };
+    log.write("warn", "too many connections: listening paused", fields);
   }
 
   #missingSpare(): number {
@@ -114,20 +152,21 @@ export function watchConnections(
     const cause = `ulimit -n is ${descriptorsMax}`;
     log.write("warn", "http.connections_max is lowered", { to: guard.connectionsMax, cause });
   }
-  let timer: NodeJS.Timeout;
+  let nextCountMs = 0;
   const look = (): void => {
+    guard.probe();
     const startMs = performance.now();
+    if (startMs < nextCountMs) return;
     try {
       guard.look();
     } catch (error) {
       log.write("warn", "count connections", { cause: (error as Error).message });
     }
-    const costMs = performance.now() - startMs;
-    const wanted = Math.max(LOOK_INTERVAL_MS_MIN, costMs / LOOK_COST_SHARE);
-    timer = setTimeout(look, Math.min(LOOK_INTERVAL_MS_MAX, wanted));
+    const endMs = performance.now();
+    nextCountMs = endMs + Math.max(COUNT_INTERVAL_MS_MIN, (endMs - startMs) / COUNT_COST_SHARE);
   };
-  look();
-  return { isPaused: () => guard.isPaused, stop: () => clearTimeout(timer) };
+  const timer = setInterval(look, PROBE_INTERVAL_MS);
+  return { isPaused: () => guard.isPaused, stop: () => clearInterval(timer) };
 }
 
 function softDescriptorLimit(): number | null {

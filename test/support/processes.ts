@@ -15,6 +15,12 @@ const SMSGW = fileURLToPath(new URL("../../src/cli/smsgw.js", import.meta.url));
 const START_DEADLINE_MS = 20_000;
 export const SECRET = "a secret of the tests, 32 bytes or more";
 
+/** What a command may use at most. */
+export interface ProcessLimits {
+  /** Open files, by prlimit. */
+  readonly descriptorsMax?: number;
+}
+
 /** A running `smsgw` command. */
 export interface Running {
   readonly child: ChildProcess;
@@ -35,8 +41,13 @@ export class Workspace {
     args: readonly string[],
     isReady: (line: string) => boolean,
     env: Readonly<Record<string, string>> = {},
+    limits: ProcessLimits = {},
   ): Promise<Running> {
-    const child = spawn(process.execPath, [SMSGW, ...args], {
+    const { descriptorsMax } = limits;
+    const node = [process.execPath, SMSGW, ...args];
+    const limited = ["prlimit", `--nofile=${descriptorsMax}`, ...node];
+    const [program, ...rest] = (descriptorsMax === undefined ? node : limited) as [string];
+    const child = spawn(program, rest, {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...env },
       cwd: this.folder,
@@ -93,12 +104,15 @@ export interface GatewayProcess extends Running {
 }
 
 /** Starts a gateway whose configuration is `yaml`; ports 0 there are resolved here. */
-export async function startGateway(workspace: Workspace, yaml: string): Promise<GatewayProcess> {
+export async function startGateway(
+  workspace: Workspace,
+  yaml: string,
+  limits: ProcessLimits = {},
+): Promise<GatewayProcess> {
   workspace.write("secrets/jwt", SECRET);
   const path = workspace.write("smsgw.yaml", yaml);
-  const running = await workspace.run(["start", "-c", path], (line) =>
-    line.includes('"listening"'),
-  );
+  const isReady = (line: string): boolean => line.includes('"listening"');
+  const running = await workspace.run(["start", "-c", path], isReady, {}, limits);
   const listening = running.lines.find((line) => line.includes('"listening"')) as string;
   const ports = JSON.parse(listening) as { http_port: number; admin_port: number };
   return { ...running, httpPort: ports.http_port, adminPort: ports.admin_port };

@@ -3,12 +3,21 @@ import { test } from "node:test";
 import { ConnectionGuard } from "../../../src/workers/connection-guard.ts";
 
 function setUp(connectionsMax: number, descriptorsMax: number) {
-  const state = { clients: 0, spare: 0, listening: true, canListen: true, log: [] as string[] };
+  const log: string[] = [];
+  const state = { clients: 0, spare: 0, lowest: 0, listening: true, canListen: true, log };
   const guard = new ConnectionGuard({
     connectionsMax,
     descriptorsMax,
-    countDescriptors: () => 40 + state.spare + state.clients,
-    openSpare: () => state.spare++,
+    countDescriptors: () => {
+      const count = 40 + state.spare + state.clients;
+      if (count >= descriptorsMax) throw Object.assign(new Error("full"), { code: "EMFILE" });
+      return count;
+    },
+    openSpare: () => {
+      if (40 + state.spare + state.clients >= descriptorsMax) throw new Error("full");
+      state.spare += 1;
+      return state.lowest;
+    },
     closeSpare: () => {
       state.spare -= 1;
     },
@@ -45,8 +54,9 @@ test("listening pauses at the bound and resumes with a quarter of it free", () =
 });
 
 test("the bound leaves a part of the descriptors that the process may have", () => {
-  assert.equal(setUp(10_000, 1104).guard.connectionsMax, 700);
-  assert.equal(setUp(10_000, 50).guard.connectionsMax, 1);
+  assert.equal(setUp(10_000, 1024).guard.connectionsMax, 1024 - 104 - 640);
+  assert.equal(setUp(10_000, 4000).guard.connectionsMax, 4000 - 104 - 1200);
+  assert.equal(setUp(10_000, 500).guard.connectionsMax, 1);
 });
 
 test("a port that cannot be had again is tried at the next look", () => {
@@ -61,4 +71,24 @@ test("a port that cannot be had again is tried at the next look", () => {
   guard.look();
   assert.equal(guard.isPaused, false);
   assert.equal(state.spare, 64);
+});
+
+test("a probe pauses by the lowest free descriptor, and when there is none", () => {
+  const { guard, state } = setUp(100, 1104);
+  state.lowest = 104 + 99;
+  guard.probe();
+  assert.equal(guard.isPaused, false);
+  state.lowest = 104 + 100;
+  guard.probe();
+  assert.equal(guard.isPaused, true);
+  const other = setUp(100, 1104);
+  other.state.clients = 1000;
+  other.guard.probe();
+  assert.equal(other.guard.isPaused, true);
+  const third = setUp(100, 1104);
+  third.state.clients = 2000;
+  third.guard.look();
+  assert.equal(third.guard.isPaused, true);
+  third.guard.look();
+  assert.equal(third.guard.isPaused, true, "still nothing to count with");
 });

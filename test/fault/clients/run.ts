@@ -1,0 +1,57 @@
+/**
+ * Hostile clients at large: `node dist/test/fault/clients/run.js [--connections N] [--seconds S]
+ * [--idle N] [--active N] [--descriptors N] [--flood-trials N] [--out FILE]`. Prints each trial;
+ * writes the result with commit, date and machine.
+ */
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { availableParallelism, cpus } from "node:os";
+import { parseArgs } from "node:util";
+import { Workspace } from "../../support/processes.ts";
+import { flood, type FloodResult } from "./flood.ts";
+import { type AttackName, type AttackResult, attackSlowly, ATTACKS } from "./slow-attacks.ts";
+
+const { values } = parseArgs({
+  options: {
+    connections: { type: "string", default: "2000" },
+    seconds: { type: "string", default: "300" },
+    idle: { type: "string", default: "12000" },
+    active: { type: "string", default: "3000" },
+    descriptors: { type: "string", default: "4096" },
+    "flood-trials": { type: "string", default: "3" },
+    out: { type: "string" },
+  },
+});
+const commit = execFileSync("git", ["rev-parse", "HEAD"], { encoding: "utf8" }).trim();
+const results: (AttackResult | FloodResult)[] = [];
+
+async function trial(run: (workspace: Workspace) => Promise<AttackResult | FloodResult>) {
+  const workspace = new Workspace();
+  try {
+    const result = await run(workspace);
+    results.push(result);
+    process.stdout.write(`${JSON.stringify(result)}\n`);
+  } finally {
+    await workspace.dispose();
+  }
+}
+
+const seconds = Number(values.seconds);
+for (const attack of Object.keys(ATTACKS) as AttackName[]) {
+  await trial((workspace) => attackSlowly(workspace, attack, Number(values.connections), seconds));
+}
+for (let i = 0; i < Number(values["flood-trials"]); i++) {
+  const options = {
+    idle: Number(values.idle),
+    active: Number(values.active),
+    seconds: Math.min(30, seconds),
+    descriptorsMax: Number(values.descriptors),
+  };
+  await trial((workspace) => flood(workspace, options));
+}
+if (values.out !== undefined) {
+  const machine = `${availableParallelism()} × ${cpus()[0]?.model ?? "?"}, Node ${process.version}`;
+  const date = new Date().toISOString();
+  const document = { test: "hostile clients", commit, date, machine, options: values, results };
+  writeFileSync(values.out, `${JSON.stringify(document, null, 1)}\n`);
+}
