@@ -77,13 +77,35 @@ export async function verifyToken(
   }
 }
 
-/** A part of a token as JSON object, or null. */
+/**
+ * A part of a token as JSON object without a name that is there twice (RFC 7519 §4 lets us refuse
+ * them, and two readers would take different ones); null if it is none.
+ */
 function readPart(part: string): Readonly<Record<string, unknown>> | null {
+  const text = Buffer.from(part, "base64url").toString("utf8");
+  let value: unknown;
   try {
-    const value = JSON.parse(Buffer.from(part, "base64url").toString("utf8")) as unknown;
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
-    return value as Record<string, unknown>;
+    value = JSON.parse(text);
   } catch {
     return null;
   }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
+  return countNames(value) === countWrittenNames(text) ? (value as Record<string, unknown>) : null;
+}
+
+/** Member names in a JSON text: its strings with a colon behind them. */
+function countWrittenNames(text: string): number {
+  let count = 0;
+  for (const [, colon] of text.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?/g)) {
+    if (colon !== undefined) count += 1;
+  }
+  return count;
+}
+
+function countNames(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 0;
+  const children: unknown[] = Object.values(value);
+  let count = Array.isArray(value) ? 0 : children.length;
+  for (const child of children) count += countNames(child);
+  return count;
 }

@@ -155,6 +155,14 @@ const VECTORS: Readonly<Record<string, string>> = {
   "app_id of another app": hs({ ...GOOD, app_id: 2 }),
   "app_id unknown": hs({ ...GOOD, app_id: 99 }),
   "app_id list": hs({ ...GOOD, app_id: [1] }),
+  "app_id twice": hs(`{"iss":"us","aud":"smsgw","exp":${nowS + 60},"app_id":2,"app_id":1}`),
+  "app_id twice, escaped": hs(
+    `{"iss":"us","aud":"smsgw","exp":${nowS + 60},"app\\u005fid":2,"app_id":1}`,
+  ),
+  "alg twice": hs(GOOD, '{"alg":"none","alg":"HS256"}'),
+  "name twice inside": hs(
+    `{"iss":"us","aud":"smsgw","exp":${nowS + 60},"app_id":1,"x":{"a":1,"a":2}}`,
+  ),
   "kid with a path": tokenOf({ ...RS, kid: "../../../../dev/null" }, GOOD, rsa(RSA_OTHER)),
   "HS256 kid with a path": tokenOf({ ...HS, kid: "../../../../dev/null" }, GOOD, hmac("")),
   "kid with SQL": tokenOf({ ...RS, kid: "' UNION SELECT 'x" }, GOOD, rsa(RSA_OTHER)),
@@ -202,6 +210,7 @@ test("tokens of every kind of key are accepted", async () => {
   for (const token of [
     good,
     hs(GOOD, { alg: "HS256" }),
+    hs({ ...GOOD, ":b": ['x":', { a: ":", b: {} }, "\\", '"'] }),
     hs({ ...GOOD, aud: ["a", "smsgw"] }, { ...HS, typ: "at+jwt" }),
     tokenOf(RS, GOOD, rsa()),
     tokenOf({ alg: "RS256" }, GOOD, rsa()),
