@@ -150,10 +150,11 @@ export class Exchange implements Ticket {
         // Two lengths, or a length beside a coding: whoever stands before us may see another end of
         // the body.
         this.transferEncoding = this.contentLength === "" ? this.transferEncoding : "repeated";
-        this.contentLength = value;
+        this.contentLength = value || "empty";
         break;
       case "transfer-encoding":
-        this.transferEncoding = this.transferEncoding === "" ? value : "repeated";
+        // An empty one is still there for a reader before us.
+        this.transferEncoding = this.transferEncoding === "" ? value || "empty" : "repeated";
         break;
       case "content-encoding":
         this.hasContentEncoding = value !== "identity";

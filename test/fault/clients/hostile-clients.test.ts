@@ -1,4 +1,6 @@
-/** Slow attacks and a flood of connections, small: no crash, good clients served, health answers. */
+/**
+ * Slow attacks and a flood of connections, small: no crash, good clients served, health answers.
+ */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { Workspace } from "../../support/processes.ts";

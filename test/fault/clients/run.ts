@@ -50,7 +50,8 @@ for (let i = 0; i < Number(values["flood-trials"]); i++) {
   await trial((workspace) => flood(workspace, options));
 }
 if (values.out !== undefined) {
-  const machine = `${availableParallelism()} × ${cpus()[0]?.model ?? "?"}, Node ${process.version}`;
+  const model = cpus()[0]?.model ?? "?";
+  const machine = `${availableParallelism()} × ${model}, Node ${process.version}`;
   const date = new Date().toISOString();
   const document = { test: "hostile clients", commit, date, machine, options: values, results };
   writeFileSync(values.out, `${JSON.stringify(document, null, 1)}\n`);

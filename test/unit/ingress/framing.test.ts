@@ -97,6 +97,19 @@ const VECTORS: Readonly<Record<string, string>> = {
     chunked(OUTER) + HIDDEN,
     "POST /v1/messages HTTP/1.0",
   ),
+  "bare CR in the head": request(`content-length: ${length}\rx: y`, OUTER + HIDDEN),
+  "CR before the length": request(`x: y\rcontent-length: ${length}`, OUTER + HIDDEN),
+  "length empty": request("content-length:", OUTER + HIDDEN),
+  "length with NUL": request(`content-length: ${length}\u0000`, OUTER + HIDDEN),
+  "length with a comma": request(`content-length: ${length},`, OUTER + HIDDEN),
+  "coding with NUL": request("transfer-encoding: chunked\u0000", chunked(OUTER) + HIDDEN),
+  "coding empty and a length": request(
+    `transfer-encoding:\r\ncontent-length: ${length}`,
+    OUTER + HIDDEN,
+  ),
+  "coding with a parameter": request("transfer-encoding: chunked;q=1", chunked(OUTER) + HIDDEN),
+  "coding with a comma": request("transfer-encoding: ,chunked", chunked(OUTER) + HIDDEN),
+  "negative chunk size": request("transfer-encoding: chunked", `-${chunked(OUTER)}${HIDDEN}`),
   "no version": request(`content-length: ${length}`, OUTER + HIDDEN, "POST /v1/messages"),
   "version 2.0": request(`content-length: ${length}`, OUTER + HIDDEN, "POST /v1/messages HTTP/2.0"),
 };
@@ -115,6 +128,51 @@ test("no hidden request runs behind an ambiguous one", async () => {
     assert.ok(!answer.text.includes('"hidden"'), `${name}: ${answer.text}`);
     assert.equal(accepted, ACCEPTED.includes(name) ? 1 : 0, name);
     assert.doesNotMatch(answer.text, /HTTP\/1\.1 5/, name);
+    const answers = answer.text.split("HTTP/1.1 ").length - 1;
+    assert.ok(answers <= 1, `${name}: a proxy in front would give the second answer to another`);
+  }
+});
+
+/** Requests that are answered before their body is read; the body is a request. */
+const REFUSED_EARLY: Readonly<Record<string, string>> = {
+  "no token": `POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: ${HIDDEN.length}\r\n\r\n`,
+  "another media type": request(`content-type: text/plain\r\ncontent-length: ${HIDDEN.length}`, ""),
+  "no such path": request(
+    `content-length: ${HIDDEN.length}`,
+    "",
+    "POST http://x/v1/nowhere HTTP/1.1",
+  ),
+  "a method without body": request(`content-length: ${HIDDEN.length}`, "", "GET /healthz HTTP/1.1"),
+  HEAD: request(`content-length: ${HIDDEN.length}`, "", "HEAD /v1/messages HTTP/1.1"),
+  DELETE: request(`content-length: ${HIDDEN.length}`, "", "DELETE /v1/messages HTTP/1.1"),
+  "longer than allowed": request(`content-length: ${HIDDEN.length + 1_000_000}`, ""),
+  "chunked to nowhere": request("transfer-encoding: chunked", "", "POST /nowhere HTTP/1.1"),
+};
+
+test("a body is never read as a request, however early the answer was", async () => {
+  for (const [name, head] of Object.entries(REFUSED_EARLY)) {
+    const before = http.rig.metrics.read(Counter.messagesAccepted);
+    const body = name.startsWith("chunked") ? chunked(HIDDEN) : HIDDEN;
+    for (const pieces of [[head + body], [head, body]]) {
+      const answer = await http.raw(pieces, 60);
+      assert.ok(!answer.text.includes('"hidden"'), `${name}: ${answer.text}`);
+      assert.ok(answer.text.split("HTTP/1.1 ").length <= 2, `${name}: ${answer.text}`);
+    }
+    assert.equal(http.rig.metrics.read(Counter.messagesAccepted), before, name);
+  }
+});
+
+test("absolute-form and chunk extensions mean what they say, once", async () => {
+  const absolute = request(
+    `content-length: ${length}`,
+    OUTER,
+    "POST http://other/v1/messages HTTP/1.1",
+  );
+  const extended = `${length.toString(16)};ext="a\\"\r\n${OUTER}\r\n0\r\n\r\n`;
+  for (const bytes of [absolute, request("transfer-encoding: chunked", extended)]) {
+    const { text } = await http.raw([bytes], 100);
+    assert.ok(text.split("HTTP/1.1 ").length <= 2, text);
+    assert.ok(!text.includes('"hidden"'));
   }
 });
 
