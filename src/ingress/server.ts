@@ -175,7 +175,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
 
   /** Listens again on the same port, which must be a shared one. Throws if it cannot be had. */
   resume(): void {
-    if (this.#closing) return;
+    if (this.#ends.isClosing) return;
     this.#listener.stopListening();
     this.#listener.listen(this.#options.config.http.host, this.#port, "further");
   }
