@@ -100,8 +100,11 @@ export class MessageBody {
       if (text.length > TEXT_UNITS_MAX) return refuseLength(draft, problems);
     }
     this.#text = text;
-    this.#hash = hashAddresses(draft.from, draft.fromStart, draft.to, draft.toStart);
-    return this.#planText(draft, profile, problems);
+    if (!this.#planText(draft, profile, problems)) return false;
+    if (this.#plan.partCount > 1) {
+      this.#hash = hashAddresses(draft.from, draft.fromStart, draft.to, draft.toStart);
+    }
+    return true;
   }
 
   /**

@@ -23,7 +23,7 @@ import { Accept } from "../records/accept.ts";
 import { NOT_WRITTEN } from "../records/attempt.ts";
 import { formatMessageId, MESSAGE_KEY_BYTES } from "../records/message-key.ts";
 import { Refused } from "../records/refused.ts";
-import { BODY_ENCODING_NAMES, DLR_MODE_NAMES, MESSAGE_CLASS_NAMES } from "../records/types.ts";
+import { bodyEncodingName, DLR_MODE_NAMES, MESSAGE_CLASS_NAMES } from "../records/types.ts";
 import { CDR_COLUMNS, CDR_SCHEMA_VERSION, CdrField as F, type CdrValue } from "./cdr-columns.ts";
 
 /** Is given one row; the array is valid during the call only. */
@@ -111,7 +111,7 @@ export class CdrDecoder {
     row[F.class] = MESSAGE_CLASS_NAMES[message.messageClass as 0] ?? null;
     row[F.priority] = message.priority;
     row[F.dlr] = DLR_MODE_NAMES[message.dlr as 0] ?? null;
-    row[F.encoding] = BODY_ENCODING_NAMES[byte(Accept.ENCODING) as 0] ?? null;
+    row[F.encoding] = bodyEncodingName(byte(Accept.ENCODING), byte(Accept.DATA_CODING));
     row[F.pool] = message.poolId;
     row[F.accepted_at] = Math.floor(message.acceptedAt);
   }
