@@ -3,6 +3,7 @@
  *
  *   GET /healthz   the process serves                     no token
  *   GET /readyz    200 if it takes traffic, else 503      no token
+ *   GET /openapi.json   description of all calls          no token
  *   GET /metrics   Prometheus text                        token, if one is configured
  *   GET /status    durability, log, links, books (JSON)   token, if one is configured
  *   GET /links/<id>/dump   its last PDUs, as pcap         token, if one is configured
@@ -11,6 +12,7 @@
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { Listener } from "../ingress/listener.ts";
+import { openapiJson } from "../ingress/openapi.ts";
 import {
   JSON_MEDIA_TYPE,
   writeMethodRefusal,
@@ -28,7 +30,7 @@ import { PCAP_MEDIA_TYPE, pcapOf } from "./pcap.ts";
 import type { AdminSources, LedgerStatusAnswer } from "./sources.ts";
 
 const DUMP_PATH = "/links/:link/dump";
-const PATHS = ["/healthz", "/readyz", "/metrics", "/status", DUMP_PATH] as const;
+const PATHS = ["/healthz", "/readyz", "/metrics", "/status", "/openapi.json", DUMP_PATH] as const;
 
 export class AdminServer {
   readonly #sources: AdminSources;
@@ -40,9 +42,11 @@ export class AdminServer {
     this.#startedAtMs = sources.clock.monotonicMs();
     this.#listener = new Listener(uws);
     const { app } = this.#listener;
+    const openapi = openapiJson();
     app
       .get("/healthz", (response) => writeText(response, JSON_MEDIA_TYPE, '{"status":"ok"}'))
       .get("/readyz", (response) => writeReadiness(response, sources.unreadiness()))
+      .get("/openapi.json", (response) => writeText(response, JSON_MEDIA_TYPE, openapi))
       .get("/metrics", (response, request) => {
         if (this.#isAllowed(response, request)) this.#writeMetrics(response);
       })

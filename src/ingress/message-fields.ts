@@ -50,6 +50,9 @@ const ENCODINGS: ReadonlyMap<string, number> = new Map([
   ["latin1", ENCODING.latin1],
 ]);
 
+/** Words of `encoding`. */
+export const ENCODING_NAMES: readonly string[] = [...ENCODINGS.keys()];
+
 /** Body of a message that is not text. */
 export interface BinaryBody {
   readonly data: Uint8Array;
@@ -127,6 +130,9 @@ const FIELDS: ReadonlyMap<string, FieldCheck> = new Map<string, FieldCheck>([
   ["dlr", checkDlr],
   ["webhook", () => "is not under the webhook_allow of this app"],
 ]);
+
+/** Names of all fields that a message may have. */
+export const MESSAGE_FIELD_NAMES: readonly string[] = [...FIELDS.keys(), "binary"];
 
 /**
  * Checks the parsed JSON of one message and fills `draft`; appends what is wrong to `problems`.

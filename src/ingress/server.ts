@@ -29,6 +29,7 @@ import { NO_KEY_SET } from "./key-source.ts";
 import { Listener, type PortSharing } from "./listener.ts";
 import { MessageCall, PreviewCall } from "./message-call.ts";
 import type { LookupAnswer } from "./message-lookup.ts";
+import { openapiJson } from "./openapi.ts";
 import {
   AcceptedWriter,
   peerName,
@@ -77,6 +78,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
   readonly #waits: AnswerWaits;
   readonly #streams: StreamCalls;
   readonly #texts: AcceptedTexts;
+  readonly #openapi = openapiJson();
   #bufferedBytes = 0;
 
   constructor(options: HttpServerOptions) {
@@ -121,6 +123,8 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
       .any("/healthz", (response, request) => writeMethodRefusal(response, request, "GET"))
       .get("/readyz", (response) => writeReadiness(response, unreadiness()))
       .any("/readyz", (response, request) => writeMethodRefusal(response, request, "GET"))
+      .get("/openapi.json", (response) => writeText(response, JSON_MEDIA_TYPE, this.#openapi))
+      .any("/openapi.json", (response, request) => writeMethodRefusal(response, request, "GET"))
       .any("/*", writeNoPath);
     return listener;
   }

@@ -1,0 +1,227 @@
+/**
+ * The OpenAPI 3.1 description of everything that is served, made from the tables; docs/openapi.json
+ * is its text, and both listeners serve it.
+ *
+ * A test compares ROUTES with what the listeners really register. Pure.
+ */
+import { ERRORS, type ErrorCode } from "../errors.ts";
+import { problemResponses, schemaOf, SCHEMAS } from "./api-schemas.ts";
+
+/** One call: a path as OpenAPI writes it, and what it takes and gives. */
+export interface RouteRow {
+  readonly method: "get" | "post";
+  readonly path: string;
+  readonly summary: string;
+  /** On which listener it is served. */
+  readonly ports: readonly ("public" | "admin")[];
+  /** Scope that the token needs; null: any token of the app; "none": no token. */
+  readonly scope: string | null;
+  readonly body?: { readonly type: string; readonly schema: string };
+  /** Status → media type and schema. */
+  readonly answers: Readonly<Record<number, { readonly type: string; readonly schema?: string }>>;
+  readonly errors: readonly ErrorCode[];
+}
+
+const JSON_TYPE = "application/json";
+const NDJSON = "application/x-ndjson";
+const BOTH = ["public", "admin"] as const;
+const PUBLIC = ["public"] as const;
+const ADMIN = ["admin"] as const;
+const CALL_ERRORS = ["unauthenticated", "forbidden", "overloaded"] as const;
+const BODY_ERRORS = [...CALL_ERRORS, "invalid", "too-large", "media-type"] as const;
+const SEND_ERRORS = [...BODY_ERRORS, "no-route", "rate-limited"] as const;
+const MESSAGE_BODY = { type: JSON_TYPE, schema: "Message" };
+
+/** Every call that is served. */
+export const ROUTES: readonly RouteRow[] = [
+  {
+    method: "post",
+    path: "/v1/messages",
+    summary: "Send one message.",
+    ports: PUBLIC,
+    scope: "send",
+    body: MESSAGE_BODY,
+    answers: {
+      200: { type: JSON_TYPE, schema: "MessageState" },
+      202: { type: JSON_TYPE, schema: "Accepted" },
+    },
+    errors: SEND_ERRORS,
+  },
+  {
+    method: "post",
+    path: "/v1/messages:batch",
+    summary: "Send up to 1,000 messages; if none is accepted, the first problem's status.",
+    ports: PUBLIC,
+    scope: "send",
+    body: { type: JSON_TYPE, schema: "Batch" },
+    answers: { 202: { type: JSON_TYPE, schema: "BatchAnswer" } },
+    errors: SEND_ERRORS,
+  },
+  {
+    method: "post",
+    path: "/v1/messages:stream",
+    summary: "Send messages line by line; each line is acknowledged by one, in order.",
+    ports: PUBLIC,
+    scope: "send",
+    body: { type: NDJSON, schema: "Message" },
+    answers: { 200: { type: NDJSON, schema: "StreamAcknowledgement" } },
+    errors: [...CALL_ERRORS, "invalid", "media-type"],
+  },
+  {
+    method: "post",
+    path: "/v1/messages:preview",
+    summary: "What a message would be and cost; sends and charges nothing.",
+    ports: PUBLIC,
+    scope: "send",
+    body: MESSAGE_BODY,
+    answers: { 200: { type: JSON_TYPE, schema: "Preview" } },
+    errors: BODY_ERRORS,
+  },
+  {
+    method: "get",
+    path: "/v1/messages/{id}",
+    summary: "State, parts and timeline of a message.",
+    ports: PUBLIC,
+    scope: null,
+    answers: { 200: { type: JSON_TYPE, schema: "MessageState" } },
+    errors: [...CALL_ERRORS, "not-found", "wrong-node"],
+  },
+  plain("/healthz", "Whether the process serves.", BOTH, JSON_TYPE, "Status"),
+  plain("/readyz", "Whether it takes traffic.", BOTH, JSON_TYPE, "Status", ["overloaded"]),
+  plain("/openapi.json", "This description.", BOTH, JSON_TYPE),
+  plain("/metrics", "Prometheus text.", ADMIN, "text/plain", undefined, ["unauthenticated"]),
+  plain("/status", "Durability, log, links, books.", ADMIN, JSON_TYPE, undefined, [
+    "unauthenticated",
+  ]),
+  plain(
+    "/links/{link}/dump",
+    "The last PDUs of a link's sessions, as pcap.",
+    ADMIN,
+    "application/vnd.tcpdump.pcap",
+    undefined,
+    ["unauthenticated", "not-found"],
+  ),
+];
+
+function plain(
+  path: string,
+  summary: string,
+  ports: RouteRow["ports"],
+  type: string,
+  schema?: string,
+  errors: readonly ErrorCode[] = [],
+): RouteRow {
+  const answer = schema === undefined ? { type } : { type, schema };
+  return { method: "get", path, summary, ports, scope: "none", answers: { 200: answer }, errors };
+}
+
+/** The description as JSON text, ending with a line feed. */
+export function openapiJson(): string {
+  return `${JSON.stringify(describe(), null, 2)}\n`;
+}
+
+function describe(): object {
+  const paths: Record<string, Record<string, unknown>> = {};
+  for (const route of ROUTES) {
+    const path = (paths[route.path] ??= {});
+    path[route.method] = operationOf(route);
+  }
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "sms-gateway-proxy",
+      version: "1",
+      description: "Send SMS and follow them. Refusals are problem+json; see the responses.",
+      license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+    },
+    servers: [{ url: "/" }],
+    paths,
+    components: {
+      schemas: SCHEMAS,
+      responses: problemResponses(),
+      securitySchemes: {
+        token: { type: "http", scheme: "bearer", bearerFormat: "JWT" },
+        adminToken: { type: "http", scheme: "bearer" },
+      },
+      parameters: {
+        AppId: {
+          name: "X-App-ID",
+          in: "header",
+          required: true,
+          description: "Must equal the token's app_id.",
+          schema: { type: "integer", minimum: 1 },
+        },
+        Prefer: {
+          name: "Prefer",
+          in: "header",
+          description: "wait=N waits up to N seconds for the operator's answer (RFC 7240).",
+          schema: { type: "string" },
+        },
+      },
+    },
+  };
+}
+
+function operationOf(route: RouteRow): object {
+  const { summary, ports, body } = route;
+  const isPublicCall = route.scope !== "none";
+  const parameters = parametersOf(route);
+  return {
+    operationId: operationId(route),
+    summary,
+    description: `Served on the ${ports.join(" and the ")} port.`,
+    ...(parameters.length === 0 ? {} : { parameters }),
+    security: securityOf(route),
+    ...(body === undefined
+      ? {}
+      : {
+          requestBody: {
+            required: true,
+            content: { [body.type]: { schema: schemaOf(body.schema) } },
+          },
+        }),
+    responses: responsesOf(route),
+    ...(isPublicCall && route.scope !== null ? { "x-scope": route.scope } : {}),
+  };
+}
+
+function operationId({ method, path }: RouteRow): string {
+  const words = path.split(/[^A-Za-z0-9]+/).filter((word) => word !== "" && word !== "v1");
+  return [method, ...words].join("_");
+}
+
+function parametersOf(route: RouteRow): object[] {
+  const parameters: object[] = [];
+  if (route.scope !== "none") parameters.push({ $ref: "#/components/parameters/AppId" });
+  if (200 in route.answers && 202 in route.answers) {
+    parameters.push({ $ref: "#/components/parameters/Prefer" });
+  }
+  for (const [, name] of route.path.matchAll(/\{(\w+)\}/g)) {
+    parameters.push({ name, in: "path", required: true, schema: { type: "string" } });
+  }
+  return parameters;
+}
+
+function securityOf({ scope, errors }: RouteRow): object[] {
+  if (scope !== "none") return [{ token: [] }];
+  return errors.includes("unauthenticated") ? [{ adminToken: [] }, {}] : [];
+}
+
+/** Answers by status; errors of one status share an entry. */
+function responsesOf(route: RouteRow): object {
+  const responses: Record<string, unknown> = {};
+  for (const [status, { type, schema }] of Object.entries(route.answers)) {
+    const content = schema === undefined ? {} : { schema: schemaOf(schema) };
+    const description = STATUS_MEANINGS[status] ?? "Done.";
+    responses[status] = { description, content: { [type]: content } };
+  }
+  for (const code of route.errors) {
+    responses[String(ERRORS[code].http)] = { $ref: `#/components/responses/${code}` };
+  }
+  return responses;
+}
+
+const STATUS_MEANINGS: Readonly<Record<string, string>> = {
+  200: "Here it is.",
+  202: "Accepted: it is on disk and will be sent.",
+};
