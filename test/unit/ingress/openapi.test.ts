@@ -62,8 +62,11 @@ test("what is served is described, and what is described is served", () => {
     const { config, pools, clock, ingress } = rig;
     const log = { write: () => undefined };
     const common = { uws, config, pools, clock, ingress, log };
-    if (port === "public") new HttpServer({ ...common, tls: () => null, unreadiness: () => [] });
-    else new AdminServer(uws, { clock: rig.clock } as unknown as AdminSources);
+    const server =
+      port === "public"
+        ? new HttpServer({ ...common, tls: () => null, unreadiness: () => [] })
+        : new AdminServer(uws, { clock: rig.clock } as unknown as AdminSources);
+    server.close();
     const described = ROUTES.filter(({ ports }) => ports.includes(port));
     assert.deepEqual(
       [...found].toSorted(),
