@@ -214,6 +214,10 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     },
     required: ["id", "status", "to", "segments", "accepted_at", "parts", "timeline"],
   },
+  List: object(
+    { data: list({ type: "object" }), next: orNull(text("Cursor of the next page.")) },
+    [],
+  ),
   Status: object({ status: text("") }, []),
   Problem: problemSchema,
 };

@@ -86,6 +86,8 @@ export const ROUTES: readonly RouteRow[] = [
     answers: { 200: { type: JSON_TYPE, schema: "MessageState" } },
     errors: [...CALL_ERRORS, "not-found", "wrong-node"],
   },
+  operators("/v1/links", "Links and their sessions as they are now.", "List"),
+  operators("/v1/pools", "Pools and what of them can be used now.", "List"),
   plain("/healthz", "Whether the process serves.", BOTH, JSON_TYPE, "Status"),
   plain("/readyz", "Whether it takes traffic.", BOTH, JSON_TYPE, "Status", ["overloaded"]),
   plain("/openapi.json", "This description.", BOTH, JSON_TYPE),
@@ -113,6 +115,20 @@ function plain(
 ): RouteRow {
   const answer = schema === undefined ? { type } : { type, schema };
   return { method: "get", path, summary, ports, scope: "none", answers: { 200: answer }, errors };
+}
+
+/** A call for tokens with the scope ops. */
+function operators(path: string, summary: string, schema: string): RouteRow {
+  const answers = { 200: { type: JSON_TYPE, schema } };
+  return {
+    method: "get",
+    path,
+    summary,
+    ports: PUBLIC,
+    scope: "ops",
+    answers,
+    errors: CALL_ERRORS,
+  };
 }
 
 /** The description as JSON text, ending with a line feed. */

@@ -61,7 +61,8 @@ test("what is served is described, and what is described is served", () => {
     const uws = recordingUws(found);
     const { config, pools, clock, ingress } = rig;
     const log = { write: () => undefined };
-    const common = { uws, config, pools, clock, ingress, log };
+    const none = (): readonly object[] => [];
+    const common = { uws, config, pools, clock, ingress, log, links: none, poolStates: none };
     const server =
       port === "public"
         ? new HttpServer({ ...common, tls: () => null, unreadiness: () => [] })
