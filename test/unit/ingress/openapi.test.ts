@@ -21,7 +21,7 @@ test("docs/openapi.json is what the tables say; npm run docs writes it", () => {
   assert.equal(readFileSync(url, "utf8"), openapiJson());
 });
 
-test("a public validator accepts the description as OpenAPI 3.1, and not a broken one", async () => {
+test("a public validator takes it as OpenAPI 3.1, and not a broken one", async () => {
   const validator = new Validator();
   const result = await validator.validate(structuredClone(document));
   assert.deepEqual(result, { valid: true });
