@@ -128,7 +128,9 @@ export class LmdbLedgerStore implements LedgerStore {
   usedBytes(): number {
     let pages = 0;
     let pageSize = 4096;
-    for (const table of this.#tables) {
+    for (const [index, table] of this.#tables.entries()) {
+      // CDR rows on their way to a file have a bound of their own.
+      if (index === LedgerTable.CDR) continue;
       const stats = table.getStats() as Record<string, number>;
       pageSize = stats["pageSize"] ?? pageSize;
       for (const kind of ["treeBranchPageCount", "treeLeafPageCount", "overflowPages"]) {
@@ -227,17 +229,9 @@ export class LmdbCdrReader {
   readonly #environment: RootDatabase<Buffer, Buffer>;
   readonly #table: Database<Buffer, Buffer>;
 
-  constructor(path: string) {
-    this.#environment = open<Buffer, Buffer>({
-      path,
-      encoding: "binary",
-      keyEncoding: "binary",
-      maxDbs: LEDGER_TABLE_NAMES.length,
-      overlappingSync: true,
-      cache: false,
-      compression: false,
-      readOnly: true,
-    });
+  /** `path`, `bytesMax`: as given to `openLmdbStore`. */
+  constructor(path: string, bytesMax: number) {
+    this.#environment = openEnvironment(path, bytesMax);
     const name = LEDGER_TABLE_NAMES[LedgerTable.CDR];
     const options = { name, encoding: "binary", keyEncoding: "binary" } as const;
     this.#table = this.#environment.openDB<Buffer, Buffer>(options);
@@ -247,21 +241,18 @@ export class LmdbCdrReader {
   *chunks(from: number, until: number): Generator<{ row: number; bytes: Uint8Array }> {
     let next = from;
     while (next < until) {
-      // One entry a range: no read transaction stays open while the chunk is worked on.
       let found: { row: number; bytes: Uint8Array } | null = null;
       for (const { key, value } of this.#table.getRange({ start: chunkKey(next), limit: 1 })) {
         if (isChunkKey(key) && keyRow(key) < until) {
           found = { row: keyRow(key), bytes: Uint8Array.from(value) };
         }
       }
+      // A read transaction that stays open keeps every page freed since then from its next use.
+      this.#table.resetReadTxn();
       if (found === null) return;
       yield found;
       next = found.row + chunkRowCount(found.bytes);
     }
-  }
-
-  async close(): Promise<void> {
-    await this.#environment.close();
   }
 }
 

@@ -13,6 +13,8 @@ export class PackPool {
   readonly #pool = new Piscina<PackRequest, CdrManifest>({
     filename: new URL("./pack-task.js", import.meta.url).href,
     name: "pack",
+    // Its loop must turn between tasks, or the last read of the ledger's store stays open.
+    atomics: "disabled",
     minThreads: THREADS,
     maxThreads: THREADS,
     // Compression gives way to what messages wait for.

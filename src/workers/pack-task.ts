@@ -10,12 +10,14 @@ import { packCut, type PackTask } from "../sink/cdr-pack.ts";
 export interface PackRequest extends PackTask {
   /** Path of the ledger's store. */
   readonly store: string;
+  /** `ledger.bytes_max`. */
+  readonly bytesMax: number;
 }
 
 let reader: LmdbCdrReader | null = null;
 
 /** The pool calls the default export of its entry by this name. */
-export async function pack({ store, ...task }: PackRequest): Promise<CdrManifest> {
-  reader ??= new LmdbCdrReader(store);
+export async function pack({ store, bytesMax, ...task }: PackRequest): Promise<CdrManifest> {
+  reader ??= new LmdbCdrReader(store, bytesMax);
   return await packCut(task, reader.chunks(task.cut.from, task.cut.until));
 }

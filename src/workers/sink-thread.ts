@@ -7,6 +7,7 @@
  */
 import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
+import { ledgerPath } from "../ledger/lmdb-store.ts";
 import { MetricBlock } from "../metrics/block.ts";
 import { CdrSink } from "../sink/cdr-sink.ts";
 import { LogArchive } from "../sink/log-archive.ts";
@@ -37,6 +38,7 @@ const self = sinkThreadIndex(plan);
 const bells = new Int32Array(memory.bells);
 const clock = threadClock(data.clock);
 const { dataDir, name: node, region } = config.node;
+const { bytesMax } = config.ledger;
 const folder = join(dataDir, "cdr");
 const pool = new PackPool();
 
@@ -57,7 +59,7 @@ const sink = new CdrSink({
   node,
   folder,
   store,
-  pack: (cut) => pool.pack({ store: join(dataDir, "ledger"), node, region, folder, cut }),
+  pack: (cut) => pool.pack({ store: ledgerPath(config), bytesMax, node, region, folder, cut }),
   onFiled: () => data.ledger.postMessage({ kind: "filed" } satisfies FiledNote),
   logTable: new LogTable(memory.log),
   metrics: new MetricBlock(memory.metrics, self),
