@@ -51,6 +51,6 @@ if (values.out !== undefined) {
   const machine = `${availableParallelism()} × ${cpus()[0]?.model ?? "?"}, Node ${process.version}`;
   const date = new Date().toISOString();
   const document = { test: "cdr", commit, date, machine, options: values, results };
-  writeFileSync(values.out, `${JSON.stringify(document, null, 1)}\n`);
+  writeFileSync(values.out, `${JSON.stringify(document, null, 2)}\n`);
 }
 process.exit(isClean ? 0 : 1);
