@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, test } from "node:test";
+import { signTokenBy } from "../../../src/cli/token.ts";
 import { Counter } from "../../../src/metrics/block.ts";
 import { HttpRig } from "./http-rig.ts";
 import { CONFIG, SECRET } from "./rig.ts";
@@ -218,6 +219,15 @@ test("tokens of every kind of key are accepted", async () => {
     tokenOf(EDDSA, GOOD, eddsa()),
   ]) {
     assert.equal((await post(token)).status, 202);
+  }
+  for (const [pair, kid] of [
+    [RSA, "rsa"],
+    [EC, "ec"],
+    [ED, undefined],
+  ] as const) {
+    const claims = { appId: 1, audience: "smsgw", issuer: "us", scopes: ["send"] };
+    const token = signTokenBy(pair.privateKey, { ...claims, issuedAtS: nowS, ttlS: 60 }, kid);
+    assert.equal((await post(token)).status, 202, "as smsgw token --key signs it");
   }
   const second = tokenOf(HS, { ...GOOD, app_id: 2 }, hmac(OTHER_SECRET));
   assert.equal((await post(second, "2")).status, 202);
