@@ -46,6 +46,12 @@ export function isMischievous(options: SmscOptions): boolean {
   );
 }
 
+/** Whether peers have a reason to go without a word, since answers do not come. */
+export function isProvocative(options: SmscOptions): boolean {
+  const { magic, answersEnquireLink, dropAnswers, lateAnswers } = options;
+  return magic || !answersEnquireLink || dropAnswers > 0 || lateAnswers > 0;
+}
+
 /** Does to the connection of the latest submit what is due. */
 export function misbehave(shared: SmscShared, culprit: Culprit): void {
   const { options, counters } = shared;

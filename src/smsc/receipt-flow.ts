@@ -35,6 +35,8 @@ const FOLLOWS_AFTER_MS = 5;
 /** A stray receipt's id is the message's and this: no message will come to have it. */
 const STRAY_ID_BEYOND = 2 ** 51;
 
+const PROVOCATIONS_MAX = 4096;
+
 export class ReceiptFlow {
   /** Where receipts come from and go back to; set by a bind. */
   account: Account | null = null;
@@ -43,6 +45,8 @@ export class ReceiptFlow {
   readonly #serial: number;
   readonly #window: ReceiptWindow;
   #nextSequence = 1;
+  /** Numbers of malformed PDUs: the peer may answer them, or not. */
+  readonly #provocations = new Set<number>();
 
   /** `serial` names the session in the witness. */
   constructor(shared: SmscShared, outbox: Outbox, serial: number) {
@@ -57,6 +61,19 @@ export class ReceiptFlow {
     const sequence = this.#nextSequence;
     this.#nextSequence = nextSequenceNumber(sequence);
     return sequence;
+  }
+
+  /** The number of a PDU that the peer may answer as it likes. */
+  takeProvocation(): number {
+    const sequence = this.takeSequence();
+    if (this.#provocations.size >= PROVOCATIONS_MAX) this.#provocations.clear();
+    this.#provocations.add(sequence);
+    return sequence;
+  }
+
+  /** Whether a response belongs to such a PDU; it may come once. */
+  isProvoked(sequence: number): boolean {
+    return this.#provocations.delete(sequence);
   }
 
   hasRoom(): boolean {

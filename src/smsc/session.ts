@@ -37,7 +37,7 @@ import { FrameReader, type PduSink } from "./frame-reader.ts";
 import type { Intake, Submitter } from "./intake.ts";
 import { JOB_KIND, JOB_NONE, JOB_WORD } from "./job-pool.ts";
 import { BIND_EMPTY, judgeBind, refusalOf } from "./bind-judge.ts";
-import { type Culprit, isMischievous, misbehave } from "./mischief.ts";
+import { type Culprit, isMischievous, isProvocative, misbehave } from "./mischief.ts";
 import { ANSWER_LENGTH_MAX, Outbox } from "./outbox.ts";
 import { DRAW_RANGE, drawOf, STATE_STEP } from "./random.ts";
 import { ReceiptFlow } from "./receipt-flow.ts";
@@ -58,14 +58,15 @@ export const SESSION_STATE = {
 export interface SessionOwner {
   readonly shared: SmscShared;
   readonly intake: Intake;
-  /** The account of a system_id, or null if too many are in use. */
+  /** Null if too many are in use. */
   accountOf(systemId: string): Account | null;
-  /** The session's socket is closed. */
+  /** Its socket is closed. */
   forget(session: SmscSession): void;
 }
 
 /** How far back a used sequence_number is recognised. */
 const SEQUENCES_KEPT = 4096;
+
 export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, Flushable, Culprit {
   readonly index: number;
   readonly serial: number;
@@ -105,11 +106,7 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
     const { options } = owner.shared;
     this.#outbox = new Outbox(options.writeBytes);
     this.#isMischievous = isMischievous(options);
-    this.#isExcused =
-      options.magic ||
-      !options.answersEnquireLink ||
-      options.dropAnswers > 0 ||
-      options.lateAnswers > 0;
+    this.#isExcused = isProvocative(options);
     this.#reader = new FrameReader(owner.shared.options.pduLengthMax);
     this.#receipts = new ReceiptFlow(owner.shared, this.#outbox, serial);
     this.#openedMs = owner.shared.nowMs;
@@ -236,7 +233,7 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
 
   write(encode: (out: Uint8Array, at: number, sequence: number) => number): void {
     const out = this.#outbox;
-    out.used += encode(out.bytes, out.used, this.#receipts.takeSequence());
+    out.used += encode(out.bytes, out.used, this.#receipts.takeProvocation());
     this.#markDirty();
   }
 
@@ -521,6 +518,10 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
 
   #onResponse(commandId: number, status: number, sequence: number): void {
     const { counters } = this.#shared;
+    if (this.#receipts.isProvoked(sequence)) {
+      if (commandId === COMMAND_ID.generic_nack) counters.nacksReceived++;
+      return;
+    }
     switch (commandId) {
       case COMMAND_ID.deliver_sm_resp:
         this.#receipts.onAnswer(status, sequence);
