@@ -5,6 +5,7 @@
  *   POST /v1/messages:stream              the same, but lines of the body go on as they come
  *   GET  /v1/messages/{id}                grant ─► Ingress.lookup ─► 200
  *   GET  /v1/links, /v1/pools             grant ─► scope ops ─► 200
+ *   GET  lists, events, held              read-calls.ts
  *   GET  /healthz  /readyz                no token
  *
  * A call that fails ends with one problem from the error table, or, if its framing is ambiguous,
@@ -30,6 +31,7 @@ import { Listener, type PortSharing } from "./listener.ts";
 import { MessageCall, PreviewCall } from "./message-call.ts";
 import type { LookupAnswer } from "./message-lookup.ts";
 import { openapiJson } from "./openapi.ts";
+import { type LedgerReads, ReadCalls } from "./read-calls.ts";
 import {
   AcceptedWriter,
   peerName,
@@ -51,6 +53,7 @@ export interface HttpServerOptions {
   readonly clock: Clock;
   readonly ingress: Ingress;
   readonly log: Log;
+  readonly reads: LedgerReads;
   /** The files of the certificates, looked at anew at each call; null: plain HTTP. */
   readonly tls: () => UwsTls | null;
   /** What keeps the node from being ready, one phrase each; empty: ready. */
@@ -79,6 +82,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
   readonly #streams: StreamCalls;
   readonly #texts: AcceptedTexts;
   readonly #openapi = openapiJson();
+  readonly #reads: ReadCalls;
   #bufferedBytes = 0;
 
   constructor(options: HttpServerOptions) {
@@ -106,6 +110,11 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
       giveBack: (bytes) => this.giveBack(bytes),
     });
     ingress.follow(this);
+    this.#reads = new ReadCalls({
+      node: config.node.name,
+      reads: options.reads,
+      authorise: (response, request, then) => this.#withGrant(response, request, then),
+    });
     this.#listener = this.#makeListener();
   }
 
@@ -114,6 +123,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
     const { uws, tls, unreadiness, links, poolStates } = this.#options;
     const listener = new Listener(uws, tls());
     this.#routeMessages(listener);
+    this.#reads.route(listener.app);
     listener.app
       .get("/v1/links", (response, request) => this.#list(response, request, links))
       .any("/v1/links", (response, request) => writeMethodRefusal(response, request, "GET"))
@@ -140,7 +150,10 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
     const preview = new PreviewCall(ingress, ends, bodyBytesMax);
     app
       .post("/v1/messages", (response, request) => this.#post(response, request, message))
-      .any("/v1/messages", (response, request) => writeMethodRefusal(response, request, "POST"))
+      .get("/v1/messages", (response, request) => this.#reads.list(response, request))
+      .any("/v1/messages", (response, request) =>
+        writeMethodRefusal(response, request, "GET, POST"),
+      )
       .get("/v1/messages/:id", (response, request) => this.#get(response, request))
       .any("/v1/messages/:id", (response, request) => writeMethodRefusal(response, request, "GET"));
     for (const colon of COLONS) {

@@ -8,6 +8,7 @@
  * only.
  */
 import { MESSAGE_KEY_BYTES, type MessageKey } from "../records/message-key.ts";
+import { Decision } from "../records/resolved.ts";
 import type { Conclusions } from "./conclusions.ts";
 import {
   type MessageState,
@@ -101,6 +102,30 @@ export class HeldMessages {
     this.#pendingCount--;
     if (waiting?.length === 0) this.#pending.delete(name);
     pending.done(isChanged ? "resolved" : "not_held");
+  }
+}
+
+/** A ledger that decides about held messages. */
+interface Decider {
+  resolveHeld(key: MessageKey, decision: number, done: (resolution: Resolution) => void): void;
+}
+
+/** Decides about several messages; `done` is told all outcomes, in order, when the last is known. */
+export function resolveHeld(
+  ledger: Decider,
+  keys: readonly MessageKey[],
+  decision: "resend" | "fail",
+  done: (outcomes: readonly Resolution[]) => void,
+): void {
+  const outcomes: Resolution[] = keys.map(() => "unknown");
+  let open = keys.length;
+  if (open === 0) done(outcomes);
+  const value = decision === "resend" ? Decision.RESEND : Decision.FAIL;
+  for (const [i, key] of keys.entries()) {
+    ledger.resolveHeld(key, value, (outcome) => {
+      outcomes[i] = outcome;
+      if (--open === 0) done(outcomes);
+    });
   }
 }
 

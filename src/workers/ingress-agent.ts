@@ -153,6 +153,7 @@ export class IngressAgent {
       ingress,
       pools,
       log,
+      reads: this.#options.questions,
       tls,
       unreadiness,
       links: () => linkStatuses(sources),

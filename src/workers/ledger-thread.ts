@@ -16,6 +16,7 @@ import { openNodeLogDirectory } from "../journal/node-log-directory.ts";
 import { ChunkedRecordLoader } from "../journal/record-loader.ts";
 import { recoverLog } from "../journal/recovery.ts";
 import { CdrRows } from "../ledger/cdr-rows.ts";
+import { resolveHeld } from "../ledger/held.ts";
 import { Ledger } from "../ledger/ledger.ts";
 import { ledgerPath, openLmdbStore } from "../ledger/lmdb-store.ts";
 import { movedBodiesIn } from "../ledger/body-moves.ts";
@@ -205,16 +206,33 @@ function quarantined(): ReadonlySet<number> {
 }
 
 function answer(question: LedgerQuestion, port: MessagePort): void {
-  const tell = (document: unknown): void => {
+  const reply = (document: unknown): void =>
     port.postMessage({ question: question.question, document } satisfies LedgerAnswer);
-  };
-  if (question.kind === "status") {
-    tell(ledger.status());
-    return;
+  switch (question.kind) {
+    case "status":
+      reply(ledger.status());
+      break;
+    case "message":
+      reply(ledger.getMessage(question, question.appId));
+      break;
+    case "answer":
+      ledger.awaitAnswer(question, question.appId, clock.wallMs() + question.waitMs, reply);
+      break;
+    case "list":
+      if (!ledger.list(question.list, reply)) reply("late");
+      break;
+    case "events":
+      reply(ledger.events(question.appId, question.after, question.limit));
+      break;
+    case "held":
+      reply(ledger.held(question.after, question.limit));
+      break;
+    case "resolve":
+      resolveHeld(ledger, question.keys, question.decision, reply);
+      break;
+    default:
   }
-  const { sequence, origin, appId } = question;
-  if (question.kind === "message") tell(ledger.getMessage({ sequence, origin }, appId));
-  else ledger.awaitAnswer({ sequence, origin }, appId, clock.wallMs() + question.waitMs, tell);
+  runner.wake();
 }
 
 /**

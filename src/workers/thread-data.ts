@@ -6,6 +6,7 @@ import type { MessagePort } from "node:worker_threads";
 import type { SessionRecording } from "../smpp/session.ts";
 import type { PoolPlan } from "../config/derive.ts";
 import type { GatewayConfig } from "../config/types.ts";
+import type { ReadQuestion } from "../ingress/read-calls.ts";
 import type { CdrCut } from "../ledger/cdr-format.ts";
 import type { SharedPlan } from "../tables/plan.ts";
 import type { BellPorts } from "./bell-ports.ts";
@@ -123,6 +124,7 @@ export type LedgerQuestion =
       readonly appId: number;
       readonly waitMs: number;
     }
+  | (ReadQuestion & { readonly question: number })
   | { readonly kind: "status"; readonly question: number };
 
 export interface LedgerAnswer {

@@ -2,8 +2,10 @@
  * The public HTTP listener over an ingress rig, on an ephemeral loopback port, with clients:
  * fetch-like and raw.
  */
+import assert from "node:assert/strict";
 import { Agent, request } from "node:http";
 import { connect, type Socket } from "node:net";
+import type { LedgerReads } from "../../../src/ingress/read-calls.ts";
 import { HttpServer } from "../../../src/ingress/server.ts";
 import { loadUws } from "../../../src/ingress/uws.ts";
 import { signToken } from "../../../src/cli/token.ts";
@@ -30,6 +32,8 @@ export class HttpRig {
   readonly server: HttpServer;
   readonly port: number;
   missing: string[] = [];
+  /** What the ledger answers; nobody is asked unless a test says so. */
+  reads: LedgerReads["ask"] = () => assert.fail("the ledger was asked");
   /** While true nothing is committed. */
   isJournalStopped = false;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 8 });
@@ -45,6 +49,7 @@ export class HttpRig {
       ingress: this.rig.ingress,
       pools: this.rig.pools,
       log: { write: () => undefined },
+      reads: { ask: (question, done) => this.reads(question, done) },
       tls: options.tls ?? (() => null),
       unreadiness: () => this.missing,
       links: () => [{ id: 100, up: true }],

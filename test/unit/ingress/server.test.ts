@@ -410,6 +410,7 @@ test("a port that somebody else listens on is an error", () => {
     ingress: http.rig.ingress,
     pools: http.rig.pools,
     log: { write: () => undefined },
+    reads: { ask: () => false },
     tls: () => null,
     unreadiness: () => [],
     links: () => [],

@@ -1,0 +1,140 @@
+/** Lists, events and held messages over HTTP: what is asked, what is refused, how pages link. */
+import assert from "node:assert/strict";
+import { after, before, beforeEach, test } from "node:test";
+import { MESSAGE_STATUS } from "../../../src/ledger/message-state.ts";
+import { type ReadQuestion, STATUS_WORDS } from "../../../src/ingress/read-calls.ts";
+import { formatMessageId } from "../../../src/records/message-key.ts";
+import { HttpRig } from "./http-rig.ts";
+
+const OPS = ["ops"] as const;
+let http: HttpRig;
+let asked: ReadQuestion[] = [];
+let answer: unknown = { data: [], next: null };
+
+before(() => {
+  http = new HttpRig();
+  http.reads = (question, done) => {
+    asked.push(question);
+    setImmediate(() => done(answer));
+    return true;
+  };
+});
+beforeEach(() => {
+  asked = [];
+  answer = { data: [], next: null };
+});
+after(() => http.close());
+
+test("a list asks for exactly what the query says", async () => {
+  const query =
+    "reference=order-17%20%E2%9C%93&to=+998901234567&status=queued&limit=7" +
+    "&since=2026-11-22T08:00:00Z&until=2026-11-22T10:00:00%2B01:00";
+  answer = { data: [{ id: "a" }], next: "cursor-1" };
+  const page = await http.get(`/v1/messages?${query}`);
+  assert.equal(page.status, 200);
+  assert.deepEqual(page.json, { data: [{ id: "a" }], next: "cursor-1" });
+  assert.deepEqual(asked, [
+    {
+      kind: "list",
+      list: {
+        appId: 1,
+        to: "998901234567",
+        reference: "order-17 ✓",
+        status: "queued",
+        since: Date.UTC(2026, 10, 22, 8),
+        until: Date.UTC(2026, 10, 22, 9),
+        limit: 7,
+        after: null,
+      },
+    },
+  ]);
+  const link = /^<([^>]+)>; rel="next"$/.exec(String(page.headers["link"]));
+  assert.ok(link !== null);
+  await http.get(link[1] as string);
+  const [first, second] = asked;
+  assert.ok(first?.kind === "list" && second?.kind === "list");
+  assert.deepEqual(second.list, { ...first.list, after: "cursor-1" });
+});
+
+test("what cannot be asked for is refused, with a pointer", async () => {
+  for (const [query, pointer] of [
+    ["limit=0", "/limit"],
+    ["limit=501", "/limit"],
+    ["limit=1e2", "/limit"],
+    ["to=abc", "/to"],
+    ["status=gone", "/status"],
+    ["since=yesterday", "/since"],
+    ["until=2026-13-99T00:00:00Z", "/until"],
+    ["reference=a&reference=b", "/reference"],
+    ["color=red", ""],
+  ]) {
+    const refused = await http.get(`/v1/messages?${query}`);
+    assert.equal(refused.status, 400, query);
+    const errors = refused.json["errors"] as { pointer: string }[];
+    assert.equal(errors[0]?.pointer, pointer, query);
+  }
+  assert.deepEqual(asked, []);
+  answer = null;
+  assert.equal((await http.get("/v1/messages?after=zzz")).status, 400);
+  assert.equal((await http.call({ method: "DELETE", path: "/v1/messages" })).status, 405);
+  assert.equal((await http.call({ method: "GET", path: "/v1/messages", headers: {} })).status, 401);
+});
+
+test("every status word can be asked for", () => {
+  assert.deepEqual(new Set(STATUS_WORDS), new Set([...MESSAGE_STATUS, "queued"]));
+});
+
+test("events are read by cursor, and an expired one is told", async () => {
+  answer = { kind: "events", data: [{ cursor: "8" }], next: "8" };
+  const page = await http.get("/v1/events?after=7&limit=1");
+  assert.deepEqual(page.json, { data: [{ cursor: "8" }], next: "8" });
+  assert.deepEqual(asked, [{ kind: "events", appId: 1, after: 7, limit: 1 }]);
+  answer = { kind: "expired" };
+  const gone = await http.get("/v1/events?after=1");
+  assert.equal(gone.status, 410);
+  assert.match(String(gone.json["type"]), /cursor-expired$/);
+  answer = { kind: "unknown" };
+  assert.equal((await http.get("/v1/events?after=999")).status, 400);
+  assert.equal((await http.get("/v1/events?after=-1")).status, 400);
+});
+
+test("held messages and decisions need the scope ops", async () => {
+  assert.equal((await http.get("/v1/held")).status, 403);
+  const { sequence, origin } = { sequence: 5, origin: 9 };
+  const node = http.rig.config.node.name;
+  const id = formatMessageId(node, sequence, origin);
+  const headers = http.headers(5, OPS);
+  const resolve = async (body: unknown, path = "/v1/held:resolve") =>
+    await http.call({ path, headers, body: JSON.stringify(body) });
+  assert.equal((await http.call({ path: "/v1/held:resolve", body: "{}" })).status, 403);
+  answer = ["resolved"];
+  for (const path of ["/v1/held:resolve", "/v1/held%3Aresolve"]) {
+    const done = await resolve({ ids: [id, "nonsense"], decision: "fail" }, path);
+    assert.equal(done.status, 200);
+    assert.deepEqual(done.json, {
+      resolved: 1,
+      results: [
+        { id, outcome: "resolved" },
+        { id: "nonsense", outcome: "unknown" },
+      ],
+    });
+  }
+  assert.deepEqual(asked[0], { kind: "resolve", keys: [{ sequence, origin }], decision: "fail" });
+  for (const body of [[], {}, { ids: [], decision: "fail" }, { ids: [id], decision: "maybe" }]) {
+    assert.equal((await resolve(body)).status, 400);
+  }
+  const many = { ids: Array.from({ length: 1001 }, () => id), decision: "fail" };
+  assert.equal((await resolve(many)).status, 400);
+  assert.equal((await resolve({ ids: ["x".repeat(200_000)] })).status, 413);
+});
+
+test("a ledger with too many questions is said to be so", async () => {
+  const before = http.reads;
+  http.reads = () => false;
+  const refused = await http.get("/v1/messages");
+  http.reads = before;
+  assert.equal(refused.status, 503);
+  assert.equal(refused.headers["retry-after"], "1");
+  answer = "late";
+  assert.equal((await http.get("/v1/events")).status, 503);
+});
