@@ -196,7 +196,7 @@ export class ReadCalls {
     const body = new SmallBody(response);
     this.#options.authorise(response, request, (grant, isOpen) => {
       if (!isOps(response, grant)) return;
-      body.then((bytes) => {
+      body.whenWhole((bytes) => {
         if (!isOpen()) return;
         if (bytes === null) {
           const detail = `the body has more than ${RESOLVE_BODY_BYTES_MAX} bytes`;
@@ -282,7 +282,7 @@ class SmallBody {
   }
 
   /** `then` is told once: the body, or null if it is too large. */
-  then(then: (bytes: Uint8Array | null) => void): void {
+  whenWhole(then: (bytes: Uint8Array | null) => void): void {
     this.#then = then;
     if (this.#isWhole || this.#isTooLarge) this.#tell();
   }

@@ -5,6 +5,11 @@
  *      │ nothing, or in doubt about the base                 ▲
  *      └─► parked ───────── ANSWER with that id, or a base is pinned
  *
+ * Of several parts with that id the spelling decides, then the youngest answer that it can be meant
+ * for: an open one, or one that ended with the same receipt lately. An SMSC that gives an id again
+ * speaks of the later part, and a duplicate must not end an earlier one whose own receipt was lost.
+ * A part that ended long ago is not meant: the receipt may be early for one that gets its id anew.
+ *
  * A link whose base is not pinned yet takes unequivocal matches only; what is in doubt waits a
  * little for its own answer and is then taken for what it looks like. Duplicates, late and
  * contradicting receipts find a final part and change nothing. The ledger's thread only.
@@ -22,7 +27,6 @@ import {
   hashId,
   ID_BASE_COUNT,
   IdBase,
-  IdTransform,
   inAnswersBase,
   inReceiptsBase,
   matchingTransform,
@@ -36,6 +40,8 @@ const DOUBT_MS = 5000;
 /** Parked receipts looked at per call of `tidy`. */
 const TIDY_PARKED = 256;
 const TIDY_SLOTS = 2048;
+/** Receipts come again within so long; later ones rather belong to a part that got the id anew. */
+const DUPLICATE_MS = PARK_MS;
 
 export interface ReceiptsOptions {
   readonly store: LedgerStore;
@@ -58,6 +64,9 @@ export class Receipts {
   #part = 0;
   #transform = -1;
   readonly #candidates: number[] = [];
+  /** When the receipt came that is being looked up (wall ms); 0: any part with its id may match. */
+  #cameAt = 0;
+  #state = 0;
   /** The link whose base a vote has just pinned. */
   #pinnedLately: LinkLearning | null = null;
   #unmatched = 0;
@@ -109,6 +118,8 @@ export class Receipts {
   /** A receipt as it came in; `at` is wall ms. */
   onReceipt(linkId: number, id: string, messageState: number, error: string, at: number): void {
     const link = this.links.of(linkId);
+    this.#cameAt = at;
+    this.#state = messageState;
     if (this.#match(link, id)) {
       if (this.links.noteMatch(link, this.#transform)) this.#pinnedLately = link;
       this.#apply(messageState, error, at);
@@ -138,12 +149,20 @@ export class Receipts {
     for (; work < TIDY_PARKED; work++) {
       const oldest = this.parked.oldest();
       if (oldest === null || oldest.at + PARK_MS > now) break;
+      this.#cameAt = 0;
+      this.#state = oldest.messageState;
+      if (this.#matchWaiting(this.links.of(oldest.linkId), oldest)) {
+        this.#settleParked(oldest);
+        continue;
+      }
       this.parked.take(oldest);
       this.#giveUp(oldest, now, "no answer ever brought its id");
     }
     for (; work < TIDY_PARKED; work++) {
       const receipt = this.parked.nextToRetry(now - DOUBT_MS);
       if (receipt === null) break;
+      this.#cameAt = receipt.at;
+      this.#state = receipt.messageState;
       const link = this.links.of(receipt.linkId);
       if (this.#matchWaiting(link, receipt)) this.#settleParked(receipt);
     }
@@ -224,7 +243,8 @@ export class Receipts {
     let best: MessageState | null = null;
     let bestPart = 0;
     let bestTransform = -1;
-    let bestIsOpen = false;
+    let bestRank = 0;
+    let bestAnsweredAt = 0;
     // Loading a message may end parts and so use the index: first all candidates, then their
     // messages.
     const candidates = this.#candidates;
@@ -242,14 +262,17 @@ export class Receipts {
       if (known === null || part === undefined) continue;
       const transform = verify(part, linkId, id, base);
       if (transform < 0) continue;
-      const isOpen = !isFinal(part.state);
-      const isBetter = isOpen === bestIsOpen ? transform < bestTransform : isOpen;
+      const { answeredAt, finalAt } = part;
+      if (finalAt !== 0 && this.#cameAt > finalAt + DUPLICATE_MS) continue;
+      // A receipt that contradicts the part's own one is meant for it only if for none else.
+      const rank = 2 * transform + (finalAt === 0 || part.receiptState === this.#state ? 0 : 1);
+      const isBetter = rank === bestRank ? answeredAt > bestAnsweredAt : rank < bestRank;
       if (best !== null && !isBetter) continue;
       best = known;
       bestPart = foundPart;
       bestTransform = transform;
-      bestIsOpen = isOpen;
-      if (isOpen && transform === IdTransform.EXACT) break;
+      bestRank = rank;
+      bestAnsweredAt = answeredAt;
     }
     this.#message = best;
     this.#part = bestPart;
@@ -294,6 +317,8 @@ export class Receipts {
   #retryParked(link: LinkLearning): void {
     for (const receipt of this.parked.ofLink(link.linkId)) {
       if (receipt.isGone) continue;
+      this.#cameAt = receipt.at;
+      this.#state = receipt.messageState;
       const normal = normaliseId(receipt.id);
       if (this.#lookUp(link.linkId, receipt.id, normal, link.pinned)) this.#settleParked(receipt);
     }

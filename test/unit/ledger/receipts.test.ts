@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { verifyBooks } from "../../../src/ledger/books.ts";
 import { PARK_MS } from "../../../src/ledger/parked-receipts.ts";
 import { Harness } from "./harness.ts";
-import { accept, answer, key, receipt, sending } from "./records.ts";
+import { accept, answer, key, receipt, sending, T0 } from "./records.ts";
 
 const DELIVERED = 2;
 const EXPIRED = 3;
@@ -213,4 +213,36 @@ test("a receipt that comes over another link of the same account is matched", ()
   assert.equal(statusOf(harness, 2), "delivered");
   assert.equal(statusOf(harness, 3), "sent", "link 101 is another account");
   assert.equal(harness.ledger.getMessage(key(2), 7)?.parts[0]?.link, 105);
+});
+
+test("an id given again goes to the younger message, and a duplicate does not end the older", () => {
+  const harness = ready();
+  // The older one's receipt was lost.
+  sent(harness, 1, "again");
+  harness.now += 1000;
+  harness.feed(accept(key(2)), sending(key(2), { at: 1010 }));
+  harness.feed(answer(key(2), { id: "again", at: 1020 }));
+  for (let i = 0; i < 3; i++) harness.feed(receipt("again", DELIVERED, 1100 + i));
+  assert.deepEqual([statusOf(harness, 1), statusOf(harness, 2)], ["sent", "delivered"]);
+});
+
+test("a receipt that comes early for an id given before waits for its own answer", () => {
+  const harness = ready();
+  sent(harness, 1, "again");
+  harness.feed(receipt("again", DELIVERED));
+  const later = 3_600_000;
+  harness.pass(later, 60_000);
+  harness.feed(receipt("again", UNDELIVERABLE, later + 10));
+  assert.equal(statusOf(harness, 1), "delivered");
+  const k = key(2);
+  harness.feed(accept(k, { at: T0 + later }), sending(k, { at: later + 15 }));
+  harness.feed(answer(k, { id: "again", at: later + 20 }));
+  assert.equal(statusOf(harness, 2), "undelivered");
+  // One that nobody claims was a late duplicate after all.
+  const before = harness.lines.length;
+  harness.feed(receipt("again", DELIVERED, later + 2 * PARK_MS));
+  harness.now = T0 + later + 2 * PARK_MS;
+  harness.pass(PARK_MS + 2000, 20_000);
+  assert.equal(harness.ledger.status().parked, 0);
+  assert.equal(harness.lines.length, before);
 });
