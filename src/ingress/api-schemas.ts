@@ -2,6 +2,7 @@
  * JSON Schemas (2020-12) of what the HTTP API takes and gives, made from the tables and bounds that
  * the code itself goes by. Pure data.
  */
+import { RESOLVE_MAX } from "./read-calls.ts";
 import { ERRORS, type ErrorCode, type ErrorRow, POLICY_STATES } from "../errors.ts";
 import {
   BODY_ENCODING_NAMES,
@@ -216,6 +217,28 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   },
   List: object(
     { data: list({ type: "object" }), next: orNull(text("Cursor of the next page.")) },
+    [],
+  ),
+  Resolve: object(
+    {
+      ids: { ...list(text("Id of a message.")), minItems: 1, maxItems: RESOLVE_MAX },
+      decision: words("What is done with the held parts.", ["resend", "fail"]),
+    },
+    [],
+  ),
+  Resolved: object(
+    {
+      resolved: number("How many were decided about.", 0),
+      results: list(
+        object(
+          {
+            id: text(""),
+            outcome: words("", ["resolved", "not_held", "unknown", "overloaded"]),
+          },
+          [],
+        ),
+      ),
+    },
     [],
   ),
   Status: object({ status: text("") }, []),

@@ -5,7 +5,14 @@
  * A test compares ROUTES with what the listeners really register. Pure.
  */
 import { ERRORS, type ErrorCode } from "../errors.ts";
+import { PAGE_DEFAULT, PAGE_MAX, STATUS_WORDS } from "./read-calls.ts";
 import { problemResponses, schemaOf, SCHEMAS } from "./api-schemas.ts";
+
+/** A parameter of the query, by its name. */
+export interface QueryParameter {
+  readonly description: string;
+  readonly schema: object;
+}
 
 /** One call: a path as OpenAPI writes it, and what it takes and gives. */
 export interface RouteRow {
@@ -16,6 +23,7 @@ export interface RouteRow {
   readonly ports: readonly ("public" | "admin")[];
   /** Scope that the token needs; null: any token of the app; "none": no token. */
   readonly scope: string | null;
+  readonly query?: Readonly<Record<string, QueryParameter>>;
   readonly body?: { readonly type: string; readonly schema: string };
   /** Status → media type and schema. */
   readonly answers: Readonly<Record<number, { readonly type: string; readonly schema?: string }>>;
@@ -30,6 +38,16 @@ const ADMIN = ["admin"] as const;
 const CALL_ERRORS = ["unauthenticated", "forbidden", "overloaded"] as const;
 const BODY_ERRORS = [...CALL_ERRORS, "invalid", "too-large", "media-type"] as const;
 const SEND_ERRORS = [...BODY_ERRORS, "no-route", "rate-limited"] as const;
+const READ_ERRORS = [...CALL_ERRORS, "invalid"] as const;
+const TEXT = { type: "string" };
+const TIME = { type: "string", format: "date-time" };
+const PAGE_QUERY = {
+  after: { description: "Cursor of the page before.", schema: TEXT },
+  limit: {
+    description: "Entries of a page.",
+    schema: { type: "integer", minimum: 1, maximum: PAGE_MAX, default: PAGE_DEFAULT },
+  },
+};
 const MESSAGE_BODY = { type: JSON_TYPE, schema: "Message" };
 
 /** Every call that is served. */
@@ -85,6 +103,53 @@ export const ROUTES: readonly RouteRow[] = [
     scope: null,
     answers: { 200: { type: JSON_TYPE, schema: "MessageState" } },
     errors: [...CALL_ERRORS, "not-found", "wrong-node"],
+  },
+  {
+    method: "get",
+    path: "/v1/messages",
+    summary: "A page of the app's messages, in order of acceptance.",
+    ports: PUBLIC,
+    scope: null,
+    query: {
+      reference: { description: "As sent.", schema: TEXT },
+      to: { description: "As sent, with or without +.", schema: TEXT },
+      status: { description: "As shown.", schema: { type: "string", enum: STATUS_WORDS } },
+      since: { description: "Accepted from then on.", schema: TIME },
+      until: { description: "Accepted before.", schema: TIME },
+      ...PAGE_QUERY,
+    },
+    answers: { 200: { type: JSON_TYPE, schema: "List" } },
+    errors: READ_ERRORS,
+  },
+  {
+    method: "get",
+    path: "/v1/events",
+    summary: "What became of the app's messages, since a cursor.",
+    ports: PUBLIC,
+    scope: null,
+    query: PAGE_QUERY,
+    answers: { 200: { type: JSON_TYPE, schema: "List" } },
+    errors: [...READ_ERRORS, "cursor-expired"],
+  },
+  {
+    method: "get",
+    path: "/v1/held",
+    summary: "Ambiguous messages of all apps that wait for a decision.",
+    ports: PUBLIC,
+    scope: "ops",
+    query: PAGE_QUERY,
+    answers: { 200: { type: JSON_TYPE, schema: "List" } },
+    errors: READ_ERRORS,
+  },
+  {
+    method: "post",
+    path: "/v1/held:resolve",
+    summary: "Decide about held messages: send once more, or give up.",
+    ports: PUBLIC,
+    scope: "ops",
+    body: { type: JSON_TYPE, schema: "Resolve" },
+    answers: { 200: { type: JSON_TYPE, schema: "Resolved" } },
+    errors: [...READ_ERRORS, "too-large"],
   },
   operators("/v1/links", "Links and their sessions as they are now.", "List"),
   operators("/v1/pools", "Pools and what of them can be used now.", "List"),
@@ -211,6 +276,9 @@ function parametersOf(route: RouteRow): object[] {
   if (route.scope !== "none") parameters.push({ $ref: "#/components/parameters/AppId" });
   if (200 in route.answers && 202 in route.answers) {
     parameters.push({ $ref: "#/components/parameters/Prefer" });
+  }
+  for (const [name, parameter] of Object.entries(route.query ?? {})) {
+    parameters.push({ name, in: "query", ...parameter });
   }
   for (const [, name] of route.path.matchAll(/\{(\w+)\}/g)) {
     parameters.push({ name, in: "path", required: true, schema: { type: "string" } });

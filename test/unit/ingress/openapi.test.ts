@@ -62,7 +62,9 @@ test("what is served is described, and what is described is served", () => {
     const { config, pools, clock, ingress } = rig;
     const log = { write: () => undefined };
     const none = (): readonly object[] => [];
-    const common = { uws, config, pools, clock, ingress, log, links: none, poolStates: none };
+    const reads = { ask: () => false };
+    const listed = { links: none, poolStates: none };
+    const common = { uws, config, pools, clock, ingress, log, reads, ...listed };
     const server =
       port === "public"
         ? new HttpServer({ ...common, tls: () => null, unreadiness: () => [] })
