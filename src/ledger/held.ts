@@ -110,7 +110,7 @@ interface Decider {
   resolveHeld(key: MessageKey, decision: number, done: (resolution: Resolution) => void): void;
 }
 
-/** Decides about several messages; `done` is told all outcomes, in order, when the last is known. */
+/** Decides about several; `done` is told all outcomes, in order, when the last is known. */
 export function resolveHeld(
   ledger: Decider,
   keys: readonly MessageKey[],

@@ -215,7 +215,7 @@ test("a receipt that comes over another link of the same account is matched", ()
   assert.equal(harness.ledger.getMessage(key(2), 7)?.parts[0]?.link, 105);
 });
 
-test("an id given again goes to the younger message, and a duplicate does not end the older", () => {
+test("an id given again goes to the younger message, duplicates do not end the older", () => {
   const harness = ready();
   // The older one's receipt was lost.
   sent(harness, 1, "again");
