@@ -35,6 +35,7 @@ export interface LedgerPlan {
    */
   readonly poolIndexById: ReadonlyMap<number, number>;
   readonly appIndexById: ReadonlyMap<number, number>;
+  /** Also of links that an earlier configuration of this run had: their windows may still end. */
   readonly ambiguousByLink: ReadonlyMap<number, AmbiguousPolicy>;
   /**
    * Link id → id of the first link with the same operator account (`accountsOf`): an SMSC sends a
@@ -49,7 +50,10 @@ export function ledgerPlanOf(plan: PoolPlan, before: LedgerPlan | null): LedgerP
   return {
     poolIndexById: plan.slots.pools,
     appIndexById: plan.slots.apps,
-    ambiguousByLink: new Map(links.map((link) => [link.id, link.ambiguous])),
+    ambiguousByLink: new Map([
+      ...(before?.ambiguousByLink ?? []),
+      ...links.map((link) => [link.id, link.ambiguous] as const),
+    ]),
     accountByLink: accountsOf(links, before?.accountByLink),
   };
 }

@@ -19,7 +19,8 @@ export const APP_IDS = [1, 2] as const;
 
 /** What is drawn for one run. */
 export interface RunSettings {
-  readonly config: GatewayConfig;
+  /** What the file says now; a process that starts goes by it. */
+  config: GatewayConfig;
   readonly workerCount: number;
   readonly idForms: ReadonlyMap<number, IdForm>;
   /** Data bytes of the rings. */

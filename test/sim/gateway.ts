@@ -10,10 +10,13 @@
  * supervisor.
  */
 import { derivePools, type PoolPlan } from "../../src/config/derive.ts";
+import { mergeForReload } from "../../src/config/reload.ts";
 import { slotCounts } from "../../src/config/slots.ts";
+import type { GatewayConfig } from "../../src/config/types.ts";
 import { Dispatcher, type WaitingOwner } from "../../src/dispatch/dispatcher.ts";
 import type { Clock, Log } from "../../src/environment.ts";
 import { allocateReferences, resetReferences } from "../../src/ingress/reference-tables.ts";
+import { carryBuckets } from "../../src/ingress/carry-buckets.ts";
 import { Ingress } from "../../src/ingress/ingress.ts";
 import { MessageLookup } from "../../src/ingress/message-lookup.ts";
 import { readLastExit, startEpoch, writeLastExit } from "../../src/journal/data-dir.ts";
@@ -26,7 +29,7 @@ import { recoverLog } from "../../src/journal/recovery.ts";
 import { verifyBooks } from "../../src/ledger/books.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
 import { readCursor } from "../../src/ledger/meta.ts";
-import { ledgerPlanOf } from "../../src/ledger/policy.ts";
+import { type LedgerPlan, ledgerPlanOf } from "../../src/ledger/policy.ts";
 import { Accept, ACCEPT_TYPE, acceptToOffset } from "../../src/records/accept.ts";
 import { assignSessions } from "../../src/smpp/plan.ts";
 import { SmppWorker } from "../../src/smpp/worker.ts";
@@ -62,6 +65,8 @@ export interface GatewayStart {
 }
 
 const INGRESS = 0;
+const LEDGER = 1;
+const FIRST_WORKER = 2;
 const TICK_MS = 5;
 /** Index of the ledger among the agents: timers of its store and of its sink are its own. */
 const STORE_OWNER = 1;
@@ -91,7 +96,10 @@ export class SimulatedGateway {
   readonly directory: SimulatedDirectory;
   readonly #world: World;
   readonly #given: GatewayStart;
-  readonly #pools: PoolPlan;
+  #config: GatewayConfig;
+  #pools: PoolPlan;
+  #ledgerPlan: LedgerPlan;
+  #ledgerDispatcher: Dispatcher | null = null;
   readonly #workers: SmppWorker[] = [];
   readonly #journal: Journal;
 
@@ -101,7 +109,9 @@ export class SimulatedGateway {
     const { config } = settings;
     this.#world = world;
     this.#given = given;
+    this.#config = config;
     this.#pools = derivePools(config);
+    this.#ledgerPlan = ledgerPlanOf(this.#pools, null);
     this.plan = {
       ingressCount: 1,
       workerCount: settings.workerCount,
@@ -139,6 +149,42 @@ export class SimulatedGateway {
   /** Whether messages are taken. */
   get isReady(): boolean {
     return this.ingress !== null;
+  }
+
+  /**
+   * Goes over to another configuration as the main thread has the others do it, each thread between
+   * two of its turns; `onDone` when the last has. A process that is not ready yet keeps its own.
+   */
+  reload(wanted: GatewayConfig, onDone: () => void): void {
+    const { scheduler, clock } = this.#world;
+    const { ingress } = this;
+    if (ingress === null) return;
+    const { config } = mergeForReload(this.#config, wanted);
+    const plan = derivePools(config, this.#pools);
+    carryBuckets(this.memory.bucketWords, this.#pools, plan, clock.monotonicMs());
+    this.#config = config;
+    this.#pools = plan;
+    const assigned = assignSessions(plan.links, this.plan.workerCount);
+    const steps: [number, () => void][] = this.#workers.map((worker, index) => [
+      FIRST_WORKER + index,
+      () => worker.reload(plan, assigned[index] ?? []),
+    ]);
+    steps.push([LEDGER, () => this.#reloadLedger(plan)]);
+    steps.push([INGRESS, () => ingress.reload(plan, linkDirectory(plan))]);
+    let left = steps.length;
+    for (const [agent, step] of steps) {
+      scheduler.after(this.#given.random.float(0, 20), agent, () => {
+        step();
+        left--;
+        if (left === 0) onDone();
+      });
+    }
+  }
+
+  #reloadLedger(plan: PoolPlan): void {
+    this.#ledgerPlan = ledgerPlanOf(plan, this.#ledgerPlan);
+    this.#ledgerDispatcher?.reload(linkDirectory(plan));
+    this.ledger.reload(this.#ledgerPlan);
   }
 
   /** The note that the main thread writes when a thread throws. */
@@ -241,7 +287,10 @@ export class SimulatedGateway {
       loader: this.#loader(),
       appender: this.memory.appender(self, journalThreadIndex(this.plan)),
       store: this.store,
-      submitterOf: (owner) => this.#dispatcher(self, owner),
+      submitterOf: (owner) => {
+        this.#ledgerDispatcher = this.#dispatcher(self, owner);
+        return this.#ledgerDispatcher;
+      },
       logTable: this.memory.logTable,
       clock,
       random: random.fork("ledger").next,
@@ -257,7 +306,7 @@ export class SimulatedGateway {
         eventsMax: config.ledger.eventsMax,
         eventsTtlMs: config.ledger.eventsTtlH * 3_600_000,
         receiptGraceMs: config.ledger.receiptGraceS * 1000,
-        plan: ledgerPlanOf(this.#pools, null),
+        plan: this.#ledgerPlan,
       },
     });
   }

@@ -87,6 +87,8 @@ export class LogModel implements ObservedRecordVisitor {
   readonly receipts = new Map<string, number>();
   readonly rows = new Map<RecoveryRow, number>();
   readonly complaints: string[] = [];
+  /** Links that may have left a pool: what was bound to them goes elsewhere. */
+  readonly looseLinks = new Set<number>();
   epoch = 0;
   starts = 0;
   /** Told of every ACCEPT, before anything else may happen. */
@@ -198,7 +200,7 @@ export class LogModel implements ObservedRecordVisitor {
       if (other < part && last === undefined) {
         this.complaints.push(`part ${part} of ${to} was sent before part ${other}`);
       }
-      if (last === undefined) continue;
+      if (last === undefined || this.looseLinks.has(last.link)) continue;
       // What is ambiguous may go elsewhere, and takes the others along.
       const isUnderWay = last.outcome < 0 && !last.ambiguous && last.epoch === this.epoch;
       if ((isUnderWay || last.outcome === Outcome.ACCEPTED) && last.link !== link) {

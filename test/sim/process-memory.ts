@@ -29,6 +29,9 @@ import { WatchedRingProducer } from "./watched-ring.ts";
 /** Wraps the writing end of a notice ring; a canary may replace it. */
 export type NoticeTap = (appender: number, notices: RingProducer) => RingProducer;
 
+/** Greatest rate that a link may come to have. */
+const RATE_MAX = 400;
+
 export class ProcessMemory {
   readonly plan: SharedPlan;
   readonly logTable: LogTable;
@@ -73,7 +76,7 @@ export class ProcessMemory {
     const rates = new Map(links.map(({ linkIndex, config }) => [linkIndex, config.rateTps]));
     this.contracts = Array.from({ length: plan.linkCount }, (_, linkIndex) => {
       const count = rates.get(linkIndex) ?? 0;
-      const tokens = new Int32Array(allocateContract(count));
+      const tokens = new Int32Array(allocateContract(Math.max(count, RATE_MAX)));
       restAll(tokens, count, nowMs + REST_MS);
       return tokens;
     });

@@ -13,6 +13,7 @@ import { type FinalDocument, judgeEnd } from "./final-judge.ts";
 import { PoisonError, SimulatedGateway } from "./gateway.ts";
 import type { MessageModel } from "./log-model.ts";
 import { type Mutations, NO_MUTATIONS } from "./mutations.ts";
+import { Reconfiguration } from "./reconfiguration.ts";
 import { WORLD } from "./scheduler.ts";
 import { Senders } from "./senders.ts";
 import type { StoreRemains } from "./simulated-store.ts";
@@ -31,6 +32,7 @@ export interface RunOptions {
   readonly messages?: number;
   readonly faults?: number;
   readonly deaths?: number;
+  readonly reloads?: number;
   /** Which of its messages, faults and deaths take part; null: all. */
   readonly only?: Partial<Record<SeedPart, ReadonlySet<number>>>;
   /** Every death is a power loss after this kind of effect. */
@@ -48,6 +50,8 @@ export interface RunResult {
   readonly segments: number;
   readonly deaths: readonly string[];
   readonly faults: number;
+  /** Reloads that every thread took over. */
+  readonly reloads: number;
   readonly flaggedDuplicates: number;
   readonly statuses: Readonly<Record<string, number>>;
   /** Hits per row of the recovery table: as the ledgers counted them, and as the log has them. */
@@ -65,6 +69,7 @@ export interface RunResult {
 const MESSAGES = [1050, 1300] as const;
 const FAULTS = [24, 44] as const;
 const DEATHS = [1, 4] as const;
+const RELOADS = [0, 5] as const;
 /** A crowded run keeps a backlog; a long one lets go of its log on the way. */
 const CROWDED = { trafficMs: 16_000, calmAtMs: 20_000, ttlS: [15, 40] } as const;
 const LONG = { trafficMs: 38_000, calmAtMs: 42_000, ttlS: [4, 9] } as const;
@@ -103,6 +108,7 @@ class Run {
   readonly #mutations: Mutations;
   readonly #senders: Senders;
   readonly #faults: FaultPlan;
+  readonly #reconfiguration: Reconfiguration;
   readonly #onLog: ((line: string) => void) | null;
   readonly #deaths: string[] = [];
   readonly #deathAt: EffectKind | null;
@@ -154,6 +160,13 @@ class Run {
       this.#planned.faults,
       (fault) => keeps("faults", fault),
     );
+    this.#reconfiguration = new Reconfiguration(this.#world, random.fork("reloads"));
+    for (let i = options.reloads ?? random.between(...RELOADS); i > 0; i--) {
+      scheduler.at(random.float(1500, calmAtMs - 500), WORLD, () => {
+        this.#reconfiguration.change(this.#gateway);
+      });
+    }
+    scheduler.at(calmAtMs, WORLD, () => this.#reconfiguration.restore(this.#gateway));
     for (let death = 0; death < this.#planned.deaths; death++) {
       const atMs = random.float(1500, calmAtMs - 500);
       if (keeps("deaths", death)) scheduler.at(atMs, WORLD, () => this.#armDeath());
@@ -388,6 +401,7 @@ class Run {
       segments: judge.submits,
       deaths: this.#deaths,
       faults: this.#faults.count,
+      reloads: this.#reconfiguration.count,
       flaggedDuplicates: this.#verdict?.flaggedDuplicates ?? 0,
       statuses: Object.fromEntries(this.#verdict?.statuses ?? []),
       rows: Object.fromEntries(this.#rows),

@@ -3,6 +3,7 @@
  * row of the recovery table was never met.
  *
  *   node dist/test/sim/sim.js --seed N [--trace] [--messages M] [--faults F] [--deaths D]
+ *     [--reloads R]
  *                             [--only REST]
  *   node dist/test/sim/sim.js --seed N --shrink
  *   node dist/test/sim/sim.js --seeds A..B [--threads T] [--json]
@@ -81,7 +82,8 @@ function report(results: readonly Summary[]): boolean {
     `${sum(results, ({ segments }) => segments)} segments written,`,
     `${sum(results, ({ flaggedDuplicates }) => flaggedDuplicates)} flagged duplicates,`,
     `${sum(results, ({ deaths }) => deaths.length)} deaths,`,
-    `${sum(results, ({ faults }) => faults)} faults`,
+    `${sum(results, ({ faults }) => faults)} faults, ` +
+      `${sum(results, ({ reloads }) => reloads)} reloads`,
   );
   const statuses = new Map<string, number>();
   for (const result of results) {
@@ -143,16 +145,18 @@ async function main(): Promise<number> {
       json: { type: "boolean", default: false },
       messages: { type: "string" },
       faults: { type: "string" },
+      reloads: { type: "string" },
       deaths: { type: "string" },
       only: { type: "string" },
       shrink: { type: "boolean", default: false },
     },
   });
   if (values.seed !== undefined) {
-    const { messages, faults, deaths, only } = values;
+    const { messages, faults, deaths, reloads, only } = values;
     const options: RunOptions = {
       ...(messages === undefined ? {} : { messages: Number(messages) }),
       ...(faults === undefined ? {} : { faults: Number(faults) }),
+      ...(reloads === undefined ? {} : { reloads: Number(reloads) }),
       ...(deaths === undefined ? {} : { deaths: Number(deaths) }),
       ...(only === undefined ? {} : { only: parseRest(only) }),
     };

@@ -2,6 +2,7 @@
  * Everything around the gateway's process, made from one seed: time, chance, disk, network,
  * operators, and the witnesses and judges that watch them.
  */
+import type { GatewayConfig } from "../../src/config/types.ts";
 import { SimulatedClock } from "./clock.ts";
 import { drawSettings, portOf, type RunSettings } from "./configuration.ts";
 import { Effects } from "./effects.ts";
@@ -29,6 +30,7 @@ export class World {
   readonly judge: LiveJudge;
   readonly ambiguousRule: AmbiguousRule;
   readonly cdr: SimulatedCdr;
+  readonly #limits = new Map<number, LinkLimits>();
   readonly nowMs = (): number => this.clock.monotonicMs();
 
   constructor(seed: number) {
@@ -69,16 +71,34 @@ export class World {
     return this.settings.config.journal.durability === "disk";
   }
 
-  #makeJudge(): LiveJudge {
-    const limits = new Map<number, LinkLimits>();
-    for (const link of this.settings.config.links) {
-      const { id, rateTps, windowMax, responseTimeoutMs } = link;
-      limits.set(portOf(id), { linkId: id, rateTps, windowMax, responseTimeoutMs });
+  /** Allows what either the present limits or those of `config` allow. */
+  widenLimits({ links }: GatewayConfig): void {
+    for (const { id, rateTps, windowMax, responseTimeoutMs } of links) {
+      const before = this.#limits.get(portOf(id));
+      const rates = [before === undefined ? rateTps : before.rateTps, rateTps];
+      this.#limits.set(portOf(id), {
+        linkId: id,
+        rateTps: rates.includes(null) ? null : Math.max(...(rates as number[])),
+        windowMax: Math.max(before?.windowMax ?? 0, windowMax),
+        responseTimeoutMs,
+      });
     }
+  }
+
+  /** Allows no more than the rates of `config`. */
+  narrowLimits({ links }: GatewayConfig): void {
+    for (const { id, rateTps } of links) {
+      const limits = this.#limits.get(portOf(id)) as LinkLimits;
+      this.#limits.set(portOf(id), { ...limits, rateTps });
+    }
+  }
+
+  #makeJudge(): LiveJudge {
+    this.widenLimits(this.settings.config);
     const judge = new LiveJudge({
       model: this.model,
       nowMs: this.nowMs,
-      limitsOf: (port) => limits.get(port) as LinkLimits,
+      limitsOf: (port) => this.#limits.get(port) as LinkLimits,
       receiptOf: (port, connection, sequence) => {
         const smsc = this.smscs.find((one) => portOf(one.link) === port);
         return smsc?.receiptOf(connection, sequence) ?? null;

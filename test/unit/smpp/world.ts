@@ -5,6 +5,7 @@
  *   step: events of sockets → tick → doWork of each worker → commit (unless held) → time moves on
  */
 import assert from "node:assert/strict";
+import { Dispatcher } from "../../../src/dispatch/dispatcher.ts";
 import type { DerivedLink, DerivedPool } from "../../../src/config/derive.ts";
 import type { ProfileConfig } from "../../../src/config/profile-types.ts";
 import type { LinkConfig } from "../../../src/config/types.ts";
@@ -23,6 +24,7 @@ import { Doorbell } from "../../../src/ring/doorbell.ts";
 import { allocateRing, RING_EMPTY, RING_FULL } from "../../../src/ring/layout.ts";
 import { RingConsumer, RingMemory, RingProducer } from "../../../src/ring/one-to-one-ring.ts";
 import { assignSessions } from "../../../src/smpp/plan.ts";
+import type { SharedPlan } from "../../../src/tables/plan.ts";
 import { SmppWorker } from "../../../src/smpp/worker.ts";
 import { allocateCreditTable, CreditTable } from "../../../src/tables/credit-table.ts";
 import { allocateContract } from "../../../src/limit/contract.ts";
@@ -171,6 +173,7 @@ export class World {
   bellRings = 0;
   readonly sessionCount: number;
   readonly #stepMs: number;
+  readonly #plan: SharedPlan;
   readonly #submits: RingProducer[][] = [];
   readonly #returns: RingConsumer[][] = [];
   readonly #parsed: AttemptRecord[] = [];
@@ -206,6 +209,7 @@ export class World {
       sessionCount: rows + SPARE,
       appCount: 1,
     };
+    this.#plan = plan;
     this.credits = new CreditTable(allocateCreditTable(plan), plan);
     this.linkWords = new Int32Array(allocateRows(plan.linkCount));
     this.sessionWords = new Int32Array(allocateSessions(plan.sessionCount));
@@ -344,6 +348,37 @@ export class World {
 
   /** Accepts a message and publishes it to a worker; returns its key's sequence and log offset. */
   submit(options: SubmitOptions = {}): { sequence: number; logOffset: number } {
+    const { sequence, record, priority } = this.#acceptOf(options);
+    const logOffset = this.journal.put(record);
+    this.hand(logOffset, record, priority, options);
+    return { sequence, logOffset };
+  }
+
+  /** Accepts a message for somebody else to hand over; returns its log offset. */
+  accept(options: SubmitOptions = {}): number {
+    return this.journal.put(this.#acceptOf(options).record);
+  }
+
+  /** A producer as the gateway has them, on the rings of producer 0. */
+  dispatcher(): Dispatcher {
+    return new Dispatcher({
+      producer: 0,
+      plan: this.#plan,
+      credits: this.credits,
+      submitRings: this.#submits.map((rings) => rings[0]!),
+      returnRings: this.#returns.map((rings) => rings[0]!),
+      bells: this.workers.map(
+        () => new Doorbell(new Int32Array(new SharedArrayBuffer(4)), 0, () => undefined),
+      ),
+      waitingMax: 1_000_000,
+      owner: { isWanted: () => true, expire: () => Number.MAX_SAFE_INTEGER },
+      links: {
+        linkIndexOf: (_, linkId) => this.links.findIndex(({ config }) => config.id === linkId),
+      },
+    });
+  }
+
+  #acceptOf(options: SubmitOptions): { sequence: number; record: Uint8Array; priority: number } {
     const sequence = options.sequence ?? this.#sequence++;
     const fields: AcceptFields = {
       sequence,
@@ -368,10 +403,7 @@ export class World {
       parts: [Buffer.from(options.text ?? `hello ${sequence}`, "latin1")],
       ...options,
     };
-    const record = acceptRecord(fields);
-    const logOffset = this.journal.put(record);
-    this.hand(logOffset, record, fields.priority, options);
-    return { sequence, logOffset };
+    return { sequence, record: acceptRecord(fields), priority: fields.priority };
   }
 
   /** Publishes an accepted message (again). */
