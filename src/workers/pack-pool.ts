@@ -8,6 +8,8 @@ import type { PackRequest } from "./pack-task.ts";
 
 /** Files are made one after the other, so that their rows leave the store in order. */
 const THREADS = 1;
+/** Lines of rows are garbage at once: a small space is as good as a large one. */
+const YOUNG_GENERATION_MIB = 4;
 
 export class PackPool {
   readonly #pool = new Piscina<PackRequest, CdrManifest>({
@@ -15,6 +17,7 @@ export class PackPool {
     name: "pack",
     // Its loop must turn between tasks, or the last read of the ledger's store stays open.
     atomics: "disabled",
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB },
     minThreads: THREADS,
     maxThreads: THREADS,
     // Compression gives way to what messages wait for.
