@@ -109,7 +109,7 @@ function judge({ path }: FuzzRequest, { status, type, text }: Answer): string | 
       return lines.map((line) => judgeItem(JSON.parse(line))).find((what) => what !== null) ?? null;
     }
     const value = JSON.parse(text) as { results?: unknown[]; verdict?: string };
-    if (/batch$/.test(path) && value.results !== undefined) {
+    if (path.endsWith("batch") && value.results !== undefined) {
       return value.results.map(judgeItem).find((what) => what !== null) ?? null;
     }
     if (status === 200) return value.verdict === undefined ? "200 without a verdict" : null;
