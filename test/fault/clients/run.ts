@@ -54,5 +54,5 @@ if (values.out !== undefined) {
   const machine = `${availableParallelism()} × ${model}, Node ${process.version}`;
   const date = new Date().toISOString();
   const document = { test: "hostile clients", commit, date, machine, options: values, results };
-  writeFileSync(values.out, `${JSON.stringify(document, null, 1)}\n`);
+  writeFileSync(values.out, `${JSON.stringify(document, null, 2)}\n`);
 }
