@@ -30,6 +30,7 @@ function commit(): string {
 
 const wanted = values.rows?.split(",") ?? ROWS.map(({ id }) => id);
 const seed = Number(values.seed);
+const testedCommit = commit();
 const reports: RowReport[] = [];
 for (const row of ROWS.filter(({ id }) => wanted.includes(id))) {
   const report = await row.run(Number(values.trials ?? row.trials), seed);
@@ -41,7 +42,7 @@ for (const row of ROWS.filter(({ id }) => wanted.includes(id))) {
 if (values.out !== undefined) {
   const about = {
     suite: "links",
-    commit: commit(),
+    commit: testedCommit,
     date: new Date().toISOString(),
     node: process.version,
     machine: {
