@@ -7,9 +7,11 @@
  *
  * Main thread only, one gateway a process.
  */
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads";
+import { pcapOf } from "./admin/pcap.ts";
 import { AdminServer } from "./admin/server.ts";
 import { configWarnings, derivePools, type PoolPlan, workersCount } from "./config/derive.ts";
 import { slotCounts } from "./config/slots.ts";
@@ -24,6 +26,7 @@ import { lockDataDir } from "./journal/data-dir-lock.ts";
 import { DataDirError } from "./journal/errors.ts";
 import { openNodeLogDirectory } from "./journal/node-log-directory.ts";
 import { REST_MS, restAll } from "./limit/contract.ts";
+import type { SessionRecording } from "./smpp/session.ts";
 import {
   journalThreadIndex,
   ledgerIndex,
@@ -286,7 +289,7 @@ class Assembly {
         memory: this.#memory,
         clock: this.#clock,
         questions: this.#questions as LedgerQuestions,
-        dumps: new LinkDumps(this.#workers),
+        dumps: new LinkDumps(this.#workers, (link, kept) => this.#keepRecordings(link, kept)),
         unreadiness: () => [
           ...agent.unreadiness(),
           ...(connections.isPaused() ? ["too many connections"] : []),
@@ -459,6 +462,18 @@ class Assembly {
 
   #portsOf(thread: number): BellPorts {
     return this.#ports[thread] as BellPorts;
+  }
+
+  /** Writes what a stalled link did last to `data_dir/stalled-link-<id>.pcap`. */
+  #keepRecordings(linkId: number, recordings: readonly SessionRecording[]): void {
+    const link = this.#config.links.find(({ id }) => id === linkId);
+    const path = join(this.#config.node.dataDir, `stalled-link-${linkId}.pcap`);
+    try {
+      writeFileSync(path, pcapOf(recordings, link?.port ?? 0), { mode: 0o600 });
+      this.#log.write("warn", "keep the last PDUs of a stalled link", { link: linkId, path });
+    } catch (error) {
+      this.#log.write("error", "keep the last PDUs of a stalled link", { cause: String(error) });
+    }
   }
 
   /** Crash-only: what broke is written down, and the next start recovers. */

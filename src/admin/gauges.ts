@@ -78,6 +78,7 @@ function addLinks(sources: AdminSources, add: Add): void {
     if (link.contract_rate !== null) add("linkContract", link.contract_rate, link.id);
     add("linkUp", link.up ? 1 : 0, link.id);
     add("linkQueued", link.queued, link.id);
+    add("linkStalls", link.stalls, link.id);
     add("linkPrepared", link.prepared, link.id);
     add("linkWritten", link.written, link.id);
     for (const session of link.sessions) {

@@ -67,6 +67,8 @@ export interface LinkStatus {
   readonly effective_rate: number | null;
   /** Messages that wait for this link and no other. */
   readonly queued: number;
+  /** Times it could send and did not; then its sessions were bound anew. */
+  readonly stalls: number;
   readonly prepared: number;
   readonly written: number;
   readonly window_used: number;
@@ -105,6 +107,7 @@ export function linkStatuses(sources: LinkSources): LinkStatus[] {
       contract_rate: config.rateTps,
       effective_rate: paceMilli === 0 ? config.rateTps : paceMilli / 1000,
       queued: sources.creditTable.depthOfLink(linkIndex),
+      stalls: word(LinkWord.STALLS),
       prepared: word(LinkWord.PREPARED),
       written: word(LinkWord.WRITTEN) >>> 0,
       window_used: sessions.reduce((sum, session) => sum + session.window_used, 0),

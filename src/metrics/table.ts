@@ -187,6 +187,11 @@ export const GAUGES = {
     labels: ["link"],
     help: "Messages that wait for this link and no other.",
   },
+  linkStalls: {
+    name: "link_stalls_total",
+    labels: ["link"],
+    help: "Times that messages waited, the link could send, and nothing went for 10 s.",
+  },
   linkRate: {
     name: "link_rate_segments_per_second",
     labels: ["link"],

@@ -35,6 +35,7 @@ import {
   takePace,
 } from "./pace.ts";
 import type { SmppSession } from "./session.ts";
+import { StallWatch } from "./stall-watch.ts";
 import { GO_ON, HALF, ThrottleWatch } from "./throttle-watch.ts";
 
 const UNLIMITED = 0x3fffffff;
@@ -54,6 +55,7 @@ export class WorkerLink {
   openCount = 0;
   /** Messages in `pinned`, as others were shown last. */
   countShown = 0;
+  readonly stalls = new StallWatch();
   /** Segments that may still be prepared in this turn. */
   budget = 0;
   readonly #words: Int32Array;
@@ -65,6 +67,7 @@ export class WorkerLink {
   #preparedHere = 0;
   #preparedDelta = 0;
   #writtenDelta = 0;
+  #sentHere = 0;
   #sliceStartMs = 0;
   #sliceWritten = 0;
   #rate = 0;
@@ -149,11 +152,34 @@ export class WorkerLink {
     this.#preparedDelta++;
   }
 
+  /** Segments that this worker's sessions have written since start. */
+  get sentCount(): number {
+    return this.#sentHere;
+  }
+
+  /**
+   * Whether a message that waits could go out: a session takes traffic and has a place in its
+   * window, and nothing of the link waits for the journal or its turn.
+   */
+  couldSend(isJournalIdle: boolean): boolean {
+    if (this.isClosed || this.budget <= 0) return false;
+    if (this.#preparedHere > 0 && (!isJournalIdle || this.isPaced)) return false;
+    return this.sessions.some(
+      ({ isOpen, isStalled, window }) => isOpen && !isStalled && window.used < window.limit,
+    );
+  }
+
+  noteStall(): void {
+    Atomics.add(this.#words, this.#row + LinkWord.STALLS, 1);
+  }
+
   /** A prepared segment was written, or never will be. */
   noteUnprepared(written: boolean): void {
     this.#preparedHere--;
     this.#preparedDelta--;
-    if (written) this.#writtenDelta++;
+    if (!written) return;
+    this.#writtenDelta++;
+    this.#sentHere = (this.#sentHere + 1) | 0;
   }
 
   /**

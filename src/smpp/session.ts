@@ -206,6 +206,13 @@ export class SmppSession implements Sender {
     }
   }
 
+  /** Unbinds, and binds again soon: whatever held it up is left behind. */
+  bindAnew(cause: string): void {
+    if (!this.isBound) return;
+    this.noteError(cause);
+    this.main.unbind();
+  }
+
   /** What its connections' flight recorders have kept. */
   recordings(): SessionRecording[] {
     const connections = this.#receiver === null ? [this.main] : [this.main, this.#receiver];

@@ -74,6 +74,8 @@ export interface SmppWorkerOptions {
   readonly workerIndex: number;
   /** The sessions this worker owns, from `assignSessions`. */
   readonly sessions: readonly SessionAssignment[];
+  /** A link could send and did not; its sessions bind anew. */
+  readonly onStalled?: (linkId: number) => void;
   /** First sequence_number of every connection; 1 if absent. */
   readonly sequenceNumberFirst?: number;
 }
@@ -176,9 +178,32 @@ export class SmppWorker implements CommitVisitor {
     for (const link of this.#links) link.onTick(now);
     for (const session of this.#sessions) session.onTick(inGrace);
     this.#showQueued();
+    if (!inGrace && !this.#isDraining) this.#lookForStalls();
     if (now < this.#nextSweepAt || this.#isDraining) return;
     this.#nextSweepAt = now + EXPIRY_SWEEP_MS;
     this.#queues.sweepExpired();
+  }
+
+  /** Binds anew what could send and does not; its flight recorder is asked for first. */
+  #lookForStalls(): void {
+    const isJournalIdle = this.#stager.staged === this.#stager.committed;
+    const hasRoom = this.#stager.hasRoomToSend();
+    for (const link of this.#links) {
+      const couldSend = hasRoom && this.#isWaitedFor(link) && link.couldSend(isJournalIdle);
+      if (!link.stalls.look(this.#time.now, couldSend, link.sentCount)) continue;
+      link.noteStall();
+      this.#options.log.write("error", "link.stalled", {
+        link: link.id,
+        cause: "messages wait, tokens and window are there, and nothing is sent: bind anew",
+      });
+      this.#options.onStalled?.(link.id);
+      for (const session of link.sessions) session.bindAnew("the link stalled");
+    }
+  }
+
+  #isWaitedFor(link: WorkerLink): boolean {
+    if (countOf(link.pinned) > 0) return true;
+    return this.#pools.some((pool) => pool.countShown > 0 && pool.linkIds.has(link.id));
   }
 
   /** Shows others how much waits here, by pool and by link. */

@@ -9,6 +9,7 @@
  *            PACE_HOLD_MS    … until which it is not raised; written by who cut
  *            PACE_RAISE_MS   … of its last raise; compare-and-exchange
  *            WRITTEN         segments written since start (wraps); any worker, atomic add
+ *            STALLS          times it could send and did not, since start; any worker, atomic add
  *   session  STATE           SessionState of its main connection; its worker
  *            WINDOW_USED     submits without an answer; its worker
  *            BINDS           successful binds since start; its worker
@@ -25,6 +26,7 @@ export const LinkWord = {
   PACE_HOLD_MS: 4,
   PACE_RAISE_MS: 5,
   WRITTEN: 6,
+  STALLS: 7,
 } as const;
 export const SessionWord = {
   STATE: 0,

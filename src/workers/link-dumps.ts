@@ -17,10 +17,16 @@ interface Question {
 export class LinkDumps {
   readonly #workers: readonly Worker[];
   readonly #open = new Map<number, Question>();
+  readonly #onStalled: (linkId: number, recordings: readonly SessionRecording[]) => void;
   #last = 0;
 
-  constructor(workers: readonly Worker[]) {
+  /** `onStalled` is given what was kept of a link that stalled. */
+  constructor(
+    workers: readonly Worker[],
+    onStalled: (linkId: number, recordings: readonly SessionRecording[]) => void,
+  ) {
     this.#workers = workers;
+    this.#onStalled = onStalled;
     for (const worker of workers) worker.on("message", (note: ThreadNote) => this.#take(note));
   }
 
@@ -35,6 +41,10 @@ export class LinkDumps {
   }
 
   #take(note: ThreadNote): void {
+    if (note.kind === "stalled") {
+      const { linkId } = note;
+      this.ask(linkId, (recordings) => this.#onStalled(linkId, recordings));
+    }
     if (note.kind !== "dumped") return;
     const open = this.#open.get(note.question);
     if (open === undefined) return;

@@ -58,6 +58,9 @@ const worker = new SmppWorker({
   sessionWords: new Int32Array(memory.sessions),
   contracts: memory.contracts.map((tokens) => new Int32Array(tokens)),
   metrics: new MetricBlock(memory.metrics, self),
+  onStalled: (linkId) => {
+    parentPort?.postMessage({ kind: "stalled", linkId } satisfies ThreadNote);
+  },
   plan: data.pools,
   workerIndex: data.worker,
   sessions: assignSessions(data.pools.links, plan.workerCount)[data.worker] ?? [],

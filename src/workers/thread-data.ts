@@ -83,6 +83,8 @@ export type ThreadNote =
   | { readonly kind: "drained" }
   | { readonly kind: "reloaded" }
   | { readonly kind: "closed" }
+  /** From a worker: a link could send and did not. */
+  | { readonly kind: "stalled"; readonly linkId: number }
   /** From a worker: what the flight recorders of a link have kept there. */
   | {
       readonly kind: "dumped";

@@ -27,6 +27,16 @@ describe("the flight recorder of a link", () => {
       { cwd: workspace.folder, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] },
     );
 
+  const read = async (path: string): Promise<Record<string, unknown>> => {
+    const client = new Client(gateway.httpPort, ["ops"]);
+    const headers = { Authorization: `Bearer ${client.token}`, "X-App-ID": "1" };
+    const response = await fetch(`http://127.0.0.1:${gateway.httpPort}${path}`, { headers });
+    assert.equal(response.status, 200);
+    const { data } = (await response.json()) as { data: Record<string, unknown>[] };
+    assert.equal(data.length, 1);
+    return data[0] as Record<string, unknown>;
+  };
+
   before(async () => {
     workspace.write("secrets/link", PASSWORD);
     const smsc = await workspace.run(["smsc", "--port", "0", "--receipt-delay-ms", "20"], (line) =>
@@ -41,12 +51,26 @@ describe("the flight recorder of a link", () => {
   });
   after(() => workspace.dispose());
 
-  test("is a capture that tshark reads as SMPP, without texts and passwords", async () => {
+  test("stands beside what the link and its pool are doing", async () => {
     const client = new Client(gateway.httpPort);
     for (let i = 0; i < 5; i++) {
       const posted = await client.post({ to: `99890111000${i}`, from: "BRAND", text: TEXT });
       await client.untilStatus(posted.body["id"] as string, "delivered");
     }
+    const link = await read("/v1/links");
+    assert.deepEqual([link["id"], link["up"], link["queued"]], [100, true, 0]);
+    const [session] = link["sessions"] as Record<string, unknown>[];
+    const { state, sent, accepted, receipts, binds, window_used: used } = session ?? {};
+    assert.deepEqual([state, sent, accepted, receipts, binds, used], ["bound", 5, 5, 5, 1, 0]);
+    assert.ok(Date.parse(session?.["bound_since"] as string) <= Date.now());
+    const pool = await read("/v1/pools");
+    assert.deepEqual(
+      [pool["id"], pool["queued"], pool["members"]],
+      [1000, 0, [{ link: 100, up: true }]],
+    );
+  });
+
+  test("is a capture that tshark reads as SMPP, without texts and passwords", async () => {
     assert.equal(dump(100).trim(), capture);
     const of = (commandId: number): string[] =>
       readPackets(capture, smscPort, `smpp.command_id == 0x${commandId.toString(16)}`);
@@ -61,29 +85,6 @@ describe("the flight recorder of a link", () => {
     const bytes = readFileSync(capture).toString("latin1");
     assert.ok(bytes.includes("test-100") && bytes.includes("stat:DELIVRD"));
     assert.ok(!bytes.includes("QQZZ") && !bytes.includes(PASSWORD));
-  });
-
-  test("stands beside what the link and its pool are doing", async () => {
-    const client = new Client(gateway.httpPort, ["ops"]);
-    const read = async (path: string): Promise<Record<string, unknown>> => {
-      const headers = { Authorization: `Bearer ${client.token}`, "X-App-ID": "1" };
-      const response = await fetch(`http://127.0.0.1:${gateway.httpPort}${path}`, { headers });
-      assert.equal(response.status, 200);
-      const { data } = (await response.json()) as { data: Record<string, unknown>[] };
-      assert.equal(data.length, 1);
-      return data[0] as Record<string, unknown>;
-    };
-    const link = await read("/v1/links");
-    assert.deepEqual([link["id"], link["up"], link["queued"]], [100, true, 0]);
-    const [session] = link["sessions"] as Record<string, unknown>[];
-    const { state, sent, accepted, receipts, binds, window_used: used } = session ?? {};
-    assert.deepEqual([state, sent, accepted, receipts, binds, used], ["bound", 5, 5, 5, 1, 0]);
-    assert.ok(Date.parse(session?.["bound_since"] as string) <= Date.now());
-    const pool = await read("/v1/pools");
-    assert.deepEqual(
-      [pool["id"], pool["queued"], pool["members"]],
-      [1000, 0, [{ link: 100, up: true }]],
-    );
   });
 
   test("says that there is no such link", () => {

@@ -57,6 +57,7 @@ export interface WorldOptions {
   stepMs?: number;
   /** Instead of the fake SMSC's: a real network, say. */
   dial?: Dial;
+  onStalled?: (linkId: number) => void;
   /** Instead of `randomValue`. */
   random?: () => number;
 }
@@ -271,6 +272,7 @@ export class World {
         plan: { links: this.links, pools: this.pools },
         workerIndex: worker,
         sessions,
+        onStalled: options.onStalled ?? (() => undefined),
         ...(options.sequenceNumberFirst === undefined
           ? {}
           : { sequenceNumberFirst: options.sequenceNumberFirst }),
