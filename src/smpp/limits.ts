@@ -59,7 +59,7 @@ export const SUBMIT_BYTES_MAX = 5_120;
 export const CONTROL_BYTES_RESERVED = 4_096;
 
 /** Bytes of a message slot; longer ACCEPT records get an array of their own. */
-export const BODY_SLOT_BYTES = 512;
+export const BODY_SLOT_BYTES = 576;
 /** Start of the ACCEPT in its slot; before it, what a PDU needs beside the record's own texts. */
 export const BODY_RECORD_OFFSET = 64;
 

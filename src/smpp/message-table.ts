@@ -1,6 +1,6 @@
 /**
  * The messages a worker has in hand, as a struct of preallocated arrays, and their bodies in slots
- * of 512 bytes.
+ * of 576 bytes.
  *
  *   entry    index into every array; free entries form a stack, those in a list have next, previous
  *   body     0 … 63   room for what a link writes differently, so that a PDU's ranges lie in one
