@@ -4,7 +4,7 @@
  *
  * Producers put messages to workers and append to the journal: ingress threads first, the ledger
  * last. Appenders are all who append to the journal: the producers, then the workers.
- * Threads, for bells, counters and in-hand marks: the appenders, then the journal.
+ * Threads, for bells, counters and in-hand marks: the appenders, the journal, the sink.
  */
 export interface SharedPlan {
   readonly ingressCount: number;

@@ -1,5 +1,5 @@
 /**
- * CDRs at large: `node dist/test/fault/cdr-run.js [--messages N] [--trials N] [--outage-s S]
+ * CDRs at large: `npm run fault:cdr -- [--messages N] [--trials N] [--outage-s S]
  * [--connections N] [--out FILE]`. Prints each trial; writes the result with commit, date and
  * machine.
  */
