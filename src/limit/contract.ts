@@ -68,6 +68,12 @@ export function putBack(words: Int32Array, token: number): void {
   Atomics.store(words, token, FREE);
 }
 
+/** Whether `claimToken` would find nothing at `nowMs`, as far as the first look tells. */
+export function isSpent(words: Int32Array, count: number, nowMs: number): boolean {
+  const seen = Atomics.load(words, 1 + (Atomics.load(words, HINT) % count));
+  return seen !== IN_HAND && isResting(seen, Math.floor(nowMs * UNITS_PER_MS) | 0);
+}
+
 /**
  * All tokens rest until `untilMs`: for a process that cannot know what the one before it sent.
  * Before any use.

@@ -31,6 +31,7 @@ import { threadClock } from "./clock.ts";
 import { EventLoopRunner } from "./event-loop-runner.ts";
 import { threadLog } from "./log.ts";
 import { linkDirectory, producerEnds } from "./producer-ends.ts";
+import { queueReasonOf, type QueueReasonTables } from "./queue-reason.ts";
 import { ringConsumer, ringProducer } from "./shared-memory.ts";
 import type {
   CutNote,
@@ -55,9 +56,15 @@ const ring = doorbells(data.ports, bells, plan);
 const log = threadLog("ledger", config);
 const directory = openNodeLogDirectory(config.node.dataDir);
 const logTable = new LogTable(memory.log);
-const credits = new CreditTable(memory.credits, plan);
 const clock = threadClock(data.clock);
-
+const reasonTables: QueueReasonTables = {
+  workerCount: plan.workerCount,
+  credits: new CreditTable(memory.credits, plan),
+  linkWords: new Int32Array(memory.links),
+  sessionWords: new Int32Array(memory.sessions),
+  contracts: memory.contracts.map((contract) => new Int32Array(contract)),
+};
+let poolPlan = data.pools;
 let ledgerPlan = ledgerPlanOf(data.pools, null);
 let dispatcher: Dispatcher | null = null;
 const { store, cursor, recovered, epoch } = recover();
@@ -164,7 +171,8 @@ function makeLedger(): Ledger {
     inHandIndex: self,
     quarantined: quarantined(),
     observers: cdrRows === null ? [] : [cdrRows],
-    queueReasonOf: (poolIndex) => (isReachable(poolIndex) ? null : "link_down"),
+    queueReasonOf: (poolIndex) =>
+      queueReasonOf(poolPlan, reasonTables, poolIndex, clock.monotonicMs()),
     policy: {
       retentionMs: config.ledger.retentionH * 3_600_000,
       bytesMax: config.ledger.bytesMax,
@@ -179,19 +187,12 @@ function makeLedger(): Ledger {
 
 /** Pools first: what waits may be for one that this plan brings. */
 function reload(pools: PoolPlan): void {
+  poolPlan = pools;
   ledgerPlan = ledgerPlanOf(pools, ledgerPlan);
   dispatcher?.reload(linkDirectory(pools));
   ledger.reload(ledgerPlan);
   runner.wake();
   note({ kind: "reloaded" });
-}
-
-/** Whether some worker has an available session of the pool. */
-function isReachable(poolIndex: number): boolean {
-  for (let worker = 0; worker < plan.workerCount; worker++) {
-    if (credits.weight(worker, poolIndex) > 0) return true;
-  }
-  return false;
 }
 
 function quarantined(): ReadonlySet<number> {

@@ -3,8 +3,7 @@
  * row of the recovery table was never met.
  *
  *   node dist/test/sim/sim.js --seed N [--trace] [--messages M] [--faults F] [--deaths D]
- *     [--reloads R]
- *                             [--only REST]
+ *                             [--reloads R] [--only REST]
  *   node dist/test/sim/sim.js --seed N --shrink
  *   node dist/test/sim/sim.js --seeds A..B [--threads T] [--json]
  *
