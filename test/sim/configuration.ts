@@ -61,7 +61,8 @@ function yamlOf(random: SeededRandom, workerCount: number): string {
   const link = (id: number, rates: readonly number[]): string => {
     const rate = random.pick(rates);
     const ambiguous = random.pick(["by_class", "by_class", "by_class", "resend", "hold", "fail"]);
-    return `  - { id: ${id}, host: smsc-${id}, port: ${portOf(id)}, system_id: sim,
+    const bind = id === 102 && workerCount > 1 ? "transmitter_receiver" : "transceiver";
+    return `  - { id: ${id}, host: smsc-${id}, port: ${portOf(id)}, system_id: sim, bind: ${bind},
       sessions: ${random.between(1, 3)}, window_max: ${random.pick([1, 5, 20, 50])},
       rate_tps: ${rate === 0 ? "null" : rate}, enquire_link_interval_ms: 1500,
       response_timeout_ms: 2500, ambiguous: ${ambiguous} }`;
