@@ -306,12 +306,26 @@ export class Receipts {
       // Older ones are given up, whenever that is done: a replay must come to the same.
       if (receipt.at + PARK_MS <= at) continue;
       const transform = verify(message.parts[part] as PartRecord, linkId, receipt.id, base);
-      if (transform < 0) continue;
+      if (transform < 0 || (link.pinned === UNPINNED && this.#isInDoubt(receipt))) continue;
       this.#message = message;
       this.#part = part;
       this.#transform = transform;
       this.#settleParked(receipt);
     }
+  }
+
+  /**
+   * Whether a parked receipt would find a message in another base than its answer's: dense ids make
+   * it look like the answer to a message that came later.
+   */
+  #isInDoubt(receipt: ParkedReceipt): boolean {
+    this.#cameAt = receipt.at;
+    this.#state = receipt.messageState;
+    const normal = normaliseId(receipt.id);
+    for (let base = 1; base < ID_BASE_COUNT; base++) {
+      if (this.#lookUp(receipt.linkId, receipt.id, normal, base)) return true;
+    }
+    return false;
   }
 
   #retryParked(link: LinkLearning): void {
