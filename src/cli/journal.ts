@@ -4,8 +4,8 @@
  * `verify` checks every block of every segment, which needs a gateway that is stopped. `inspect`
  * prints records and may run beside one.
  */
-import { statSync } from "node:fs";
-import { resolve } from "node:path";
+import { existsSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { loadConfig } from "../config/parse.ts";
 import { EXIT_CODES } from "../errors.ts";
@@ -20,6 +20,8 @@ import {
   type LogExamination,
 } from "../journal/log-examination.ts";
 import { openNodeLogDirectory } from "../journal/node-log-directory.ts";
+import { type BooksReport, verifyBooks } from "../ledger/books.ts";
+import { openLmdbStore } from "../ledger/lmdb-store.ts";
 import { listSegments } from "../journal/segments.ts";
 import { recordFields, typeName } from "./journal-records.ts";
 import { printJson, UsageError } from "./output.ts";
@@ -38,6 +40,8 @@ Options:
   --data-dir DIR     the data directory itself, instead of a configuration
   --from OFFSET      first log offset to print (0)
   --limit N          records to print at most (100)
+  --conservation     with verify: also recount the books from the ledger's rows; exit code 1 if they
+                     disagree
   --json             print JSON, for inspect one object a line
 `;
 
@@ -47,6 +51,7 @@ class EnoughError extends Error {}
 interface Options {
   readonly dataDir: string;
   readonly json: boolean;
+  readonly conservation: boolean;
   readonly from: number;
   readonly limit: number;
 }
@@ -60,6 +65,7 @@ export async function run(args: string[], io: CliIo): Promise<number> {
       "data-dir": { type: "string" },
       from: { type: "string", default: "0" },
       limit: { type: "string", default: "100" },
+      conservation: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
     },
   });
@@ -71,6 +77,7 @@ export async function run(args: string[], io: CliIo): Promise<number> {
     from: wholeNumber("--from", values.from),
     limit: wholeNumber("--limit", values.limit),
     json: values.json,
+    conservation: values.conservation,
     dataDir: resolve(io.cwd, values["data-dir"] ?? configuredDataDir(values.config, io)),
   };
   if (statSync(options.dataDir, { throwIfNoEntry: false })?.isDirectory() !== true) {
@@ -99,12 +106,40 @@ async function verify(directory: LogDirectory, options: Options, io: CliIo): Pro
       },
     });
     const segments = listSegments(directory).length;
-    if (options.json) printJson(io, reportJson(options.dataDir, segments, found, counts));
-    else io.stdout(reportText(options.dataDir, segments, found, counts));
+    const books = options.conservation ? await recount(options.dataDir) : null;
+    if (options.json) {
+      const report = reportJson(options.dataDir, segments, found, counts);
+      printJson(io, books === null ? report : { ...report, conservation: books });
+    } else {
+      io.stdout(reportText(options.dataDir, segments, found, counts));
+      if (books !== null) io.stdout(booksText(books));
+    }
+    if (books?.ok === false && found.damage === null) return EXIT_CODES.failure.code;
     return exitOf(found.damage);
   } finally {
     lock.release();
   }
+}
+
+/** Recounts the books of the ledger's store, as of its cursor. */
+async function recount(dataDir: string): Promise<BooksReport> {
+  const path = join(dataDir, "ledger");
+  if (!existsSync(path)) throw new Error(`${path} is not there: nothing to recount`);
+  const store = openLmdbStore(path, 0);
+  try {
+    return verifyBooks(store);
+  } finally {
+    await store.close();
+  }
+}
+
+function booksText({ ok, mismatches, books, rows }: BooksReport): string {
+  const final = Object.entries(books.final).map(([status, count]) => `${status} ${count}`);
+  return [
+    `books    accepted ${books.accepted} = open ${books.open} + ${final.join(" + ")}`,
+    ok ? `recounted from ${rows} rows: they agree` : mismatches.join("\n"),
+    "",
+  ].join("\n");
 }
 
 async function inspect(directory: LogDirectory, options: Options, io: CliIo): Promise<number> {

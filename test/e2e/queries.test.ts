@@ -1,5 +1,6 @@
 /** Lists, events and held messages of the built program. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { Client, testToken } from "../support/client.ts";
@@ -84,4 +85,18 @@ test("nothing is held, and nothing can be decided about what is not", async () =
   const decided = await call("/v1/held:resolve", { method: "POST", body });
   assert.equal(decided.status, 200);
   assert.deepEqual(decided.page, { resolved: 0, results: [{ id, outcome: "not_held" }] });
+});
+
+test("verify --conservation recounts the books from the rows that a run left", async () => {
+  gateway.child.kill("SIGKILL");
+  await gateway.exited;
+  const data = join(workspace.folder, "data");
+  const args = ["journal", "verify", "--conservation", "--json", "--data-dir", data];
+  const verified = await workspace.run(args, (line) => line.includes("conservation"));
+  assert.equal(await verified.exited, 0);
+  const report = JSON.parse(verified.lines.join("")) as {
+    conservation: { ok: boolean; rows: number; books: { accepted: number } };
+  };
+  assert.equal(report.conservation.ok, true);
+  assert.deepEqual([report.conservation.rows, report.conservation.books.accepted], [6, 6]);
 });
