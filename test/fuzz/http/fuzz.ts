@@ -15,11 +15,15 @@ export interface HttpFuzzResult {
   readonly failureCount: number;
   /** Up to ten: what happened, and the request in base64. */
   readonly failures: readonly string[];
+  /** Requests that met a connection just closed for idleness, and were sent again on a new one. */
+  readonly repeated: number;
   /** Answers by status. */
   readonly statuses: Readonly<Record<string, number>>;
 }
 
 interface Answer {
+  /** There is none, because the connection was used before and closed meanwhile (RFC 9112 §9.3.1). */
+  readonly isStale: boolean;
   readonly status: number;
   readonly type: string;
   readonly text: string;
@@ -47,11 +51,16 @@ export async function fuzzHttp(seed: number, count: number): Promise<HttpFuzzRes
   const failures: string[] = [];
   const statuses: Record<string, number> = {};
   let failureCount = 0;
+  let repeated = 0;
   let left = count;
   const send = async (): Promise<void> => {
     while (left-- > 0) {
       const call = maker.next();
-      const answer = await exchange(http.port, agent, headers, call);
+      let answer = await exchange(http.port, agent, headers, call);
+      if (answer.isStale) {
+        repeated++;
+        answer = await exchange(http.port, false, headers, call);
+      }
       statuses[answer.status] = (statuses[answer.status] ?? 0) + 1;
       const failure = judge(call, answer);
       if (failure === null) continue;
@@ -64,7 +73,7 @@ export async function fuzzHttp(seed: number, count: number): Promise<HttpFuzzRes
   clearInterval(drain);
   agent.destroy();
   await http.close();
-  return { seed, count, failureCount, failures, statuses };
+  return { seed, count, failureCount, failures, repeated, statuses };
 }
 
 /** Says, as the ledger would, that all is applied and nothing is needed any more. */
@@ -78,7 +87,7 @@ function followLog({ rig }: HttpRig): void {
 
 function exchange(
   port: number,
-  agent: Agent,
+  agent: Agent | false,
   headers: Readonly<Record<string, string>>,
   { path, type, body }: FuzzRequest,
 ): Promise<Answer> {
@@ -91,11 +100,19 @@ function exchange(
       answer.on("data", (piece: string) => (text += piece));
       answer.on("end", () => {
         const { statusCode = 0 } = answer;
-        resolve({ status: statusCode, type: answer.headers["content-type"] ?? "", text });
+        resolve({
+          isStale: false,
+          status: statusCode,
+          type: answer.headers["content-type"] ?? "",
+          text,
+        });
       });
     });
     sent.on("timeout", () => sent.destroy(new Error("no answer")));
-    sent.on("error", (error) => resolve({ status: 0, type: "", text: String(error) }));
+    sent.on("error", (error: NodeJS.ErrnoException) => {
+      const isStale = sent.reusedSocket && error.code === "ECONNRESET";
+      resolve({ isStale, status: 0, type: "", text: String(error) });
+    });
     sent.end(body);
   });
 }
