@@ -15,14 +15,14 @@ export interface HttpFuzzResult {
   readonly failureCount: number;
   /** Up to ten: what happened, and the request in base64. */
   readonly failures: readonly string[];
-  /** Requests that met a connection just closed for idleness, and were sent again on a new one. */
+  /** Requests that met a closed connection and were sent again, once, on a new one. */
   readonly repeated: number;
   /** Answers by status. */
   readonly statuses: Readonly<Record<string, number>>;
 }
 
 interface Answer {
-  /** There is none, because the connection was used before and closed meanwhile (RFC 9112 §9.3.1). */
+  /** There is none: the connection was closed before a byte of it came (RFC 9112 §9.3.1). */
   readonly isStale: boolean;
   readonly status: number;
   readonly type: string;
@@ -110,7 +110,7 @@ function exchange(
     });
     sent.on("timeout", () => sent.destroy(new Error("no answer")));
     sent.on("error", (error: NodeJS.ErrnoException) => {
-      const isStale = sent.reusedSocket && error.code === "ECONNRESET";
+      const isStale = error.code === "ECONNRESET";
       resolve({ isStale, status: 0, type: "", text: String(error) });
     });
     sent.end(body);
