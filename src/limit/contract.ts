@@ -21,9 +21,10 @@ export const NO_TOKEN = -1;
 export const TOKENS_MAX = 1_000_000;
 
 /**
- * A second, and 0.1 % of it: the clock that judges us may be slewed by up to 0.05 % against ours.
+ * A second, and 0.5 % of it: the clock that judges us may be slewed by 0.05 % against ours, and the
+ * kernel may hold back what it took for some milliseconds more on a busy machine.
  */
-export const REST_MS = 1001;
+export const REST_MS = 1005;
 
 const FREE = 0;
 const IN_HAND = -0x8000_0000;

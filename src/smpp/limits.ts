@@ -100,9 +100,9 @@ export const RETRY_JITTER = 0.2;
 /**
  * Segments leave this much faster than the contract: its tokens decide, and lost time is made up.
  */
-export const PACE_OVER_CONTRACT = 1.05;
+export const PACE_OVER_CONTRACT = 1.1;
 /** … and so much before they are due, lest turns of some milliseconds cost throughput. */
-export const PACE_EARLY_MS = 20;
+export const PACE_EARLY_MS = 30;
 /** Free words of contract tokens are looked for this often (limit/contract.ts). */
 export const FREE_RESTED_EVERY_MS = 600_000;
 

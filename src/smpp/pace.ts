@@ -2,7 +2,7 @@
  * The pace of a link: segments leave evenly, a little faster than the contract's tokens, and more
  * slowly once the SMSC throttles.
  *
- *   PACE_DUE     µs (wraps) at which the next segment is due; up to 20 ms earlier is allowed, so
+ *   PACE_DUE     µs (wraps) at which the next segment is due; up to 30 ms earlier is allowed, so
  *                that turns of some milliseconds keep up. Time, not tokens: a change of pace
  *                forgives nothing
  *   PACE_MILLI   1/1000 segment/s that throttling left; 0: the contract's own pace

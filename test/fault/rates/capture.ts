@@ -85,6 +85,8 @@ export function readPdus(file: string, visit: (pdu: CapturedPdu) => void): void 
     const fraction = bytes.readUInt32LE(at + 4);
     const length = bytes.readUInt32LE(at + 8);
     const whole = bytes.readUInt32LE(at + 12);
+    // A file that is still being written may end within a packet.
+    if (at + PACKET_HEADER + length > bytes.length) return;
     const packet = bytes.subarray(at + PACKET_HEADER, at + PACKET_HEADER + length);
     at += PACKET_HEADER + length;
     if (length !== whole) throw new Error("a packet was captured in part");
