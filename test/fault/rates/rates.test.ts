@@ -5,8 +5,8 @@ import { Workspace } from "../../support/processes.ts";
 import { runRates } from "./rate-trial.ts";
 
 /**
- * Where the operator's process does not get to run, the kernel holds back for so long, and lets go at
- * once, what it had taken from us.
+ * Where the operator's process does not get to run, the kernel holds back for so long, and lets go
+ * at once, what it had taken from us.
  */
 const HELD_MS = 50;
 
