@@ -185,6 +185,10 @@ export class LogModel implements ObservedRecordVisitor {
       smscId: "",
     };
     this.#checkOrder(message, part, attempt.link);
+    const unanswered = message.parts[part]?.attempts.filter(isUnanswered).length ?? 0;
+    if (unanswered > 1) {
+      this.complaints.push(`part ${part} of ${message.to} is sent after a second ambiguity`);
+    }
     message.parts[part]?.attempts.push(attempt);
     const name = segmentName(message.to, part);
     const list = this.sendings.get(name);

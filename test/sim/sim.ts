@@ -5,7 +5,7 @@
  *   node dist/test/sim/sim.js --seed N [--trace] [--messages M] [--faults F] [--deaths D]
  *                             [--reloads R] [--only REST]
  *   node dist/test/sim/sim.js --seed N --shrink
- *   node dist/test/sim/sim.js --seeds A..B [--threads T] [--json]
+ *   node dist/test/sim/sim.js --seeds A..B [--threads T] [--json] [--violations]
  *
  * Seeds are independent, so they are dealt out to threads. A failing seed is replayed by `--seed N
  * --trace`; the first that fails is also shrunk, and what is left of it traced.
@@ -121,6 +121,15 @@ function tellSeed(seed: number, withTrace: boolean, options: RunOptions): boolea
   return violations.length === 0;
 }
 
+/** One line a violation, for other programs. */
+function tellViolations(results: readonly Summary[]): number {
+  const failed = results.filter(({ violations }) => violations.length > 0);
+  for (const { seed, violations } of failed) {
+    for (const text of violations) console.log(`VIOLATION ${seed} ${text.split("\n", 1)[0]}`);
+  }
+  return failed.length === 0 ? 0 : 1;
+}
+
 /** Shrinks a failing seed and tells what is left of it. Returns whether the seed held. */
 function shrinkAndTell(seed: number, options: RunOptions): boolean {
   console.log(`\nshrinking seed ${seed}`);
@@ -142,6 +151,7 @@ async function main(): Promise<number> {
       threads: { type: "string" },
       trace: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
+      violations: { type: "boolean", default: false },
       messages: { type: "string" },
       faults: { type: "string" },
       reloads: { type: "string" },
@@ -169,6 +179,7 @@ async function main(): Promise<number> {
   }
   const threads = Number(values.threads ?? Math.min(2, availableParallelism()));
   const results = await runOnThreads(Number(match[1]), Number(match[2]), threads);
+  if (values.violations) return tellViolations(results);
   if (values.json) console.log(JSON.stringify(results));
   const holds = report(results);
   const failed = results.find(({ violations }) => violations.length > 0);
