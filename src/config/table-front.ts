@@ -266,7 +266,10 @@ export const LOG = block(
       doc: "Least level that is written.",
       default: "info",
     }),
-    redact: bool({ doc: "Mask numbers; message text is never logged.", default: true }),
+    redact: bool({
+      doc: "Mask numbers, in dumps of links as well; message text is never there.",
+      default: true,
+    }),
     archive: bool({
       doc: "Also keep it in `data_dir/log`, an hour a file, uploaded to `cdr.bucket` if any.",
       default: false,

@@ -62,15 +62,15 @@ export class FlightRecorder {
     this.#copy(this.#outbound, start, kept, this.#open(connection, wallMs, end - start, kept, 1));
   }
 
-  /** What is kept, oldest first. */
-  read(): RecordedPdu[] {
+  /** What is kept, oldest first; with `masksNumbers`, without subscribers' numbers. */
+  read(masksNumbers: boolean): RecordedPdu[] {
     const pdus: RecordedPdu[] = [];
     const first = Math.max(0, this.#count - SLOTS);
     for (let index = first; index < this.#count; index++) {
       const at = (index % SLOTS) * SLOT_BYTES;
       const length = this.#view.getUint32(at + 8);
       const bytes = this.#bytes.slice(at + PDU, at + PDU + this.#view.getUint8(at + 14));
-      maskPdu(bytes);
+      maskPdu(bytes, masksNumbers);
       pdus.push({
         wallMs: this.#view.getFloat64(at),
         isOutbound: this.#view.getUint8(at + 15) === 1,

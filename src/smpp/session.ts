@@ -214,12 +214,12 @@ export class SmppSession implements Sender {
   }
 
   /** What its connections' flight recorders have kept. */
-  recordings(): SessionRecording[] {
+  recordings(masksNumbers: boolean): SessionRecording[] {
     const connections = this.#receiver === null ? [this.main] : [this.main, this.#receiver];
     return connections.map(({ isReceiver, recorder }) => ({
       session: this.ordinal,
       isReceiver,
-      pdus: recorder.read(),
+      pdus: recorder.read(masksNumbers),
     }));
   }
 

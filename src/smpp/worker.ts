@@ -270,10 +270,10 @@ export class SmppWorker implements CommitVisitor {
   }
 
   /** What the flight recorders of this worker's sessions of a link have kept. */
-  recordingsOf(linkId: number): SessionRecording[] {
+  recordingsOf(linkId: number, masksNumbers: boolean): SessionRecording[] {
     return this.#sessions
       .filter((session) => session.linkId === linkId)
-      .flatMap((session) => session.recordings());
+      .flatMap((session) => session.recordings(masksNumbers));
   }
 
   /** Messages in hand: queued, prepared, or on their way back. */

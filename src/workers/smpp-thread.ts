@@ -83,7 +83,7 @@ parentPort?.on("message", (command: ThreadCommand) => {
     note({ kind: "reloaded" });
   } else if (command.kind === "dump") {
     const { question, linkId } = command;
-    note({ kind: "dumped", question, recordings: worker.recordingsOf(linkId) });
+    note({ kind: "dumped", question, recordings: worker.recordingsOf(linkId, config.log.redact) });
   }
 });
 

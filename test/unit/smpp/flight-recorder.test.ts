@@ -10,9 +10,9 @@ function pdu(hex: string): Uint8Array {
   return Uint8Array.from(Buffer.from(hex.replaceAll(" ", ""), "hex"));
 }
 
-function masked(bytes: Uint8Array): string {
+function masked(bytes: Uint8Array, masksNumbers: boolean = false): string {
   const copy = Uint8Array.from(bytes);
-  maskPdu(copy);
+  maskPdu(copy, masksNumbers);
   assert.equal(copy.length, bytes.length);
   return Buffer.from(copy).toString("latin1");
 }
@@ -27,7 +27,7 @@ test("keeps the last PDUs of both ways, oldest first, the first bytes of each", 
     if (i % 2 === 0) recorder.noteInbound(7, 1000 + i, buffer, at, at + bytes.length);
     else recorder.noteOutbound(7, 1000 + i, buffer, at, at + bytes.length);
   }
-  const kept = recorder.read();
+  const kept = recorder.read(false);
   assert.equal(kept.length, 256);
   kept.forEach((one, index) => {
     const number = 44 + index;
@@ -45,7 +45,7 @@ test("a PDU longer than a slot is cut, and says how long it was", () => {
   const recorder = new FlightRecorder();
   const bytes = deliverSm(1, 0, "x", tlv(PAYLOAD, "y".repeat(2000)));
   recorder.noteInbound(1, 5.5, bytes, 0, bytes.length);
-  const [one] = recorder.read();
+  const [one] = recorder.read(false);
   assert.equal(one?.length, bytes.length);
   assert.equal(one?.bytes.length, 240);
   assert.ok(
@@ -72,6 +72,16 @@ test("of a receipt only the quoted text goes", () => {
   const shown = masked(deliverSm(1, 4, "id:77 stat:DELIVRD err:000 Text:hidden words"));
   assert.ok(shown.includes("id:77 stat:DELIVRD err:000 Text:************"));
   assert.ok(!shown.includes("hidden"));
+});
+
+test("numbers are masked between their ends, senders of letters and short codes stay", () => {
+  const callback = tlv(0x0381, "\x01\x01\x01998901234567");
+  const shown = masked(deliverSm(1, 0, "hidden", callback), true);
+  assert.ok(shown.includes("447*******23") && shown.includes("ACME"), shown);
+  assert.ok(!shown.includes("998901234567"));
+  assert.ok(!masked(dataSm(1, 0, tlv(PAYLOAD, "x")), true).includes("447700900123"));
+  const cut = deliverSm(1, 0, "hidden").subarray(0, 32);
+  assert.equal(masked(cut, true).length, 32);
 });
 
 test("passwords are masked, system_ids are not", () => {
