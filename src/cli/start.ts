@@ -5,8 +5,9 @@
  * one stops at once, which loses nothing either. With --respawn a parent process starts it again
  * after a crash, with backoff.
  */
-import { fork } from "node:child_process";
+import { type ChildProcess, fork } from "node:child_process";
 import { resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { loadConfig } from "../config/parse.ts";
@@ -49,30 +50,36 @@ export async function run(args: string[], io: CliIo): Promise<number> {
 
 /**
  * Keeps a gateway running in a child process; returns its code when it ends in order or cannot
- * start.
+ * start. Between two children SIGTERM ends it, and a SIGHUP asks for nothing: the next child reads
+ * the configuration anyway.
  */
 async function respawn(path: string, io: CliIo): Promise<number> {
   const entry = fileURLToPath(new URL("./smsgw.js", import.meta.url));
+  const stopping = new AbortController();
+  let child: ChildProcess | null = null;
+  const stop = (signal: NodeJS.Signals): void => {
+    stopping.abort();
+    child?.kill(signal);
+  };
+  process
+    .on("SIGTERM", stop)
+    .on("SIGINT", stop)
+    .on("SIGHUP", () => void child?.kill("SIGHUP"));
   let backoffMs = BACKOFF_MS_MIN;
-  let isStopping = false;
   for (;;) {
     const startedAt = io.wallMs();
-    const child = fork(entry, ["start", "-c", path], { stdio: "inherit" });
-    const forward = (signal: NodeJS.Signals): void => {
-      isStopping = true;
-      child.kill(signal);
-    };
-    const reload = (): void => void child.kill("SIGHUP");
-    process.on("SIGTERM", forward).on("SIGINT", forward).on("SIGHUP", reload);
-    const code = await new Promise<number | null>((done) => child.on("exit", done));
-    process.off("SIGTERM", forward).off("SIGINT", forward).off("SIGHUP", reload);
+    const started = fork(entry, ["start", "-c", path], { stdio: "inherit" });
+    child = started;
+    const code = await new Promise<number | null>((done) => started.on("exit", done));
+    child = null;
     const isCrash = code === null || code === EXIT_CODES.invariant.code;
-    if (isStopping || !isCrash) return code ?? EXIT_CODES.failure.code;
+    if (stopping.signal.aborted || !isCrash) return code ?? EXIT_CODES.failure.code;
     if (io.wallMs() - startedAt > HEALTHY_MS) backoffMs = BACKOFF_MS_MIN;
     io.stderr(
       `smsgw start: the gateway ended with ${code ?? "a signal"}, again in ${backoffMs} ms\n`,
     );
-    await new Promise((done) => setTimeout(done, backoffMs));
+    await sleep(backoffMs, null, { signal: stopping.signal }).catch(() => null);
+    if (stopping.signal.aborted) return code ?? EXIT_CODES.failure.code;
     backoffMs = Math.min(BACKOFF_MS_MAX, backoffMs * 2);
   }
 }

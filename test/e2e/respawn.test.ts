@@ -1,4 +1,7 @@
-/** `--respawn`: the gateway comes back after a crash, and what it had promised is delivered. */
+/**
+ * `--respawn`: the gateway comes back after a crash, and what it had promised is delivered; signals
+ * to the parent reach the child, or wait for the next one.
+ */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { after, test } from "node:test";
@@ -27,6 +30,42 @@ test("a killed gateway is started again and finishes what it accepted", async ()
   parent.child.kill("SIGTERM");
   assert.equal(await parent.exited, 0);
 });
+
+test("SIGHUP to the parent reloads, and in a backoff it does no harm", async () => {
+  const smsc = await workspace.run(["smsc", "--port", "0"], (line) =>
+    line.includes("listening on"),
+  );
+  const yaml = gatewayYaml(Number(smsc.lines[0]?.split(":").at(-1)));
+  const path = workspace.write("smsgw.yaml", yaml);
+  workspace.write("secrets/jwt", SECRET);
+  const parent = await workspace.run(["start", "-c", path, "--respawn"], isListening);
+  const child = childOf(parent.pid);
+  workspace.write("smsgw.yaml", yaml.replaceAll("rate_tps: null }", "rate_tps: 70 }"));
+  parent.child.kill("SIGHUP");
+  await seen(parent.lines, (line) => line.includes('"reload"') && line.includes('"applied"'));
+  assert.equal(childOf(parent.pid), child);
+  process.kill(child, "SIGKILL");
+  await seen(parent.lines, (line) => line.includes("again in"));
+  parent.child.kill("SIGHUP");
+  for (let i = 0; i < 200 && listenings(parent.lines).length < 2; i++) await sleep(50);
+  const client = new Client(portOf(parent.lines, 1));
+  const posted = await client.post({ to: "998901234567", text: "after the reload" });
+  await client.untilStatus(posted.body.id as string, "delivered");
+  // The next backoff ends with the gateway.
+  process.kill(childOf(parent.pid), "SIGKILL");
+  await seen(parent.lines, (line) => line.includes("again in 1000 ms"));
+  parent.child.kill("SIGTERM");
+  assert.notEqual(await parent.exited, null);
+  assert.equal(listenings(parent.lines).length, 2);
+});
+
+async function seen(lines: readonly string[], wanted: (line: string) => boolean): Promise<void> {
+  for (let i = 0; i < 400; i++) {
+    if (lines.some(wanted)) return;
+    await sleep(25);
+  }
+  throw new Error(`never said:\n${lines.join("\n")}`);
+}
 
 function isListening(line: string): boolean {
   return line.includes('"listening"');
