@@ -28,9 +28,9 @@ import type { SharedPlan } from "../tables/plan.ts";
 import type { ExpiryCheck } from "./waiting-queue.ts";
 import { type DispatchEntry, emptyDispatchEntry, WaitingRoom } from "./waiting-room.ts";
 
-/** Every so many picks the lowest priority that waits comes first. */
 /** How often a producer shows how much waits. */
 const DEPTHS_INTERVAL_MS = 50;
+/** Every so many picks the lowest priority that waits comes first. */
 const STARVATION_PICKS = 16;
 /** Messages published out of the waiting lanes per `doWork`, so that one call stays short. */
 const PUBLISHED_PER_CALL_MAX = 1024;
@@ -301,7 +301,7 @@ export class Dispatcher {
     view.setUint8(at + HandOver.PRIORITY, entry.priority);
     view.setUint8(at + HandOver.ATTEMPT, entry.attempt);
     view.setUint16(at + HandOver.PARTS, entry.parts, true);
-    view.setUint16(at + HandOver.FLAGS, entry.flags, true);
+    view.setUint8(at + HandOver.FLAGS, entry.flags);
     view.setUint32(at + HandOver.LINK_ID, entry.linkId, true);
     view.setUint32(at + HandOver.APP_INDEX, entry.appIndex, true);
     if (memory !== null) {

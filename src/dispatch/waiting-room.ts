@@ -32,6 +32,11 @@ export interface DispatchEntry {
   expiresAtMs: number;
 }
 
+/** The attributes of one that differs, and where it waits. */
+interface UnusualEntry extends Readonly<DispatchEntry> {
+  readonly group: number;
+}
+
 export function emptyDispatchEntry(): DispatchEntry {
   return {
     logOffset: 0,
@@ -60,7 +65,7 @@ export class WaitingRoom {
   readonly #lanes: (WaitingLane | null)[];
   readonly #waiting: Int32Array;
   /** Several where parts of one message wait on their own. */
-  readonly #unusual = new Map<number, Readonly<DispatchEntry>[]>();
+  readonly #unusual = new Map<number, UnusualEntry[]>();
   readonly #owner: ExpiryCheck;
   #nextSweepMs = 0;
   #sweepLane = 0;
@@ -103,7 +108,7 @@ export class WaitingRoom {
     }
     if (first) lane.prepend(entry.appIndex, entry.logOffset, entry.expiresAtMs);
     else lane.append(entry.appIndex, entry.logOffset, entry.expiresAtMs);
-    if (!isOrdinary(entry)) this.#keepUnusual(entry);
+    if (!isOrdinary(entry)) this.#keepUnusual(entry, group);
     this.count++;
     this.#waiting[group] = (this.#waiting[group] as number) + 1;
   }
@@ -160,19 +165,18 @@ export class WaitingRoom {
     this.#waiting[group] = (this.#waiting[group] as number) - messages;
   }
 
-  #keepUnusual(entry: Readonly<DispatchEntry>): void {
+  #keepUnusual(entry: Readonly<DispatchEntry>, group: number): void {
     const kept = this.#unusual.get(entry.logOffset);
-    if (kept === undefined) this.#unusual.set(entry.logOffset, [{ ...entry }]);
-    else kept.push({ ...entry });
+    if (kept === undefined) this.#unusual.set(entry.logOffset, [{ ...entry, group }]);
+    else kept.push({ ...entry, group });
   }
 
   /** The kept attributes of one that waits in this group. */
-  #takeUnusual(logOffset: number, group: number): Readonly<DispatchEntry> | undefined {
+  #takeUnusual(logOffset: number, group: number): UnusualEntry | undefined {
     if (this.#unusual.size === 0) return undefined;
     const kept = this.#unusual.get(logOffset);
     if (kept === undefined) return undefined;
-    const isBound = group >= this.#poolCount;
-    const index = kept.findIndex(({ linkId }) => (linkId !== 0) === isBound);
+    const index = kept.findIndex((entry) => entry.group === group);
     if (index < 0) return undefined;
     const entry = kept[index];
     kept.splice(index, 1);

@@ -280,6 +280,21 @@ test("a link that its pool no longer has binds no more: the message goes first, 
   );
 });
 
+test("parts of a message that wait for two links keep what each was told", () => {
+  const linkIds = [6, 7];
+  const fixture = new Fixture({ links: { linkIndexOf: (_, linkId) => linkIds.indexOf(linkId) } });
+  fixture.grant(0, 0, 0, 100);
+  fixture.submit({ logOffset: 8, linkId: 7, parts: 2, attempt: 2 });
+  fixture.submit({ logOffset: 8, linkId: 6, parts: 1, attempt: 3 });
+  const next = (linkIndex: number): unknown => {
+    fixture.credits.setOpenSessions(0, linkIndex, 1);
+    fixture.dispatcher.doWork(0);
+    return fixture.drain().map(({ linkId, parts, attempt }) => [linkId, parts, attempt]);
+  };
+  assert.deepEqual(next(0), [[6, 1, 3]]);
+  assert.deepEqual(next(1), [[7, 2, 2]]);
+});
+
 test("waiting is bounded, and returns are always taken back", () => {
   const fixture = new Fixture({ waitingMax: 10 });
   fixture.grant(0, 0, 1, 1);
