@@ -38,9 +38,7 @@ export async function packCut(task: PackTask, chunks: Iterable<CdrChunk>): Promi
   const file = dataPath(name);
   const temporary = temporaryOf(folder, file);
   try {
-    const writer: CdrWriter =
-      cut.format === "parquet" ? new ParquetCdrWriter(temporary) : new NdjsonWriter(temporary);
-    const found = await writeRows(task, chunks, writer);
+    const found = await writeFile(task, chunks, temporary);
     const digest = await digestFile(temporary);
     await publishFile(folder, temporary, file);
     const manifest = {
@@ -58,13 +56,31 @@ export async function packCut(task: PackTask, chunks: Iterable<CdrChunk>): Promi
   }
 }
 
+type Written = Pick<
+  CdrManifest,
+  "rows_sha256" | "rows" | "records" | "recorded_from" | "recorded_until"
+>;
+
+async function writeFile(
+  task: PackTask,
+  chunks: Iterable<CdrChunk>,
+  temporary: string,
+): Promise<Written> {
+  const writer: CdrWriter =
+    task.cut.format === "parquet" ? new ParquetCdrWriter(temporary) : new NdjsonWriter(temporary);
+  try {
+    return await writeRows(task, chunks, writer);
+  } catch (error) {
+    await writer.abandon();
+    throw error;
+  }
+}
+
 async function writeRows(
   { cut, node }: PackTask,
   chunks: Iterable<CdrChunk>,
   writer: CdrWriter,
-): Promise<
-  Pick<CdrManifest, "rows_sha256" | "rows" | "records" | "recorded_from" | "recorded_until">
-> {
+): Promise<Written> {
   const hash = createHash("sha256");
   const records = Object.fromEntries(CDR_RECORDS.map((record) => [record, 0]));
   const decoder = new CdrDecoder(node, (row) => {

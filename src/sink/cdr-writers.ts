@@ -5,7 +5,7 @@
  * ROW_GROUP_ROWS rows, compressed with Snappy. Any thread with an event loop.
  */
 import { once } from "node:events";
-import { createWriteStream } from "node:fs";
+import { createWriteStream, type WriteStream } from "node:fs";
 import { finished } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { type ColumnSource, ParquetWriter } from "hyparquet-writer";
@@ -26,15 +26,19 @@ export interface CdrWriter {
   flush(): Promise<void>;
   /** Finishes and closes the file. */
   finish(): Promise<void>;
+  /** Closes an unfinished file: nothing of it is of use. */
+  abandon(): Promise<void>;
 }
 
 export class NdjsonWriter implements CdrWriter {
   readonly #gzip = createGzip({ level: GZIP_LEVEL });
+  readonly #file: WriteStream;
   readonly #done: Promise<void>;
   #lines = "";
 
   constructor(path: string) {
     const file = createWriteStream(path, { mode: 0o600 });
+    this.#file = file;
     this.#done = finished(this.#gzip.pipe(file));
     this.#gzip.on("error", (error) => file.destroy(error));
     // Its failure is told to whoever awaits flush or finish.
@@ -55,6 +59,12 @@ export class NdjsonWriter implements CdrWriter {
   async finish(): Promise<void> {
     this.#gzip.end(this.#lines);
     await this.#done;
+  }
+
+  async abandon(): Promise<void> {
+    this.#gzip.destroy();
+    this.#file.destroy();
+    await finished(this.#file).catch(() => undefined);
   }
 }
 
@@ -139,6 +149,12 @@ export class ParquetCdrWriter implements CdrWriter {
   async finish(): Promise<void> {
     await this.#writeGroup();
     await this.#writer.finish();
+  }
+
+  /** Its file is open only while a piece is appended. */
+  abandon(): Promise<void> {
+    this.#columns = emptyColumns();
+    return Promise.resolve();
   }
 
   async #writeGroup(): Promise<void> {

@@ -1,7 +1,14 @@
 /** Files of CDR rows: both formats say the same, twice the same, and the verifier sees damage. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -49,8 +56,37 @@ async function problems(folder: string): Promise<string[]> {
   return report.problems.map(({ kind }) => kind);
 }
 
+test("a file that cannot be made leaves nothing open and nothing behind", async () => {
+  for (const format of ["ndjson", "parquet"] as const) {
+    const rig = new CutRig([30], format);
+    const folder = mkdtempSync(join(tmpdir(), "smsgw-cdr-"));
+    folders.push(folder);
+    await clearTemporary(folder);
+    const [cut] = rig.cuts as [CdrCut];
+    for (const chunks of [[], rig.chunks(cut)]) {
+      const task = { node: "gw-1", region: "here", folder, cut: { ...cut, until: cut.until + 1 } };
+      await assert.rejects(packCut(task, chunks), /are not in the store/);
+    }
+    const open = readdirSync("/proc/self/fd").map(targetOf);
+    assert.deepEqual(
+      open.filter((path) => path.startsWith(folder)),
+      [],
+    );
+    assert.deepEqual(readdirSync(join(folder, "tmp")), []);
+  }
+});
+
+/** The file behind a descriptor; empty if it is closed by now. */
+function targetOf(descriptor: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${descriptor}`);
+  } catch {
+    return "";
+  }
+}
+
 test("NDJSON and Parquet carry the same rows", async () => {
-  const reference = 'Bestellung "17" \\ żółć 🙂\n';
+  const reference = 'Bestellung "17" \\ żółć 🙂\u2028\n';
   const lines = new CutRig([30, 20], "ndjson", reference);
   const columns = new CutRig([30, 20], "parquet", reference);
   const ndjson = await folderOf(lines);
