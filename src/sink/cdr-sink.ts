@@ -214,7 +214,7 @@ export class CdrSink {
     } catch (error) {
       metrics.add(Counter.cdrUploadFailures, 1);
       if (error instanceof ObjectConflictError) this.#noteConflict(path, error);
-      else if (isGone(error)) this.#forget(path);
+      else if (await this.#isGone(path, error)) this.#forget(path);
       else await this.#noteFailure(path, error, sleep, random());
     }
     this.#underWay.delete(path);
@@ -243,6 +243,15 @@ export class CdrSink {
     this.#remindAt = 0;
     const files = this.#waiting.size;
     this.#options.log.write("info", "CDR uploads work again", { files_waiting: files });
+  }
+
+  /** Whether the upload failed since its file or manifest is not there any more. */
+  async #isGone(path: string, error: unknown): Promise<boolean> {
+    // The way to the bucket reads files, too: keys, tokens, certificates.
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") return false;
+    const { folder } = this.#options;
+    const manifest = manifestPath((this.#waiting.get(path) as WaitingFile).name);
+    return !(await exists(join(folder, path))) || !(await exists(join(folder, manifest)));
   }
 
   #noteConflict(path: string, error: ObjectConflictError): void {
@@ -321,10 +330,6 @@ export class CdrSink {
 function retryMs(failures: number, jitter: number): number {
   const most = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(failures, 10));
   return most * (0.1 + 0.9 * jitter);
-}
-
-function isGone(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === "ENOENT";
 }
 
 /** What an error says, with the status of a service's answer. */

@@ -39,6 +39,8 @@ class FailingBucket implements ObjectStore {
   readonly objects = new Map<string, Buffer>();
   readonly #random: () => number;
   failShare = 0;
+  /** So many calls find no file with the token for the service. */
+  missingTokens = 0;
 
   constructor(random: () => number) {
     this.#random = random;
@@ -46,6 +48,7 @@ class FailingBucket implements ObjectStore {
 
   async putFile(key: string, path: string, _digest: ObjectDigest): Promise<void> {
     await turn();
+    if (this.missingTokens-- > 0) throw Object.assign(new Error("no token"), { code: "ENOENT" });
     if (this.#random() < this.failShare) throw new Error("connection lost");
     const bytes = readFileSync(path);
     const known = this.objects.get(key);
@@ -116,6 +119,16 @@ class SinkRig {
     throw new Error("the sink does not come to rest");
   }
 }
+
+test("a credentials file that is missing for a while drops no file", async () => {
+  const bucket = new FailingBucket(seededRandom(1));
+  bucket.missingTokens = 3;
+  const rig = new SinkRig(newFolder(), bucket, new CutRig([3, 4]), seededRandom(1));
+  await rig.sink.open();
+  for (const cut of rig.cuts.cuts) rig.sink.take(cut);
+  await rig.until(() => rig.sink.isDone());
+  assert.equal(bucket.objects.size, 4, "two files, two manifests");
+});
 
 test("a bucket that fails in half of all calls has every row once in the end", async () => {
   for (let seed = 1; seed <= 10; seed++) {
