@@ -36,17 +36,12 @@ export function temporaryOf(folder: string, path: string): string {
 export async function publishFile(folder: string, temporary: string, path: string): Promise<void> {
   await syncPath(temporary);
   const target = join(folder, path);
-  await makeFolderOf(target);
+  await mkdir(dirname(target), { recursive: true, mode: 0o700 });
   await rename(temporary, target);
   for (let at = dirname(target); ; at = dirname(at)) {
     await syncPath(at);
     if (at === folder || at === dirname(at)) return;
   }
-}
-
-/** Makes the folder that `path` will be in. */
-export async function makeFolderOf(path: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
 }
 
 /** Writes `text` durably as `folder/path`. */

@@ -9,12 +9,12 @@
  * hour do not meet. The sink thread only.
  */
 import { createReadStream, createWriteStream } from "node:fs";
-import { rename, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import type { Clock, Log } from "../environment.ts";
-import { digestFile, type FoundFile, listFiles, makeFolderOf } from "./durable-file.ts";
+import { digestFile, type FoundFile, listFiles, publishFile } from "./durable-file.ts";
 import type { ObjectStore } from "./object-store.ts";
 
 const LOG_FOLDER = "log";
@@ -81,8 +81,7 @@ export class LogArchive {
       await pipeline(createReadStream(source), createGzip(), createWriteStream(packed));
       const { sha256 } = await digestFile(packed);
       const name = `${LOG_FOLDER}/dt=${date}/hour=${hour}/${node}-${sha256.slice(0, 8)}.ndjson.gz`;
-      await makeFolderOf(join(folder, name));
-      await rename(packed, join(folder, name));
+      await publishFile(folder, packed, name);
       await rm(source);
     }
   }

@@ -28,9 +28,4 @@ export class PackPool {
   async pack(request: PackRequest): Promise<CdrManifest> {
     return await this.#pool.run(request);
   }
-
-  /** Waits for what is under way and ends the threads. */
-  async close(): Promise<void> {
-    await this.#pool.close();
-  }
 }
