@@ -15,7 +15,7 @@ import { pcapOf } from "./admin/pcap.ts";
 import { AdminServer } from "./admin/server.ts";
 import { configWarnings, derivePools, type PoolPlan, workersCount } from "./config/derive.ts";
 import { slotCounts } from "./config/slots.ts";
-import type { GatewayConfig, LogLevel } from "./config/types.ts";
+import type { GatewayConfig, LinkConfig, LogLevel } from "./config/types.ts";
 import type { Clock, Log } from "./environment.ts";
 import { EXIT_CODES } from "./errors.ts";
 import { uwsTls } from "./ingress/certificates.ts";
@@ -289,7 +289,9 @@ class Assembly {
         memory: this.#memory,
         clock: this.#clock,
         questions: this.#questions as LedgerQuestions,
-        dumps: new LinkDumps(this.#workers, (link, kept) => this.#keepRecordings(link, kept)),
+        dumps: new LinkDumps(this.#workers, (link, kept) =>
+          this.#keepRecordings(reloader.config.links, link, kept),
+        ),
         unreadiness: () => [
           ...agent.unreadiness(),
           ...(connections.isPaused() ? ["too many connections"] : []),
@@ -465,8 +467,12 @@ class Assembly {
   }
 
   /** Writes what a stalled link did last to `data_dir/stalled-link-<id>.pcap`. */
-  #keepRecordings(linkId: number, recordings: readonly SessionRecording[]): void {
-    const link = this.#config.links.find(({ id }) => id === linkId);
+  #keepRecordings(
+    links: readonly LinkConfig[],
+    linkId: number,
+    recordings: readonly SessionRecording[],
+  ): void {
+    const link = links.find(({ id }) => id === linkId);
     const path = join(this.#config.node.dataDir, `stalled-link-${linkId}.pcap`);
     try {
       writeFileSync(path, pcapOf(recordings, link?.port ?? 0), { mode: 0o600 });
