@@ -105,7 +105,7 @@ export class Reconfiguration {
     const change = ++this.#pending;
     world.settings.config = config;
     world.widenLimits(config);
-    for (const link of before.links) world.model.looseLinks.add(link.id);
+    for (const id of leaversOf(before, config)) world.model.looseLinks.add(id);
     world.effects.note(`RELOAD ${config.links.length} links, ${config.pools.length} pools`);
     gateway?.reload(config, () => {
       this.count++;
@@ -114,4 +114,15 @@ export class Reconfiguration {
       });
     });
   }
+}
+
+/** Ids of links that are configured no more, or not in a pool that they were in. */
+function leaversOf(before: GatewayConfig, after: GatewayConfig): number[] {
+  const left = new Set(after.links.map(({ id }) => id));
+  const gone = before.links.filter(({ id }) => !left.has(id)).map(({ id }) => id);
+  for (const { id, members } of before.pools) {
+    const stay = after.pools.find((pool) => pool.id === id)?.members.map(({ link }) => link) ?? [];
+    gone.push(...members.map(({ link }) => link).filter((link) => !stay.includes(link)));
+  }
+  return gone;
 }
