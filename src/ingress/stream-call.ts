@@ -160,8 +160,12 @@ export class StreamCall implements Ticket {
     const text = count === 0 ? "" : this.#acks.slice(0, count).join("");
     this.#acks.splice(0, count);
     this.#firstAck += count;
-    const isLast = this.#acks.length === 0 && (this.#isEnding || this.#lines.isDrained);
+    // An empty body, too, is answered only for a token that was verified.
+    const isWhole = this.#grant !== null && this.#lines.isDrained;
+    const isLast = this.#acks.length === 0 && (this.#isEnding || isWhole);
     if (count === 0 && !isLast) return;
+    // The pause is the connection's: the next request on it would never be read.
+    if (isLast && this.#isPaused) response.resume();
     response.cork(() => this.#write(response, text, isLast));
     if (isLast) this.#leave();
     else this.#pump();

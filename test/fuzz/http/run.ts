@@ -18,11 +18,11 @@ const { values: flags } = parseArgs({
     json: { type: "string" },
   },
 });
+const commit = execFileSync("git", ["rev-parse", "HEAD"], { encoding: "utf8" }).trim();
 const started = performance.now();
 const result = await fuzzHttp(Number(flags.seed), Number(flags.count));
 const seconds = Math.round((performance.now() - started) / 1000);
 const machine = `${cpus().length} × ${cpus()[0]?.model}, Node ${process.versions.node}`;
-const commit = execFileSync("git", ["rev-parse", "HEAD"], { encoding: "utf8" }).trim();
 const report = { commit, at: new Date().toISOString(), machine, seconds, ...result };
 console.log(JSON.stringify(report, null, 2));
 if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(report, null, 2)}\n`);

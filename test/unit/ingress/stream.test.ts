@@ -285,3 +285,22 @@ test("memory for unread lines is bounded over all streams", async () => {
   assert.equal((await next.until(1))[0]?.line, 1);
   await own.close();
 });
+
+test("a connection goes on after a stream that was whole before its grant", async (t) => {
+  const rig = new HttpRig({ waitingMax: 1_000_000, pendingMax: 16_384 });
+  t.after(() => rig.close());
+  const headers = rig.headers();
+  const ndjson = { "content-type": "application/x-ndjson" };
+  const path = "/v1/messages:stream";
+  const line = `${JSON.stringify({ to: TO, text: "x" })}\n`;
+  for (const count of [0, 1, 1024, 1500]) {
+    // Each token is new, so that the body is there before it is verified.
+    const fresh = { ...rig.headers(1, ["send", `x${count}`]), ...ndjson };
+    const answer = await rig.call({ path, headers: fresh, body: line.repeat(count) });
+    assert.equal(answer.status, 200);
+    assert.equal(answer.text.split("\n").length - 1, count);
+    assert.equal((await rig.post({ to: TO, text: "next" }, headers)).status, 202, `${count} lines`);
+  }
+  const unknown = { ...headers, ...ndjson, authorization: "Bearer x.y.z" };
+  assert.equal((await rig.call({ path, headers: unknown })).status, 401);
+});
