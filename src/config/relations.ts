@@ -101,8 +101,17 @@ function checkProfileUse(config: GatewayConfig, refuse: Refuse): void {
   });
 }
 
+/** Lists count as sets: the order of patterns and languages decides nothing. */
 function differ(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) !== JSON.stringify(b);
+  return JSON.stringify(a, asSet) !== JSON.stringify(b, asSet);
+}
+
+function asSet(_key: string, value: unknown): unknown {
+  return Array.isArray(value) ? [...new Set(value as unknown[])].sort(byText) : value;
+}
+
+function byText(a: unknown, b: unknown): number {
+  return String(a) < String(b) ? -1 : 1;
 }
 
 function checkRoutes(config: GatewayConfig, refuse: Refuse): void {

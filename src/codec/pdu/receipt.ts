@@ -9,6 +9,7 @@
  * One pass, no expression engine, so no input is slow. One view belongs to one thread, which reuses
  * it.
  */
+import { packedFillBits, unpackSeptets } from "../text/gsm7-packed.ts";
 import { DATA_CODING, ESM_CLASS, MESSAGE_STATE } from "./field-values.ts";
 import { RECEIPT_UNREADABLE } from "./sentinels.ts";
 import type { SmView } from "./sm-view.ts";
@@ -26,8 +27,13 @@ export const RECEIPT_FLAG_STATE_CONFLICT = 2;
 export const RECEIPT_FLAG_ID_CONFLICT = 4;
 
 const NO_BYTES = new Uint8Array(0);
-/** Receipt texts in UCS-2 are narrowed to octets here; no SMSC's receipt comes near its length. */
+/**
+ * Receipt texts in UCS-2 or packed are turned into an octet a character here; no SMSC's receipt
+ * comes near its length.
+ */
 const NARROW_LENGTH_MAX = 1024;
+/** Packed octets that it has room for. */
+const PACKED_LENGTH_MAX = (NARROW_LENGTH_MAX / 8) * 7;
 
 export class ReceiptView {
   /** RECEIPT_FLAG_… bits. */
@@ -62,7 +68,7 @@ export class ReceiptView {
   /** The start of the original message, as far as the SMSC repeats it. */
   textStart = 0;
   textEnd = 0;
-  /** Owned by the view, for texts in UCS-2. */
+  /** Owned by the view, for texts in UCS-2 or packed. */
   readonly narrow = new Uint8Array(NARROW_LENGTH_MAX);
 }
 
@@ -227,10 +233,16 @@ export function stateOfStat(bytes: Uint8Array, start: number, end: number): numb
 
 function resetReceipt(into: ReceiptView): void {
   into.flags = 0;
-  into.idBytes = into.textBytes = NO_BYTES;
-  into.idStart = into.idEnd = into.textIdStart = into.textIdEnd = 0;
+  into.idBytes = NO_BYTES;
+  into.idStart = into.idEnd = 0;
   into.idSource = into.stateSource = RECEIPT_SOURCE.none;
   into.messageState = into.networkErrorType = into.networkErrorCode = -1;
+  resetText(into);
+}
+
+function resetText(into: ReceiptView): void {
+  into.textBytes = NO_BYTES;
+  into.textIdStart = into.textIdEnd = 0;
   into.subStart = into.subEnd = into.dlvrdStart = into.dlvrdEnd = 0;
   into.submitDateStart = into.submitDateEnd = into.doneDateStart = into.doneDateEnd = 0;
   into.statStart = into.statEnd = into.errStart = into.errEnd = 0;
@@ -330,15 +342,45 @@ export function parseReceipt(
     }
     mergeText(into);
   }
+  return resultOf(into);
+}
+
+function resultOf(into: ReceiptView): number {
   return into.idSource === RECEIPT_SOURCE.none && into.stateSource === RECEIPT_SOURCE.none
     ? RECEIPT_UNREADABLE
     : 0;
 }
 
+/** Whether no key was found in the text. */
+function hasNoKey(into: ReceiptView): boolean {
+  const { textIdEnd, subEnd, dlvrdEnd, submitDateEnd, doneDateEnd, statEnd, errEnd } = into;
+  const ends = textIdEnd | subEnd | dlvrdEnd | submitDateEnd | doneDateEnd | statEnd | errEnd;
+  return (ends | into.textEnd) === 0;
+}
+
+/**
+ * Reads bytes [start, end) as packed septets behind `fillBits` zero bits; returns as
+ * `parseReceipt`.
+ */
+function parsePacked(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  fillBits: number,
+  into: ReceiptView,
+): number {
+  const packedEnd = Math.min(end, start + PACKED_LENGTH_MAX);
+  const septets = unpackSeptets(bytes, start, packedEnd, fillBits, into.narrow, 0);
+  resetText(into);
+  parseText(into.narrow, 0, septets, into);
+  mergeText(into);
+  return resultOf(into);
+}
+
 /**
  * Reads the receipt that a decoded deliver_sm carries: the text from short_message or, if that is
- * empty, from message_payload, without a user data header, in UCS-2 where data_coding and the
- * octets say so.
+ * empty, from message_payload, without a user data header; in UCS-2 where data_coding and the
+ * octets say so, and in packed septets where it reads as nothing else.
  */
 export function parseReceiptOf(view: SmView, into: ReceiptView): number {
   const bytes = view.bytes;
@@ -351,10 +393,14 @@ export function parseReceiptOf(view: SmView, into: ReceiptView): number {
       end = payload + tlvLengthAt(bytes, payload);
     }
   }
+  const headerStart = start;
   if ((view.esmClass & ESM_CLASS.udhi) !== 0 && end > start) {
     start = Math.min(end, start + 1 + bytes[start]!);
   }
   // Some SMSCs leave data_coding 8 on receipts whose text is ASCII: the first octet tells.
   const isUcs2 = view.dataCoding === DATA_CODING.ucs2 && end > start && bytes[start] === 0;
-  return parseReceipt(bytes, start, end, view.tlvStart, view.tlvEnd, isUcs2, into);
+  const found = parseReceipt(bytes, start, end, view.tlvStart, view.tlvEnd, isUcs2, into);
+  const mayBePacked = view.dataCoding === DATA_CODING.smsc_default && end > start;
+  if (!mayBePacked || !hasNoKey(into)) return found;
+  return parsePacked(bytes, start, end, packedFillBits(start - headerStart), into);
 }

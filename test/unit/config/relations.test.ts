@@ -177,6 +177,10 @@ test("members of a pool share what is decided before a link is chosen, and nothi
     assert.equal(refusals(PROFILED(profile, "{}")).length, 1, profile);
     parse(PROFILED(profile, profile));
   }
+  const senders = (first: string, second: string): string =>
+    PROFILED(`{ senders: { deny: [${first}] } }`, `{ senders: { deny: [${second}] } }`);
+  parse(senders("X, Y", "Y, X"));
+  assert.equal(refusals(senders("X, Y", "Y, Z")).length, 1);
   const own = `{ tlvs: [{ tag: 0x1400, int: 1 }], destination: [{ strip: "", add: "00" }] }`;
   const { profiles } = parse(PROFILED("{}", own));
   assert.equal(profiles["two"]?.tlvs[0]?.tag, 0x1400);

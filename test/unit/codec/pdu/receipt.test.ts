@@ -6,6 +6,8 @@ import {
   isIntermediateNotification,
   isReceipt,
   MESSAGE_STATE,
+  packedFillBits,
+  packSeptets,
   parseReceipt,
   parseReceiptOf,
   RECEIPT_FLAG_ID_CONFLICT,
@@ -139,6 +141,33 @@ describe("receipts", () => {
     sm.shortMessageEnd = udh.length;
     assert.equal(parseReceiptOf(sm, view), 0);
     assert.equal(idOf(view), "6");
+  });
+
+  it("reads packed texts where nothing else can be read, behind a header too", () => {
+    const septets = Buffer.from("id:a1b2c3 sub:001 stat:UNDELIV err:027 text:hi");
+    for (const header of ["", "050003010201", "06080400010201"].map((text) => hex(text))) {
+      const packed = new Uint8Array(200);
+      packed.set(header);
+      const fillBits = packedFillBits(header.length);
+      const at = header.length;
+      const octets = packSeptets(septets, 0, septets.length, fillBits, packed, at);
+      const sm = new SmView();
+      resetSmView(sm, packed);
+      sm.esmClass = header.length === 0 ? 0x04 : 0x44;
+      sm.shortMessageEnd = at + octets;
+      const view = new ReceiptView();
+      assert.equal(parseReceiptOf(sm, view), 0);
+      assert.equal(idOf(view), "a1b2c3");
+      assert.equal(view.messageState, MESSAGE_STATE.UNDELIVERABLE);
+      assert.equal(textOf(view, view.errStart, view.errEnd), "027");
+      sm.dataCoding = 4;
+      assert.equal(parseReceiptOf(sm, view), RECEIPT_UNREADABLE, "octets are not septets");
+    }
+    const sm = new SmView();
+    const long = new Uint8Array(4000).fill(0x41);
+    resetSmView(sm, long);
+    sm.shortMessageEnd = long.length;
+    assert.equal(parseReceiptOf(sm, new ReceiptView()), RECEIPT_UNREADABLE);
   });
 
   it("tells receipts and final states apart", () => {
