@@ -4,7 +4,7 @@
  * Plain numbers that only ever grow; `SmscStats` is the snapshot that people and tests read. One
  * thread writes.
  */
-import { COMMAND_STATUS } from "../codec/index.ts";
+import { COMMAND_STATUS, type ForeignProtocol } from "../codec/index.ts";
 
 /** Mistakes of an ESME, by name and index. */
 export const PROTOCOL_ERRORS = [
@@ -149,10 +149,17 @@ export class SmscCounters {
   /** By error: where it was seen first. */
   readonly firstSessions = new Float64Array(PROTOCOL_ERRORS.length);
   readonly firstSequences = new Float64Array(PROTOCOL_ERRORS.length);
+  /** Connections that spoke something else, by what it was. */
+  readonly foreignProtocols: Partial<Record<ForeignProtocol, number>> = {};
 
   countStatus(status: number): void {
     const index = status < STATUS_MAX ? status : STATUS_MAX;
     this.statuses[index] = this.statuses[index]! + 1;
+  }
+
+  countForeign(protocol: ForeignProtocol): void {
+    this.foreignProtocols[protocol] = (this.foreignProtocols[protocol] ?? 0) + 1;
+    this.countError(PROTOCOL_ERROR.foreign_protocol);
   }
 
   countError(index: number): void {
@@ -212,6 +219,8 @@ export interface SmscStats {
   /** Only those that happened. */
   readonly protocolErrors: Readonly<Partial<Record<ProtocolErrorName, number>>>;
   readonly protocolErrorCount: number;
+  /** Which protocols the connections of `foreign_protocol` spoke. */
+  readonly foreignProtocols: Readonly<Partial<Record<ForeignProtocol, number>>>;
   /** What each of them means, and where it was seen first. */
   readonly findings: readonly Finding[];
 }
@@ -253,6 +262,7 @@ export function snapshotCounters(
     protocolErrors: _errors,
     firstSessions,
     firstSequences,
+    foreignProtocols,
     session: _session,
     sequence: _sequence,
     ...numbers
@@ -269,18 +279,26 @@ export function snapshotCounters(
     states: nonZero(states, (state) => STATE_NAMES[state] ?? String(state)),
     protocolErrors: nonZero(errors, (index) => PROTOCOL_ERRORS[index]!),
     protocolErrorCount: errors.reduce((sum, value) => sum + value, 0),
+    foreignProtocols: { ...foreignProtocols },
     findings: PROTOCOL_ERRORS.flatMap((error, index) => {
       const count = errors[index]!;
       if (count === 0) return [];
       return {
         error,
         count,
-        meaning: PROTOCOL_ERROR_MEANINGS[error],
+        meaning: meaningOf(error, foreignProtocols),
         session: firstSessions[index]!,
         sequence_number: firstSequences[index]!,
       };
     }),
   };
+}
+
+/** What a mistake is, with the protocols that were seen in place of SMPP. */
+function meaningOf(error: ProtocolErrorName, foreign: SmscStats["foreignProtocols"]): string {
+  const meaning = PROTOCOL_ERROR_MEANINGS[error];
+  if (error !== "foreign_protocol") return meaning;
+  return `${meaning} but ${Object.keys(foreign).join(", ")}`;
 }
 
 const STATE_NAMES: readonly string[] = [

@@ -305,7 +305,9 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
       const hasHeader = end - start >= HEADER_LENGTH;
       this.#nack(COMMAND_STATUS.ESME_RINVCMDLEN, hasHeader ? readSequenceNumber(bytes, start) : 0);
     } else {
-      counters.countError(PROTOCOL_ERROR.foreign_protocol);
+      counters.countForeign(foreign);
+      const { witness, wallMs } = this.#shared;
+      witness?.writeEvent(wallMs, "foreign", this.serial, { protocol: foreign });
     }
     this.#endSoon(SESSION_STATE.ending);
   }

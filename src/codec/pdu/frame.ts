@@ -122,6 +122,9 @@ export function nextSequenceNumber(sequenceNumber: number): number {
   return sequenceNumber >= SEQUENCE_NUMBER_MAX || sequenceNumber < 1 ? 1 : sequenceNumber + 1;
 }
 
+/** Protocols that are told from SMPP by their first bytes. */
+export type ForeignProtocol = "http" | "tls" | "amqp" | "ssh";
+
 const HTTP_STARTS = ["GET ", "POST", "PUT ", "HEAD", "HTTP", "OPTI", "DELE", "CONN", "PATC"];
 
 /**
@@ -132,7 +135,7 @@ export function recogniseForeign(
   bytes: Uint8Array,
   start: number,
   end: number,
-): "http" | "tls" | "amqp" | "ssh" | null {
+): ForeignProtocol | null {
   if (end - start < 4) return null;
   const b0 = bytes[start]!;
   const b1 = bytes[start + 1]!;

@@ -162,7 +162,12 @@ test("a foreign protocol is named and cut off without an answer", () => {
   peer.send(new TextEncoder().encode("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
   assert.deepEqual(peer.take(), []);
   assert.equal(peer.isEnded, true);
-  assert.deepEqual(world.engine.stats().protocolErrors, { foreign_protocol: 1 });
+  const hello = world.connect();
+  hello.send(Buffer.from("160301020001000001fc030361", "hex"));
+  const { protocolErrors, foreignProtocols, findings } = world.engine.stats();
+  assert.deepEqual(protocolErrors, { foreign_protocol: 2 });
+  assert.deepEqual(foreignProtocols, { http: 1, tls: 1 });
+  assert.match(findings[0]?.meaning ?? "", /does not speak SMPP but http, tls$/);
 });
 
 test("a submit_sm that is cut short is refused, and the session lives", () => {
