@@ -42,7 +42,7 @@ export const CLASS_TTL_S = [300, 86_400, 86_400] as const;
 
 const FROM_ALLOWED =
   "must be an international number, a national one with its leading 0, a short code of 3 to 6 " +
-  "digits, or 1 to 11 of letters, digits, space and . _ & - with at least one letter";
+  "digits, or 1 to 11 of letters, digits, space and . _ & - with a letter and no space at an end";
 const ENCODINGS: ReadonlyMap<string, number> = new Map([
   ["auto", ENCODING_AUTO],
   ["gsm7", ENCODING.gsm7],

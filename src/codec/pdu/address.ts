@@ -4,7 +4,8 @@
  *   "+998901234567"  international   7 to 15 digits, the first not 0, + optional
  *   "0901234567"     national        7 to 15 digits, one 0 in front
  *   "1234"           short code      3 to 6 digits
- *   "MYBRAND"        alphanumeric    1 to 11 of letters, digits, space . _ & -, at least one letter
+ *   "MYBRAND"        alphanumeric    1 to 11 of letters, digits, space . _ & -, at least one letter,
+ *                                    no space at either end: a handset would show another sender's
  *
  * Control characters never pass: a NUL would end the C-octet string early. Pure; any thread may
  * call it.
@@ -57,5 +58,6 @@ export function npiOfSource(ton: number): number {
 
 function isAlphanumeric(text: string): boolean {
   if (text.length > ALPHANUMERIC_LENGTH_MAX) return false;
+  if (text.startsWith(" ") || text.endsWith(" ")) return false;
   return /^[A-Za-z0-9 ._&-]+$/.test(text) && /[A-Za-z]/.test(text);
 }

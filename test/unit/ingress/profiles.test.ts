@@ -218,6 +218,13 @@ test("senders that the operator does not let through are refused with their poin
     const [problem] = refusalsOf(profile, { text: "x", from });
     assert.equal(problem, "/from may not be used to this number", from);
   }
+  // A handset shows "OTPX " as OTPX: it must not pass as another sender.
+  for (const from of ["OTPX ", " OTPX"]) {
+    assert.match(
+      refusalsOf("{ senders: { deny: [OTPX] } }", { text: "x", from })[0] ?? "",
+      /^\/from must be an international number.* no space at an end$/,
+    );
+  }
   assert.deepEqual(refusalsOf(profile, { text: "x" }), ["/from is required for this number"]);
   stage("{ senders: { deny: [MyBank] } }", { text: "x" });
   assert.equal(
