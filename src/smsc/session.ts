@@ -297,17 +297,16 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
   }
 
   onBadLength(bytes: Uint8Array, start: number, end: number): void {
-    const { counters } = this.#shared;
+    const { counters, witness, wallMs } = this.#shared;
     this.#setContext(0);
-    const foreign = this.#hadPdu ? null : recogniseForeign(bytes, start, end);
-    if (foreign === null) {
+    const protocol = this.#hadPdu ? null : recogniseForeign(bytes, start, end);
+    if (protocol === null) {
       counters.countError(PROTOCOL_ERROR.bad_length);
-      const hasHeader = end - start >= HEADER_LENGTH;
-      this.#nack(COMMAND_STATUS.ESME_RINVCMDLEN, hasHeader ? readSequenceNumber(bytes, start) : 0);
+      const sequence = end - start >= HEADER_LENGTH ? readSequenceNumber(bytes, start) : 0;
+      this.#nack(COMMAND_STATUS.ESME_RINVCMDLEN, sequence);
     } else {
-      counters.countForeign(foreign);
-      const { witness, wallMs } = this.#shared;
-      witness?.writeEvent(wallMs, "foreign", this.serial, { protocol: foreign });
+      counters.countForeign(protocol);
+      witness?.writeEvent(wallMs, "foreign", this.serial, { protocol });
     }
     this.#endSoon(SESSION_STATE.ending);
   }

@@ -4,8 +4,8 @@
  *   "+998901234567"  international   7 to 15 digits, the first not 0, + optional
  *   "0901234567"     national        7 to 15 digits, one 0 in front
  *   "1234"           short code      3 to 6 digits
- *   "MYBRAND"        alphanumeric    1 to 11 of letters, digits, space . _ & -, at least one letter,
- *                                    no space at either end: a handset would show another sender's
+ *   "MYBRAND"        alphanumeric    1 to 11 of letters, digits, space . _ & -, at least one a
+ *                                    letter, no space at an end: a handset would not show it
  *
  * Control characters never pass: a NUL would end the C-octet string early. Pure; any thread may
  * call it.
