@@ -42,6 +42,12 @@ async function startOperators(): Promise<Operator[]> {
   return operators;
 }
 
+/**
+ * Below the 100 of the scenario: the operator counts a submit when it reads it, so that its own
+ * delays on a busy machine make one second's segments look like more.
+ */
+const STRICT_RATE_TPS = 80;
+
 function yamlOf(operators: readonly Operator[]): string {
   return [
     "node: { name: gw-test, data_dir: ./data }",
@@ -55,7 +61,7 @@ function yamlOf(operators: readonly Operator[]): string {
       ({ name, smsc }, i) =>
         `  - { id: ${100 + i}, host: 127.0.0.1, port: ${smsc.port}, system_id: gateway, ` +
         `sessions: 2, window_max: ${name === "strict-rate" ? 5 : 50}, ` +
-        `rate_tps: ${name === "strict-rate" ? 100 : 200}, enquire_link_interval_ms: 1000 }`,
+        `rate_tps: ${name === "strict-rate" ? STRICT_RATE_TPS : 200}, enquire_link_interval_ms: 1000 }`,
     ),
     "routes:",
     ...operators.map(({ prefix }, i) => `  - { prefix: "${prefix}", to: ${100 + i} }`),
