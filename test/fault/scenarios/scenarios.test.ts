@@ -61,7 +61,8 @@ function yamlOf(operators: readonly Operator[]): string {
       ({ name, smsc }, i) =>
         `  - { id: ${100 + i}, host: 127.0.0.1, port: ${smsc.port}, system_id: gateway, ` +
         `sessions: 2, window_max: ${name === "strict-rate" ? 5 : 50}, ` +
-        `rate_tps: ${name === "strict-rate" ? STRICT_RATE_TPS : 200}, enquire_link_interval_ms: 1000 }`,
+        `rate_tps: ${name === "strict-rate" ? STRICT_RATE_TPS : 200}, ` +
+        "enquire_link_interval_ms: 1000 }",
     ),
     "routes:",
     ...operators.map(({ prefix }, i) => `  - { prefix: "${prefix}", to: ${100 + i} }`),
