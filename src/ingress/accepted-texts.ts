@@ -32,8 +32,9 @@ export class AcceptedTexts {
     const { reference, transliterated } = message;
     let tail = reference === "" ? "" : `,"reference":${quote(reference)}`;
     if (transliterated !== "") tail += `,"transliterated":${quote(transliterated)}`;
+    const status = message.isScheduled ? "scheduled" : "accepted";
     return (
-      `"id":"${id}","status":"accepted","segments":${message.parts},` +
+      `"id":"${id}","status":"${status}","segments":${message.parts},` +
       `"encoding":"${encoding}"${tail}`
     );
   }

@@ -31,7 +31,14 @@ import { CdrLevel, LEDGER_LAG_BYTES_MAX, type LogTable, LogWord } from "../table
 import { bucketWord } from "../tables/plan.ts";
 import { UNKNOWN_ADDRESS } from "./address-filter.ts";
 import { MessageBody } from "./message-body.ts";
-import { MessageDraft, readMessage, refuse, takeSender } from "./message-fields.ts";
+import {
+  MessageDraft,
+  readMessage,
+  refuse,
+  takeSender,
+  checkSendTime,
+  sendDelayS,
+} from "./message-fields.ts";
 import { PoolAccess } from "./pool-access.ts";
 import { PoolProfile } from "./pool-profile.ts";
 import type { RateLimitState } from "./rate-headers.ts";
@@ -81,6 +88,8 @@ export interface AdmissionOutcome {
   sequence: number;
   poolIndex: number;
   priority: number;
+  /** Whether its time is still to come (`send_at`). */
+  isScheduled: boolean;
   expiresAtMs: number;
   /** Segments, which the app pays for. */
   parts: number;
@@ -102,6 +111,7 @@ export class Admission {
     sequence: 0,
     poolIndex: 0,
     priority: 0,
+    isScheduled: false,
     expiresAtMs: 0,
     parts: 0,
     encoding: 0,
@@ -236,6 +246,10 @@ export class Admission {
     outcome.limit = null;
     if (outcome.problems.length > 0) outcome.problems = [];
     if (!readMessage(body, app.policies, draft, outcome.problems)) return Admit.INVALID;
+    if (draft.sendAtMs !== 0) {
+      const wallMs = this.#options.clock.wallMs();
+      if (!checkSendTime(draft, wallMs, outcome.problems)) return Admit.INVALID;
+    }
     if (draft.route !== 0 && (scopes & ScopeBit.PIN) === 0) {
       return this.#forbidden("route needs the scope route:pin");
     }
@@ -314,7 +328,9 @@ export class Admission {
     this.#lastSequence = nextSequence(this.#lastSequence, wallMs);
     outcome.sequence = this.#lastSequence;
     outcome.priority = draft.priority;
-    outcome.expiresAtMs = wallMs + draft.ttlS * 1000;
+    const delayS = sendDelayS(draft, wallMs);
+    outcome.isScheduled = delayS > 0;
+    outcome.expiresAtMs = wallMs + (delayS + draft.ttlS) * 1000;
     outcome.reference = draft.reference;
     this.#write(record, app.config.id, wallMs, draft, reference);
     return Admit.STAGED;
@@ -371,7 +387,7 @@ export class Admission {
     view.setUint16(record + Accept.BODY_LENGTH, body.length, true);
     view.setUint8(record + Accept.ROUTED_BY, draft.route === 0 ? RoutedBy.TABLE : RoutedBy.PIN);
     view.setUint8(record + Accept.PREFIX_LENGTH, draft.route === 0 ? this.#routes.foundLength : 0);
-    view.setUint32(record + Accept.SEND_DELAY_S, 0, true);
+    view.setUint32(record + Accept.SEND_DELAY_S, sendDelayS(draft, wallMs), true);
     view.setUint8(record + Accept.CONCAT_METHOD, body.method);
     view.setUint8(record + Accept.SEGMENTS, body.segmentCount);
     view.setUint16(record + Accept.SEGMENTS + 1, 0, true);

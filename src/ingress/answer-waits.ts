@@ -57,7 +57,7 @@ export class AnswerWaits {
   take(exchange: Exchange, message: PendingMessage): boolean {
     const { lookup, clock, ends, texts, origin } = this.#options;
     const seconds = preferredWait(exchange.prefer);
-    const isOpen = exchange.response !== null && !ends.isClosing;
+    const isOpen = exchange.response !== null && !ends.isClosing && !message.isScheduled;
     if (seconds === 0 || !isOpen || this.#waits.size >= WAITS_MAX) return false;
     const id = texts.id(message);
     const waitMs = seconds * 1000;

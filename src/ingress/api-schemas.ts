@@ -84,7 +84,7 @@ export const MESSAGE_PROPERTIES: Readonly<Record<string, Schema>> = {
     default: false,
   },
   max_parts: { ...number("Refuse what needs more.", 1, PARTS_MAX), default: PARTS_MAX },
-  send_at: time("Not available yet."),
+  send_at: time("Not before this time, at most 30 days ahead; validity counts from it."),
   ttl_s: number("How long it is tried, in seconds; by class if left out.", 1, TTL_S_MAX),
   policy: text("One of the app's contact policies.", { minLength: 1 }),
   dlr: { ...words("Which receipts are asked for.", DLR_MODE_NAMES), default: "final" },
@@ -93,7 +93,7 @@ export const MESSAGE_PROPERTIES: Readonly<Record<string, Schema>> = {
 
 const ACCEPTED: Readonly<Record<string, Schema>> = {
   id: text("Sorts by time and names the node.", { maxLength: 64 }),
-  status: words("", ["accepted"]),
+  status: words("", ["accepted", "scheduled"]),
   segments: number("Segments that are charged.", 1),
   encoding: words("Alphabet that was chosen.", BODY_ENCODING_NAMES),
   reference: text("As given."),

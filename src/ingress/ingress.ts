@@ -144,6 +144,7 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     slot.poolIndex = outcome.poolIndex;
     slot.priority = outcome.priority;
     slot.appIndex = appIndex;
+    slot.isScheduled = outcome.isScheduled;
     slot.expiresAtMs = outcome.expiresAtMs;
     slot.parts = outcome.parts;
     slot.encoding = outcome.encoding;
@@ -242,6 +243,7 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     if (slot === null || memory.view.getFloat64(offset + Accept.SEQUENCE, true) !== slot.sequence) {
       throw new Error("committed ACCEPT is not the one that waits for its commit");
     }
+    if (slot.isScheduled) return;
     const entry = this.#entry;
     entry.logOffset = logOffset;
     entry.poolIndex = slot.poolIndex;

@@ -26,10 +26,15 @@ import {
   PRIORITY_COUNT,
 } from "../records/types.ts";
 import { pointerStep } from "./json-body.ts";
+import { parseTime, TIME_ALLOWED } from "./time-text.ts";
 import { scanText, TEXT_CLEAN, TEXT_CONTROL, utf8Length } from "./text-bytes.ts";
 
 /** Longest validity that may be asked for; SMSCs rarely keep a message longer. */
 export const TTL_S_MAX = 172_800;
+/** How far ahead a message may be sent off: 30 days. */
+export const SEND_AHEAD_S_MAX = 2_592_000;
+/** What lies no further back counts as now. */
+const SEND_BEHIND_MS_MAX = 60_000;
 export const REFERENCE_BYTES_MAX = 255;
 /** Octets of a binary message, its user data header included. */
 export const BINARY_BYTES_MAX = 140;
@@ -83,6 +88,8 @@ export class MessageDraft {
   encoding = ENCODING_AUTO;
   transliterate = false;
   partsMax = PARTS_MAX;
+  /** Not before (wall ms); 0: at once. */
+  sendAtMs = 0;
   ttlS = 0;
   dlr: number = DlrMode.FINAL;
   policy = "";
@@ -104,6 +111,7 @@ export class MessageDraft {
     this.encoding = ENCODING_AUTO;
     this.transliterate = false;
     this.partsMax = PARTS_MAX;
+    this.sendAtMs = 0;
     this.ttlS = 0;
     this.dlr = DlrMode.FINAL;
     this.policy = "";
@@ -124,7 +132,7 @@ const FIELDS: ReadonlyMap<string, FieldCheck> = new Map<string, FieldCheck>([
   ["encoding", checkEncoding],
   ["transliterate", checkTransliterate],
   ["max_parts", checkMaxParts],
-  ["send_at", () => "is not available yet; leave it out to send at once"],
+  ["send_at", checkSendAt],
   ["ttl_s", checkTtl],
   ["policy", checkPolicy],
   ["dlr", checkDlr],
@@ -291,6 +299,37 @@ function checkMaxParts(draft: MessageDraft, value: unknown): string | null {
   if (!isInteger(value, 1, PARTS_MAX)) return `must be an integer from 1 to ${PARTS_MAX}`;
   draft.partsMax = value;
   return null;
+}
+
+function checkSendAt(draft: MessageDraft, value: unknown): string | null {
+  const at = typeof value === "string" ? parseTime(value) : Number.NaN;
+  if (!Number.isFinite(at)) return TIME_ALLOWED;
+  draft.sendAtMs = Math.max(1, at);
+  return null;
+}
+
+/**
+ * Whole seconds from `wallMs` until a draft may be sent, rounded up; 0: at once. A time that has
+ * just gone by is none, so that a client's clock may be a little behind.
+ */
+export function sendDelayS(draft: Readonly<MessageDraft>, wallMs: number): number {
+  if (draft.sendAtMs === 0) return 0;
+  return Math.max(0, Math.ceil((draft.sendAtMs - Math.floor(wallMs)) / 1000));
+}
+
+/** Notes a problem if `send_at` is neither now nor soon enough. */
+export function checkSendTime(
+  draft: Readonly<MessageDraft>,
+  wallMs: number,
+  problems: FieldError[],
+): boolean {
+  if (draft.sendAtMs === 0) return true;
+  if (draft.sendAtMs < wallMs - SEND_BEHIND_MS_MAX) {
+    refuse(problems, "/send_at", "is over");
+  } else if (sendDelayS(draft, wallMs) > SEND_AHEAD_S_MAX) {
+    refuse(problems, "/send_at", `is more than ${SEND_AHEAD_S_MAX / 86_400} days ahead`);
+  } else return true;
+  return false;
 }
 
 function checkTtl(draft: MessageDraft, value: unknown): string | null {

@@ -25,6 +25,8 @@ export class PendingMessage {
   poolIndex = 0;
   priority = 0;
   appIndex = 0;
+  /** Whether the ledger hands it over, at its time. */
+  isScheduled = false;
   expiresAtMs = 0;
   parts = 0;
   /** BodyEncoding. */

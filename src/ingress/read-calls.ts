@@ -16,6 +16,7 @@ import { ScopeBit } from "./admission.ts";
 import type { AppGrant } from "./authentication.ts";
 import { readJson } from "./json-body.ts";
 import { JSON_MEDIA_TYPE, statusLine, writeMethodRefusal, writeProblem } from "./reply.ts";
+import { parseTime, TIME_ALLOWED } from "./time-text.ts";
 import type { UwsApp, UwsRequest, UwsResponse } from "./uws.ts";
 
 export const PAGE_DEFAULT = 50;
@@ -341,10 +342,9 @@ function statusOf(given: Parameters, errors: FieldError[]): string | null {
 function timeOf(given: Parameters, name: string, errors: FieldError[]): number | null {
   const text = given.get(name);
   if (text === undefined) return null;
-  const isTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/.test(text);
-  const at = isTime ? Date.parse(text) : Number.NaN;
+  const at = parseTime(text);
   if (Number.isFinite(at)) return at;
-  errors.push({ pointer: `/${name}`, detail: "must be a time like 2026-11-22T08:00:00Z" });
+  errors.push({ pointer: `/${name}`, detail: TIME_ALLOWED });
   return null;
 }
 

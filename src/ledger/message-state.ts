@@ -214,6 +214,15 @@ export function foldParts(message: MessageState): number {
   return status;
 }
 
+/** When it is to be sent, as its sender asked (wall ms); null: at once. */
+export function sendAtOf({ head, acceptedAt }: MessageState): number | null {
+  let delayS = 0;
+  for (let i = 3; i >= 0; i--) {
+    delayS = delayS * 256 + head.charCodeAt(Accept.SEND_DELAY_S - Accept.SEQUENCE + i);
+  }
+  return delayS === 0 ? null : Math.floor(acceptedAt) + delayS * 1000;
+}
+
 /** Log bytes of the ACCEPT, padding included; what may follow the body is not counted. */
 export function acceptBytes(message: MessageState): number {
   const { head, parts } = message;

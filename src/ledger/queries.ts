@@ -17,6 +17,7 @@ import {
   MESSAGE_STATUS,
   type MessageState,
   MessageStatus,
+  sendAtOf,
 } from "./message-state.ts";
 import { isFinal, NO_RECEIPT, PART_STATUS, type PartRecord, PartState } from "./part-state.ts";
 import { EVENT_STATUS, EVENT_TYPES, type StoredEvent } from "./outbox.ts";
@@ -149,7 +150,7 @@ export function summaryOf(
   const reference = text(Accept.REFERENCE_LENGTH);
   const campaign = text(Accept.CAMPAIGN_LENGTH);
   const reason = reasonOf(message);
-  const delayS = head.readUInt32LE(headOffset(Accept.SEND_DELAY_S));
+  const sendAt = sendAtOf(message);
   return {
     id: formatMessageId(node, message.sequence, message.origin),
     ...statusOf(message, queueReason),
@@ -165,7 +166,7 @@ export function summaryOf(
     segments: Math.max(byte(Accept.SEGMENTS), message.parts.length),
     encoding: bodyEncodingName(byte(Accept.ENCODING), byte(Accept.DATA_CODING)),
     accepted_at: time(message.acceptedAt),
-    ...(delayS === 0 ? {} : { send_at: time(message.acceptedAt + delayS * 1000) }),
+    ...(sendAt === null ? {} : { send_at: time(sendAt) }),
     expires_at: time(message.expiresAt),
     final_at: message.finalAt === 0 ? null : time(message.finalAt),
   };
@@ -326,6 +327,7 @@ function timelineOf(message: MessageState, prefix: string | null): TimelineEntry
   const why = prefix === null ? ({ by: "request" } as const) : ({ by: "prefix", prefix } as const);
   note(acceptedAt, "routed", { pool, ...why });
   note(acceptedAt, "accepted");
+  if (sendAtOf(message) !== null) note(acceptedAt, "scheduled");
   for (const [index, part] of message.parts.entries()) {
     const detail = { part: index, attempt: part.attempt, link: part.linkId };
     note(part.sendingAt, "sending", detail);

@@ -54,6 +54,7 @@ export const CDR_COLUMNS = [
   column("receipt_at", "time", "Receipt came in."),
   column("final_at", "time", "Final status reached; for a refusal, refused."),
   column("recorded_at", "time", "When the row was numbered."),
+  column("send_at", "time", "Time that its sender asked for; null: at once."),
 ] as const satisfies readonly CdrColumn[];
 
 export type CdrColumnName = (typeof CDR_COLUMNS)[number]["name"];

@@ -15,6 +15,7 @@ import {
   readKeyOrigin,
   readKeySequence,
   readUint32,
+  sendAtOf,
 } from "../ledger/message-state.ts";
 import { NO_RECEIPT, PART_STATUS, type PartRecord } from "../ledger/part-state.ts";
 import { partReason, printable, RECEIPT_STATES, reasonOf } from "../ledger/queries.ts";
@@ -114,6 +115,7 @@ export class CdrDecoder {
     row[F.encoding] = bodyEncodingName(byte(Accept.ENCODING), byte(Accept.DATA_CODING));
     row[F.pool] = message.poolId;
     row[F.accepted_at] = Math.floor(message.acceptedAt);
+    row[F.send_at] = sendAtOf(message);
   }
 
   #fillPart(message: MessageState, index: number): void {

@@ -24,6 +24,9 @@ import { DlrMode, MessageClass, RecordType } from "../../src/records/types.ts";
 import type { ObservedRecordVisitor } from "./log-observer.ts";
 import { segmentName } from "./wire.ts";
 
+/** So much may the wall clock go back from one process to the next. */
+const CLOCK_STEP_MS_MAX = 6000;
+
 /** Rows of the recovery table in docs/JOURNAL.md. */
 export const RECOVERY_ROWS = [
   "accepted",
@@ -65,6 +68,8 @@ export interface MessageModel {
   readonly messageClass: number;
   readonly dlr: number;
   readonly expiresAtMs: number;
+  /** When it may be sent first: its acceptance, or the time that was asked for (wall ms). */
+  readonly sendAtMs: number;
   readonly parts: PartModel[];
   readonly logOffset: number;
   /** -1 unless CONCLUDED. */
@@ -154,6 +159,9 @@ export class LogModel implements ObservedRecordVisitor {
       messageClass: view.getUint8(at + Accept.CLASS),
       dlr: view.getUint8(at + Accept.DLR),
       expiresAtMs: view.getFloat64(at + Accept.EXPIRES_AT, true),
+      sendAtMs:
+        Math.floor(view.getFloat64(at + Accept.ACCEPTED_AT, true)) +
+        1000 * view.getUint32(at + Accept.SEND_DELAY_S, true),
       parts: Array.from({ length: view.getUint8(at + Accept.PART_COUNT) }, () => ({
         attempts: [],
         receiptFinal: false,
@@ -184,6 +192,9 @@ export class LogModel implements ObservedRecordVisitor {
       refused: false,
       smscId: "",
     };
+    if (view.getFloat64(at + Attempt.AT, true) < message.sendAtMs - CLOCK_STEP_MS_MAX) {
+      this.complaints.push(`part ${part} of ${message.to} was sent before its time`);
+    }
     this.#checkOrder(message, part, attempt.link);
     const unanswered = message.parts[part]?.attempts.filter(isUnanswered).length ?? 0;
     if (unanswered > 1) {

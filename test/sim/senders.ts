@@ -71,7 +71,9 @@ export class Senders {
   #arrive(message: PlannedMessage, gateway: SimulatedGateway): void {
     const ingress = gateway.ingress as NonNullable<SimulatedGateway["ingress"]>;
     const appIndex = APP_IDS.indexOf(message.appId as (typeof APP_IDS)[number]);
-    const code = ingress.accept(appIndex, message.body, ScopeBit.SEND, {
+    const sendAt = new Date(this.#world.clock.wallMs() + message.sendInMs).toISOString();
+    const body = message.sendInMs === 0 ? message.body : { ...message.body, send_at: sendAt };
+    const code = ingress.accept(appIndex, body, ScopeBit.SEND, {
       accepted: ({ sequence }) => this.#reply(message, gateway, sequence),
     });
     if (code === Admit.STAGED) {

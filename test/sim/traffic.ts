@@ -20,6 +20,8 @@ export interface PlannedMessage {
   readonly text: string;
   readonly messageClass: string;
   readonly dlr: string;
+  /** How long after its call it is to be sent (`send_at`), in ms; 0: at once. */
+  readonly sendInMs: number;
   tries: number;
 }
 
@@ -76,8 +78,9 @@ function planMessage(
   };
   if (random.chance(0.2)) body["priority"] = random.between(0, 1);
   if (random.chance(0.3)) body["reference"] = `ref-${index}`;
+  const sendInMs = random.chance(0.1) ? random.between(1, 15_000) : 0;
   const appId = APP_IDS[random.weighted([3, 1])] as number;
-  return { index, atMs, appId, body, to, text, messageClass, dlr, tries: 0 };
+  return { index, atMs, appId, body, to, text, messageClass, dlr, sendInMs, tries: 0 };
 }
 
 function drawText(random: SeededRandom, index: number): string {

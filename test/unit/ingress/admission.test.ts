@@ -235,7 +235,15 @@ test("every field's bad values are named by pointer", () => {
     encoding: ["GSM7", "", 0, null, "gsm8"],
     transliterate: ["yes", 1, null],
     max_parts: [0, 11, 1.5, "3", null],
-    send_at: ["2026-11-22T08:00:00Z", 5, null],
+    send_at: [
+      "2026-11-22",
+      "2026-11-22T08:00:00",
+      "2026-02-30T99:00:00Z",
+      "2026-11-21T23:59:04Z",
+      "2026-12-22T00:00:06Z",
+      5,
+      null,
+    ],
     ttl_s: [0, -5, 172_801, 1.5, "60", null, Number.MAX_VALUE],
     policy: ["", 5, null, "other"],
     dlr: ["yes", true, null, 1],
@@ -414,4 +422,21 @@ test("sequences count strictly up, also when the clock stands or goes back", () 
     assert.ok(admission.outcome.sequence > last);
     last = admission.outcome.sequence;
   }
+});
+
+test("a message for later carries its delay, and its validity counts from then", () => {
+  const { record, acceptedAt, expiresAt, admission } = stage({
+    to: TO,
+    text: "x",
+    send_at: "2026-11-22T05:00:10.500+05:00",
+    ttl_s: 60,
+  });
+  // The clock stands at 00:00:05 UTC; the wait is rounded up to whole seconds.
+  assert.equal(record.readUInt32LE(Accept.SEND_DELAY_S), 6);
+  assert.equal(expiresAt - acceptedAt, 66_000);
+  assert.equal(admission.outcome.isScheduled, true);
+  const late = stage({ to: TO, text: "x", send_at: "2026-11-21T23:59:30Z", ttl_s: 60 });
+  assert.equal(late.record.readUInt32LE(Accept.SEND_DELAY_S), 0);
+  assert.equal(late.expiresAt - late.acceptedAt, 60_000);
+  assert.equal(late.admission.outcome.isScheduled, false);
 });

@@ -121,3 +121,23 @@ test("a batch whose sender goes away stays accepted", async () => {
   assert.equal(own.rig.ingress.dispatcher.waitingCount, 3);
   await own.close();
 });
+
+test("messages for later are scheduled by every call, and not dispatched", async () => {
+  const own = new HttpRig({ waitingMax: 1000 });
+  for (const pool of own.rig.pools.pools) own.rig.grant(0, pool.poolIndex, 100);
+  const later = { to: TO, text: "x", send_at: new Date(own.rig.clock.wallMs() + 60_000) };
+  const single = await own.post(later, { ...own.headers(), prefer: "wait=9" });
+  assert.deepEqual([single.status, single.json["status"]], [202, "scheduled"]);
+  const body = JSON.stringify({ messages: [later, { to: TO, text: "y" }] });
+  const { results } = (await own.call({ path: PATH, body })).json as { results: Result[] };
+  assert.deepEqual(
+    results.map(({ status }) => status),
+    ["scheduled", "accepted"],
+  );
+  const headers = { ...own.headers(), "content-type": "application/x-ndjson" };
+  const path = "/v1/messages:stream";
+  const line = await own.call({ path, headers, body: JSON.stringify(later) });
+  assert.equal((JSON.parse(line.text) as Result)["status"], "scheduled");
+  assert.equal(own.rig.submitted().length, 1);
+  await own.close();
+});
