@@ -53,6 +53,17 @@ export function peerName(response: UwsResponse): string {
   return Buffer.from(response.getRemoteAddress()).toString("latin1");
 }
 
+/**
+ * Has the client's end ignored from now on. Needed before an answer within the route's own call: if
+ * the client resets the connection amid pipelined requests, uWS counts the answer as not given, and
+ * ends the process unless somebody listens.
+ */
+function ignoreAbort(response: UwsResponse): void {
+  response.onAborted(IGNORED);
+}
+
+const IGNORED = (): void => undefined;
+
 /** Writes a refusal. With `close` the connection ends after it. */
 export function writeProblem(
   response: UwsResponse,
@@ -61,6 +72,7 @@ export function writeProblem(
   close: boolean = false,
 ): void {
   const code: ErrorCode = source.code;
+  ignoreAbort(response);
   response.cork(() => {
     response.writeStatus(statusLine(ERRORS[code].http));
     response.writeHeader("Content-Type", PROBLEM_MEDIA_TYPE);
@@ -91,6 +103,7 @@ function writeHeadRefusal(
   code: ErrorCode,
   headers: RefusalHeaders = {},
 ): void {
+  ignoreAbort(response);
   response.cork(() => {
     response.writeStatus(statusLine(ERRORS[code].http));
     if (headers.allow !== undefined) response.writeHeader("Allow", headers.allow);
@@ -104,6 +117,7 @@ export function writeText(
   mediaType: string,
   body: string | Uint8Array,
 ): void {
+  ignoreAbort(response);
   response.cork(() => {
     response.writeStatus(statusLine(200));
     response.writeHeader("Content-Type", mediaType);
