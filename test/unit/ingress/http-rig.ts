@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { Agent, request } from "node:http";
 import { connect, type Socket } from "node:net";
+import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
 import type { LedgerReads } from "../../../src/ingress/read-calls.ts";
 import { HttpServer } from "../../../src/ingress/server.ts";
 import { loadUws } from "../../../src/ingress/uws.ts";
@@ -108,32 +109,37 @@ export class HttpRig {
   }
 
   /**
-   * Sends bytes as they are and collects what comes back until the server closes, or nothing came
-   * for `quietMs`.
+   * Sends bytes as they are and collects what comes back until the server closes, or has read them,
+   * has nothing pending and said nothing for `quietMs`.
    */
   async raw(pieces: readonly (string | Uint8Array)[], quietMs = 150): Promise<RawAnswer> {
     const socket = this.open();
     const chunks: Buffer[] = [];
-    return await new Promise((resolve) => {
-      let quiet: NodeJS.Timeout;
-      const finish = (closed: boolean): void => {
-        clearTimeout(quiet);
-        socket.destroy();
-        resolve({ closed, text: Buffer.concat(chunks).toString("latin1") });
-      };
-      const wait = (): void => {
-        clearTimeout(quiet);
-        quiet = setTimeout(() => finish(false), quietMs);
-      };
-      socket.on("data", (chunk: Buffer) => {
-        chunks.push(chunk);
-        wait();
-      });
-      socket.on("close", () => finish(true));
-      socket.on("error", () => undefined);
-      for (const piece of pieces) socket.write(piece);
-      wait();
-    });
+    socket.on("data", (chunk: Buffer) => chunks.push(chunk));
+    socket.on("error", () => undefined);
+    const gone = new Promise((resolve) => socket.on("close", resolve));
+    const written = pieces.map((piece) => new Promise((done) => socket.write(piece, done)));
+    await Promise.race([gone, Promise.all(written)]);
+    for (let seen = -1; !socket.closed && seen !== chunks.length; ) {
+      seen = chunks.length;
+      await Promise.race([gone, sleep(quietMs)]);
+      await this.#settled();
+    }
+    const { closed } = socket;
+    socket.destroy();
+    return { closed, text: Buffer.concat(chunks).toString("latin1") };
+  }
+
+  /** What was sent before is read and answered, however late this process's timers are. */
+  async #settled(): Promise<void> {
+    // One round of the loop accepts a connection, the next one reads it.
+    for (let round = 0; round < 2; round++) {
+      await this.call({ method: "GET", path: "/healthz" }).catch(() => undefined);
+      while (!this.isJournalStopped && this.rig.ingress.pendingCount > 0) {
+        await sleep(PUMP_INTERVAL_MS);
+      }
+    }
+    await turn();
   }
 
   /** A plain connection, closed with the rig. */
