@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { emptyDispatchEntry } from "../../../src/dispatch/waiting-room.ts";
 import { densest } from "../../support/rate-window.ts";
 import { World } from "./world.ts";
 
@@ -76,4 +77,64 @@ test("what a socket holds back counts from when it leaves", () => {
   assert.equal(before, 10);
   world.run(1000);
   assert.ok(world.smsc.submits().length > 10);
+});
+
+/** One link in two pools, over two workers that have a session of it each. */
+function sharedWorld(over: { rateTps: number | null; windowMax: number }): World {
+  const members = [{ linkIndex: 0, weight: 1 }];
+  return new World({
+    links: [{ ...over, sessions: 2 }],
+    pools: [{ members }, { members }],
+    workers: 2,
+    stepMs: 0.73,
+  });
+}
+
+test("two pools of one link share its rate, and neither starves", () => {
+  const rateTps = 100;
+  const seconds = 20;
+  const world = sharedWorld({ rateTps, windowMax: 100 });
+  world.smsc.onSubmit = () => "ok";
+  world.bindAll();
+  const dispatcher = world.dispatcher();
+  const ofPool = [0, 0];
+  for (let i = 0; i < 3 * rateTps * seconds; i++) {
+    const poolIndex = i % 2;
+    const entry = { ...emptyDispatchEntry(), poolIndex, priority: 1 };
+    const logOffset = world.accept({ text: `pool ${poolIndex}` });
+    assert.ok(dispatcher.submit({ ...entry, logOffset }, null, 0, 0));
+  }
+  const endMs = world.nowMs + seconds * 1000;
+  while (world.nowMs < endMs) {
+    dispatcher.doWork(world.clock.wallMs());
+    world.step();
+  }
+  const submits = world.smsc.submits();
+  const most = densest(
+    submits.map(({ atMs }) => atMs),
+    1000,
+  );
+  assert.ok(most <= rateTps, `${most} in one second`);
+  assert.ok(submits.length >= 0.99 * rateTps * seconds - 1, `${submits.length} sent`);
+  for (const { bytes } of submits) {
+    const pool = Number(/pool ([01])/.exec(Buffer.from(bytes).toString("latin1"))?.[1]);
+    (ofPool[pool] as number)++;
+  }
+  assert.equal(ofPool[0]! + ofPool[1]!, submits.length);
+  assert.ok(Math.abs(ofPool[0]! - ofPool[1]!) <= 0.02 * submits.length, `${ofPool.join()} by pool`);
+});
+
+test("two pools of one link share the windows of its sessions", () => {
+  const world = sharedWorld({ rateTps: null, windowMax: 8 });
+  world.bindAll();
+  for (let i = 0; i < 100; i++) world.submit({ poolIndex: i % 2, worker: (i >> 1) % 2 });
+  world.run(500);
+  for (const socket of world.smsc.sockets) assert.equal(socket.submits().length, 8);
+  world.smsc.onSubmit = () => "ok";
+  for (const socket of world.smsc.sockets) {
+    for (const pdu of socket.submits().slice(0, 3)) socket.answer(pdu, "late");
+  }
+  world.run(500);
+  assert.equal(world.smsc.submits().length, 100, "each answer makes room for either pool's next");
+  assert.equal(world.counter("messagesConcluded"), 0);
 });
