@@ -17,7 +17,13 @@ import type { Clock, Log } from "../environment.ts";
 import { ScopeBit } from "./admission.ts";
 import { type KeySet, KeySource, NO_KEY, NO_KEY_SET } from "./key-source.ts";
 import { type FetchText, RemoteKeySet } from "./remote-key-set.ts";
-import { isBearer, readToken, type UnverifiedToken, verifyToken } from "./token.ts";
+import {
+  AUTHORIZATION_LENGTH_MAX,
+  isBearer,
+  readToken,
+  type UnverifiedToken,
+  verifyToken,
+} from "./token.ts";
 import { VerificationLimit } from "./verification-limit.ts";
 
 /** Who a verified token speaks for. */
@@ -122,10 +128,11 @@ export class Authentication {
    */
   find(authorization: string, appId: string): AppGrant | null | undefined {
     const app = this.#apps.get(appId);
-    if (app === undefined || !isBearer(authorization)) return null;
+    if (app === undefined || authorization.length > AUTHORIZATION_LENGTH_MAX) return null;
     const digest = digestOf(authorization);
     const cached = this.#cached.get(digest);
-    if (cached === undefined) return NOT_CACHED;
+    // What is cached was read once; reading costs as much as the look-up.
+    if (cached === undefined) return isBearer(authorization) ? NOT_CACHED : null;
     const wallMs = this.#clock.wallMs();
     if (wallMs < cached.expiresAtMs && wallMs - cached.verifiedAtMs < CACHED_MS_MAX) {
       return cached.grant.appIdText === appId ? cached.grant : null;

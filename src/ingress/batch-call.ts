@@ -53,10 +53,10 @@ export class BatchCall implements CallKind {
     }
     const batch = new Batch(messages.length, exchange, this.#ends, this.#texts);
     exchange.isHeld = true;
+    const { from } = exchange;
+    const { appIndex, scopes } = grant;
     for (let item = 0; item < messages.length; item++) {
-      const message = messages[item];
-      const { appIndex, scopes } = grant;
-      const code = ingress.accept(appIndex, message, scopes, batch, exchange.from, item);
+      const code = ingress.accept(appIndex, messages[item], scopes, batch, from, item);
       if (code === Admit.STAGED) continue;
       const { outcome } = ingress;
       const limit = code === Admit.RATE_LIMITED ? outcome.limit : null;

@@ -35,18 +35,24 @@ export interface ExchangeOwner {
   giveBack(bytes: number): void;
   /** They may not; the body cannot be taken in. */
   onNoRoom(exchange: Exchange): void;
+  /** The address of the caller, as far as it matters to what `grant` may do. */
+  addressFor(response: UwsResponse, grant: AppGrant): ArrayBuffer;
   /** The client went away before its message was admitted; nobody holds the exchange any more. */
   onAbandoned(exchange: Exchange): void;
 }
 
 const EMPTY = Buffer.alloc(0);
+/**
+ * In place of a header that came without a value, and of one that came more than once: neither is a
+ * value that is valid anywhere.
+ */
+export const EMPTY_VALUE = "empty";
+const REPEATED_VALUE = "repeated";
 
 export class Exchange implements Ticket {
   /** Null once answered or aborted. */
   response: UwsResponse | null = null;
   grant: AppGrant | null = null;
-  /** The client's address; set with the grant. */
-  from: ArrayBuffer = UNKNOWN_ADDRESS;
   kind: CallKind;
   /** Whether somebody will call back about it: verification or admission. */
   isHeld = false;
@@ -56,7 +62,7 @@ export class Exchange implements Ticket {
   appId = "";
   contentType = "";
   contentLength = "";
-  /** Headers that must not be given twice, that came twice. */
+  /** Whether Authorization or X-App-ID came more than once. */
   hasRepeated = false;
   hasIdempotencyKey = false;
   hasContentEncoding = false;
@@ -80,7 +86,6 @@ export class Exchange implements Ticket {
     this.response = response;
     this.kind = kind;
     this.grant = null;
-    this.from = UNKNOWN_ADDRESS;
     this.isHeld = false;
     this.isBodyWhole = false;
     this.authorization = "";
@@ -107,6 +112,13 @@ export class Exchange implements Ticket {
   /** Starts taking the body in. */
   read(): void {
     this.response?.onData(this.#take);
+  }
+
+  /** The client's address, as its owner tells it; asked for anew at each use. */
+  get from(): ArrayBuffer {
+    const { response, grant } = this;
+    if (response === null || grant === null) return UNKNOWN_ADDRESS;
+    return this.#owner.addressFor(response, grant);
   }
 
   /** The body; only when it is whole, and only until the call that told so returns. */
@@ -136,28 +148,28 @@ export class Exchange implements Ticket {
     switch (name) {
       case "authorization":
         this.hasRepeated ||= this.authorization !== "";
-        this.authorization = value;
+        this.authorization = value || EMPTY_VALUE;
         break;
       case "x-app-id":
         this.hasRepeated ||= this.appId !== "";
-        this.appId = value;
+        this.appId = value || EMPTY_VALUE;
         break;
       case "content-type":
-        this.hasRepeated ||= this.contentType !== "";
-        this.contentType = value;
+        this.contentType = this.contentType === "" ? value || EMPTY_VALUE : REPEATED_VALUE;
         break;
       case "content-length":
         // Two lengths, or a length beside a coding: whoever stands before us may see another end of
         // the body.
-        this.transferEncoding = this.contentLength === "" ? this.transferEncoding : "repeated";
-        this.contentLength = value || "empty";
+        this.transferEncoding = this.contentLength === "" ? this.transferEncoding : REPEATED_VALUE;
+        this.contentLength = value || EMPTY_VALUE;
         break;
       case "transfer-encoding":
         // An empty one is still there for a reader before us.
-        this.transferEncoding = this.transferEncoding === "" ? value || "empty" : "repeated";
+        this.transferEncoding =
+          this.transferEncoding === "" ? value || EMPTY_VALUE : REPEATED_VALUE;
         break;
       case "content-encoding":
-        this.hasContentEncoding = value !== "identity";
+        this.hasContentEncoding ||= value !== "identity";
         break;
       case "idempotency-key":
         this.hasIdempotencyKey = true;

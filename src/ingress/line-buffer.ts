@@ -14,6 +14,8 @@ export const NO_LINE = -1;
 export const LINE_TOO_LONG = -2;
 
 const LINE_FEED = 0x0a;
+/** Less memory than this is not given back before the end. */
+const TRIM_BYTES_MIN = 4096;
 const EMPTY = Buffer.alloc(0);
 
 export class LineBuffer {
@@ -62,6 +64,22 @@ export class LineBuffer {
     this.#start = 0;
     this.#bytes.set(piece, unread);
     this.#end = unread + piece.length;
+  }
+
+  /**
+   * Gives the memory back that what is unread does not need, if that is worth it; returns how many
+   * bytes.
+   */
+  trim(): number {
+    const unread = this.#end - this.#start;
+    const spare = this.#bytes.length - unread;
+    if (spare < TRIM_BYTES_MIN) return 0;
+    const left = unread === 0 ? EMPTY : Buffer.allocUnsafeSlow(unread);
+    this.#bytes.copy(left, 0, this.#start, this.#end);
+    this.#bytes = left;
+    this.#start = 0;
+    this.#end = unread;
+    return spare;
   }
 
   /** Nothing follows: what is left is the last line, ended or not. */

@@ -17,13 +17,13 @@ import type { Clock, Log } from "../environment.ts";
 import type { ErrorCode, ProblemSource } from "../errors.ts";
 import { parseMessageId } from "../records/message-key.ts";
 import { AcceptedTexts } from "./accepted-texts.ts";
-import { AddressFilter } from "./address-filter.ts";
+import { AddressFilter, UNKNOWN_ADDRESS } from "./address-filter.ts";
 import { ScopeBit } from "./admission.ts";
 import { AnswerWaits } from "./answer-waits.ts";
 import { Authentication, type AppGrant, type GrantAnswer } from "./authentication.ts";
 import { BatchCall } from "./batch-call.ts";
 import { BUSY, CallEnds, UNAUTHENTICATED } from "./call-ends.ts";
-import { type CallKind, Exchange, type ExchangeOwner } from "./exchange.ts";
+import { type CallKind, EMPTY_VALUE, Exchange, type ExchangeOwner } from "./exchange.ts";
 import type { Ingress, IngressFollower } from "./ingress.ts";
 import { fetchText } from "./key-fetch.ts";
 import { NO_KEY_SET } from "./key-source.ts";
@@ -77,6 +77,8 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
   readonly #authentication: Authentication;
   /** By app index; null: from anywhere. */
   #filters: readonly (AddressFilter | null)[];
+  /** Whether any pool is open to some addresses only. */
+  #arePoolsFiltered: boolean;
   readonly #ends = new CallEnds();
   readonly #waits: AnswerWaits;
   readonly #streams: StreamCalls;
@@ -96,6 +98,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
       fetchText,
     });
     this.#filters = filtersOf(pools);
+    this.#arePoolsFiltered = areFiltered(pools);
     const ends = this.#ends;
     const texts = new AcceptedTexts(config.node.name, ingress.origin);
     this.#texts = texts;
@@ -108,6 +111,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
       lineBytesMax: config.http.streamLineBytesMax,
       reserve: (bytes) => this.reserve(bytes),
       giveBack: (bytes) => this.giveBack(bytes),
+      denial: (from, grant) => this.#denial(from, grant),
     });
     ingress.follow(this);
     this.#reads = new ReadCalls({
@@ -177,6 +181,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
   reload(config: GatewayConfig, pools: PoolPlan): void {
     this.#authentication.reload({ jwt: config.auth.jwt, apps: pools.apps });
     this.#filters = filtersOf(pools);
+    this.#arePoolsFiltered = areFiltered(pools);
   }
 
   /** Starts listening on `port`; returns the port. Throws if the address cannot be had. */
@@ -246,6 +251,15 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
     this.#ends.refuse(exchange, NO_ROOM, {}, true);
   }
 
+  /**
+   * The address of a caller, where it decides anything: asking costs a native call and a buffer.
+   * Else UNKNOWN_ADDRESS, which no filter lets through.
+   */
+  addressFor(response: UwsResponse, { appIndex }: AppGrant): ArrayBuffer {
+    const isNeeded = this.#arePoolsFiltered || (this.#filters[appIndex] ?? null) !== null;
+    return isNeeded ? response.getRemoteAddress() : UNKNOWN_ADDRESS;
+  }
+
   onAbandoned(exchange: Exchange): void {
     this.#ends.keep(exchange);
   }
@@ -300,7 +314,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
   #stream(response: UwsResponse, request: UwsRequest, kind: CallKind): void {
     const call = this.#begin(response, request, kind);
     if (call === null) return;
-    call.from = response.getRemoteAddress();
+    const from = response.getRemoteAddress();
     const grant = this.#findGrant(call);
     if (grant === null) {
       this.#refuseToken(call);
@@ -316,15 +330,15 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
     }
     if (grant !== undefined) {
       if (!this.#admitCall(call, grant, isNdjson)) return;
-      this.#streams.start(call, clock.monotonicMs()).open(grant);
+      this.#streams.start(call, from, clock.monotonicMs()).open(grant);
       return;
     }
     const problemOf = (verified: GrantAnswer): ProblemSource | null => {
       if (verified === null) return UNAUTHENTICATED;
       if (verified === NO_KEY_SET) return BUSY;
-      return this.#callProblem(call, verified, isNdjson);
+      return this.#callProblem(call, from, verified, isNdjson);
     };
-    const stream = this.#streams.start(call, clock.monotonicMs());
+    const stream = this.#streams.start(call, from, clock.monotonicMs());
     const refuse = (problem: ProblemSource): void => {
       const open = stream.takeResponse();
       if (open !== null) writeProblem(open, problem, {}, true);
@@ -362,8 +376,8 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
 
   /** Checks what needs no body; on false the call is answered. */
   #admitCall(exchange: Exchange, grant: AppGrant, isTyped: (type: string) => boolean): boolean {
-    exchange.from = (exchange.response as UwsResponse).getRemoteAddress();
-    const problem = this.#callProblem(exchange, grant, isTyped);
+    const from = this.addressFor(exchange.response as UwsResponse, grant);
+    const problem = this.#callProblem(exchange, from, grant, isTyped);
     if (problem !== null) {
       this.#ends.refuse(exchange, problem);
       return false;
@@ -375,11 +389,12 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
   /** Why the headers of a call are refused, or null. */
   #callProblem(
     call: Exchange,
+    from: ArrayBuffer,
     grant: AppGrant,
     isTyped: (type: string) => boolean,
   ): ProblemSource | null {
     const problem = (code: ErrorCode, detail: string): ProblemSource => ({ code, detail });
-    const denial = this.#denial(call.from, grant);
+    const denial = this.#denial(from, grant);
     if (denial !== null) return problem("forbidden", denial);
     if ((grant.scopes & ScopeBit.SEND) === 0) {
       return problem("forbidden", "the token lacks the scope send");
@@ -476,7 +491,7 @@ function readCredentials(request: UwsRequest): { authorization: string; appId: s
     const field = name === "authorization" ? "authorization" : name === "x-app-id" ? "appId" : null;
     if (field === null) return;
     hasRepeated ||= seen[field] !== "";
-    seen[field] = value;
+    seen[field] = value || EMPTY_VALUE;
   });
   return hasRepeated ? { authorization: "", appId: "" } : seen;
 }
@@ -523,4 +538,8 @@ function filtersOf(pools: PoolPlan): (AddressFilter | null)[] {
     const allowed = app?.config.ipAllow ?? null;
     return allowed === null ? null : new AddressFilter(allowed);
   });
+}
+
+function areFiltered({ pools }: PoolPlan): boolean {
+  return pools.some(({ ipAllow }) => ipAllow !== null);
 }

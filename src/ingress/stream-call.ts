@@ -72,12 +72,12 @@ export class StreamCall implements Ticket {
   /**
    * Takes over the response of a call whose route has not returned. Reads no line before `open`.
    */
-  constructor(owner: StreamOwner, call: Exchange, nowMs: number) {
+  constructor(owner: StreamOwner, call: Exchange, from: ArrayBuffer, nowMs: number) {
     const response = call.finish() as UwsResponse;
     this.#owner = owner;
     this.authorization = call.authorization;
     this.appId = call.appId;
-    this.from = call.from;
+    this.from = from;
     this.peer = peerName(response);
     this.#lines = new LineBuffer(owner.lineBytesMax);
     this.#response = response;
@@ -124,6 +124,7 @@ export class StreamCall implements Ticket {
   onTick(nowMs: number): void {
     const response = this.#response;
     if (response === null) return;
+    if (!this.#hasMoved) this.#owner.giveBack(this.#lines.trim());
     if (this.#isBlocked) this.#probe(nowMs);
     else if (this.#hasMoved || this.#acks.length > 0) this.#movedAtMs = nowMs;
     this.#hasMoved = false;

@@ -1,11 +1,12 @@
 /**
- * All streams of a listener: their number, their memory, their tokens while they last, their ends.
+ * All streams of a listener: their number, their memory, their tokens and addresses while they
+ * last, their ends.
  *
  * Used by the listener's thread only.
  */
 import type { AcceptedTexts } from "./accepted-texts.ts";
 import { ScopeBit } from "./admission.ts";
-import type { Authentication, GrantAnswer } from "./authentication.ts";
+import type { AppGrant, Authentication, GrantAnswer } from "./authentication.ts";
 import { UNAUTHENTICATED } from "./call-ends.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Ingress } from "./ingress.ts";
@@ -26,6 +27,8 @@ export interface StreamCallsOptions {
   /** Memory for bodies that come in pieces, shared with other calls. */
   readonly reserve: (bytes: number) => boolean;
   readonly giveBack: (bytes: number) => void;
+  /** Why the app may not call from this address, or null. */
+  readonly denial: (from: ArrayBuffer, grant: AppGrant) => string | null;
 }
 
 export class StreamCalls implements StreamOwner {
@@ -49,9 +52,9 @@ export class StreamCalls implements StreamOwner {
     return this.#streams.size >= STREAMS_MAX;
   }
 
-  /** Takes over a call as a stream; it waits for its grant. */
-  start(call: Exchange, nowMs: number): StreamCall {
-    const stream = new StreamCall(this, call, nowMs);
+  /** Takes over a call from this address as a stream; it waits for its grant. */
+  start(call: Exchange, from: ArrayBuffer, nowMs: number): StreamCall {
+    const stream = new StreamCall(this, call, from, nowMs);
     this.#streams.add(stream);
     return stream;
   }
@@ -100,13 +103,18 @@ export class StreamCalls implements StreamOwner {
   }
 
   #checkToken(stream: StreamCall): void {
-    const { authentication } = this.#options;
-    const { authorization, appId, peer } = stream;
+    const { authentication, denial } = this.#options;
+    const { authorization, appId, peer, from } = stream;
     const renew = (grant: GrantAnswer): void => {
       // While keys cannot be had it stays as it is until the next look.
       if (grant === NO_KEY_SET) return;
-      if (grant === null || (grant.scopes & ScopeBit.SEND) === 0) stream.end(UNAUTHENTICATED);
-      else stream.open(grant);
+      if (grant === null || (grant.scopes & ScopeBit.SEND) === 0) {
+        stream.end(UNAUTHENTICATED);
+        return;
+      }
+      const detail = denial(from, grant);
+      if (detail === null) stream.open(grant);
+      else stream.end({ code: "forbidden", detail });
     };
     const grant = authentication.find(authorization, appId);
     // The same while too many others are being verified.

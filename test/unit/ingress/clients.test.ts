@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { PoolAccess } from "../../../src/ingress/pool-access.ts";
-import type { DerivedPool } from "../../../src/config/derive.ts";
+import { derivePools, type DerivedPool } from "../../../src/config/derive.ts";
 import { HttpRig } from "./http-rig.ts";
 import { CONFIG, configOf } from "./rig.ts";
 
@@ -56,4 +56,23 @@ test("a link is closed to other apps and addresses: 403", async () => {
   assert.equal(await post("+79001234567", 1), 403, "its apps");
   assert.equal(await post("+79001234567", 2), 403, "its ip_allow");
   assert.equal(await post("+998901234567", 1), 202);
+});
+
+test("a reload closes an app to addresses, and opens it again", async () => {
+  const own = new HttpRig();
+  const reload = (text: string): void => {
+    const config = configOf(text);
+    own.server.reload(config, derivePools(config, own.rig.pools));
+  };
+  const status = async (): Promise<number> =>
+    (await own.post({ to: "+998901234567", text: "x" })).status;
+  assert.equal(await status(), 202);
+  const app = "name: demo, rate_tps: null,";
+  reload(CONFIG.replace(app, `${app} ip_allow: ["10.0.0.0/8"],`));
+  assert.equal(await status(), 403);
+  reload(CONFIG.replace(app, `${app} ip_allow: ["127.0.0.1/32"],`));
+  assert.equal(await status(), 202);
+  reload(CONFIG);
+  assert.equal(await status(), 202);
+  await own.close();
 });

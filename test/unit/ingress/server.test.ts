@@ -180,6 +180,29 @@ test("media types other than JSON are refused", async () => {
   }
 });
 
+test("a header given twice is refused, though one of the two be empty or harmless", async () => {
+  const body = JSON.stringify({ to: TO, text: "x" });
+  const { authorization, "x-app-id": appId, "content-type": type } = http.headers();
+  const lines = [`Authorization: ${authorization}`, `X-App-ID: ${appId}`, `Content-Type: ${type}`];
+  const statusOf = async (...more: readonly string[]): Promise<string> => {
+    const length = `Content-Length: ${body.length}`;
+    const head = ["POST /v1/messages HTTP/1.1", "Host: x", length, ...more].join("\r\n");
+    return (await http.raw([`${head}\r\n\r\n${body}`])).text.slice(9, 12);
+  };
+  assert.equal(await statusOf(...lines), "202");
+  for (const line of ["Authorization:", "X-App-ID:", "X-App-ID: 2"]) {
+    assert.equal(await statusOf(line, ...lines), "401", line);
+    assert.equal(await statusOf(...lines, line), "401", line);
+  }
+  assert.equal(await statusOf(...lines, "Content-Type: application/json"), "415");
+  assert.equal(await statusOf("Content-Type:", ...lines), "415");
+  const encodings = ["Content-Encoding: gzip", "Content-Encoding: identity"];
+  assert.equal(await statusOf(...lines, ...encodings), "415");
+  assert.equal(await statusOf(...lines, ...encodings.reverse()), "415");
+  const get = ["GET /v1/messages/x HTTP/1.1", "Host: x", "X-App-ID:", ...lines].join("\r\n");
+  assert.equal((await http.raw([`${get}\r\n\r\n`])).text.slice(9, 12), "401");
+});
+
 test("a body beyond the bound is refused, announced or not", async () => {
   const limit = http.rig.config.http.bodyBytesMax;
   const sized = (bytes: number): string => {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { type ClientRequest, type IncomingMessage, request } from "node:http";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { CONFIG } from "./rig.ts";
+import { derivePools } from "../../../src/config/derive.ts";
+import { CONFIG, configOf } from "./rig.ts";
 import { HttpRig } from "./http-rig.ts";
 
 const TO = "+998901234567";
@@ -303,4 +304,43 @@ test("a connection goes on after a stream that was whole before its grant", asyn
   }
   const unknown = { ...headers, ...ndjson, authorization: "Bearer x.y.z" };
   assert.equal((await rig.call({ path, headers: unknown })).status, 401);
+});
+
+test("a stream that has read its lines gives their memory back", async () => {
+  const config = CONFIG.replace("body_bytes_max: 4096", "stream_line_bytes_max: 16777216");
+  const own = new HttpRig({ config });
+  const long = Buffer.alloc(13 << 20, 0x20);
+  const streams: Stream[] = [];
+  for (let i = 0; i < 6; i++) {
+    const stream = new Stream(own);
+    streams.push(stream);
+    stream.write(long);
+    stream.write("\n");
+    stream.send({ to: TO, text: "x" });
+    await stream.until(1);
+    assert.equal(stream.closed, false, `stream ${i}`);
+    await sleep(250);
+  }
+  for (const stream of streams) {
+    stream.send({ to: TO, text: "y" });
+    assert.equal((await stream.until(2)).length, 2);
+  }
+  await own.close();
+});
+
+test("a stream ends when a reload closes its app to its address", async () => {
+  const own = new HttpRig({ waitingMax: 1000 });
+  const stream = new Stream(own);
+  stream.send({ to: TO, text: "x" });
+  await stream.until(1);
+  const narrowed = CONFIG.replace(
+    "name: demo, rate_tps: null,",
+    'name: demo, rate_tps: null, ip_allow: ["10.0.0.0/8"],',
+  );
+  const config = configOf(narrowed);
+  own.server.reload(config, derivePools(config, own.rig.pools));
+  own.rig.clock.nowMs += 6000;
+  const acks = await stream.untilWhole();
+  assert.deepEqual([acks.length, acks[1]?.problem?.status], [2, 403]);
+  await own.close();
 });
