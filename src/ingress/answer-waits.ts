@@ -78,11 +78,13 @@ export class AnswerWaits {
     return true;
   }
 
-  /** Answers those whose time is over. */
+  /** Answers those whose time is over, and lets go of those whose caller is gone. */
   onTick(): void {
     if (this.#waits.size === 0) return;
     const nowMs = this.#options.clock.monotonicMs();
-    for (const wait of this.#waits) if (nowMs >= wait.deadlineMs) this.#end(wait, null);
+    for (const wait of this.#waits) {
+      if (nowMs >= wait.deadlineMs || wait.exchange.response === null) this.#end(wait, null);
+    }
   }
 
   /** Answers all now: the gateway stops. */

@@ -53,7 +53,7 @@ const LABEL = { minLength: 1, maxLength: REFERENCE_BYTES_MAX };
 /** The fields of a message; a test holds the names to those that are read. */
 export const MESSAGE_PROPERTIES: Readonly<Record<string, Schema>> = {
   to: text("International number.", { pattern: "^\\+?[1-9][0-9]{6,14}$" }),
-  from: text("International number, short code, or 1 to 11 letters and digits.", {
+  from: text("A number, a short code, or 1 to 11 of letters, digits, space . _ & and -.", {
     minLength: 1,
     maxLength: 16,
   }),

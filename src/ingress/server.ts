@@ -74,6 +74,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
   /** Listeners of earlier certificates, which may still have connections. */
   readonly #replaced: Listener[] = [];
   #port = 0;
+  #isPaused = false;
   readonly #authentication: Authentication;
   /** By app index; null: from anywhere. */
   #filters: readonly (AddressFilter | null)[];
@@ -192,23 +193,26 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
 
   /** Takes no new connections until `resume`; open ones are served. */
   pause(): void {
+    this.#isPaused = true;
     this.#listener.stopListening();
   }
 
   /** Listens again on the same port, which must be a shared one. Throws if it cannot be had. */
   resume(): void {
     if (this.#ends.isClosing) return;
+    this.#isPaused = false;
     this.#listener.stopListening();
     this.#listener.listen(this.#options.config.http.host, this.#port, "further");
   }
 
   /**
-   * Listens with the certificates as they are in their files now; needs a shared port. Open
-   * connections go on. Throws, and changes nothing, if the files cannot be used.
+   * Listens with the certificates as they are in their files now, or will on `resume`; needs a
+   * shared port. Open connections go on. Throws, and changes nothing, if the files cannot be used.
    */
   reloadCertificates(): void {
     const next = this.#makeListener();
-    next.listen(this.#options.config.http.host, this.#port, "further");
+    const isListening = !this.#isPaused && !this.#ends.isClosing;
+    if (isListening) next.listen(this.#options.config.http.host, this.#port, "further");
     this.#listener.stopListening();
     this.#replaced.push(this.#listener);
     this.#listener = next;

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { preferredWait } from "../../../src/ingress/answer-waits.ts";
+import { AcceptedTexts } from "../../../src/ingress/accepted-texts.ts";
+import { AnswerWaits, preferredWait, WAITS_MAX } from "../../../src/ingress/answer-waits.ts";
+import { CallEnds } from "../../../src/ingress/call-ends.ts";
+import { type CallKind, Exchange, type ExchangeOwner } from "../../../src/ingress/exchange.ts";
+import type { MessageLookup } from "../../../src/ingress/message-lookup.ts";
+import { PendingMessage } from "../../../src/ingress/pending-messages.ts";
 import { HttpRig } from "./http-rig.ts";
 
 const TO = "+998901234567";
@@ -114,4 +119,24 @@ test("a caller that goes away while it waits, and a stop, leave nothing behind",
   own.server.stopListening();
   assert.equal((await call).status, 202);
   await own.close();
+});
+
+test("a caller that goes away makes room for another to wait", () => {
+  const kind: CallKind = { bodyBytesMax: 1, start: assert.fail, onAccepted: assert.fail };
+  const clock = { monotonicMs: () => 0, wallMs: () => 0 };
+  const lookup = { awaitAnswer: () => undefined } as unknown as MessageLookup;
+  const texts = new AcceptedTexts("gw-1", 1);
+  const waits = new AnswerWaits({ lookup, clock, ends: new CallEnds(), texts, origin: 1 });
+  const callOf = (): Exchange => {
+    const call = new Exchange({ giveBack: () => undefined } as unknown as ExchangeOwner, kind);
+    Object.assign(call, { response: {}, grant: { appId: 1 }, prefer: "wait=30" });
+    return call;
+  };
+  const calls = Array.from({ length: WAITS_MAX }, callOf);
+  for (const call of calls) assert.equal(waits.take(call, new PendingMessage()), true);
+  assert.equal(waits.take(callOf(), new PendingMessage()), false);
+  calls[7]?.finish();
+  waits.onTick();
+  assert.equal(waits.take(callOf(), new PendingMessage()), true);
+  assert.equal(waits.take(callOf(), new PendingMessage()), false);
 });

@@ -91,6 +91,18 @@ test("certificates change for new connections, open ones go on", async () => {
   open.destroy();
 });
 
+test("certificates that change while no connection is taken do not open the port", async () => {
+  http.server.pause();
+  use(second);
+  http.server.reloadCertificates();
+  await assert.rejects(dial(), /ECONNREFUSED/);
+  http.server.resume();
+  assert.equal(await nameNow(), "second");
+  use(first);
+  http.server.reloadCertificates();
+  assert.equal(await nameNow(), "first");
+});
+
 test("files that cannot be used change nothing", async () => {
   const tries: readonly (readonly [() => void, RegExp])[] = [
     [() => writeFileSync(cert, "no certificate"), /http\.tls: .*cert\.pem.*key\.pem/],
