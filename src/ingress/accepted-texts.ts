@@ -31,7 +31,7 @@ export class AcceptedTexts {
     const encoding = BODY_ENCODING_NAMES[message.encoding as 0 | 1 | 2 | 3];
     const { reference, transliterated } = message;
     let tail = reference === "" ? "" : `,"reference":${quote(reference)}`;
-    if (transliterated !== "") tail += `,"transliterated":${quote(transliterated)}`;
+    if (transliterated !== "") tail += `,"transliterated":${JSON.stringify(transliterated)}`;
     const status = message.isScheduled ? "scheduled" : "accepted";
     return (
       `"id":"${id}","status":"${status}","segments":${message.parts},` +
@@ -40,7 +40,7 @@ export class AcceptedTexts {
   }
 }
 
-/** A text as a JSON string. It has no control characters and no half surrogate pairs. */
+/** A reference as a JSON string. It has no control characters and no half surrogate pairs. */
 function quote(text: string): string {
   return text.includes('"') || text.includes("\\") ? JSON.stringify(text) : `"${text}"`;
 }

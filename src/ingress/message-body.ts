@@ -97,6 +97,10 @@ export class MessageBody {
       const { text: plain, replaced } = transliterate(text);
       text = plain;
       this.transliterated = replaced;
+      if (text === "") {
+        refuse(problems, "/text", "is empty once it is transliterated");
+        return false;
+      }
       if (text.length > TEXT_UNITS_MAX) return refuseLength(draft, problems);
     }
     this.#text = text;

@@ -180,6 +180,21 @@ test("media types other than JSON are refused", async () => {
   }
 });
 
+test("an answer is JSON whatever was replaced, and a text of nothing is refused", async () => {
+  const answer = await http.post({ to: TO, text: "tab\t “q” \\", transliterate: true });
+  assert.equal(answer.status, 202);
+  assert.deepEqual(
+    [answer.json["transliterated"], answer.json["encoding"]],
+    ["\t“”", "gsm7"],
+    answer.text,
+  );
+  const empty = await http.post({ to: TO, text: "\u200b\u00ad", transliterate: true });
+  assertProblem(empty, 400, "invalid");
+  assert.deepEqual(empty.json["errors"], [
+    { pointer: "/text", detail: "is empty once it is transliterated" },
+  ]);
+});
+
 test("a header given twice is refused, though one of the two be empty or harmless", async () => {
   const body = JSON.stringify({ to: TO, text: "x" });
   const { authorization, "x-app-id": appId, "content-type": type } = http.headers();
