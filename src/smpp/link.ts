@@ -73,6 +73,8 @@ export class WorkerLink {
   #rate = 0;
   #rateBest = 0;
   #freeRestedAtMs = 0;
+  /** Tokens that any contract of its had: those beyond a lowered rate come to rest as well. */
+  #tokenCountMax = 0;
 
   /** `words` are the link table's, `tokens` this link's contract (limit/contract.ts). */
   constructor(link: DerivedLink, words: Int32Array, tokens: Int32Array, table: MessageTable) {
@@ -95,6 +97,7 @@ export class WorkerLink {
   configure({ config, profile }: DerivedLink): void {
     this.config = config;
     this.profile = new LinkProfile(profile);
+    this.#tokenCountMax = Math.max(this.#tokenCountMax, config.rateTps ?? 0);
     this.#contractMilli = Math.ceil((config.rateTps ?? 0) * 1000 * PACE_OVER_CONTRACT);
   }
 
@@ -235,9 +238,9 @@ export class WorkerLink {
       this.#sliceWritten = Atomics.load(this.#words, this.#row + LinkWord.WRITTEN);
     }
     raisePace(this.#words, this.#row, nowMs, this.config.rateTps ?? Math.max(1, this.#rateBest));
-    if (nowMs < this.#freeRestedAtMs || this.config.rateTps === null) return;
+    if (nowMs < this.#freeRestedAtMs) return;
     this.#freeRestedAtMs = nowMs + FREE_RESTED_EVERY_MS;
-    freeRested(this.#tokens, this.config.rateTps, nowMs);
+    freeRested(this.#tokens, this.#tokenCountMax, nowMs);
   }
 
   /** 1/1000 segment/s that may leave now; 0: as many as there are. */

@@ -138,3 +138,31 @@ test("two pools of one link share the windows of its sessions", () => {
   assert.equal(world.smsc.submits().length, 100, "each answer makes room for either pool's next");
   assert.equal(world.counter("messagesConcluded"), 0);
 });
+
+/** Clocks of tokens wrap after so long. */
+const WRAP_MS = 2 ** 32 / 16;
+
+test("a rate that is raised again days later finds no token of the past in its way", () => {
+  const world = new World({ links: [{ rateTps: 50, windowMax: 100 }] });
+  world.smsc.onSubmit = () => "ok";
+  world.bindAll();
+  const { pools } = world;
+  const atRate = (rateTps: number): void => {
+    const links = world.links.map((link) => ({ ...link, config: { ...link.config, rateTps } }));
+    world.reload(links, pools);
+  };
+  for (let i = 0; i < 50; i++) world.submit();
+  world.runUntil(() => world.smsc.submits().length === 50);
+  const usedAtMs = world.nowMs;
+  atRate(5);
+  while (world.nowMs < usedAtMs + WRAP_MS - 60_000) {
+    world.nowMs += 50_000;
+    world.run(30);
+  }
+  world.bindAll();
+  atRate(50);
+  for (let i = 0; i < 50; i++) world.submit();
+  const before = world.smsc.submits().length;
+  world.run(3000);
+  assert.equal(world.smsc.submits().length - before, 50);
+});
