@@ -1,7 +1,7 @@
 /**
  * A set of message ids that takes 8 to 16 bytes an id: 64-bit fingerprints, open addressing.
  *
- * Two ids of ten million share a fingerprint with a probability of 3 in a million. One thread.
+ * Two ids of ten million share a fingerprint with a probability of 5 in a million. One thread.
  */
 const SLOTS_MIN = 1 << 12;
 /** Doubled beyond this share. */
