@@ -376,16 +376,25 @@ export class HandOvers implements WaitingOwner {
     const restWaits = message.parts.some(
       (part, i) => (parts & (1 << i)) === 0 && part.state === PartState.WAITING,
     );
-    let linkId = 0;
+    let outLink = 0;
+    let keptLink = 0;
+    let keptAttempt = 0;
     for (let i = 0; i < message.parts.length; i++) {
       const part = message.parts[i] as PartRecord;
       const isHanded = (parts & (1 << i)) !== 0;
       const isSent = part.attempt > 0;
       const isOut = isSent && part.state !== PartState.RETRYING;
       const binds = isHanded ? part.state === PartState.KEPT || (restWaits && isSent) : isOut;
-      if (binds && ambiguousByLink.has(part.linkId)) linkId = part.linkId;
+      if (!binds || !ambiguousByLink.has(part.linkId)) continue;
+      if (!isHanded) {
+        outLink = part.linkId;
+      } else if (part.attempt > keptAttempt) {
+        // Others may have been kept by an earlier link before the message went to this one.
+        keptAttempt = part.attempt;
+        keptLink = part.linkId;
+      }
     }
-    return linkId;
+    return outLink === 0 ? keptLink : outLink;
   }
 
   #forget(message: MessageState): void {

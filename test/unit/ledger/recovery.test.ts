@@ -214,6 +214,21 @@ test("parts of one message go their own ways, on the link that the others took",
   assert.equal(harness.submitted[1]?.flags, isDuplicate ? 0 : FLAG_MAYBE_DUP);
 });
 
+test("parts that one link kept follow those that went out over another one later", () => {
+  const kept = { link: 104, outcome: Outcome.KEPT, status: 0xffffffff };
+  const records = [
+    accepted({ parts: 3 }),
+    ...[0, 1, 2].map((part) => sending(k, { part, link: 104 })),
+    ...[0, 1, 2].map((part) => answer(k, { part, ...kept })),
+    sending(k, { part: 0, attempt: 2, link: 101 }),
+    answer(k, { part: 0, attempt: 2, link: 101, id: "1" }),
+  ];
+  const harness = crash(records, true);
+  assert.equal(harness.submitted.length, 1);
+  assert.equal(harness.submitted[0]?.parts, 0b110);
+  assert.equal(harness.submitted[0]?.linkId, 101);
+});
+
 test("messages of this run are left to their producers", () => {
   const harness = new Harness({ epoch: 2 });
   harness.work();
