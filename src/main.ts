@@ -7,7 +7,7 @@
  *
  * Main thread only, one gateway a process.
  */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads";
@@ -18,7 +18,6 @@ import { slotCounts } from "./config/slots.ts";
 import type { GatewayConfig, LinkConfig, LogLevel } from "./config/types.ts";
 import type { Clock, Log } from "./environment.ts";
 import { EXIT_CODES } from "./errors.ts";
-import { uwsTls } from "./ingress/certificates.ts";
 import { resetReferences } from "./ingress/reference-tables.ts";
 import { loadUws } from "./ingress/uws.ts";
 import { writeLastExit } from "./journal/data-dir.ts";
@@ -30,6 +29,7 @@ import type { SessionRecording } from "./smpp/session.ts";
 import {
   journalThreadIndex,
   ledgerIndex,
+  relayThreadIndex,
   type SharedPlan,
   sinkThreadIndex,
   workerAppenderIndex,
@@ -38,12 +38,13 @@ import { stopIndex } from "./tables/thread-table.ts";
 import { adminSources } from "./workers/admin-sources.ts";
 import { type BellPorts, doorbells, makeBellPorts } from "./workers/bell-ports.ts";
 import { type ClockBase, clockBase, threadClock } from "./workers/clock.ts";
-import { watchConnections, type WatchedConnections } from "./workers/connection-guard.ts";
+import { watchConnections } from "./workers/connection-guard.ts";
 import { drainInOrder } from "./workers/drain-steps.ts";
 import { IngressAgent } from "./workers/ingress-agent.ts";
 import { LinkDumps } from "./workers/link-dumps.ts";
 import { threadLog } from "./workers/log.ts";
 import { allocateSharedMemory, type SharedMemory } from "./workers/shared-memory.ts";
+import { checkPublicPort, PublicPort } from "./workers/public-port.ts";
 import { Reloader } from "./workers/reloader.ts";
 import { Supervisor } from "./workers/supervisor.ts";
 import type {
@@ -265,8 +266,15 @@ class Assembly {
     this.#watch("sink", index, this.#sink);
   }
 
+  #startRelay(): Worker {
+    const index = relayThreadIndex(this.#plan);
+    const relay = startThread("relay-thread", this.#dataOf(index));
+    this.#watch("relay", index, relay);
+    return relay;
+  }
+
   async listen(anyPortIfTaken: boolean, load: () => GatewayConfig): Promise<Gateway> {
-    checkCertificates(this.#config);
+    checkPublicPort(this.#config);
     const agent = new IngressAgent({
       config: this.#config,
       pools: this.#pools,
@@ -277,10 +285,13 @@ class Assembly {
       epoch: this.#epoch,
       questions: this.#questions as LedgerQuestions,
     });
-    const httpPort = this.#listenHttp(agent, anyPortIfTaken);
-    const listening = this.#ingresses.map((thread) => noteOf(thread, "listening"));
-    this.#command(this.#ingresses, { kind: "listen", port: httpPort });
-    await Promise.all(listening);
+    const port = new PublicPort({
+      config: this.#config,
+      agent,
+      ingresses: this.#ingresses,
+      startRelay: () => this.#startRelay(),
+    });
+    const httpPort = await port.listen(anyPortIfTaken);
     const reloader = this.#makeReloader(agent, load);
     const admin = new AdminServer(
       loadUws(),
@@ -299,7 +310,7 @@ class Assembly {
       }),
     );
     const adminPort = admin.listen();
-    const connections = this.#watchConnections(agent);
+    const connections = watchConnections(this.#config.http.connectionsMax, port, this.#log);
     this.#log.write("info", "listening", {
       http_port: httpPort,
       admin_port: adminPort,
@@ -311,7 +322,7 @@ class Assembly {
     const drain = async (): Promise<void> => {
       this.#log.write("info", "drain");
       connections.stop();
-      await this.#drain(agent);
+      await this.#drain(agent, port);
       agent.stop();
       admin.close();
       this.#log.write("info", "drained");
@@ -322,23 +333,10 @@ class Assembly {
       drain,
       (code) => this.#end(code),
       () => {
-        this.#reloadCertificates(agent);
+        this.#reloadCertificates(port);
         return reloader.reload();
       },
     );
-  }
-
-  #watchConnections(agent: IngressAgent): WatchedConnections {
-    return watchConnections(this.#config.http.connectionsMax, this.#log, {
-      pause: () => {
-        agent.pause();
-        this.#command(this.#ingresses, { kind: "pause" });
-      },
-      resume: () => {
-        agent.resume();
-        this.#command(this.#ingresses, { kind: "resume" });
-      },
-    });
   }
 
   #makeReloader(agent: IngressAgent, load: () => GatewayConfig): Reloader {
@@ -372,24 +370,13 @@ class Assembly {
   }
 
   /** New connections get the certificates that are in the files now; bad files change nothing. */
-  #reloadCertificates(agent: IngressAgent): void {
+  #reloadCertificates(port: PublicPort): void {
     if (this.#config.http.tls === null) return;
     try {
-      agent.reloadCertificates();
-      this.#command(this.#ingresses, { kind: "reload_certificates" });
+      port.reloadCertificates();
       this.#log.write("info", "reload certificates");
     } catch (error) {
       this.#log.write("error", "reload certificates", { cause: (error as Error).message });
-    }
-  }
-
-  /** Listens on the configured port, or on any free one if that is taken and `anyPortIfTaken`. */
-  #listenHttp(agent: IngressAgent, anyPortIfTaken: boolean): number {
-    try {
-      return agent.listen(this.#config.http.port, "first");
-    } catch (error) {
-      if (anyPortIfTaken) return agent.listen(0, "first");
-      throw new StartRefusedError(EXIT_CODES.failure.code, (error as Error).message);
     }
   }
 
@@ -398,12 +385,11 @@ class Assembly {
    * finish. A journal that cannot write holds all of them up: then the time is over, and the log
    * has what was promised.
    */
-  async #drain(agent: IngressAgent): Promise<void> {
+  async #drain(agent: IngressAgent, port: PublicPort): Promise<void> {
     const late = await drainInOrder(DRAIN_MS_MAX, [
       {
         name: "ingress",
-        run: () =>
-          Promise.all([agent.drain(), ...this.#ingresses.map((thread) => drained(thread))]),
+        run: () => Promise.all([agent.drain(), ...port.threads().map((thread) => drained(thread))]),
       },
       {
         name: "workers",
@@ -411,7 +397,8 @@ class Assembly {
           agent.close();
           this.#supervisor.stop();
           const closed = this.#closeIngresses();
-          return Promise.all([closed, ...this.#workers.map((thread) => drained(thread))]);
+          const flushed = closed.then(() => port.flush());
+          return Promise.all([flushed, ...this.#workers.map((thread) => drained(thread))]);
         },
       },
       { name: "ledger", run: () => drained(this.#ledger as Worker) },
@@ -499,15 +486,6 @@ class Assembly {
     this.#supervisor.stop();
     if (this.#ingresses.length === 0) process.exit(code);
     void this.#closeIngresses().then(() => process.exit(code));
-  }
-}
-
-/** Refuses to start with files that TLS cannot be spoken with. */
-function checkCertificates({ http }: GatewayConfig): void {
-  try {
-    if (http.tls !== null) uwsTls(http.tls, readFileSync);
-  } catch (error) {
-    throw new StartRefusedError(EXIT_CODES.config.code, (error as Error).message);
   }
 }
 

@@ -168,10 +168,6 @@ function checkHttpTls({ http }: GatewayConfig, refuse: Refuse): void {
   ] as const) {
     if (file === null) refuse(`http.tls.${key}`, ["http", "tls", key], "null", "a file, PEM");
   }
-  if (tls.caFile !== null) {
-    const allowed = "null: this listener cannot require certificates of clients";
-    refuse("http.tls.ca_file", ["http", "tls", "ca_file"], showValue(tls.caFile), allowed);
-  }
 }
 
 function checkJournal({ journal }: GatewayConfig, refuse: Refuse): void {

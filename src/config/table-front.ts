@@ -144,11 +144,10 @@ export const HTTP = block(
     }),
     tls: tlsBlock("TLS on the public listener, 1.2 or later; null: plain HTTP.", true),
     proxy_protocol_from: strings({
-      doc: "Trusted L4 balancers: their connections begin with a PROXY header.",
+      doc: "Trusted L4 balancers: their connections begin with a PROXY header, version 1 or 2.",
       format: "cidr",
       max: 64,
       default: [],
-      built: false,
     }),
   },
 );

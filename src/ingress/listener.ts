@@ -39,6 +39,14 @@ export class Listener {
     return this.#open(host, taken, LISTEN_SHARED_PORT);
   }
 
+  /** Listens on a Unix socket at `path`. Throws if that is not possible. */
+  listenUnix(path: string): void {
+    this.app.listen_unix((socket) => {
+      this.#socket = socket === false ? null : socket;
+    }, path);
+    if (this.#socket === null) throw new Error(`cannot listen on ${path}`);
+  }
+
   #open(host: string, port: number, options: number): number {
     this.app.listen(host, port, options, (socket) => {
       this.#socket = socket === false ? null : socket;

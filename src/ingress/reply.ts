@@ -48,9 +48,9 @@ export function statusLine(status: number): string {
   return `${status} ${REASONS[status] ?? "Unknown"}`;
 }
 
-/** The peer's address as text that tells peers apart. */
-export function peerName(response: UwsResponse): string {
-  return Buffer.from(response.getRemoteAddress()).toString("latin1");
+/** An address as text that tells addresses apart. */
+export function peerName(address: ArrayBuffer): string {
+  return Buffer.from(address).toString("latin1");
 }
 
 /**

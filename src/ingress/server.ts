@@ -56,6 +56,8 @@ export interface HttpServerOptions {
   readonly reads: LedgerReads;
   /** The files of the certificates, looked at anew at each call; null: plain HTTP. */
   readonly tls: () => UwsTls | null;
+  /** Whether every connection is the relay's, whose PROXY header names the client. */
+  readonly isRelayed: boolean;
   /** What keeps the node from being ready, one phrase each; empty: ready. */
   readonly unreadiness: () => readonly string[];
   /** How links and pools are now. */
@@ -191,6 +193,11 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
     return this.#port;
   }
 
+  /** Starts listening for the relay. Throws if the path cannot be had. */
+  listenUnix(path: string): void {
+    this.#listener.listenUnix(path);
+  }
+
   /** Takes no new connections until `resume`; open ones are served. */
   pause(): void {
     this.#isPaused = true;
@@ -261,7 +268,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
    */
   addressFor(response: UwsResponse, { appIndex }: AppGrant): ArrayBuffer {
     const isNeeded = this.#arePoolsFiltered || (this.#filters[appIndex] ?? null) !== null;
-    return isNeeded ? response.getRemoteAddress() : UNKNOWN_ADDRESS;
+    return isNeeded ? this.#addressOf(response) : UNKNOWN_ADDRESS;
   }
 
   onAbandoned(exchange: Exchange): void {
@@ -318,7 +325,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
   #stream(response: UwsResponse, request: UwsRequest, kind: CallKind): void {
     const call = this.#begin(response, request, kind);
     if (call === null) return;
-    const from = response.getRemoteAddress();
+    const from = this.#addressOf(response);
     const grant = this.#findGrant(call);
     if (grant === null) {
       this.#refuseToken(call);
@@ -351,7 +358,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
     const asked = this.#authentication.verify(
       authorization,
       appId,
-      peerName(response),
+      peerName(from),
       (verified) => {
         if (!stream.isOpen) return;
         const problem = problemOf(verified);
@@ -365,7 +372,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
   #verify(exchange: Exchange): void {
     exchange.isHeld = true;
     const { authorization, appId } = exchange;
-    const address = peerName(exchange.response as UwsResponse);
+    const address = peerName(this.#addressOf(exchange.response as UwsResponse));
     const asked = this.#authentication.verify(authorization, appId, address, (grant) => {
       exchange.isHeld = false;
       if (exchange.response === null) this.#ends.keep(exchange);
@@ -414,6 +421,13 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
     return null;
   }
 
+  /** The client's address; the peer's word for it is taken from the relay only. */
+  #addressOf(response: UwsResponse): ArrayBuffer {
+    return this.#options.isRelayed
+      ? response.getProxiedRemoteAddress()
+      : response.getRemoteAddress();
+  }
+
   #denial(from: ArrayBuffer, grant: AppGrant): string | null {
     const filter = this.#filters[grant.appIndex] ?? null;
     if (filter === null || filter.allows(from)) return null;
@@ -446,7 +460,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
       open = false;
     });
     const go = (grant: AppGrant | null): void => {
-      const denial = grant === null ? null : this.#denial(response.getRemoteAddress(), grant);
+      const denial = grant === null ? null : this.#denial(this.#addressOf(response), grant);
       if (grant === null) writeProblem(response, UNAUTHENTICATED);
       else if (denial !== null) writeProblem(response, { code: "forbidden", detail: denial });
       else then(grant, () => open);
@@ -456,7 +470,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
       go(known);
       return;
     }
-    const address = peerName(response);
+    const address = peerName(this.#addressOf(response));
     const asked = this.#authentication.verify(authorization, appId, address, (verified) => {
       if (!open) return;
       if (verified === NO_KEY_SET) writeProblem(response, BUSY);

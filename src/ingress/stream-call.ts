@@ -65,7 +65,7 @@ export class StreamCall implements Ticket {
   /** Its Authorization and X-App-ID headers, to be checked again while it lasts. */
   readonly authorization: string;
   readonly appId: string;
-  /** Its client's address, and the name of its peer. */
+  /** Its client's address, and that as text. */
   readonly from: ArrayBuffer;
   readonly peer: string;
 
@@ -78,7 +78,7 @@ export class StreamCall implements Ticket {
     this.authorization = call.authorization;
     this.appId = call.appId;
     this.from = from;
-    this.peer = peerName(response);
+    this.peer = peerName(from);
     this.#lines = new LineBuffer(owner.lineBytesMax);
     this.#response = response;
     this.#movedAtMs = nowMs;

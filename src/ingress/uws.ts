@@ -37,8 +37,13 @@ export interface UwsResponse {
   onAborted(listener: () => void): UwsResponse;
   /** `chunk` is valid during the call only. */
   onData(listener: (chunk: ArrayBuffer, isLast: boolean) => void): UwsResponse;
-  /** 4 or 16 bytes. */
+  /** 4 or 16 bytes; empty for a Unix socket. */
   getRemoteAddress(): ArrayBuffer;
+  /**
+   * What the last PROXY header of version 2 on the connection says, whoever wrote it; empty if none
+   * came.
+   */
+  getProxiedRemoteAddress(): ArrayBuffer;
 }
 
 /** Valid during the route's call only. */
@@ -66,6 +71,8 @@ export interface UwsApp {
   listen(host: string, port: number, listening: UwsListening): UwsApp;
   /** `options`: LISTEN_EXCLUSIVE_PORT or LISTEN_SHARED_PORT. */
   listen(host: string, port: number, options: number, listening: UwsListening): UwsApp;
+  /** Replaces a file at `path`, which must not be longer than the kernel allows. */
+  listen_unix(listening: UwsListening, path: string): UwsApp;
   /** Closes listeners and connections at once. */
   close(): UwsApp;
 }

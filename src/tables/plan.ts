@@ -37,7 +37,7 @@ export function appenderCount(plan: SharedPlan): number {
 }
 
 export function threadCount(plan: SharedPlan): number {
-  return appenderCount(plan) + 2;
+  return appenderCount(plan) + 3;
 }
 
 /** The ledger's index as producer, appender and thread. */
@@ -60,6 +60,11 @@ export function sinkThreadIndex(plan: SharedPlan): number {
   return appenderCount(plan) + 1;
 }
 
+/** The relay's index as thread. */
+export function relayThreadIndex(plan: SharedPlan): number {
+  return appenderCount(plan) + 2;
+}
+
 /** Names of all threads by index, for people. */
 export function threadNames(plan: SharedPlan): readonly string[] {
   const names: string[] = [];
@@ -68,6 +73,6 @@ export function threadNames(plan: SharedPlan): readonly string[] {
   }
   names.push("ledger");
   for (let worker = 0; worker < plan.workerCount; worker++) names.push(`worker-${worker}`);
-  names.push("journal", "sink");
+  names.push("journal", "sink", "relay");
   return names;
 }

@@ -25,6 +25,8 @@ const COUNT_COST_SHARE = 0.02;
 
 export interface ConnectionGuardOptions {
   readonly connectionsMax: number;
+  /** How many a connection takes; default 1. */
+  readonly descriptorsPerConnection?: number;
   /** Open descriptors of the process; throws where that cannot be told, or there is none left. */
   readonly countDescriptors: () => number;
   /** How many it may have. */
@@ -41,17 +43,19 @@ export class ConnectionGuard {
   readonly connectionsMax: number;
   readonly #options: ConnectionGuardOptions;
   readonly #atStart: number;
+  readonly #perConnection: number;
   #spare: number[] = [];
   #isPaused = false;
 
   /** To be made when the process listens. */
   constructor(options: ConnectionGuardOptions) {
     this.#options = options;
+    this.#perConnection = options.descriptorsPerConnection ?? 1;
     this.#takeSpare();
     this.#atStart = options.countDescriptors();
     const { descriptorsMax, connectionsMax } = options;
     const left = Math.max(LEFT_MIN, Math.floor(descriptorsMax * LEFT_SHARE));
-    const room = descriptorsMax - this.#atStart - left;
+    const room = Math.floor((descriptorsMax - this.#atStart - left) / this.#perConnection);
     this.connectionsMax = Math.max(1, Math.min(connectionsMax, room));
   }
 
@@ -71,7 +75,7 @@ export class ConnectionGuard {
       return;
     }
     this.#options.closeSpare(descriptor);
-    const connections = descriptor - this.#atStart;
+    const connections = this.#connections(descriptor);
     if (connections >= this.connectionsMax) this.#pause(connections);
   }
 
@@ -95,11 +99,15 @@ export class ConnectionGuard {
   /** Connections; null: the count failed for want of a descriptor. */
   #count(): number | null {
     try {
-      return this.#options.countDescriptors() + this.#missingSpare() - this.#atStart;
+      return this.#connections(this.#options.countDescriptors() + this.#missingSpare());
     } catch (error) {
       if ((error as { code?: string }).code === "EMFILE") return null;
       throw error;
     }
+  }
+
+  #connections(descriptors: number): number {
+    return Math.ceil((descriptors - this.#atStart) / this.#perConnection);
   }
 
   #pause(connections: number | null): void {
@@ -134,18 +142,24 @@ export interface WatchedConnections {
 /** Watches the connections of this process. Where /proc does not tell, nothing is bounded. */
 export function watchConnections(
   connectionsMax: number,
+  port: {
+    readonly descriptorsPerConnection: number;
+    pause(): void;
+    resume(): void;
+  },
   log: Log,
-  listeners: { readonly pause: () => void; readonly resume: () => void },
 ): WatchedConnections {
   const descriptorsMax = softDescriptorLimit();
   if (descriptorsMax === null) return { isPaused: () => false, stop: () => undefined };
   const guard = new ConnectionGuard({
     connectionsMax,
+    descriptorsPerConnection: port.descriptorsPerConnection,
     countDescriptors: () => readdirSync("/proc/self/fd").length,
     descriptorsMax,
     openSpare: () => openSync("/dev/null", "r"),
     closeSpare: closeSync,
-    ...listeners,
+    pause: () => port.pause(),
+    resume: () => port.resume(),
     log,
   });
   if (guard.connectionsMax < connectionsMax) {

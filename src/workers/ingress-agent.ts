@@ -7,7 +7,7 @@
  * Used by its own thread only. On a thread other than main uWebSockets.js must be closed before the
  * process ends, or it aborts.
  */
-import { readFileSync } from "node:fs";
+import { chmodSync, readFileSync } from "node:fs";
 import { linkStatuses, poolStatuses } from "../admin/link-status.ts";
 import type { PoolPlan } from "../config/derive.ts";
 import type { GatewayConfig } from "../config/types.ts";
@@ -17,6 +17,7 @@ import { Ingress } from "../ingress/ingress.ts";
 import { uwsTls } from "../ingress/certificates.ts";
 import type { PortSharing } from "../ingress/listener.ts";
 import { MessageLookup } from "../ingress/message-lookup.ts";
+import { isRelayed } from "../ingress/relay-endpoint.ts";
 import { HttpServer } from "../ingress/server.ts";
 import { loadUws, type UwsTls } from "../ingress/uws.ts";
 import { JournalAppender } from "../journal/appender.ts";
@@ -91,6 +92,12 @@ export class IngressAgent {
     }
   }
 
+  /** Listens for the relay at `path`. Throws if it cannot be had. */
+  listenForRelay(path: string): void {
+    this.#server.listenUnix(path);
+    chmodSync(path, 0o600);
+  }
+
   /** Takes no new connections until `resume`; open ones are served. */
   pause(): void {
     this.#server.pause();
@@ -143,7 +150,9 @@ export class IngressAgent {
     const { config, pools, memory, clock, producer } = this.#options;
     const { ingress, unreadiness } = this;
     const log = threadLog(producer === 0 ? "main" : `ingress-${producer}`, config);
-    const { tls: tlsConfig } = config.http;
+    const relayed = isRelayed(config.http);
+    // The relay has TLS, if any.
+    const tlsConfig = relayed ? null : config.http.tls;
     const tls = (): UwsTls | null => (tlsConfig === null ? null : uwsTls(tlsConfig, readFileSync));
     const sources = linkSources(memory, () => this.#pools);
     return new HttpServer({
@@ -155,6 +164,7 @@ export class IngressAgent {
       log,
       reads: this.#options.questions,
       tls,
+      isRelayed: relayed,
       unreadiness,
       links: () => linkStatuses(sources),
       poolStates: () => poolStatuses(sources),

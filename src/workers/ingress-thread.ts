@@ -35,8 +35,11 @@ const agent = new IngressAgent({
 
 parentPort?.on("message", (command: ThreadCommand) => {
   if (command.kind === "listen") {
-    agent.listen(command.port, "further");
-    note({ kind: "listening" });
+    const port = agent.listen(command.port, "further");
+    note({ kind: "listening", port });
+  } else if (command.kind === "listen_for_relay") {
+    agent.listenForRelay(command.path);
+    note({ kind: "listening", port: 0 });
   } else if (command.kind === "reload_certificates") {
     attempt("reload certificates", () => agent.reloadCertificates());
   } else if (command.kind === "pause") {

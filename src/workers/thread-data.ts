@@ -62,7 +62,9 @@ export interface FiledNote {
   readonly kind: "filed";
 }
 
+/** The relay's is nothing of its own. */
 export type AnyThreadData =
+  | ThreadData
   | IngressThreadData
   | JournalThreadData
   | LedgerThreadData
@@ -79,7 +81,7 @@ export type ThreadNote =
     }
   | { readonly kind: "refused"; readonly exitCode: number; readonly reason: string }
   | { readonly kind: "ready" }
-  | { readonly kind: "listening" }
+  | { readonly kind: "listening"; readonly port: number }
   | { readonly kind: "drained" }
   | { readonly kind: "reloaded" }
   | { readonly kind: "closed" }
@@ -95,12 +97,13 @@ export type ThreadNote =
   | { readonly kind: "broken"; readonly reason: string };
 
 /**
- * From the main thread to a thread; "dump" to workers only, "drain" and "reload" to all but the
- * journal, the others to ingress threads only.
+ * From the main thread to a thread; "dump" to workers only, "drain" to all but the journal,
+ * "reload" to all but journal, sink and relay, the others to ingress threads and the relay only.
  */
 export type ThreadCommand =
   | { readonly kind: "reload"; readonly config: GatewayConfig; readonly pools: PoolPlan }
   | { readonly kind: "listen"; readonly port: number }
+  | { readonly kind: "listen_for_relay"; readonly path: string }
   | { readonly kind: "reload_certificates" }
   | { readonly kind: "pause" }
   | { readonly kind: "resume" }

@@ -229,7 +229,6 @@ test("what is not built is refused, its default is not", () => {
     listed.push(shownByPosition(path).replaceAll("[#0]", "[]"));
   }
   assert.deepEqual(listed, [
-    "http.proxy_protocol_from",
     "grpc.enabled",
     "grpc.tls",
     "apps[].webhook_allow",

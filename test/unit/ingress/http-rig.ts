@@ -52,6 +52,7 @@ export class HttpRig {
       log: { write: () => undefined },
       reads: { ask: (question, done) => this.reads(question, done) },
       tls: options.tls ?? (() => null),
+      isRelayed: false,
       unreadiness: () => this.missing,
       links: () => [{ id: 100, up: true }],
       poolStates: () => [{ id: 1000, weight: 5 }],

@@ -67,7 +67,7 @@ test("what is served is described, and what is described is served", () => {
     const common = { uws, config, pools, clock, ingress, log, reads, ...listed };
     const server =
       port === "public"
-        ? new HttpServer({ ...common, tls: () => null, unreadiness: () => [] })
+        ? new HttpServer({ ...common, isRelayed: false, tls: () => null, unreadiness: () => [] })
         : new AdminServer(uws, { clock: rig.clock } as unknown as AdminSources);
     server.close();
     const described = ROUTES.filter(({ ports }) => ports.includes(port));

@@ -449,6 +449,7 @@ test("a port that somebody else listens on is an error", () => {
     log: { write: () => undefined },
     reads: { ask: () => false },
     tls: () => null,
+    isRelayed: false,
     unreadiness: () => [],
     links: () => [],
     poolStates: () => [],

@@ -17,6 +17,7 @@ import {
   journalThreadIndex,
   ledgerIndex,
   producerCount,
+  relayThreadIndex,
   sinkThreadIndex,
   threadCount,
   workerAppenderIndex,
@@ -47,7 +48,8 @@ test("indices of appenders and threads are all different and fill their range", 
   assert.equal(appenderCount(PLAN), 6);
   assert.equal(journalThreadIndex(PLAN), 6);
   assert.equal(sinkThreadIndex(PLAN), 7);
-  assert.equal(threadCount(PLAN), 8);
+  assert.equal(relayThreadIndex(PLAN), 8);
+  assert.equal(threadCount(PLAN), 9);
 });
 
 test("every cell of credit and every weight is a word of its own", () => {
