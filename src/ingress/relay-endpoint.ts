@@ -1,6 +1,8 @@
 /**
  * Where the relay and the ingress threads meet, if there is a relay: a Unix socket per ingress
- * thread in a folder of the data directory that only the gateway's user may enter. Pure; any thread.
+ * thread in a folder of the data directory that only the gateway's user may enter.
+ *
+ * Pure; any thread.
  */
 import { join, resolve } from "node:path";
 import type { HttpConfig } from "../config/types.ts";
