@@ -355,17 +355,12 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
       if (open !== null) writeProblem(open, problem, {}, true);
     };
     const { authorization, appId } = call;
-    const asked = this.#authentication.verify(
-      authorization,
-      appId,
-      peerName(from),
-      (verified) => {
-        if (!stream.isOpen) return;
-        const problem = problemOf(verified);
-        if (problem === null) stream.open(verified as AppGrant);
-        else refuse(problem);
-      },
-    );
+    const asked = this.#authentication.verify(authorization, appId, peerName(from), (verified) => {
+      if (!stream.isOpen) return;
+      const problem = problemOf(verified);
+      if (problem === null) stream.open(verified as AppGrant);
+      else refuse(problem);
+    });
     if (!asked) refuse(BUSY);
   }
 
