@@ -18,7 +18,9 @@ export class PackPool {
     // Its loop must turn between tasks, or the last read of the ledger's store stays open.
     atomics: "disabled",
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB },
-    minThreads: THREADS,
+    // None before the first cut: a process that ends while a thread loads its modules aborts.
+    minThreads: 0,
+    idleTimeout: Number.POSITIVE_INFINITY,
     maxThreads: THREADS,
     // Compression gives way to what messages wait for.
     niceIncrement: 5,
