@@ -58,6 +58,7 @@ export interface SharedProfile {
 
 export interface ProfileConfig extends SharedProfile {
   readonly serviceType: string;
+  readonly attemptsMax: number;
   readonly source: SourceRules;
   readonly destination: readonly AddressRewrite[];
   readonly tlvs: readonly ProfileTlv[];

@@ -209,6 +209,12 @@ export const PROFILES = named(
       destination: DESTINATION,
       tlvs: TLVS,
       command_status: COMMAND_STATUS,
+      attempts_max: int({
+        doc: "Attempts at a segment, throttled ones too; refused for now then, it is a dead letter.",
+        min: 1,
+        max: 250,
+        default: 250,
+      }),
     },
   ),
 );

@@ -69,6 +69,10 @@ export const LEDGER = block(
       max: 2_592_000,
       default: 86_400,
     }),
+    dead_letter_texts: bool({
+      doc: "Keep the text of a dead letter with it, for its replay; else it goes with the log.",
+      default: true,
+    }),
     events_ttl_h: int({
       doc: "How long an event is kept for those who read `GET /v1/events`.",
       unit: "h",

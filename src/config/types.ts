@@ -189,6 +189,7 @@ export interface LedgerConfig {
   readonly retentionH: number;
   readonly bytesMax: number;
   readonly receiptGraceS: number;
+  readonly deadLetterTexts: boolean;
   readonly eventsTtlH: number;
   readonly eventsMax: number;
 }

@@ -21,9 +21,16 @@ import {
   tryAcquire,
   UNITS_PER_TOKEN,
 } from "../limit/bucket.ts";
-import { ACCEPT_TYPE, Accept, acceptLength, RoutedBy } from "../records/accept.ts";
+import {
+  ACCEPT_TYPE,
+  Accept,
+  acceptLength,
+  acceptReplayOffset,
+  RoutedBy,
+  TailKind,
+} from "../records/accept.ts";
 import { copyBytes } from "../records/memory.ts";
-import { nextSequence, originOf } from "../records/message-key.ts";
+import { type MessageKey, nextSequence, originOf } from "../records/message-key.ts";
 import { PARTS_MAX } from "../records/types.ts";
 import { RING_FULL } from "../ring/layout.ts";
 import { NO_ROUTE, PrefixTable } from "../routing/prefix-table.ts";
@@ -139,6 +146,8 @@ export class Admission {
   #ledgerLags = false;
   #cdrIsFull = false;
   #spaceLeft = 0;
+  /** The dead letter that the message at hand sends anew. */
+  #replayOf: MessageKey | null = null;
   #referenceLength = 0;
   #campaignLength = 0;
 
@@ -171,6 +180,11 @@ export class Admission {
   /** Id of the app with this index, 0 if it is not configured any more. */
   appIdOf(appIndex: number): number {
     return this.#apps[appIndex]?.config.id ?? 0;
+  }
+
+  /** Index of the app with this id, -1 if it is not configured. */
+  appIndexOf(appId: number): number {
+    return this.#plan.apps.find(({ config }) => config.id === appId)?.appIndex ?? -1;
   }
 
   /** Id of the pool with this index, 0 if there is none. */
@@ -212,6 +226,14 @@ export class Admission {
     const code = this.#judge(appIndex, body, scopes, from);
     if (code !== Admit.STAGED) return code;
     return this.#stage(this.#apps[appIndex] as DerivedApp, this.#draft);
+  }
+
+  /** `admit` for a message that sends the dead letter `replayOf` anew, whose ACCEPT says so. */
+  admitReplay(appIndex: number, body: unknown, from: ArrayBuffer, replayOf: MessageKey): number {
+    this.#replayOf = replayOf;
+    const code = this.admit(appIndex, body, ScopeBit.PIN, from);
+    this.#replayOf = null;
+    return code;
   }
 
   /**
@@ -348,7 +370,11 @@ export class Admission {
       this.#campaignLength +
       body.udhLength +
       body.length;
-    return acceptLength(body.partCount, texts, 0);
+    return acceptLength(body.partCount, texts, this.#tailKinds());
+  }
+
+  #tailKinds(): number {
+    return this.#replayOf === null ? 0 : TailKind.REPLAY;
   }
 
   #write(
@@ -401,6 +427,15 @@ export class Admission {
     at = writeUtf8(draft.campaign, bytes, at);
     copyBytes(body.udh, 0, bytes, at, body.udhLength);
     copyBytes(body.bytes, 0, bytes, at + body.udhLength, body.length);
+    if (this.#replayOf !== null) this.#writeReplay(record, this.#replayOf);
+  }
+
+  #writeReplay(record: number, { sequence, origin }: MessageKey): void {
+    const { view } = this.#options.appender.memory;
+    view.setUint8(record + Accept.TAIL_KINDS, this.#tailKinds());
+    const at = record + acceptReplayOffset(view, record);
+    view.setFloat64(at, sequence, true);
+    view.setUint32(at + 8, origin, true);
   }
 
   #hasCapacity(lengthBytes: number): boolean {

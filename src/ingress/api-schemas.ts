@@ -2,7 +2,7 @@
  * JSON Schemas (2020-12) of what the HTTP API takes and gives, made from the tables and bounds that
  * the code itself goes by. Pure data.
  */
-import { RESOLVE_MAX } from "./read-calls.ts";
+import { REPLAY_MAX, REPLAY_OUTCOMES, RESOLVE_MAX } from "./read-calls.ts";
 import { ERRORS, type ErrorCode, type ErrorRow, POLICY_STATES } from "../errors.ts";
 import {
   BODY_ENCODING_NAMES,
@@ -200,6 +200,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
       from: orNull(text("")),
       reference: orNull(text("")),
       campaign: orNull(text("")),
+      replay_of: text("Dead letter that it sends anew."),
       class: words("", MESSAGE_CLASS_NAMES),
       priority: number("", 0, PRIORITY_COUNT - 1),
       dlr: words("", DLR_MODE_NAMES),
@@ -238,6 +239,36 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
           [],
         ),
       ),
+    },
+    [],
+  ),
+  Replay: object(
+    {
+      ids: { ...list(text("Id of a dead letter.")), minItems: 1, maxItems: REPLAY_MAX },
+      filter: {
+        type: "object",
+        description: "In place of ids: app, class, reason, since, until; all must fit.",
+      },
+      limit: number("With a filter: replayed at most.", 1, REPLAY_MAX),
+      after: text("With a filter: cursor of the answer before."),
+    },
+    ["ids", "filter", "limit", "after"],
+  ),
+  Replayed: object(
+    {
+      replayed: number("How many were accepted as new messages.", 0),
+      results: list(
+        object(
+          {
+            id: text(""),
+            outcome: words("", REPLAY_OUTCOMES),
+            replay: text("Id of the new message."),
+            problem: { type: "object" },
+          },
+          ["replay", "problem"],
+        ),
+      ),
+      next: orNull(text("Cursor behind the last one looked at, if there are more.")),
     },
     [],
   ),

@@ -16,6 +16,7 @@ import type { RecordLoader } from "../journal/log-reading.ts";
 import { Counter, Histogram, type MetricBlock } from "../metrics/block.ts";
 import { Accept, ACCEPT_TYPE } from "../records/accept.ts";
 import { Concluded, CONCLUDED_BYTES, CONCLUDED_TYPE, Verdict } from "../records/concluded.ts";
+import type { MessageKey } from "../records/message-key.ts";
 import { RING_FULL } from "../ring/layout.ts";
 import { ProducerWord, producerWord } from "../tables/producer-table.ts";
 import { Admission, type AdmissionOptions, type AdmissionOutcome, Admit } from "./admission.ts";
@@ -136,6 +137,36 @@ export class Ingress implements CommitVisitor, WaitingOwner {
       if (this.#refusals !== null) this.#recordRefusal(code, appIndex, body);
       return code;
     }
+    this.#note(appIndex, ticket, item);
+    return code;
+  }
+
+  /**
+   * The same for a message that sends the dead letter `of` anew, as an operator at `from` wants it.
+   */
+  replay(
+    appIndex: number,
+    body: unknown,
+    of: MessageKey,
+    ticket: Ticket,
+    from: ArrayBuffer,
+    item: number,
+  ): number {
+    const code = this.isShedding()
+      ? Admit.OVERLOADED
+      : this.#admission.admitReplay(appIndex, body, from, of);
+    if (code === Admit.STAGED) this.#note(appIndex, ticket, item);
+    else this.#options.metrics.add(Counter.messagesRefused, 1);
+    return code;
+  }
+
+  /** Index of the app with this id, -1 if it is not configured. */
+  appIndexOf(appId: number): number {
+    return this.#admission.appIndexOf(appId);
+  }
+
+  /** The message was staged: `ticket` is told when it is durable. */
+  #note(appIndex: number, ticket: Ticket, item: number): void {
     const { outcome } = this.#admission;
     const slot = this.#pending.stage();
     slot.ticket = ticket;
@@ -154,7 +185,6 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     slot.admittedAtMs = this.#options.clock.monotonicMs();
     if (this.#unpublished++ === 0) this.#options.wake();
     if (this.#unpublished >= PUBLISH_EARLY) this.#publish();
-    return code;
   }
 
   /** Stages the row of a refused call; calls that were shed have none. */

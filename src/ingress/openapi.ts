@@ -5,6 +5,7 @@
  * A test compares ROUTES with what the listeners really register. Pure.
  */
 import { ERRORS, type ErrorCode } from "../errors.ts";
+import { DEAD_REASONS, MESSAGE_CLASS_NAMES } from "../records/types.ts";
 import { PAGE_DEFAULT, PAGE_MAX, STATUS_WORDS } from "./read-calls.ts";
 import { problemResponses, schemaOf, SCHEMAS } from "./api-schemas.ts";
 
@@ -47,6 +48,13 @@ const PAGE_QUERY = {
     description: "Entries of a page.",
     schema: { type: "integer", minimum: 1, maximum: PAGE_MAX, default: PAGE_DEFAULT },
   },
+};
+const DEAD_LETTER_QUERY = {
+  app: { description: "Of this app.", schema: { type: "integer", minimum: 1 } },
+  class: { description: "Of this class.", schema: { type: "string", enum: MESSAGE_CLASS_NAMES } },
+  reason: { description: "Why it ended.", schema: { type: "string", enum: DEAD_REASONS } },
+  since: { description: "Accepted from then on.", schema: TIME },
+  until: { description: "Accepted before.", schema: TIME },
 };
 const MESSAGE_BODY = { type: JSON_TYPE, schema: "Message" };
 
@@ -149,6 +157,26 @@ export const ROUTES: readonly RouteRow[] = [
     scope: "ops",
     body: { type: JSON_TYPE, schema: "Resolve" },
     answers: { 200: { type: JSON_TYPE, schema: "Resolved" } },
+    errors: [...READ_ERRORS, "too-large"],
+  },
+  {
+    method: "get",
+    path: "/v1/deadletters",
+    summary: "Messages of all apps that ended here, and may be sent anew.",
+    ports: PUBLIC,
+    scope: "ops",
+    query: { ...DEAD_LETTER_QUERY, ...PAGE_QUERY },
+    answers: { 200: { type: JSON_TYPE, schema: "List" } },
+    errors: READ_ERRORS,
+  },
+  {
+    method: "post",
+    path: "/v1/deadletters:replay",
+    summary: "Send dead letters anew, each as a new message.",
+    ports: PUBLIC,
+    scope: "ops",
+    body: { type: JSON_TYPE, schema: "Replay" },
+    answers: { 200: { type: JSON_TYPE, schema: "Replayed" } },
     errors: [...READ_ERRORS, "too-large"],
   },
   operators("/v1/links", "Links and their sessions as they are now.", "List"),

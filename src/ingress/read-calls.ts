@@ -12,6 +12,7 @@
 import { Buffer } from "node:buffer";
 import type { FieldError, ProblemSource } from "../errors.ts";
 import { type MessageKey, parseMessageId } from "../records/message-key.ts";
+import type { DeadReason } from "../records/types.ts";
 import { ScopeBit } from "./admission.ts";
 import type { AppGrant } from "./authentication.ts";
 import { readJson } from "./json-body.ts";
@@ -23,7 +24,7 @@ export const PAGE_DEFAULT = 50;
 export const PAGE_MAX = 500;
 /** Ids of one call of `held:resolve`. */
 export const RESOLVE_MAX = 1000;
-const RESOLVE_BODY_BYTES_MAX = 128 * 1024;
+export const SMALL_BODY_BYTES_MAX = 128 * 1024;
 /** Status words that a list can be asked for. */
 export const STATUS_WORDS: readonly string[] = [
   "scheduled",
@@ -58,6 +59,39 @@ export interface ListQuestion {
 
 export type HeldDecision = "resend" | "fail";
 
+/** What dead letters are asked for; null: any. */
+export interface DeadLetterFilter {
+  readonly app: number | null;
+  /** MessageClass. */
+  readonly messageClass: number | null;
+  readonly reason: DeadReason | null;
+  /** Wall ms: accepted at or after, and before. */
+  readonly since: number | null;
+  readonly until: number | null;
+}
+
+/** Dead letters replayed by one call. */
+export const REPLAY_MAX = 1000;
+/** What may become of each. */
+export const REPLAY_OUTCOMES = [
+  "replayed",
+  "refused",
+  "unknown",
+  "text_gone",
+  "being_replayed",
+  "overloaded",
+] as const;
+
+/** Claimed dead letters are released if their replay is refused. */
+export type DeadLetterQuestion =
+  | {
+      readonly kind: "dead_letters";
+      readonly filter: DeadLetterFilter;
+      readonly after: string | null;
+      readonly limit: number;
+    }
+  | { readonly kind: "claim" | "release"; readonly keys: readonly MessageKey[] };
+
 /** Questions to the ledger; the answer's shape goes with the kind. */
 export type ReadQuestion =
   | { readonly kind: "list"; readonly list: ListQuestion }
@@ -72,7 +106,8 @@ export type ReadQuestion =
       readonly kind: "resolve";
       readonly keys: readonly MessageKey[];
       readonly decision: HeldDecision;
-    };
+    }
+  | DeadLetterQuestion;
 
 /** The ledger, as these calls reach it. */
 export interface LedgerReads {
@@ -93,12 +128,12 @@ export interface ReadCallsOptions {
   readonly reads: LedgerReads;
 }
 
-interface Page {
+export interface Page {
   readonly data: readonly unknown[];
   readonly next: string | null;
 }
 
-type Parameters = Map<string, string>;
+export type Parameters = Map<string, string>;
 
 export class ReadCalls {
   readonly #options: ReadCallsOptions;
@@ -200,7 +235,7 @@ export class ReadCalls {
       body.whenWhole((bytes) => {
         if (!isOpen()) return;
         if (bytes === null) {
-          const detail = `the body has more than ${RESOLVE_BODY_BYTES_MAX} bytes`;
+          const detail = `the body has more than ${SMALL_BODY_BYTES_MAX} bytes`;
           writeProblem(response, { code: "too-large", detail }, {}, true);
           return;
         }
@@ -251,15 +286,18 @@ export class ReadCalls {
   }
 }
 
-const LATE: ProblemSource = {
+export const LATE: ProblemSource = {
   code: "overloaded",
   detail: "too many questions wait for the ledger",
   retryAfterS: 1,
 };
-const BAD_CURSOR: FieldError = { pointer: "/after", detail: "must be a cursor of this list" };
+export const BAD_CURSOR: FieldError = {
+  pointer: "/after",
+  detail: "must be a cursor of this list",
+};
 
 /** Collects a body that is small or nobody's; what comes before it is asked for is kept. */
-class SmallBody {
+export class SmallBody {
   #bytes: Uint8Array = new Uint8Array(0);
   #isWhole = false;
   #isTooLarge = false;
@@ -268,7 +306,7 @@ class SmallBody {
   constructor(response: UwsResponse) {
     response.onData((chunk, isLast) => {
       if (this.#isWhole || this.#isTooLarge) return;
-      if (this.#bytes.length + chunk.byteLength > RESOLVE_BODY_BYTES_MAX) {
+      if (this.#bytes.length + chunk.byteLength > SMALL_BODY_BYTES_MAX) {
         this.#isTooLarge = true;
         this.#tell();
         return;
@@ -295,13 +333,17 @@ class SmallBody {
   }
 }
 
-function isOps(response: UwsResponse, grant: AppGrant): boolean {
+export function isOps(response: UwsResponse, grant: AppGrant): boolean {
   if ((grant.scopes & ScopeBit.OPS) !== 0) return true;
   writeProblem(response, { code: "forbidden", detail: "the token lacks the scope ops" });
   return false;
 }
 
-function parametersOf(query: string, names: readonly string[], errors: FieldError[]): Parameters {
+export function parametersOf(
+  query: string,
+  names: readonly string[],
+  errors: FieldError[],
+): Parameters {
   const given: Parameters = new Map();
   for (const [name, value] of new URLSearchParams(query)) {
     const known = names.includes(name);
@@ -312,7 +354,7 @@ function parametersOf(query: string, names: readonly string[], errors: FieldErro
   return given;
 }
 
-function limitOf(given: Parameters, errors: FieldError[]): number {
+export function limitOf(given: Parameters, errors: FieldError[]): number {
   const text = given.get("limit");
   if (text === undefined) return PAGE_DEFAULT;
   const limit = /^[0-9]{1,4}$/.test(text) ? Number(text) : 0;
@@ -339,7 +381,7 @@ function statusOf(given: Parameters, errors: FieldError[]): string | null {
   return null;
 }
 
-function timeOf(given: Parameters, name: string, errors: FieldError[]): number | null {
+export function timeOf(given: Parameters, name: string, errors: FieldError[]): number | null {
   const text = given.get(name);
   if (text === undefined) return null;
   const at = parseTime(text);
@@ -371,11 +413,11 @@ function decisionOf(
   return { ids: ids as string[], decision: decision as HeldDecision };
 }
 
-function refuse(response: UwsResponse, errors: readonly FieldError[]): void {
+export function refuse(response: UwsResponse, errors: readonly FieldError[]): void {
   writeProblem(response, { code: "invalid", detail: "the call is not valid", errors });
 }
 
-function writePage(
+export function writePage(
   response: UwsResponse,
   path: string,
   given: Parameters,
@@ -394,7 +436,7 @@ function writePage(
   writeJson(response, page, `<${path}?${query.toString()}>; rel="next"`);
 }
 
-function writeJson(response: UwsResponse, value: unknown, link: string | null = null): void {
+export function writeJson(response: UwsResponse, value: unknown, link: string | null = null): void {
   response.cork(() => {
     response.writeStatus(statusLine(200));
     response.writeHeader("Content-Type", JSON_MEDIA_TYPE);

@@ -23,6 +23,7 @@ import { AnswerWaits } from "./answer-waits.ts";
 import { Authentication, type AppGrant, type GrantAnswer } from "./authentication.ts";
 import { BatchCall } from "./batch-call.ts";
 import { BUSY, CallEnds, UNAUTHENTICATED } from "./call-ends.ts";
+import { DeadLetterCalls } from "./dead-letter-calls.ts";
 import { type CallKind, EMPTY_VALUE, Exchange, type ExchangeOwner } from "./exchange.ts";
 import type { Ingress, IngressFollower } from "./ingress.ts";
 import { fetchText } from "./key-fetch.ts";
@@ -31,7 +32,7 @@ import { Listener, type PortSharing } from "./listener.ts";
 import { MessageCall, PreviewCall } from "./message-call.ts";
 import type { LookupAnswer } from "./message-lookup.ts";
 import { openapiJson } from "./openapi.ts";
-import { type LedgerReads, ReadCalls } from "./read-calls.ts";
+import { type Authorise, type LedgerReads, ReadCalls } from "./read-calls.ts";
 import {
   AcceptedWriter,
   peerName,
@@ -88,6 +89,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
   readonly #texts: AcceptedTexts;
   readonly #openapi = openapiJson();
   readonly #reads: ReadCalls;
+  readonly #deadLetters: DeadLetterCalls;
   #bufferedBytes = 0;
 
   constructor(options: HttpServerOptions) {
@@ -117,11 +119,11 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
       denial: (from, grant) => this.#denial(from, grant),
     });
     ingress.follow(this);
-    this.#reads = new ReadCalls({
-      node: config.node.name,
-      reads: options.reads,
-      authorise: (response, request, then) => this.#withGrant(response, request, then),
-    });
+    const authorise: Authorise = (response, request, then) =>
+      this.#withGrant(response, request, then);
+    const readOptions = { node: config.node.name, reads: options.reads, authorise };
+    this.#reads = new ReadCalls(readOptions);
+    this.#deadLetters = new DeadLetterCalls({ ...readOptions, ingress });
     this.#listener = this.#makeListener();
   }
 
@@ -131,6 +133,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
     const listener = new Listener(uws, tls());
     this.#routeMessages(listener);
     this.#reads.route(listener.app);
+    this.#deadLetters.route(listener.app);
     listener.app
       .get("/v1/links", (response, request) => this.#list(response, request, links))
       .any("/v1/links", (response, request) => writeMethodRefusal(response, request, "GET"))

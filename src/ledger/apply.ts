@@ -12,11 +12,17 @@ import { Buffer } from "node:buffer";
 import type { Log } from "../environment.ts";
 import type { RecordVisitor } from "../journal/log-reading.ts";
 import { Counter, type MetricBlock } from "../metrics/block.ts";
-import { Accept, acceptCampaignOffset, acceptIsConsistent } from "../records/accept.ts";
+import {
+  Accept,
+  acceptCampaignOffset,
+  acceptIsConsistent,
+  acceptReplayOffset,
+  REPLAY_BYTES,
+} from "../records/accept.ts";
 import { Attempt, FLAG_MAYBE_DUP, Outcome, SMSC_ID_BYTES_MAX } from "../records/attempt.ts";
 import { Concluded, Verdict } from "../records/concluded.ts";
 import type { RecordMemory } from "../records/memory.ts";
-import { epochOf, producerOf } from "../records/message-key.ts";
+import { epochOf, type MessageKey, producerOf } from "../records/message-key.ts";
 import { Receipt } from "../records/receipt.ts";
 import { Resolved } from "../records/resolved.ts";
 import { Started } from "../records/started.ts";
@@ -45,6 +51,7 @@ import {
 } from "./policy.ts";
 import type { Receipts } from "./receipts.ts";
 import type { RecoveryHits } from "./recovery.ts";
+import { replayOf } from "./replay-of.ts";
 import { readHeadFields } from "./row.ts";
 
 const LOG_INTERVAL_MS = 1000;
@@ -75,6 +82,8 @@ export interface RecordApplierOptions {
   readonly onAttempt: (message: MessageState, part: number, attempt: number) => void;
   readonly onConcluded: (message: MessageState) => void;
   /** A decision about a held message is in the log; `isChanged`: it found it held. */
+  /** A message was applied that sends this dead letter anew. */
+  readonly onReplayed: (key: MessageKey) => void;
   readonly onResolved: (sequence: number, origin: number, isChanged: boolean) => void;
 }
 
@@ -184,6 +193,8 @@ export class RecordApplier implements RecordVisitor {
     const message = this.#newMessage(view, offset, logOffset, sequence, origin);
     if (quarantined.size > 0 && quarantined.has(logOffset)) this.#quarantine(message);
     messages.admit(message);
+    const replayed = replayOf(message);
+    if (replayed !== null) this.#options.onReplayed(replayed);
     const producer = producerOf(origin);
     if (epochOf(origin) === epoch && sequence > (this.appliedSequences[producer] ?? 0)) {
       this.appliedSequences[producer] = sequence;
@@ -205,7 +216,8 @@ export class RecordApplier implements RecordVisitor {
       record + acceptCampaignOffset(view, offset) + view.getUint8(offset + Accept.CAMPAIGN_LENGTH);
     const head =
       bytes.toString("latin1", record + 8, record + Accept.PART_ENDS) +
-      bytes.toString("latin1", textsStart, textsEnd);
+      bytes.toString("latin1", textsStart, textsEnd) +
+      this.#replayedKey(view, offset);
     const parts: PartRecord[] = [];
     for (let i = 0; i < partCount; i++) parts.push(new PartRecord());
     const message = new MessageState(sequence, origin, logOffset, head, parts);
@@ -214,6 +226,12 @@ export class RecordApplier implements RecordVisitor {
     if (delayS > 0) schedule(parts, Math.floor(message.acceptedAt) + delayS * 1000);
     message.resolvedEpoch = epochOf(origin);
     return message;
+  }
+
+  /** Bytes of the replayed message's key; none if the message is no replay. */
+  #replayedKey(view: DataView, offset: number): string {
+    const at = acceptReplayOffset(view, offset);
+    return at < 0 ? "" : this.#textAt(view, offset + at, REPLAY_BYTES);
   }
 
   #quarantine(message: MessageState): void {
@@ -311,7 +329,7 @@ export class RecordApplier implements RecordVisitor {
     const dueAt = Math.min(at + delay, Math.max(at, Math.floor(message.expiresAt)));
     const session = view.getUint8(offset + Attempt.SESSION);
     if (!mergeRefused(part, outcome, attempt, at, linkId, session, commandStatus, dueAt)) return;
-    if (outcome !== Outcome.REJECTED) {
+    if (outcome === Outcome.RETRY || outcome === Outcome.KEPT) {
       keepEvent(message, {
         kind: outcome === Outcome.RETRY ? EventKind.RETRY : EventKind.KEPT,
         part: view.getUint8(offset + Attempt.PART),

@@ -7,10 +7,12 @@
  * chunks from the front, removes rows, then the chunk. The ledger's thread only.
  */
 import { MESSAGE_KEY_BYTES } from "../records/message-key.ts";
+import type { DeadLetters } from "./dead-letters.ts";
 import { EntryBuffer } from "./entry-buffer.ts";
 import {
   isFinalStatus,
   type MessageState,
+  MessageStatus,
   readKeyOrigin,
   readKeySequence,
 } from "./message-state.ts";
@@ -26,6 +28,7 @@ const KEY_BYTES = 6;
 export interface EndingsOptions {
   readonly store: LedgerStore;
   readonly meta: LedgerMeta;
+  readonly deadLetters: DeadLetters;
 }
 
 export class Endings {
@@ -88,6 +91,11 @@ export class Endings {
     return removed;
   }
 
+  #forgetDeadLetter(key: Uint8Array): void {
+    const { deadLetters } = this.#options;
+    deadLetters.forget({ sequence: readKeySequence(key, 0), origin: readKeyOrigin(key, 0) });
+  }
+
   #current(): Uint8Array | null {
     if (this.#chunk === null) {
       this.#options.store.range(LedgerTable.ENDED, this.#from, (key, value) => {
@@ -118,9 +126,16 @@ export class Endings {
     // A chunk is written with the row that ended: they cannot disagree.
     if (!isFinalStatus(status)) throw new Error("an open message stands among the ended ones");
     messages.removeRow(key, cached);
+    if (mayBeDead(status)) this.#forgetDeadLetter(key);
     meta.books.noteRemoved(status);
     return 1;
   }
+}
+
+/** States of messages of which a part may have died here. */
+function mayBeDead(status: number): boolean {
+  const { REJECTED, FAILED, UNDELIVERED, EXPIRED } = MessageStatus;
+  return [REJECTED, FAILED, UNDELIVERED, EXPIRED].some((dead) => dead === status);
 }
 
 function sortedByEnd(entries: Uint8Array): Uint8Array {

@@ -1,11 +1,13 @@
 /**
  * What the ledger itself keeps beside the states: the index of each app, the order of endings, the
- * events, and which messages are held. The ledger's thread only.
+ * events, dead letters, and which messages are held. The ledger's thread only.
  */
+import type { DeadLetters } from "./dead-letters.ts";
 import type { Endings } from "./endings.ts";
 import type { HeldMessages } from "./held.ts";
 import type { MessageIndex } from "./message-index.ts";
 import type { MessageState } from "./message-state.ts";
+import type { PartRecord } from "./part-state.ts";
 import type { OutcomeObserver } from "./outcomes.ts";
 import type { Outbox } from "./outbox.ts";
 
@@ -14,15 +16,25 @@ export class Followers implements OutcomeObserver {
   readonly #index: MessageIndex;
   readonly #outbox: Outbox;
   readonly #held: HeldMessages;
+  readonly #deadLetters: DeadLetters;
 
-  constructor(endings: Endings, index: MessageIndex, outbox: Outbox, held: HeldMessages) {
+  constructor(
+    endings: Endings,
+    index: MessageIndex,
+    outbox: Outbox,
+    held: HeldMessages,
+    deadLetters: DeadLetters,
+  ) {
     this.#endings = endings;
     this.#index = index;
     this.#outbox = outbox;
     this.#held = held;
+    this.#deadLetters = deadLetters;
   }
 
-  onPartFinal(): void {}
+  onPartFinal(message: MessageState, part: number): void {
+    this.#deadLetters.notePart(message, message.parts[part] as PartRecord);
+  }
 
   onStatus(message: MessageState, before: number): void {
     if (before < 0) this.#index.note(message);
@@ -39,6 +51,7 @@ export class Followers implements OutcomeObserver {
     this.#index.write();
     this.#endings.write();
     this.#outbox.write();
+    this.#deadLetters.beforeCommit();
   }
 
   doWork(now: number): boolean {

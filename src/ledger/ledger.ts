@@ -29,6 +29,13 @@ import { type BooksSummary, summarise } from "./books.ts";
 import { STRETCH_BYTES_MAX } from "./body-holds.ts";
 import { BodyMoves } from "./body-moves.ts";
 import { Conclusions } from "./conclusions.ts";
+import {
+  type DeadLetterFilter,
+  type DeadLetterPage,
+  DeadLetters,
+  deadLetterPage,
+  type ReplayClaim,
+} from "./dead-letters.ts";
 import { Endings } from "./endings.ts";
 import { Followers } from "./followers.ts";
 import { HeldMessages, type Resolution } from "./held.ts";
@@ -181,6 +188,7 @@ export class Ledger {
   readonly #outcomes: OutcomeObserver;
   readonly #outbox: Outbox;
   readonly #held: HeldMessages;
+  readonly #deadLetters: DeadLetters;
   /** Lists under way, each with who is told its page. */
   readonly #lists: ListJob[] = [];
   readonly #watch = new AnswerWatch();
@@ -216,11 +224,14 @@ export class Ledger {
     this.#committedCursor = meta.cursor;
     const { eventsMax, eventsTtlMs } = policy;
     const appIds = policy.plan.appIndexById.keys();
-    const endings = new Endings({ store, meta });
+    const deadLetters = new DeadLetters(store, options.loader, policy.keepsDeadTexts);
+    this.#deadLetters = deadLetters;
+    const endings = new Endings({ store, meta, deadLetters });
     const outbox = new Outbox({ store, eventsMax, eventsTtlMs, appIds });
     this.#outbox = outbox;
     this.#held = new HeldMessages(store);
-    const followers = new Followers(endings, new MessageIndex(store), outbox, this.#held);
+    const index = new MessageIndex(store);
+    const followers = new Followers(endings, index, outbox, this.#held, deadLetters);
     const outcomes = new OutcomeObservers([followers, this.#watch, ...(options.observers ?? [])]);
     this.#outcomes = outcomes;
     const onPartFinal = (message: MessageState, part: number): void =>
@@ -261,6 +272,7 @@ export class Ledger {
       onQuarantined: (message) => handOvers.concludeQuarantined(message),
       onAttempt: (message, part, attempt) => handOvers.onAttempt(message, part, attempt),
       onConcluded: (message) => handOvers.onConcluded(message),
+      onReplayed: (key) => deadLetters.noteReplayed(key),
       onResolved: (sequence, origin, isChanged) =>
         this.#held.onResolved(sequence, origin, isChanged),
     });
@@ -363,6 +375,35 @@ export class Ledger {
   /** Decides about a held message (`Decision`); `done` is told once, when that is durable. */
   resolveHeld(key: MessageKey, decision: number, done: (resolution: Resolution) => void): void {
     this.#held.resolve(this.#messages, this.#conclusions, key, decision, done);
+  }
+
+  /** A page of dead letters, oldest first; null for a cursor that is none. */
+  deadLetters(
+    filter: DeadLetterFilter,
+    after: string | null,
+    limit: number,
+  ): DeadLetterPage | null {
+    const behind = after === null ? null : parseMessageId(after);
+    if (after !== null && behind === null) return null;
+    const scan = this.#deadLetters.list(filter, behind?.key ?? null, limit);
+    const find = ({ sequence, origin }: MessageKey): MessageState | null =>
+      this.#messages.peek(sequence, origin, () => true);
+    return deadLetterPage(this.#options.node, scan, find, this.#summaryOf);
+  }
+
+  /** Takes dead letters for a replay (DeadLetters.claim). */
+  claimDeadLetters(keys: readonly MessageKey[]): ReplayClaim[] {
+    return keys.map((key) => {
+      const message = this.#messages.peek(key.sequence, key.origin, () => true);
+      // With parts under way it is not dead yet.
+      if (message === null || message.finalAt === 0) return { outcome: "unknown" };
+      return this.#deadLetters.claim(key);
+    });
+  }
+
+  /** The replay of claimed dead letters was refused. */
+  releaseDeadLetters(keys: readonly MessageKey[]): void {
+    for (const key of keys) this.#deadLetters.release(key);
   }
 
   /** Events of an app behind number `after`, 0 for the oldest there is. */

@@ -112,6 +112,8 @@ export class PartRecord {
   receiptAt = 0;
   receiptError = "";
   ids: SmscId[] | null = null;
+  /** Whether it is rejected for want of further attempts. */
+  isExhausted = false;
   /** Whether the consequences of its end have been drawn. */
   isSettled = false;
 }
@@ -229,7 +231,8 @@ export function mergeRefused(
   part.session = session;
   part.commandStatus = commandStatus;
   part.dueAt = 0;
-  if (outcome === Outcome.REJECTED) {
+  if (outcome === Outcome.REJECTED || outcome === Outcome.EXHAUSTED) {
+    part.isExhausted = outcome === Outcome.EXHAUSTED;
     finish(part, PartState.REJECTED, at);
   } else if (outcome === Outcome.RETRY) {
     part.state = PartState.RETRYING;

@@ -22,6 +22,8 @@ export interface LedgerPolicy {
   /** Events that an endpoint may have, and for how long. */
   readonly eventsMax: number;
   readonly eventsTtlMs: number;
+  /** Whether dead letters keep their text, so that they can be sent anew. */
+  readonly keepsDeadTexts: boolean;
   /** From the end of validity to `unknown`. */
   readonly receiptGraceMs: number;
   /** What follows from apps, links and pools; a reload replaces it. */

@@ -21,6 +21,7 @@ import {
 } from "./message-state.ts";
 import { isFinal, NO_RECEIPT, PART_STATUS, type PartRecord, PartState } from "./part-state.ts";
 import { EVENT_STATUS, EVENT_TYPES, type StoredEvent } from "./outbox.ts";
+import { replayOf } from "./replay-of.ts";
 import { HEAD_TEXTS, headOffset } from "./row.ts";
 
 /** Why a waiting message waits. */
@@ -81,6 +82,8 @@ export interface MessageDocument {
   readonly from: string | null;
   readonly reference: string | null;
   readonly campaign: string | null;
+  /** Id of the dead letter that this message sends anew. */
+  readonly replay_of?: string;
   readonly class: string;
   readonly priority: number;
   readonly dlr: string;
@@ -151,6 +154,7 @@ export function summaryOf(
   const campaign = text(Accept.CAMPAIGN_LENGTH);
   const reason = reasonOf(message);
   const sendAt = sendAtOf(message);
+  const replayed = replayOf(message);
   return {
     id: formatMessageId(node, message.sequence, message.origin),
     ...statusOf(message, queueReason),
@@ -160,6 +164,9 @@ export function summaryOf(
     from: from === "" ? null : from,
     reference: reference === "" ? null : reference,
     campaign: campaign === "" ? null : campaign,
+    ...(replayed === null
+      ? {}
+      : { replay_of: formatMessageId(node, replayed.sequence, replayed.origin) }),
     class: MESSAGE_CLASS_NAMES[message.messageClass as 0] ?? "transactional",
     priority: message.priority,
     dlr: DLR_MODE_NAMES[message.dlr as 0] ?? "final",
@@ -281,6 +288,7 @@ export function partReason(message: MessageState, part: PartRecord): MessageReas
         : reason("gateway", "validity_over", true, status === 0 ? null : status);
     case PartState.REJECTED:
       if (hasReceipt) return reason("operator", "rejected", false);
+      if (part.isExhausted) return reason("operator", "attempts_over", true, status);
       return reason(
         ADDRESS_STATUSES.includes(status) ? "user" : "operator",
         "refused",

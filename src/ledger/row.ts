@@ -6,8 +6,8 @@
  *    6 head length u16
  *    8 resolved epoch u32        12 final_at u48      18 log_offset u48
  *   24 head: ACCEPT bytes [8, 68), then to, from, reference, campaign
- *   .. parts:  0 state u8  1 attempt u8  2 flags u8 (1 = maybe_dup)  3 session u8  4 link u32
- *              8 command_status u32
+ *   .. parts:  0 state u8  1 attempt u8  2 flags u8 (1 = maybe_dup, 2 = attempts are over)
+ *              3 session u8  4 link u32  8 command_status u32
  *             12 first ambiguous u8  13 last ambiguous u8  14 receipt state u8  15 error length u8
  *             16 sending_at u48  22 answered_at u48  28 due_at u48  34 final_at u48
  *             40 receipt_at u48
@@ -36,6 +36,7 @@ const HEAD = 24;
 const PART_FIXED = 47;
 const EVENT_BYTES = 17;
 const FLAG_MAYBE_DUP = 1;
+const FLAG_EXHAUSTED = 2;
 const FLAGS = 5;
 const FLAG_BODY_MOVED = 1;
 
@@ -74,7 +75,7 @@ export function encodeRow(message: MessageState, into: Buffer): number {
 function encodePart(part: PartRecord, into: Buffer, start: number): number {
   into[start] = part.state;
   into[start + 1] = part.attempt;
-  into[start + 2] = part.maybeDup ? FLAG_MAYBE_DUP : 0;
+  into[start + 2] = (part.maybeDup ? FLAG_MAYBE_DUP : 0) | (part.isExhausted ? FLAG_EXHAUSTED : 0);
   into[start + 3] = part.session;
   writeUint32(into, start + 4, part.linkId);
   writeUint32(into, start + 8, part.commandStatus);
@@ -218,6 +219,7 @@ function decodePart(bytes: Buffer, start: number, part: PartRecord): number {
   part.state = bytes[start] as number;
   part.attempt = bytes[start + 1] as number;
   part.maybeDup = ((bytes[start + 2] as number) & FLAG_MAYBE_DUP) !== 0;
+  part.isExhausted = ((bytes[start + 2] as number) & FLAG_EXHAUSTED) !== 0;
   part.session = bytes[start + 3] as number;
   part.linkId = bytes.readUInt32BE(start + 4);
   part.commandStatus = bytes.readUInt32BE(start + 8);

@@ -15,6 +15,7 @@
  *   .. to, from, reference, campaign, udh, body: back to back, no padding
  *   .. tail, by the bits of its kinds, in this order:
  *      1 idempotency: fingerprint of app and key, 8 bytes; digest of the request, 8 bytes
+ *      2 replay: key of the dead letter that it sends anew, sequence f64, origin u32
  *
  * The method is a CONCAT_METHOD of the codec. `segments` is what the sender pays for: the parts,
  * or with message_payload what the SMSC makes of its one part; 0 stands for the parts.
@@ -67,10 +68,12 @@ export const Accept = {
 export const RoutedBy = { TABLE: 0, PIN: 1 } as const;
 
 /** Kinds of what a tail holds, a bit each. */
-export const TailKind = { IDEMPOTENCY: 1 } as const;
-const TAIL_KINDS_KNOWN = TailKind.IDEMPOTENCY;
+export const TailKind = { IDEMPOTENCY: 1, REPLAY: 2 } as const;
+const TAIL_KINDS_KNOWN = TailKind.IDEMPOTENCY | TailKind.REPLAY;
 /** Bytes of an idempotency key in a tail. */
 export const IDEMPOTENCY_BYTES = 16;
+/** Bytes of a replayed message's key in a tail. */
+export const REPLAY_BYTES = 12;
 
 /**
  * Length of an ACCEPT with these variable parts, in bytes. `textsLength` is everything from behind
@@ -81,7 +84,8 @@ export function acceptLength(partCount: number, textsLength: number, tailKinds: 
 }
 
 function tailLength(kinds: number): number {
-  return (kinds & TailKind.IDEMPOTENCY) === 0 ? 0 : IDEMPOTENCY_BYTES;
+  const idempotency = (kinds & TailKind.IDEMPOTENCY) === 0 ? 0 : IDEMPOTENCY_BYTES;
+  return idempotency + ((kinds & TailKind.REPLAY) === 0 ? 0 : REPLAY_BYTES);
 }
 
 /** Segments the sender pays for. */
@@ -123,6 +127,13 @@ export function acceptTailOffset(view: DataView, record: number): number {
 /** Whether the record carries an idempotency key; then it is the first in the tail. */
 export function acceptHasKey(view: DataView, record: number): boolean {
   return (view.getUint8(record + Accept.TAIL_KINDS) & TailKind.IDEMPOTENCY) !== 0;
+}
+
+/** Offset of the replayed message's key, relative to the record; -1 if it replays none. */
+export function acceptReplayOffset(view: DataView, record: number): number {
+  const kinds = view.getUint8(record + Accept.TAIL_KINDS);
+  if ((kinds & TailKind.REPLAY) === 0) return -1;
+  return acceptTailOffset(view, record) + tailLength(kinds & ~TailKind.REPLAY);
 }
 
 /** Where part `part` (0-based) starts and ends within the body. */

@@ -53,6 +53,8 @@ export const Outcome = {
    * notes it.
    */
   KEPT: 3,
+  /** Refused for now, but this was the last attempt: as final as REJECTED. */
+  EXHAUSTED: 4,
 } as const;
 
 /** Why it is not known whether the SMSC has the part. */

@@ -61,6 +61,15 @@ export function bodyEncodingName(encoding: number, dataCoding: number): string {
   return BODY_ENCODING_NAMES[encoding as 0] ?? "binary";
 }
 
+/** Why a message is a dead letter: words of the API, by the code that the ledger stores. */
+export const DEAD_REASONS = [
+  "attempts_over",
+  "validity_over",
+  "unsendable",
+  "quarantined",
+] as const;
+export type DeadReason = (typeof DEAD_REASONS)[number];
+
 export const PRIORITY_COUNT = 4;
 
 /** Parts that one message may have. */

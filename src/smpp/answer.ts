@@ -5,14 +5,16 @@
  *   OK               ACCEPTED
  *   T, O, F          RETRY: the ledger sends it again, anywhere, after 5 s · 2^(attempt-1) ≤ 5 min
  *   B                KEPT: the worker sends it again on the same link, more slowly
- *   P                REJECTED; so is what would be RETRY at the last attempt
+ *   P                REJECTED
+ *
+ * What would be RETRY is EXHAUSTED at the last attempt of the link's profile (`attempts_max`).
  *
  * A late answer, after the attempt was recorded as ambiguous, is never KEPT: the message is the
  * ledger's by then.
  */
 import { COMMAND_STATUS, lookUpStatusClass, STATUS_CLASSES } from "../codec/index.ts";
 import { Outcome } from "../records/attempt.ts";
-import { ATTEMPT_MAX, RETRY_BASE_MS, RETRY_JITTER, RETRY_MAX_MS } from "./limits.ts";
+import { RETRY_BASE_MS, RETRY_JITTER, RETRY_MAX_MS } from "./limits.ts";
 
 const CLASS_OK = STATUS_CLASSES.indexOf("OK");
 const CLASS_THROTTLED = STATUS_CLASSES.indexOf("B");
@@ -40,14 +42,19 @@ export function isThrottled(statusClass: number): boolean {
 }
 
 /**
- * Outcome of an attempt; `mayKeep` says that the message is still the worker's and has a place to
- * wait.
+ * Outcome of an attempt, of which there may be `attemptsMax`; `mayKeep` says that the message is
+ * still the worker's and has a place to wait.
  */
-export function outcomeOf(statusClass: number, attempt: number, mayKeep: boolean): number {
+export function outcomeOf(
+  statusClass: number,
+  attempt: number,
+  attemptsMax: number,
+  mayKeep: boolean,
+): number {
   if (statusClass === CLASS_OK) return Outcome.ACCEPTED;
   if (statusClass === CLASS_PERMANENT) return Outcome.REJECTED;
   if (statusClass === CLASS_THROTTLED && mayKeep) return Outcome.KEPT;
-  return attempt >= ATTEMPT_MAX ? Outcome.REJECTED : Outcome.RETRY;
+  return attempt >= attemptsMax ? Outcome.EXHAUSTED : Outcome.RETRY;
 }
 
 /** Delay before the next attempt, in whole ms; `random` is uniform in [0, 1). */

@@ -88,8 +88,8 @@ export const EXPIRY_SWEEP_MS = 1_000;
 export const VALIDITY_MAX_MS = 48 * 3_600_000;
 
 /**
- * Last attempt number (the record's field is a u8): a retry that is refused then is rejected. What
- * is throttled or was never written goes on under this number until its validity ends.
+ * Last attempt number (the record's field is a u8), and most that `attempts_max` may be. What is
+ * throttled or was never written goes on under this number until its validity ends.
  */
 export const ATTEMPT_MAX = 250;
 /** Refused for now: again after 5 s, 10 s, … 5 min, ± 20 %. */

@@ -78,6 +78,8 @@ export class LinkProfile {
   readonly tlvs: Uint8Array;
   /** command_status → class. */
   readonly statusClasses: Uint8Array;
+  /** Attempt number at which what is refused for now is refused for good. */
+  readonly attemptsMax: number;
   /** By TON of the record. */
   readonly #source: readonly AddressRule[];
   readonly #destination: readonly AddressRule[];
@@ -90,6 +92,7 @@ export class LinkProfile {
         profile.commandStatus.map(({ code, class: verdict }) => [code, CLASS_OF_VERDICT[verdict]]),
       ),
     );
+    this.attemptsMax = profile.attemptsMax;
     const { source, destination } = profile;
     const byTon: AddressRule[] = [];
     byTon[TON.unknown] = new AddressRule(source.none);

@@ -68,8 +68,10 @@ export class OpenAttempts {
     }
     const attempt = window.attempt[slot] as number;
     const isLate = window.isTombstone(slot);
-    const statusClass = classOfAnswer(this.#link.profile.statusClasses, commandStatus, isNack);
-    const outcome = outcomeOf(statusClass, attempt, !isLate && table.freeCount > 0);
+    const { statusClasses, attemptsMax } = this.#link.profile;
+    const statusClass = classOfAnswer(statusClasses, commandStatus, isNack);
+    const mayKeep = !isLate && table.freeCount > 0;
+    const outcome = outcomeOf(statusClass, attempt, attemptsMax, mayKeep);
     const retryMs = outcome === Outcome.RETRY ? retryAfterMs(attempt, random()) : 0;
     const end = outcome === Outcome.ACCEPTED ? idEnd : idStart;
     stager.stageAnswer(
@@ -130,7 +132,9 @@ export class OpenAttempts {
 
 function counterOf(outcome: number): number {
   if (outcome === Outcome.ACCEPTED) return Counter.segmentsAccepted;
-  if (outcome === Outcome.REJECTED) return Counter.segmentsRejected;
+  if (outcome === Outcome.REJECTED || outcome === Outcome.EXHAUSTED) {
+    return Counter.segmentsRejected;
+  }
   return outcome === Outcome.KEPT ? Counter.segmentsThrottled : Counter.segmentsRetried;
 }
 

@@ -179,6 +179,7 @@ function makeLedger(): Ledger {
       segmentBytes: config.journal.segmentBytes,
       eventsMax: config.ledger.eventsMax,
       eventsTtlMs: config.ledger.eventsTtlH * 3_600_000,
+      keepsDeadTexts: config.ledger.deadLetterTexts,
       receiptGraceMs: config.ledger.receiptGraceS * 1000,
       plan: ledgerPlan,
     },
@@ -230,6 +231,15 @@ function answer(question: LedgerQuestion, port: MessagePort): void {
       break;
     case "resolve":
       resolveHeld(ledger, question.keys, question.decision, reply);
+      break;
+    case "dead_letters":
+      reply(ledger.deadLetters(question.filter, question.after, question.limit));
+      break;
+    case "claim":
+      reply(ledger.claimDeadLetters(question.keys));
+      break;
+    case "release":
+      reply(ledger.releaseDeadLetters(question.keys));
       break;
     default:
   }

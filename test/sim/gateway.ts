@@ -305,6 +305,7 @@ export class SimulatedGateway {
         segmentBytes: config.journal.segmentBytes,
         eventsMax: config.ledger.eventsMax,
         eventsTtlMs: config.ledger.eventsTtlH * 3_600_000,
+        keepsDeadTexts: config.ledger.deadLetterTexts,
         receiptGraceMs: config.ledger.receiptGraceS * 1000,
         plan: this.#ledgerPlan,
       },

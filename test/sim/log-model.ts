@@ -307,7 +307,7 @@ export class LogModel implements ObservedRecordVisitor {
     if (last.outcome === Outcome.ACCEPTED) {
       return message.dlr === DlrMode.NONE || part.receiptFinal ? null : "answered";
     }
-    if (last.outcome === Outcome.REJECTED) return null;
+    if (last.outcome === Outcome.REJECTED || last.outcome === Outcome.EXHAUSTED) return null;
     if (last.outcome === Outcome.RETRY) return "refused";
     if (last.outcome === Outcome.KEPT) return "kept";
     // An ambiguity that was on record before was resolved in that run.

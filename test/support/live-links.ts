@@ -161,7 +161,10 @@ export class LiveLinks {
       // Settled: what waits to be sent again is not sent.
       const waiting = this.#again.findIndex((one) => one.message === message);
       if (waiting >= 0) this.#again.splice(waiting, 1);
-    } else if (outcome === Outcome.REJECTED && message.state === "open") {
+    } else if (
+      (outcome === Outcome.REJECTED || outcome === Outcome.EXHAUSTED) &&
+      message.state === "open"
+    ) {
       message.state = "rejected";
     } else if (outcome === Outcome.RETRY && message.state === "open") {
       this.#sendAgain(message, attempt + 1, 0, retryMs);

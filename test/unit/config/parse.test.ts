@@ -54,6 +54,7 @@ test("defaults are those of api.md section 4", () => {
         languages: [],
         senders: { allow: null, deny: [], default: null },
         serviceType: "",
+        attemptsMax: 250,
         source: {
           alphanumeric: { ton: 5, npi: 0 },
           shortCode: { ton: 3, npi: 0 },
@@ -71,6 +72,7 @@ test("defaults are those of api.md section 4", () => {
       retentionH: 24,
       bytesMax: 21474836480,
       receiptGraceS: 86400,
+      deadLetterTexts: true,
       eventsTtlH: 72,
       eventsMax: 1_000_000,
     },

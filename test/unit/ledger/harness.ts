@@ -253,6 +253,7 @@ export const POLICY: LedgerPolicy = {
   eventsTtlMs: 72 * 3_600_000,
   segmentBytes: 64 * 1024 * 1024,
   receiptGraceMs: 86_400_000,
+  keepsDeadTexts: true,
   plan: {
     poolIndexById: new Map([[1000, 3]]),
     appIndexById: new Map([[7, 5]]),

@@ -1,6 +1,6 @@
 /** Builds log records for tests of the ledger, as their writers lay them out. */
 import { Buffer } from "node:buffer";
-import { Accept, acceptLength } from "../../../src/records/accept.ts";
+import { Accept, acceptLength, acceptReplayOffset, TailKind } from "../../../src/records/accept.ts";
 import { Attempt, ATTEMPT_BYTES } from "../../../src/records/attempt.ts";
 import { Concluded, CONCLUDED_BYTES } from "../../../src/records/concluded.ts";
 import { type MessageKey, originOf } from "../../../src/records/message-key.ts";
@@ -41,6 +41,7 @@ export interface AcceptFields {
   readonly reference?: string;
   readonly delayS?: number;
   readonly to?: string;
+  readonly replayOf?: MessageKey;
 }
 
 export function accept(of: MessageKey, fields: AcceptFields = {}): Buffer {
@@ -48,7 +49,10 @@ export function accept(of: MessageKey, fields: AcceptFields = {}): Buffer {
   const texts = [fields.to ?? "998901234567", "BRAND", fields.reference ?? "order-17", "spring"];
   const body = "x".repeat(10 * parts);
   const all = Buffer.from(texts.join("") + body);
-  const view = record(RecordType.ACCEPT, acceptLength(parts, all.length, 0));
+  const { replayOf } = fields;
+  const tailKinds = replayOf === undefined ? 0 : TailKind.REPLAY;
+  const view = record(RecordType.ACCEPT, acceptLength(parts, all.length, tailKinds));
+  view.setUint8(Accept.TAIL_KINDS, tailKinds);
   const at = fields.at ?? T0;
   view.setFloat64(Accept.SEQUENCE, of.sequence, true);
   view.setUint32(Accept.ORIGIN, of.origin, true);
@@ -67,6 +71,10 @@ export function accept(of: MessageKey, fields: AcceptFields = {}): Buffer {
   }
   view.setUint16(Accept.BODY_LENGTH, body.length, true);
   for (let i = 0; i < parts; i++) view.setUint16(Accept.PART_ENDS + 2 * i, 10 * (i + 1), true);
+  if (replayOf !== undefined) {
+    view.setFloat64(acceptReplayOffset(view, 0), replayOf.sequence, true);
+    view.setUint32(acceptReplayOffset(view, 0) + 8, replayOf.origin, true);
+  }
   const bytes = bytesOf(view);
   bytes.set(all, Accept.PART_ENDS + 2 * parts);
   return bytes;

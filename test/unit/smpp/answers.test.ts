@@ -89,7 +89,7 @@ test("the delay of a retry doubles from 5 s to 5 min, with 20 % of jitter", () =
 
 test("a refusal of attempt 250 is final, throttling never is", () => {
   const { world, sequence } = answerTo(S.ESME_RSYSERR, 250);
-  assert.equal(world.answers(sequence)[0]?.outcome, Outcome.REJECTED);
+  assert.equal(world.answers(sequence)[0]?.outcome, Outcome.EXHAUSTED);
   const throttled = answerTo(S.ESME_RTHROTTLED, 250).world;
   assert.equal(throttled.answers()[0]?.outcome, Outcome.KEPT);
   throttled.runUntil(() => throttled.smsc.submits().length === 2);

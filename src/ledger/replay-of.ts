@@ -1,0 +1,28 @@
+/**
+ * Which dead letter a message sends anew, as its head says.
+ *
+ *   head: ACCEPT [8, 72) │ to, from, reference, campaign │ key of the replayed one, 12 bytes, or none
+ *
+ * Pure; the ledger's thread only.
+ */
+import { Buffer } from "node:buffer";
+import { Accept, REPLAY_BYTES } from "../records/accept.ts";
+import type { MessageKey } from "../records/message-key.ts";
+import type { MessageState } from "./message-state.ts";
+import { HEAD_TEXTS, headOffset } from "./row.ts";
+
+const TEXT_LENGTHS = [
+  Accept.TO_LENGTH,
+  Accept.FROM_LENGTH,
+  Accept.REFERENCE_LENGTH,
+  Accept.CAMPAIGN_LENGTH,
+];
+
+/** Key of the message that this one replays, or null. */
+export function replayOf({ head }: MessageState): MessageKey | null {
+  let at = HEAD_TEXTS;
+  for (const field of TEXT_LENGTHS) at += head.charCodeAt(headOffset(field));
+  if (head.length < at + REPLAY_BYTES) return null;
+  const key = Buffer.from(head.slice(at, at + REPLAY_BYTES), "latin1");
+  return { sequence: key.readDoubleLE(0), origin: key.readUInt32LE(8) };
+}
