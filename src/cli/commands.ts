@@ -26,6 +26,13 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
     "link",
     { summary: "write the last PDUs of a link as a capture file", load: () => import("./link.ts") },
   ],
+  [
+    "deadletters",
+    {
+      summary: "list messages that ended here, and send them anew",
+      load: () => import("./deadletters.ts"),
+    },
+  ],
   ["journal", { summary: "look into the log", load: () => import("./journal.ts") }],
   ["cdr", { summary: "prove that no CDR row is missing", load: () => import("./cdr.ts") }],
   [

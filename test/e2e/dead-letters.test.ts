@@ -132,6 +132,29 @@ test("those that fit a filter are replayed page by page", async () => {
   await untilListed("", 0);
 });
 
+test("the command line lists and replays them", async () => {
+  const id = await send({ to: "+998904440008", text: "Hi", class: "promotional" });
+  await client.untilStatus(id, "rejected");
+  await untilListed("", 1);
+  workspace.write("token", testToken(["ops"]));
+  const url = `http://127.0.0.1:${gateway.httpPort}`;
+  const command = async (...args: string[]): Promise<{ code: unknown; lines: string[] }> => {
+    const options = ["--url", url, "--token-file", `${workspace.folder}/token`, "--token-app", "1"];
+    const running = await workspace.run(["deadletters", ...args, ...options], () => true);
+    return { code: await running.exited, lines: running.lines };
+  };
+  const listed = await command("list", "--class", "promotional");
+  assert.equal((JSON.parse(listed.lines[0] ?? "{}") as Letter).id, id);
+  const unknown = await command("replay", "gw-test-nothing");
+  assert.deepEqual([unknown.code, unknown.lines.length], [1, 1]);
+  const replayed = await command("replay", "--all", "--reason", "attempts_over");
+  assert.equal(replayed.code, 0, replayed.lines.join());
+  const { replay } = JSON.parse(replayed.lines[0] ?? "{}") as { replay: string };
+  await client.untilStatus(replay, "delivered");
+  await untilListed("", 0);
+  await assert.rejects(command("replay"), /ended with 2.*needs ids/s);
+});
+
 test("without its text a dead letter is listed, and its replay is refused", async () => {
   gateway.child.kill("SIGTERM");
   assert.equal(await gateway.exited, 0);
