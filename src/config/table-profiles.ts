@@ -210,7 +210,7 @@ export const PROFILES = named(
       tlvs: TLVS,
       command_status: COMMAND_STATUS,
       attempts_max: int({
-        doc: "Attempts at a segment, throttled ones too; refused for now then, it is a dead letter.",
+        doc: "Attempts at a segment; what is refused for now at the last one is a dead letter.",
         min: 1,
         max: 250,
         default: 250,

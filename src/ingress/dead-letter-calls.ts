@@ -68,6 +68,8 @@ interface ReplayOrder {
 
 export class DeadLetterCalls {
   readonly #options: DeadLetterCallsOptions;
+  /** Claimed, and refused when the ledger could not be told. */
+  readonly #unreleased: MessageKey[] = [];
 
   constructor(options: DeadLetterCallsOptions) {
     this.#options = options;
@@ -170,6 +172,7 @@ export class DeadLetterCalls {
       return known !== null && known.node === node ? known.key : null;
     });
     const known = keys.filter((key) => key !== null);
+    this.#release([]);
     const isAsked = reads.ask({ kind: "claim", keys: known }, (answer) => {
       const claims = (answer as readonly Claim[]).values();
       const results = new Results(this.#options, ids, (replayed, all) => {
@@ -186,20 +189,20 @@ export class DeadLetterCalls {
           results.note(item, "refused", problem);
         }
       }
-      if (refused.length > 0) this.#release(refused);
+      this.#release(refused);
       results.noneFollows();
     });
     if (!isAsked) writeProblem(response, LATE);
   }
 
-  /** What cannot be told now is told at the next turn: a claim must not outlive its replay. */
+  /** What cannot be told now is told before the next claim. */
   #release(keys: readonly MessageKey[]): void {
-    if (this.#options.reads.ask({ kind: "release", keys }, () => undefined)) return;
-    setTimeout(() => this.#release(keys), RELEASE_RETRY_MS).unref();
+    this.#unreleased.push(...keys);
+    if (this.#unreleased.length === 0) return;
+    const question = { kind: "release", keys: [...this.#unreleased] } as const;
+    if (this.#options.reads.ask(question, () => undefined)) this.#unreleased.length = 0;
   }
 }
-
-const RELEASE_RETRY_MS = 100;
 
 /** Admits the replay of a claimed dead letter; returns why it was refused, or null. */
 function admit(

@@ -5,8 +5,8 @@
  *   part ends here ─► entry: reason, class, app │ the ACCEPT, if texts are kept ─► list ─► replay
  *   an ACCEPT that replays it is applied ─► the entry is gone
  *
- * The entry is put into the commit of the state it rests on, and taken out in that of its replay, so
- * over all crashes a dead letter is there until its replay is. While a replay is under way it is
+ * The entry is put into the commit of the state it rests on, and taken out in that of its replay,
+ * so over all crashes a dead letter is there until its replay is. While a replay is under way it is
  * claimed, in memory: a second one is turned away. A record that ended the process twice is never
  * read again, so what is quarantined has no text. The ledger's thread only.
  */

@@ -214,11 +214,7 @@ export class Ledger {
     const { store, log, policy, metrics, clock, appender } = options;
     const limits = { ...LEDGER_LIMITS, ...options.limits };
     this.#limits = limits;
-    const meta = readMeta(store);
-    if (meta.books.accepted === 0) {
-      meta.holds.stretchBytes = Math.min(STRETCH_BYTES_MAX, policy.segmentBytes);
-    }
-    if (meta.seed === 0) meta.seed = 1 + Math.floor(options.random() * 0xfffffffe);
+    const meta = openMeta(options);
     this.#meta = meta;
     this.#flushedCursor = meta.cursor;
     this.#committedCursor = meta.cursor;
@@ -579,4 +575,14 @@ export class Ledger {
       logTable.store(LogWord.RELEASABLE, oldest.releasable);
     }
   }
+}
+
+/** What the store says, or what a new one starts with. */
+function openMeta({ store, policy, random }: LedgerOptions): LedgerMeta {
+  const meta = readMeta(store);
+  if (meta.books.accepted === 0) {
+    meta.holds.stretchBytes = Math.min(STRETCH_BYTES_MAX, policy.segmentBytes);
+  }
+  if (meta.seed === 0) meta.seed = 1 + Math.floor(random() * 0xfffffffe);
+  return meta;
 }

@@ -1,7 +1,7 @@
 /**
  * Which dead letter a message sends anew, as its head says.
  *
- *   head: ACCEPT [8, 72) │ to, from, reference, campaign │ key of the replayed one, 12 bytes, or none
+ *   head: ACCEPT [8, 72) │ to, from, reference, campaign │ key of the replayed one, or nothing
  *
  * Pure; the ledger's thread only.
  */

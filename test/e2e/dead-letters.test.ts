@@ -1,4 +1,4 @@
-/** Dead letters of the built program: listed, replayed once, refused clearly when they cannot be. */
+/** Dead letters of the built program: listed, replayed once, or refused with the reason. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Client, testToken } from "../support/client.ts";
