@@ -40,7 +40,7 @@ import {
 } from "./read-calls.ts";
 import { requestOf } from "./replayed-message.ts";
 import { writeMethodRefusal, writeProblem } from "./reply.ts";
-import type { UwsApp, UwsRequest, UwsResponse } from "./uws.ts";
+import type { UwsRoutes, UwsRequest, UwsResponse } from "./uws.ts";
 
 const REPLAY_DEFAULT = 100;
 const PATH = "/v1/deadletters";
@@ -75,7 +75,7 @@ export class DeadLetterCalls {
     this.#options = options;
   }
 
-  route(app: UwsApp): void {
+  route(app: UwsRoutes): void {
     app
       .get(PATH, (response, request) => this.#list(response, request))
       .any(PATH, (response, request) => writeMethodRefusal(response, request, "GET"));

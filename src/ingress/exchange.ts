@@ -10,6 +10,7 @@
  */
 import type { AppGrant } from "./authentication.ts";
 import { UNKNOWN_ADDRESS } from "./address-filter.ts";
+import { EMPTY_VALUE, Framing, REPEATED_VALUE } from "./framing.ts";
 import type { PendingMessage, Ticket } from "./pending-messages.ts";
 import type { UwsRequest, UwsResponse } from "./uws.ts";
 
@@ -42,18 +43,13 @@ export interface ExchangeOwner {
 }
 
 const EMPTY = Buffer.alloc(0);
-/**
- * In place of a header that came without a value, and of one that came more than once: neither is a
- * value that is valid anywhere.
- */
-export const EMPTY_VALUE = "empty";
-const REPEATED_VALUE = "repeated";
 
 export class Exchange implements Ticket {
   /** Null once answered or aborted. */
   response: UwsResponse | null = null;
   grant: AppGrant | null = null;
   kind: CallKind;
+  readonly framing = new Framing();
   /** Whether somebody will call back about it: verification or admission. */
   isHeld = false;
   isBodyWhole = false;
@@ -61,12 +57,10 @@ export class Exchange implements Ticket {
   authorization = "";
   appId = "";
   contentType = "";
-  contentLength = "";
   /** Whether Authorization or X-App-ID came more than once. */
   hasRepeated = false;
   hasIdempotencyKey = false;
   hasContentEncoding = false;
-  transferEncoding = "";
   /** Preferences (RFC 7240), of all such headers. */
   prefer = "";
 
@@ -88,14 +82,13 @@ export class Exchange implements Ticket {
     this.grant = null;
     this.isHeld = false;
     this.isBodyWhole = false;
+    this.framing.reset();
     this.authorization = "";
     this.appId = "";
     this.contentType = "";
-    this.contentLength = "";
     this.hasRepeated = false;
     this.hasIdempotencyKey = false;
     this.hasContentEncoding = false;
-    this.transferEncoding = "";
     this.prefer = "";
     this.#body = EMPTY;
     this.#length = 0;
@@ -158,15 +151,10 @@ export class Exchange implements Ticket {
         this.contentType = this.contentType === "" ? value || EMPTY_VALUE : REPEATED_VALUE;
         break;
       case "content-length":
-        // Two lengths, or a length beside a coding: whoever stands before us may see another end of
-        // the body.
-        this.transferEncoding = this.contentLength === "" ? this.transferEncoding : REPEATED_VALUE;
-        this.contentLength = value || EMPTY_VALUE;
+        this.framing.takeLength(value);
         break;
       case "transfer-encoding":
-        // An empty one is still there for a reader before us.
-        this.transferEncoding =
-          this.transferEncoding === "" ? value || EMPTY_VALUE : REPEATED_VALUE;
+        this.framing.takeCoding(value);
         break;
       case "content-encoding":
         this.hasContentEncoding ||= value !== "identity";

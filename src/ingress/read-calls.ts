@@ -18,7 +18,7 @@ import type { AppGrant } from "./authentication.ts";
 import { readJson } from "./json-body.ts";
 import { JSON_MEDIA_TYPE, statusLine, writeMethodRefusal, writeProblem } from "./reply.ts";
 import { parseTime, TIME_ALLOWED } from "./time-text.ts";
-import type { UwsApp, UwsRequest, UwsResponse } from "./uws.ts";
+import type { UwsRoutes, UwsRequest, UwsResponse } from "./uws.ts";
 
 export const PAGE_DEFAULT = 50;
 export const PAGE_MAX = 500;
@@ -143,7 +143,7 @@ export class ReadCalls {
   }
 
   /** Adds the routes but `/v1/messages`, whose other methods are not ours. */
-  route(app: UwsApp): void {
+  route(app: UwsRoutes): void {
     app
       .get("/v1/events", (response, request) => this.#events(response, request))
       .any("/v1/events", (response, request) => writeMethodRefusal(response, request, "GET"))

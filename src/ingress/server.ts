@@ -24,7 +24,8 @@ import { Authentication, type AppGrant, type GrantAnswer } from "./authenticatio
 import { BatchCall } from "./batch-call.ts";
 import { BUSY, CallEnds, UNAUTHENTICATED } from "./call-ends.ts";
 import { DeadLetterCalls } from "./dead-letter-calls.ts";
-import { type CallKind, EMPTY_VALUE, Exchange, type ExchangeOwner } from "./exchange.ts";
+import { type CallKind, Exchange, type ExchangeOwner } from "./exchange.ts";
+import { EMPTY_VALUE, GuardedRoutes } from "./framing.ts";
 import type { Ingress, IngressFollower } from "./ingress.ts";
 import { fetchText } from "./key-fetch.ts";
 import { NO_KEY_SET } from "./key-source.ts";
@@ -45,7 +46,7 @@ import {
 } from "./reply.ts";
 import { NDJSON_MEDIA_TYPE } from "./stream-call.ts";
 import { StreamCalls } from "./stream-calls.ts";
-import type { Uws, UwsRequest, UwsResponse, UwsTls } from "./uws.ts";
+import type { Uws, UwsRequest, UwsResponse, UwsRoutes, UwsTls } from "./uws.ts";
 
 export interface HttpServerOptions {
   readonly uws: Uws;
@@ -131,10 +132,11 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
   #makeListener(): Listener {
     const { uws, tls, unreadiness, links, poolStates } = this.#options;
     const listener = new Listener(uws, tls());
-    this.#routeMessages(listener);
-    this.#reads.route(listener.app);
-    this.#deadLetters.route(listener.app);
-    listener.app
+    const routes = new GuardedRoutes(listener.app);
+    this.#routeMessages(listener.app, routes);
+    this.#reads.route(routes);
+    this.#deadLetters.route(routes);
+    routes
       .get("/v1/links", (response, request) => this.#list(response, request, links))
       .any("/v1/links", (response, request) => writeMethodRefusal(response, request, "GET"))
       .get("/v1/pools", (response, request) => this.#list(response, request, poolStates))
@@ -149,7 +151,8 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
     return listener;
   }
 
-  #routeMessages({ app }: Listener): void {
+  /** Calls that become an exchange see to their framing themselves, and need no guard. */
+  #routeMessages(app: UwsRoutes, routes: UwsRoutes): void {
     const { config, ingress } = this.#options;
     const { bodyBytesMax, batchBytesMax } = config.http;
     const ends = this.#ends;
@@ -158,8 +161,8 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
     const message = new MessageCall(ingress, ends, writer, this.#waits, bodyBytesMax);
     const batch = new BatchCall(ingress, ends, texts, batchBytesMax);
     const preview = new PreviewCall(ingress, ends, bodyBytesMax);
-    app
-      .post("/v1/messages", (response, request) => this.#post(response, request, message))
+    app.post("/v1/messages", (response, request) => this.#post(response, request, message));
+    routes
       .get("/v1/messages", (response, request) => this.#reads.list(response, request))
       .any("/v1/messages", (response, request) =>
         writeMethodRefusal(response, request, "GET, POST"),
@@ -173,7 +176,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
         .post(`${path}preview`, (response, request) => this.#post(response, request, preview))
         .post(`${path}stream`, (response, request) => this.#stream(response, request, message));
       for (const call of ["batch", "preview", "stream"]) {
-        app.any(`${path}${call}`, (response, request) =>
+        routes.any(`${path}${call}`, (response, request) =>
           writeMethodRefusal(response, request, "POST"),
         );
       }
@@ -290,7 +293,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
   #post(response: UwsResponse, request: UwsRequest, kind: CallKind): void {
     const exchange = this.#begin(response, request, kind);
     if (exchange === null) return;
-    if (Number(exchange.contentLength) > kind.bodyBytesMax) {
+    if (Number(exchange.framing.contentLength) > kind.bodyBytesMax) {
       this.onTooLarge(exchange);
       return;
     }
@@ -313,7 +316,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
   #begin(response: UwsResponse, request: UwsRequest, kind: CallKind): Exchange | null {
     const exchange = this.#ends.take() ?? new Exchange(this, kind);
     exchange.begin(response, request, kind);
-    if (!isFramingOdd(exchange)) return exchange;
+    if (!exchange.framing.isOdd) return exchange;
     exchange.finish();
     response.close();
     return null;
@@ -526,18 +529,6 @@ function writeAnswer(response: UwsResponse, answer: LookupAnswer): void {
     const detail = "the ledger is behind";
     writeProblem(response, { code: "overloaded", detail, retryAfterS: 1 });
   } else writeText(response, JSON_MEDIA_TYPE, JSON.stringify(answer));
-}
-
-/**
- * Whether two readers could disagree about where this request ends; the older uWS build lets it
- * pass.
- */
-function isFramingOdd(exchange: Exchange): boolean {
-  const { contentLength, transferEncoding } = exchange;
-  if (transferEncoding !== "") {
-    return contentLength !== "" || transferEncoding.toLowerCase() !== "chunked";
-  }
-  return contentLength !== "" && !/^[0-9]{1,15}$/.test(contentLength);
 }
 
 function isJson(contentType: string): boolean {

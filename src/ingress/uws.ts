@@ -64,7 +64,14 @@ export const LISTEN_SHARED_PORT = 0;
 export type UwsListening = (socket: UwsListenSocket | false) => void;
 export type UwsRoute = (response: UwsResponse, request: UwsRequest) => void;
 
-export interface UwsApp {
+/** What takes routes; those added first are looked at first. */
+export interface UwsRoutes {
+  get(pattern: string, route: UwsRoute): UwsRoutes;
+  post(pattern: string, route: UwsRoute): UwsRoutes;
+  any(pattern: string, route: UwsRoute): UwsRoutes;
+}
+
+export interface UwsApp extends UwsRoutes {
   get(pattern: string, route: UwsRoute): UwsApp;
   post(pattern: string, route: UwsRoute): UwsApp;
   any(pattern: string, route: UwsRoute): UwsApp;

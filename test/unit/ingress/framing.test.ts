@@ -159,6 +159,27 @@ test("a body is never read as a request, however early the answer was", async ()
   }
 });
 
+test("nor behind an ambiguous one of any other method or path", async () => {
+  const framings = [
+    `content-length: 0\r\ncontent-length: ${HIDDEN.length}`,
+    `content-length: ${HIDDEN.length}\r\ncontent-length: 0`,
+    `transfer-encoding: chunked\r\ncontent-length: ${HIDDEN.length}`,
+    "transfer-encoding: xchunked",
+    "transfer-encoding:",
+  ];
+  const starts = ["GET /healthz", "GET /readyz", "GET /openapi.json", "GET /v1/messages/x"];
+  starts.push("GET /v1/links", "GET /v1/events", "GET /v1/held", "POST /v1/held:resolve");
+  starts.push("PUT /v1/messages", "DELETE /v1/messages:batch", "GET /nowhere", "POST /nowhere");
+  starts.push("POST /v1/messages:stream", "POST /v1/messages:preview", "HEAD /healthz");
+  for (const start of starts) {
+    for (const lines of framings) {
+      const bytes = `${start} HTTP/1.1\r\nhost: x\r\n${HEAD}${lines}\r\n\r\n0\r\n\r\n${HIDDEN}`;
+      const { text, closed } = await http.raw([bytes], 60);
+      assert.deepEqual([text, closed], ["", true], `${start}, ${lines}`);
+    }
+  }
+});
+
 test("absolute-form and chunk extensions mean what they say, once", async () => {
   const absolute = request(
     `content-length: ${length}`,

@@ -1,0 +1,89 @@
+/**
+ * Whether two readers of a request could see its end at different places (RFC 9112 §6.3): then
+ * what one takes for its body the other takes for a further request, of another client.
+ *
+ *   one Content-Length of digits, or one Transfer-Encoding: chunked, or neither     fine
+ *   anything else                                                                   odd: close
+ *
+ * The older uWS build lets odd ones pass, hence this. One instance per reader of headers.
+ */
+import type { UwsRequest, UwsRoute, UwsRoutes } from "./uws.ts";
+
+/**
+ * In place of a header that came without a value, and of one that came more than once: neither is a
+ * value that is valid anywhere.
+ */
+export const EMPTY_VALUE = "empty";
+export const REPEATED_VALUE = "repeated";
+
+export class Framing {
+  /** Empty: there is none. */
+  contentLength = "";
+  #coding = "";
+
+  reset(): void {
+    this.contentLength = "";
+    this.#coding = "";
+  }
+
+  takeLength(value: string): void {
+    this.contentLength = this.contentLength === "" ? value || EMPTY_VALUE : REPEATED_VALUE;
+  }
+
+  takeCoding(value: string): void {
+    this.#coding = this.#coding === "" ? value || EMPTY_VALUE : REPEATED_VALUE;
+  }
+
+  /** Whether the headers taken since `reset` are ambiguous. */
+  get isOdd(): boolean {
+    const { contentLength } = this;
+    if (this.#coding !== "") {
+      return contentLength !== "" || this.#coding.toLowerCase() !== "chunked";
+    }
+    return contentLength !== "" && !/^[0-9]{1,15}$/.test(contentLength);
+  }
+}
+
+/** Routes of `app` that close the connection of a request with odd framing, unanswered. */
+export class GuardedRoutes implements UwsRoutes {
+  readonly #app: UwsRoutes;
+  readonly #framing = new Framing();
+
+  constructor(app: UwsRoutes) {
+    this.#app = app;
+  }
+
+  get(pattern: string, route: UwsRoute): this {
+    this.#app.get(pattern, this.#guard(route));
+    return this;
+  }
+
+  post(pattern: string, route: UwsRoute): this {
+    this.#app.post(pattern, this.#guard(route));
+    return this;
+  }
+
+  any(pattern: string, route: UwsRoute): this {
+    this.#app.any(pattern, this.#guard(route));
+    return this;
+  }
+
+  #guard(route: UwsRoute): UwsRoute {
+    return (response, request) => {
+      if (this.#isOdd(request)) response.close();
+      else route(response, request);
+    };
+  }
+
+  #isOdd(request: UwsRequest): boolean {
+    const framing = this.#framing;
+    framing.reset();
+    request.forEach(this.#visitHeader);
+    return framing.isOdd;
+  }
+
+  readonly #visitHeader = (name: string, value: string): void => {
+    if (name === "content-length") this.#framing.takeLength(value);
+    else if (name === "transfer-encoding") this.#framing.takeCoding(value);
+  };
+}
