@@ -40,7 +40,7 @@ import {
 } from "./read-calls.ts";
 import { requestOf } from "./replayed-message.ts";
 import { writeMethodRefusal, writeProblem } from "./reply.ts";
-import type { UwsRoutes, UwsRequest, UwsResponse } from "./uws.ts";
+import type { UwsRequest, UwsResponse, UwsRoutes } from "./uws.ts";
 
 const REPLAY_DEFAULT = 100;
 const PATH = "/v1/deadletters";

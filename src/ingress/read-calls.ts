@@ -18,7 +18,7 @@ import type { AppGrant } from "./authentication.ts";
 import { readJson } from "./json-body.ts";
 import { JSON_MEDIA_TYPE, statusLine, writeMethodRefusal, writeProblem } from "./reply.ts";
 import { parseTime, TIME_ALLOWED } from "./time-text.ts";
-import type { UwsRoutes, UwsRequest, UwsResponse } from "./uws.ts";
+import type { UwsRequest, UwsResponse, UwsRoutes } from "./uws.ts";
 
 export const PAGE_DEFAULT = 50;
 export const PAGE_MAX = 500;
