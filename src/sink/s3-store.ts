@@ -35,6 +35,8 @@ const PART_BYTES = 8 * 1024 * 1024;
 const CONNECT_MS_MAX = 5000;
 /** A call that takes longer is given up: enough for a part at 150 kB/s. */
 const CALL_MS_MAX = 60_000;
+/** So is one whose socket is silent for so long: a file that is read may take any time in all. */
+const SILENT_MS_MAX = 60_000;
 /** Beyond them the caller waits and tries again. */
 const ATTEMPTS_MAX = 2;
 const NO_SUCH = [404, "NotFound", "NoSuchKey"];
@@ -62,7 +64,7 @@ export class S3ObjectStore implements ObjectStore {
       requestChecksumCalculation: when,
       responseChecksumValidation: when,
       maxAttempts: ATTEMPTS_MAX,
-      requestHandler: { connectionTimeout: CONNECT_MS_MAX },
+      requestHandler: { connectionTimeout: CONNECT_MS_MAX, socketTimeout: SILENT_MS_MAX },
       ...(endpoint === null ? {} : { endpoint }),
       // Without keys the SDK looks where AWS tools look: environment, profile, instance role.
       ...(accessKey === null || secretKey === null
@@ -113,7 +115,7 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   async read(key: string): Promise<AsyncIterable<Uint8Array>> {
-    const { Body } = await this.#client.send(new GetObjectCommand(this.#at(key)), limited());
+    const { Body } = await this.#client.send(new GetObjectCommand(this.#at(key)));
     if (Body === undefined) throw new Error(`${this.place}${key} has no body`);
     return Body as unknown as AsyncIterable<Uint8Array>;
   }
