@@ -12,11 +12,13 @@
  * only; nothing is allocated per message that waits with ordinary attributes.
  */
 import type { Doorbell } from "../ring/doorbell.ts";
-import { RING_EMPTY, RING_FULL } from "../ring/layout.ts";
+import { RECORD_TYPE_OFFSET, RING_EMPTY, RING_FULL } from "../ring/layout.ts";
 import type { RingConsumer, RingProducer } from "../ring/one-to-one-ring.ts";
 import {
+  CANCEL_REFUSED_TYPE,
   HAND_OVER_BYTES,
   HandOver,
+  RETURN_TYPE,
   SUBMIT_REFERENCE_TYPE,
   SUBMIT_TYPE,
 } from "../records/hand-over.ts";
@@ -25,6 +27,7 @@ import { PRIORITY_COUNT, RECORD_FLAGS_PLAIN, RECORD_VERSION } from "../records/t
 import { SmoothWeightedRoundRobin } from "../routing/swrr.ts";
 import type { CreditTable } from "../tables/credit-table.ts";
 import type { SharedPlan } from "../tables/plan.ts";
+import { type Cancellation, Cancellations } from "./cancellations.ts";
 import type { ExpiryCheck } from "./waiting-queue.ts";
 import { type DispatchEntry, emptyDispatchEntry, WaitingRoom } from "./waiting-room.ts";
 
@@ -93,6 +96,9 @@ export class Dispatcher {
   readonly #entry = emptyDispatchEntry();
   readonly #back = emptyDispatchEntry();
   readonly #returned = new Int32Array(RETURNED_PER_CALL_MAX);
+  readonly #cancellations: Cancellations;
+  /** Asked for since the last `doWork`. */
+  #toCancel: Cancellation[] = [];
   #links: LinkDirectory;
   #firstGroup = 0;
 
@@ -111,6 +117,7 @@ export class Dispatcher {
     );
     this.#room = new WaitingRoom(poolCount, linkCount, appCount, options.owner);
     this.#picks = new Int32Array(this.#room.groupCount);
+    this.#cancellations = new Cancellations(options.submitRings);
   }
 
   /** Messages that wait here. */
@@ -177,6 +184,14 @@ export class Dispatcher {
   }
 
   /**
+   * Takes a message back that was submitted here, if no part of it was begun; found out from the
+   * next `doWork` on. Not while the same message is being taken back.
+   */
+  cancel(wanted: Cancellation): void {
+    this.#toCancel.push(wanted);
+  }
+
+  /**
    * Goes on with other links: what waits for a link that its pool no longer has may be sent by any
    * of the pool, before those that were never tried.
    */
@@ -204,6 +219,8 @@ export class Dispatcher {
    */
   doWork(wallMs: number): number {
     const returned = this.#takeReturned();
+    if (this.#toCancel.length > 0) this.#startCancelling();
+    if (this.#cancellations.count > 0) this.#cancellations.askWorkers(this.#touch);
     let published = 0;
     if (this.#room.count > 0) {
       published = this.#publishWaiting();
@@ -212,6 +229,17 @@ export class Dispatcher {
     this.flush();
     if (wallMs - this.#depthsShownAt >= DEPTHS_INTERVAL_MS) this.#showDepths(wallMs);
     return returned + published;
+  }
+
+  readonly #touch = (worker: number): void => {
+    this.#touched[worker] = 1;
+  };
+
+  #startCancelling(): void {
+    for (const wanted of this.#toCancel.splice(0)) {
+      if (this.#room.removeWhole(wanted)) wanted.done(true);
+      else this.#cancellations.add(wanted);
+    }
   }
 
   /** Shows others how much waits here, by pool and by link. */
@@ -413,13 +441,23 @@ export class Dispatcher {
       }
       if (count === 0) continue;
       for (let i = count - 1; i >= 0; i--) {
-        this.#takeBack(ring.view, this.#returned[i] as number);
+        const at = this.#returned[i] as number;
+        if (ring.view.getUint8(at + RECORD_TYPE_OFFSET) === RETURN_TYPE) {
+          this.#takeBack(ring.view, at);
+          this.returnedCount++;
+        }
       }
+      // A worker's RETURNs stand before its refusals.
+      for (let i = 0; i < count; i++) this.#takeRefusal(ring.view, this.#returned[i] as number);
       ring.release();
       total += count;
     }
-    this.returnedCount += total;
     return total;
+  }
+
+  #takeRefusal(view: DataView, at: number): void {
+    if (view.getUint8(at + RECORD_TYPE_OFFSET) !== CANCEL_REFUSED_TYPE) return;
+    this.#cancellations.noteRefused(view.getFloat64(at + HandOver.LOG_OFFSET, true));
   }
 
   #takeBack(view: DataView, at: number): void {
@@ -432,6 +470,7 @@ export class Dispatcher {
     entry.flags = view.getUint8(at + HandOver.FLAGS);
     entry.linkId = view.getUint32(at + HandOver.LINK_ID, true);
     entry.appIndex = view.getUint32(at + HandOver.APP_INDEX, true);
+    if (this.#cancellations.count > 0 && this.#cancellations.takeReturned(entry)) return;
     this.#queue(entry, true);
   }
 }

@@ -31,6 +31,9 @@ class Chunk {
   start = 0;
   end = 0;
   lowestExpiresAtMs = Number.POSITIVE_INFINITY;
+  /** No entry lies outside of these. */
+  lowestOffset = Number.POSITIVE_INFINITY;
+  highestOffset = -1;
 
   constructor(entries: number) {
     this.offsets = new Float64Array(entries);
@@ -55,6 +58,8 @@ export class ChunkStore {
     chunk.start = 0;
     chunk.end = 0;
     chunk.lowestExpiresAtMs = Number.POSITIVE_INFINITY;
+    chunk.lowestOffset = Number.POSITIVE_INFINITY;
+    chunk.highestOffset = -1;
     if (chunk.offsets.length === CHUNK_ENTRIES) {
       chunk.next = this.#free;
       this.#free = chunk;
@@ -115,7 +120,7 @@ export class WaitingLane {
       tail = chunk;
     }
     tail.offsets[tail.end++] = logOffset;
-    this.#note(app, tail, expiresAtMs);
+    this.#note(app, tail, logOffset, expiresAtMs);
   }
 
   /** Queues a message before its app's others: one that was returned keeps its place. */
@@ -131,7 +136,7 @@ export class WaitingLane {
       head = chunk;
     }
     head.offsets[--head.start] = logOffset;
-    this.#note(app, head, expiresAtMs);
+    this.#note(app, head, logOffset, expiresAtMs);
   }
 
   /**
@@ -152,6 +157,22 @@ export class WaitingLane {
       return logOffset;
     }
     return NONE_WAITING;
+  }
+
+  /** Drops one waiting message of an app; false if it does not wait here. */
+  remove(app: number, logOffset: number): boolean {
+    let chunk = this.#heads[app] ?? null;
+    for (; chunk !== null; chunk = chunk.next) {
+      if (logOffset < chunk.lowestOffset || logOffset > chunk.highestOffset) continue;
+      for (let i = chunk.start; i < chunk.end; i++) {
+        if (chunk.offsets[i] !== logOffset) continue;
+        chunk.offsets[i] = DROPPED;
+        this.count--;
+        this.#counts[app] = (this.#counts[app] as number) - 1;
+        return true;
+      }
+    }
+    return false;
   }
 
   /**
@@ -203,7 +224,9 @@ export class WaitingLane {
     return lowest;
   }
 
-  #note(app: number, chunk: Chunk, expiresAtMs: number): void {
+  #note(app: number, chunk: Chunk, logOffset: number, expiresAtMs: number): void {
+    if (logOffset < chunk.lowestOffset) chunk.lowestOffset = logOffset;
+    if (logOffset > chunk.highestOffset) chunk.highestOffset = logOffset;
     if (expiresAtMs < chunk.lowestExpiresAtMs) chunk.lowestExpiresAtMs = expiresAtMs;
     if (expiresAtMs < this.lowestExpiresAtMs) this.lowestExpiresAtMs = expiresAtMs;
     this.count++;

@@ -9,7 +9,7 @@
  * A waiting message costs 8 bytes; one with a later attempt, some of its parts, a flag or a link of
  * its own has those kept beside, by log offset. One instance per producer, its thread only.
  */
-import { PARTS_ALL } from "../records/hand-over.ts";
+import { allParts, PARTS_ALL } from "../records/hand-over.ts";
 import { PRIORITY_COUNT } from "../records/types.ts";
 import { ChunkStore, type ExpiryCheck, NONE_WAITING, WaitingLane } from "./waiting-queue.ts";
 
@@ -35,6 +35,21 @@ export interface DispatchEntry {
 /** The attributes of one that differs, and where it waits. */
 interface UnusualEntry extends Readonly<DispatchEntry> {
   readonly group: number;
+}
+
+/** What a message is found by as long as no part of it was begun. */
+export interface WholeMessage {
+  readonly logOffset: number;
+  readonly poolIndex: number;
+  readonly priority: number;
+  readonly appIndex: number;
+  readonly partCount: number;
+}
+
+/** Whether an entry is about all parts of a message, none of them ever begun. */
+export function isWhole(entry: Readonly<DispatchEntry>, partCount: number): boolean {
+  const { attempt, parts, flags } = entry;
+  return attempt === 1 && flags === 0 && (parts === PARTS_ALL || parts === allParts(partCount));
 }
 
 export function emptyDispatchEntry(): DispatchEntry {
@@ -129,6 +144,22 @@ export class WaitingRoom {
     into.flags = unusual?.flags ?? 0;
     into.linkId = unusual?.linkId ?? 0;
     into.expiresAtMs = unusual?.expiresAtMs ?? 0;
+    return true;
+  }
+
+  /**
+   * Takes a message out that waits for its pool with all its parts, none of them ever begun; false
+   * if it does not wait so.
+   */
+  removeWhole(wanted: Readonly<WholeMessage>): boolean {
+    const { logOffset, poolIndex, priority, appIndex } = wanted;
+    const lane = this.#lanes[poolIndex * PRIORITY_COUNT + priority] ?? null;
+    if (lane === null) return false;
+    const kept = this.#unusual.get(logOffset)?.find(({ linkId }) => linkId === 0);
+    if (kept !== undefined && !isWhole(kept, wanted.partCount)) return false;
+    if (!lane.remove(appIndex, logOffset)) return false;
+    this.#takeUnusual(logOffset, poolIndex);
+    this.#noteLeft(poolIndex, 1);
     return true;
   }
 

@@ -227,6 +227,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     },
     [],
   ),
+  Canceled: object({ id: text("The message."), status: words("", ["canceled"]) }, []),
   Resolved: object(
     {
       resolved: number("How many were decided about.", 0),

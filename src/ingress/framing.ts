@@ -63,6 +63,11 @@ export class GuardedRoutes implements UwsRoutes {
     return this;
   }
 
+  del(pattern: string, route: UwsRoute): this {
+    this.#app.del(pattern, this.#guard(route));
+    return this;
+  }
+
   any(pattern: string, route: UwsRoute): this {
     this.#app.any(pattern, this.#guard(route));
     return this;

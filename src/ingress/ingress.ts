@@ -10,7 +10,7 @@
  */
 import type { PoolPlan } from "../config/derive.ts";
 import type { Dispatcher, LinkDirectory, WaitingOwner } from "../dispatch/dispatcher.ts";
-import { emptyDispatchEntry } from "../dispatch/waiting-room.ts";
+import { emptyDispatchEntry, type WholeMessage } from "../dispatch/waiting-room.ts";
 import type { CommitVisitor, JournalAppender } from "../journal/appender.ts";
 import type { RecordLoader } from "../journal/log-reading.ts";
 import { Counter, Histogram, type MetricBlock } from "../metrics/block.ts";
@@ -57,6 +57,12 @@ export interface IngressOptions extends AdmissionOptions {
   readonly pendingMax?: number;
 }
 
+/** A message to be taken back. */
+export interface TakeBack extends WholeMessage {
+  readonly sequence: number;
+  readonly origin: number;
+}
+
 /** What else lives in an ingress thread: the calls of its listener. */
 export interface IngressFollower {
   /** At each tick of the thread. */
@@ -76,6 +82,8 @@ export class Ingress implements CommitVisitor, WaitingOwner {
   readonly #entry = emptyDispatchEntry();
   readonly #refusals: Refusals | null;
   #follower: IngressFollower | null = null;
+  /** Taken back, CONCLUDED still to be staged. */
+  #toConclude: TakeBack[] = [];
   #unpublished = 0;
   #draining = false;
 
@@ -213,12 +221,26 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     return this.#admission.draft;
   }
 
+  /**
+   * Takes back a message of this thread and concludes it; or `onRefused` is told, soon: it was
+   * begun.
+   */
+  cancel(order: TakeBack, onRefused: () => void): void {
+    const done = (isOut: boolean): void => {
+      if (isOut) this.#toConclude.push(order);
+      else onRefused();
+    };
+    this.dispatcher.cancel({ ...order, done });
+    this.#options.wake();
+  }
+
   /** Hands on what was staged, answers what was committed, and moves waiting messages. */
   doWork(): number {
     const { clock } = this.#options;
     const staged = this.#publish();
     const committed = this.#appender.pollCommitted(this);
     const moved = this.dispatcher.doWork(clock.wallMs());
+    if (this.#toConclude.length > 0) this.#concludeCanceled(clock.wallMs());
     this.#answer();
     this.#publish();
     this.lookup.poll();
@@ -294,17 +316,30 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     const { view } = loader.memory;
     const expiresAtMs = view.getFloat64(at + Accept.EXPIRES_AT, true);
     if (expiresAtMs > wallMs) return expiresAtMs;
-    const record = this.#appender.claim(CONCLUDED_BYTES, CONCLUDED_TYPE);
-    if (record === RING_FULL) return expiresAtMs;
-    const out = this.#appender.memory.view;
     const sequence = view.getFloat64(at + Accept.SEQUENCE, true);
+    const origin = view.getUint32(at + Accept.ORIGIN, true);
+    return this.#conclude(sequence, origin, Verdict.EXPIRED, wallMs) ? 0 : expiresAtMs;
+  }
+
+  /** Stages CONCLUDED; false if there is no room now. */
+  #conclude(sequence: number, origin: number, verdict: number, wallMs: number): boolean {
+    const record = this.#appender.claim(CONCLUDED_BYTES, CONCLUDED_TYPE);
+    if (record === RING_FULL) return false;
+    const out = this.#appender.memory.view;
     out.setFloat64(record + Concluded.SEQUENCE, sequence, true);
-    out.setUint32(record + Concluded.ORIGIN, view.getUint32(at + Accept.ORIGIN, true), true);
-    out.setUint32(record + Concluded.VERDICT, Verdict.EXPIRED, true);
+    out.setUint32(record + Concluded.ORIGIN, origin, true);
+    out.setUint32(record + Concluded.VERDICT, verdict, true);
     out.setFloat64(record + Concluded.AT, wallMs, true);
     this.#options.metrics.add(Counter.messagesConcluded, 1);
     this.#unpublished++;
-    return 0;
+    return true;
+  }
+
+  /** Ends what was taken back; nobody else has it, so there is time. */
+  #concludeCanceled(wallMs: number): void {
+    this.#toConclude = this.#toConclude.filter(
+      ({ sequence, origin }) => !this.#conclude(sequence, origin, Verdict.CANCELED, wallMs),
+    );
   }
 
   #publish(): number {

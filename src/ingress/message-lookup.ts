@@ -16,10 +16,15 @@ import { type LogTable, LogWord } from "../tables/log-table.ts";
 /** A message as the API shows it; null: unknown, or another app's; "late": ask again later. */
 export type LookupAnswer = Readonly<object> | null | "late";
 
+/** What became of a call that takes a message back; "overloaded": ask again. */
+export type CancelAnswer = "canceled" | "not_cancellable" | "unknown" | "overloaded";
+
 /** The ledger, as ingress threads reach it. */
 export interface MessageQuery {
   /** Calls `done` exactly once, later or at once. */
   getMessage(key: MessageKey, appId: number, done: (answer: LookupAnswer) => void): void;
+  /** Calls `done` exactly once: when the cancellation is durable, or there is none. */
+  cancel(key: MessageKey, appId: number, done: (answer: CancelAnswer) => void): void;
   /**
    * Calls `done` once, when every part of the message is answered or final, or with null after
    * `waitMs`, or "late" if that cannot be watched for.
@@ -47,9 +52,9 @@ export const LOOKUPS_MAX = 1024;
 
 interface WaitingLookup {
   readonly key: MessageKey;
-  readonly appId: number;
   readonly deadlineMs: number;
-  readonly done: (answer: LookupAnswer) => void;
+  readonly ask: () => void;
+  readonly giveUp: () => void;
 }
 
 export class MessageLookup {
@@ -73,16 +78,32 @@ export class MessageLookup {
 
   /** Finds a message of this node for an app; `done` is called exactly once. */
   find(key: MessageKey, appId: number, done: (answer: LookupAnswer) => void): void {
-    const { query, clock } = this.#options;
-    if (this.#isAhead(key)) {
-      done(null);
-    } else if (this.#isApplied(key)) {
-      query.getMessage(key, appId, done);
+    const { query } = this.#options;
+    if (this.#isAhead(key)) done(null);
+    else {
+      const ask = (): void => query.getMessage(key, appId, done);
+      this.#whenApplied(key, ask, () => done("late"));
+    }
+  }
+
+  /** Takes a message of this node back for an app; `done` is called exactly once. */
+  cancel(key: MessageKey, appId: number, done: (answer: CancelAnswer) => void): void {
+    const { query } = this.#options;
+    if (this.#isAhead(key)) done("unknown");
+    else {
+      const ask = (): void => query.cancel(key, appId, done);
+      this.#whenApplied(key, ask, () => done("overloaded"));
+    }
+  }
+
+  #whenApplied(key: MessageKey, ask: () => void, giveUp: () => void): void {
+    if (this.#isApplied(key)) {
+      ask();
     } else if (this.#waiting.length >= LOOKUPS_MAX) {
-      done("late");
+      giveUp();
     } else {
-      const deadlineMs = clock.monotonicMs() + LOOKUP_WAIT_MS;
-      this.#waiting.push({ key, appId, deadlineMs, done });
+      const deadlineMs = this.#options.clock.monotonicMs() + LOOKUP_WAIT_MS;
+      this.#waiting.push({ key, deadlineMs, ask, giveUp });
     }
   }
 
@@ -104,9 +125,9 @@ export class MessageLookup {
     this.#waiting = [];
     for (const lookup of before) {
       if (this.#isApplied(lookup.key)) {
-        this.#options.query.getMessage(lookup.key, lookup.appId, lookup.done);
+        lookup.ask();
       } else if (nowMs >= lookup.deadlineMs) {
-        lookup.done("late");
+        lookup.giveUp();
       } else {
         this.#waiting.push(lookup);
       }

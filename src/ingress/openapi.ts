@@ -17,7 +17,7 @@ export interface QueryParameter {
 
 /** One call: a path as OpenAPI writes it, and what it takes and gives. */
 export interface RouteRow {
-  readonly method: "get" | "post";
+  readonly method: "get" | "post" | "delete";
   readonly path: string;
   readonly summary: string;
   /** On which listener it is served. */
@@ -111,6 +111,15 @@ export const ROUTES: readonly RouteRow[] = [
     scope: null,
     answers: { 200: { type: JSON_TYPE, schema: "MessageState" } },
     errors: [...CALL_ERRORS, "not-found", "wrong-node"],
+  },
+  {
+    method: "delete",
+    path: "/v1/messages/{id}",
+    summary: "Cancel a message that was not handed to an operator; answered when that is durable.",
+    ports: PUBLIC,
+    scope: "send",
+    answers: { 200: { type: JSON_TYPE, schema: "Canceled" } },
+    errors: [...CALL_ERRORS, "not-found", "wrong-node", "not-cancellable"],
   },
   {
     method: "get",

@@ -3,7 +3,7 @@
  *
  *   POST /v1/messages, :batch, :preview   headers ─► grant ─► address, scope ─► body ─► its kind
  *   POST /v1/messages:stream              the same, but lines of the body go on as they come
- *   GET  /v1/messages/{id}                grant ─► Ingress.lookup ─► 200
+ *   GET, DELETE /v1/messages/{id}         grant ─► Ingress.lookup ─► 200
  *   GET  /v1/links, /v1/pools             grant ─► scope ops ─► 200
  *   GET  lists, events, held              read-calls.ts
  *   GET  /healthz  /readyz                no token
@@ -15,7 +15,7 @@ import { byIndex, type PoolPlan } from "../config/derive.ts";
 import type { GatewayConfig } from "../config/types.ts";
 import type { Clock, Log } from "../environment.ts";
 import type { ErrorCode, ProblemSource } from "../errors.ts";
-import { parseMessageId } from "../records/message-key.ts";
+import { type MessageKey, parseMessageId } from "../records/message-key.ts";
 import { AcceptedTexts } from "./accepted-texts.ts";
 import { AddressFilter, UNKNOWN_ADDRESS } from "./address-filter.ts";
 import { ScopeBit } from "./admission.ts";
@@ -31,7 +31,7 @@ import { fetchText } from "./key-fetch.ts";
 import { NO_KEY_SET } from "./key-source.ts";
 import { Listener, type PortSharing } from "./listener.ts";
 import { MessageCall, PreviewCall } from "./message-call.ts";
-import type { LookupAnswer } from "./message-lookup.ts";
+import type { CancelAnswer, LookupAnswer } from "./message-lookup.ts";
 import { openapiJson } from "./openapi.ts";
 import { type Authorise, type LedgerReads, ReadCalls } from "./read-calls.ts";
 import {
@@ -168,7 +168,10 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
         writeMethodRefusal(response, request, "GET, POST"),
       )
       .get("/v1/messages/:id", (response, request) => this.#get(response, request))
-      .any("/v1/messages/:id", (response, request) => writeMethodRefusal(response, request, "GET"));
+      .del("/v1/messages/:id", (response, request) => this.#cancel(response, request))
+      .any("/v1/messages/:id", (response, request) =>
+        writeMethodRefusal(response, request, "GET, DELETE"),
+      );
     for (const colon of COLONS) {
       const path = `/v1/messages${colon}`;
       app
@@ -437,7 +440,28 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
 
   #get(response: UwsResponse, request: UwsRequest): void {
     const id = request.getParameter(0) ?? "";
-    this.#withGrant(response, request, (grant, isOpen) => this.#find(response, grant, id, isOpen));
+    this.#withGrant(response, request, (grant, isOpen) => {
+      const key = this.#keyOf(response, id);
+      if (key === null) return;
+      this.#options.ingress.lookup.find(key, grant.appId, (answer) => {
+        if (isOpen()) writeAnswer(response, answer);
+      });
+    });
+  }
+
+  #cancel(response: UwsResponse, request: UwsRequest): void {
+    const id = request.getParameter(0) ?? "";
+    this.#withGrant(response, request, (grant, isOpen) => {
+      if ((grant.scopes & ScopeBit.SEND) === 0) {
+        writeProblem(response, { code: "forbidden", detail: "the token lacks the scope send" });
+        return;
+      }
+      const key = this.#keyOf(response, id);
+      if (key === null) return;
+      this.#options.ingress.lookup.cancel(key, grant.appId, (answer) => {
+        if (isOpen()) writeCanceled(response, id, answer);
+      });
+    });
   }
 
   /** Answers with what `read` gives, to those with the scope ops. */
@@ -480,21 +504,18 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
     if (!asked) writeProblem(response, BUSY);
   }
 
-  #find(response: UwsResponse, grant: AppGrant, id: string, isOpen: () => boolean): void {
+  /** The key of an id of this node; null: there is none, and the call is answered. */
+  #keyOf(response: UwsResponse, id: string): MessageKey | null {
     const parsed = parseMessageId(id);
     if (parsed === null) {
       writeProblem(response, UNKNOWN_MESSAGE);
-      return;
+      return null;
     }
     const { node } = parsed;
-    if (node !== this.#options.config.node.name) {
-      const detail = "the id was given by another node";
-      writeProblem(response, { code: "wrong-node", detail, node });
-      return;
-    }
-    this.#options.ingress.lookup.find(parsed.key, grant.appId, (answer) => {
-      if (isOpen()) writeAnswer(response, answer);
-    });
+    if (node === this.#options.config.node.name) return parsed.key;
+    const detail = "the id was given by another node";
+    writeProblem(response, { code: "wrong-node", detail, node });
+    return null;
   }
 
   #refuseToken(exchange: Exchange): void {
@@ -529,6 +550,20 @@ function writeAnswer(response: UwsResponse, answer: LookupAnswer): void {
     const detail = "the ledger is behind";
     writeProblem(response, { code: "overloaded", detail, retryAfterS: 1 });
   } else writeText(response, JSON_MEDIA_TYPE, JSON.stringify(answer));
+}
+
+function writeCanceled(response: UwsResponse, id: string, answer: CancelAnswer): void {
+  if (answer === "canceled") {
+    writeText(response, JSON_MEDIA_TYPE, JSON.stringify({ id, status: "canceled" }));
+  } else if (answer === "unknown") {
+    writeProblem(response, UNKNOWN_MESSAGE);
+  } else if (answer === "not_cancellable") {
+    const detail = "the message was handed to an operator, or it is final";
+    writeProblem(response, { code: "not-cancellable", detail });
+  } else {
+    const detail = "it is not known yet whether the message can be canceled; ask again";
+    writeProblem(response, { code: "overloaded", detail, retryAfterS: 1 });
+  }
 }
 
 function isJson(contentType: string): boolean {

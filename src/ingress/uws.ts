@@ -68,12 +68,14 @@ export type UwsRoute = (response: UwsResponse, request: UwsRequest) => void;
 export interface UwsRoutes {
   get(pattern: string, route: UwsRoute): UwsRoutes;
   post(pattern: string, route: UwsRoute): UwsRoutes;
+  del(pattern: string, route: UwsRoute): UwsRoutes;
   any(pattern: string, route: UwsRoute): UwsRoutes;
 }
 
 export interface UwsApp extends UwsRoutes {
   get(pattern: string, route: UwsRoute): UwsApp;
   post(pattern: string, route: UwsRoute): UwsApp;
+  del(pattern: string, route: UwsRoute): UwsApp;
   any(pattern: string, route: UwsRoute): UwsApp;
   listen(host: string, port: number, listening: UwsListening): UwsApp;
   /** `options`: LISTEN_EXCLUSIVE_PORT or LISTEN_SHARED_PORT. */

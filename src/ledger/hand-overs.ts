@@ -19,8 +19,14 @@ import { FLAG_MAYBE_DUP } from "../records/attempt.ts";
 import { Verdict } from "../records/concluded.ts";
 import { PARTS_ALL } from "../records/hand-over.ts";
 import { epochOf, MESSAGE_KEY_BYTES } from "../records/message-key.ts";
+import type { CancelOrder } from "./cancels.ts";
 import type { Conclusions } from "./conclusions.ts";
-import { type MessageState, readKeyOrigin, readKeySequence } from "./message-state.ts";
+import {
+  type MessageState,
+  MessageStatus,
+  readKeyOrigin,
+  readKeySequence,
+} from "./message-state.ts";
 import { type Messages, WAIT_KEY_BYTES } from "./messages.ts";
 import { isFinal, mayBeWritten, type PartRecord, PartState, unschedule } from "./part-state.ts";
 import { type LedgerPolicy, RecoveryRow } from "./policy.ts";
@@ -82,6 +88,8 @@ export class HandOvers implements WaitingOwner {
   /** Messages and parts met so far whose pool is not configured. */
   #stranded = 0;
   #nextLogAt = 0;
+  /** Taken back, CONCLUDED still to be staged. */
+  #toCancel: { readonly order: CancelOrder; readonly onRefused: () => void }[] = [];
   /** Pools that came by a reload: what waits for them is walked through once more. */
   #newPools: ReadonlySet<number> = new Set();
   #walkedPools: ReadonlySet<number> | null = null;
@@ -107,7 +115,9 @@ export class HandOvers implements WaitingOwner {
   doWork(wallMs: number): number {
     if (!this.isWalking && this.#newPools.size > 0) this.#walkForNewPools();
     const walked = this.isWalking ? this.#walk(wallMs) : 0;
-    return walked + this.#handOverDue(wallMs) + this.submitter.doWork(wallMs);
+    const moved = walked + this.#handOverDue(wallMs) + this.submitter.doWork(wallMs);
+    if (this.#toCancel.length > 0) this.#concludeCanceled();
+    return moved;
   }
 
   /** Waits with this time have become visible in the store. */
@@ -178,6 +188,35 @@ export class HandOvers implements WaitingOwner {
     const sequence = view.getFloat64(at + Accept.SEQUENCE, true);
     const origin = view.getUint32(at + Accept.ORIGIN, true);
     return this.#options.conclusions.conclude(sequence, origin, Verdict.EXPIRED) ? 0 : expiresAt;
+  }
+
+  /**
+   * Takes back a message that no worker has begun, or tells `onRefused` later; false: try again
+   * soon. Who is not refused hears of it by CONCLUDED.
+   */
+  cancel(message: MessageState, order: CancelOrder, onRefused: () => void): boolean {
+    if (this.#handed.get(message.logOffset)?.isConcluding === true) return true;
+    if (message.status === MessageStatus.SCHEDULED) {
+      return this.#conclude(message, Verdict.CANCELED);
+    }
+    // Until all that earlier runs left is handed over, it may be nobody's yet.
+    if (this.isWalking || order.poolIndex < 0) return false;
+    const done = (isOut: boolean): void => {
+      if (isOut) this.#toCancel.push({ order, onRefused });
+      else onRefused();
+    };
+    this.submitter.cancel({ ...order, done });
+    return true;
+  }
+
+  /** Ends what was taken back; nobody else has it, so there is time. */
+  #concludeCanceled(): void {
+    for (const one of this.#toCancel.splice(0)) {
+      const message = this.#options.messages.find(one.order.sequence, one.order.origin);
+      // Its validity may have ended it meanwhile.
+      if (message === null || message.finalAt !== 0) one.onRefused();
+      else if (!this.#conclude(message, Verdict.CANCELED)) this.#toCancel.push(one);
+    }
   }
 
   /** Ends an open message by CONCLUDED, once; false if there is no room to stage it now. */

@@ -17,12 +17,21 @@ import {
   readKeySequence,
 } from "./message-state.ts";
 import type { Messages } from "./messages.ts";
+import type { MessageSummary } from "./queries.ts";
 import { writeKeyBytes } from "./row.ts";
 import { type LedgerStore, LedgerTable } from "./store.ts";
 
 /** Decisions that may be on their way at once. */
 const PENDING_MAX = 10_000;
 const EMPTY = Uint8Array.of(0);
+
+/** A held message, and whose it is. */
+export type HeldDocument = MessageSummary & { readonly app: number };
+
+export interface HeldPage {
+  readonly data: readonly HeldDocument[];
+  readonly next: string | null;
+}
 
 /** What became of a decision. */
 export type Resolution = "resolved" | "not_held" | "unknown" | "overloaded";

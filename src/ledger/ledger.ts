@@ -28,6 +28,7 @@ import { RecordApplier } from "./apply.ts";
 import { type BooksSummary, summarise } from "./books.ts";
 import { STRETCH_BYTES_MAX } from "./body-holds.ts";
 import { BodyMoves } from "./body-moves.ts";
+import { type CancelOrders, type CancelOutcome, Cancels } from "./cancels.ts";
 import { Conclusions } from "./conclusions.ts";
 import {
   type DeadLetterFilter,
@@ -38,7 +39,7 @@ import {
 } from "./dead-letters.ts";
 import { Endings } from "./endings.ts";
 import { Followers } from "./followers.ts";
-import { HeldMessages, type Resolution } from "./held.ts";
+import { type HeldDocument, HeldMessages, type HeldPage, type Resolution } from "./held.ts";
 import { HandOvers } from "./hand-overs.ts";
 import type { LinkSummary } from "./link-learning.ts";
 import { type MessageState, MessageStatus } from "./message-state.ts";
@@ -122,6 +123,8 @@ export interface LedgerOptions {
   readonly limits?: Partial<LedgerLimits>;
   /** Who is told, in the transaction, what became of messages. */
   readonly observers?: readonly OutcomeObserver[];
+  /** Reaches the ingress threads; without it only what the ledger owns can be canceled. */
+  readonly cancelOrders?: CancelOrders;
   /** Why messages of a pool and priority wait, if that is known. */
   readonly queueReasonOf?: (poolIndex: number, priority: number) => QueueReason | null;
 }
@@ -156,14 +159,6 @@ interface ListJob {
   readonly done: (page: MessageListPage) => void;
 }
 
-/** A held message, and whose it is. */
-export type HeldDocument = MessageSummary & { readonly app: number };
-
-export interface HeldPage {
-  readonly data: readonly HeldDocument[];
-  readonly next: string | null;
-}
-
 /** What `events` found. */
 export type EventsPage =
   | {
@@ -195,6 +190,7 @@ export class Ledger {
   readonly #applier: RecordApplier;
   readonly #conclusions: Conclusions;
   readonly #handOvers: HandOvers;
+  readonly #cancels: Cancels;
   readonly #upkeep: Upkeep;
   readonly #bodyMoves: BodyMoves;
   /** Committed, not visible yet; then visible, not flushed yet. */
@@ -234,29 +230,17 @@ export class Ledger {
       this.#receipts.onPartFinal(message, part);
     const { hits } = this;
     const { cacheMax } = limits;
-    const messages = new Messages({
-      store,
-      meta,
-      policy,
-      hits,
-      cacheMax,
-      onPartFinal,
-      outcomes,
-    });
+    const base = { store, meta, policy, hits };
+    const messages = new Messages({ ...base, cacheMax, onPartFinal, outcomes });
     this.#messages = messages;
     this.#receipts = new Receipts({ ...limits, ...policy, store, meta, messages, metrics, log });
     const conclusions = new Conclusions(appender, clock, metrics);
     this.#conclusions = conclusions;
     const { walkStep, dueStep } = limits;
-    const handOvers = new HandOvers({
-      ...options,
-      messages,
-      conclusions,
-      hits,
-      walkStep,
-      dueStep,
-    });
+    const pace = { walkStep, dueStep };
+    const handOvers = new HandOvers({ ...options, messages, conclusions, hits, ...pace });
     this.#handOvers = handOvers;
+    this.#cancels = this.#makeCancels(messages, handOvers);
     this.#applier = new RecordApplier({
       ...options,
       messages,
@@ -267,7 +251,10 @@ export class Ledger {
       producerCount: PRODUCER_COUNT_MAX,
       onQuarantined: (message) => handOvers.concludeQuarantined(message),
       onAttempt: (message, part, attempt) => handOvers.onAttempt(message, part, attempt),
-      onConcluded: (message) => handOvers.onConcluded(message),
+      onConcluded: (message) => {
+        handOvers.onConcluded(message);
+        this.#cancels.onConcluded(message);
+      },
       onReplayed: (key) => deadLetters.noteReplayed(key),
       onResolved: (sequence, origin, isChanged) =>
         this.#held.onResolved(sequence, origin, isChanged),
@@ -278,6 +265,18 @@ export class Ledger {
     this.#publishWords();
     options.logTable.store(LogWord.LEDGER_FLUSHED, meta.cursor);
     options.logTable.store(LogWord.RELEASABLE, Math.min(meta.cursor, meta.holds.lowest()));
+  }
+
+  #makeCancels(messages: Messages, handOvers: HandOvers): Cancels {
+    const { policy, epoch, cancelOrders } = this.#options;
+    return new Cancels({
+      messages,
+      policy,
+      epoch,
+      orders: cancelOrders ?? ((_, order) => this.refuseCancel(order)),
+      cancelOwn: (message, order) =>
+        handOvers.cancel(message, order, () => this.refuseCancel(order)),
+    });
   }
 
   /** One bounded round; returns how much it did, 0 if the thread may sleep until it is woken. */
@@ -293,6 +292,7 @@ export class Ledger {
       this.#nextUpkeepAt = now + this.#limits.upkeepIntervalMs;
       work += this.#keepUp(now);
     }
+    this.#cancels.doWork(now);
     work += this.#bodyMoves.doWork(now) + this.#stepLists();
     if (this.#outcomes.doWork(now, this.#options.store.flushedCommit)) this.#isChanged = true;
     if (this.#isFlushDue(now)) this.#flush(now);
@@ -400,6 +400,17 @@ export class Ledger {
   /** The replay of claimed dead letters was refused. */
   releaseDeadLetters(keys: readonly MessageKey[]): void {
     for (const key of keys) this.#deadLetters.release(key);
+  }
+
+  /** Takes a message of an app back; `done` is told once, when that is durable or refused. */
+  cancel(key: MessageKey, appId: number, done: (outcome: CancelOutcome) => void): void {
+    if (!this.#isStartVisible) done("overloaded");
+    else this.#cancels.cancel(key, appId, this.#options.clock.wallMs(), done);
+  }
+
+  /** The owner of a message that was to be canceled does not give it up. */
+  refuseCancel(key: MessageKey): void {
+    this.#cancels.onRefused(key);
   }
 
   /** Events of an app behind number `after`, 0 for the oldest there is. */

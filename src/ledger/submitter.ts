@@ -6,6 +6,7 @@
  *
  * One per ledger, used by its thread only.
  */
+import type { Cancellation } from "../dispatch/cancellations.ts";
 import type { WaitingOwner } from "../dispatch/dispatcher.ts";
 import type { DispatchEntry } from "../dispatch/waiting-room.ts";
 import type { RecordMemory } from "../records/memory.ts";
@@ -24,6 +25,8 @@ export interface Submitter {
    * Moves waiting and returned messages; makes everything submitted visible. Returns what it moved.
    */
   doWork(wallMs: number): number;
+  /** Takes a message back that was submitted, if no part of it was begun. */
+  cancel(wanted: Cancellation): void;
   /** Whether `submit` would refuse now. */
   isFull(): boolean;
 }

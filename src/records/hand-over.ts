@@ -11,6 +11,10 @@
  *
  * RETURN (worker → producer, return ring): the first 32 bytes again, for what the worker could not
  * place.
+ *
+ * CANCEL (producer → worker, submit ring): the first 16 bytes; give this message back if no part of
+ * it was begun. The worker answers with its RETURN, or with CANCEL_REFUSED (return ring): the first
+ * 16 bytes; it has not got the message, or has begun it.
  */
 import { RecordType } from "./types.ts";
 
@@ -29,6 +33,11 @@ export const HAND_OVER_BYTES = 32;
 export const SUBMIT_TYPE = RecordType.SUBMIT;
 export const SUBMIT_REFERENCE_TYPE = RecordType.SUBMIT_REFERENCE;
 export const RETURN_TYPE = RecordType.RETURN;
+
+export const CANCEL_TYPE = RecordType.CANCEL;
+export const CANCEL_REFUSED_TYPE = RecordType.CANCEL_REFUSED;
+/** A CANCEL or CANCEL_REFUSED: header and log offset. */
+export const CANCEL_BYTES = 16;
 
 /** Every part, written by who does not know how many there are. */
 export const PARTS_ALL = 0xffff;

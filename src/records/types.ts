@@ -19,6 +19,8 @@ export const RecordType = {
   SUBMIT_REFERENCE: 65,
   RETURN: 66,
   COMMIT_NOTICE: 67,
+  CANCEL: 68,
+  CANCEL_REFUSED: 69,
 } as const;
 
 /** Version written in every record's header; a reader refuses a higher one. */

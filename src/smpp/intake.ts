@@ -8,7 +8,13 @@
 import type { RingConsumer } from "../ring/one-to-one-ring.ts";
 import { RECORD_LENGTH_OFFSET, RECORD_TYPE_OFFSET, RING_EMPTY } from "../ring/layout.ts";
 import { Accept, acceptIsConsistent } from "../records/accept.ts";
-import { allParts, HAND_OVER_BYTES, HandOver, SUBMIT_TYPE } from "../records/hand-over.ts";
+import {
+  allParts,
+  CANCEL_TYPE,
+  HAND_OVER_BYTES,
+  HandOver,
+  SUBMIT_TYPE,
+} from "../records/hand-over.ts";
 import type { CreditKeeper } from "./credit-keeper.ts";
 import { TAKEN_PER_TURN_MAX } from "./limits.ts";
 import type { LocalQueues } from "./local-queues.ts";
@@ -63,6 +69,10 @@ export class Intake {
 
   #take(ring: RingConsumer, at: number, producer: number): void {
     const { view } = ring;
+    if (view.getUint8(at + RECORD_TYPE_OFFSET) === CANCEL_TYPE) {
+      this.#queues.giveBack(view.getFloat64(at + HandOver.LOG_OFFSET, true), producer);
+      return;
+    }
     const table = this.#table;
     const entry = table.take();
     const pool = view.getUint16(at + HandOver.POOL_INDEX, true);

@@ -213,6 +213,22 @@ export class LocalQueues {
     this.#free(entry);
   }
 
+  /**
+   * Returns a message that nobody has begun, or refuses to: it is not here, or has a SENDING. What
+   * is on its way back already just goes on.
+   */
+  giveBack(logOffset: number, producer: number): void {
+    const { table, pools, returns } = this.#parts;
+    const entry = table.findWhole(logOffset);
+    if (entry === NO_ENTRY || table.producer[entry] !== producer) {
+      returns.refuse(logOffset, producer);
+    } else if (table.hasMark(entry, MARK_COUNTED)) {
+      const pool = pools[table.pool[entry] as number] as WorkerPool;
+      this.take(pool.queues[table.priority[entry] as number] as MessageList, entry);
+      this.#return(entry);
+    }
+  }
+
   /** No session of the pool is open here any more: what waits for it goes back. */
   returnPool(pool: WorkerPool): void {
     for (const list of pool.queues) this.#returnList(list);

@@ -13,6 +13,8 @@
  * Slots are allocated in chunks as they are first needed, and then used again. One thread.
  */
 import { copyBytes, recordMemory, type RecordMemory } from "../records/memory.ts";
+import { Accept } from "../records/accept.ts";
+import { allParts } from "../records/hand-over.ts";
 import { BODY_RECORD_OFFSET, BODY_SLOT_BYTES } from "./limits.ts";
 
 /** No entry, and the end of a list. */
@@ -144,6 +146,23 @@ export class MessageTable {
     else if (body === OWN_BODY) this.#own.delete(entry);
     this.#body[entry] = NO_BODY;
     this.#freeEntries[this.#freeEntryCount++] = entry;
+  }
+
+  /**
+   * The entry in a list that has all parts of this message, none of them ever prepared; NO_ENTRY if
+   * there is none. Looks at every entry: for what is rare.
+   */
+  findWhole(logOffset: number): number {
+    for (let entry = 0; entry < this.capacity; entry++) {
+      if (this.logOffset[entry] !== logOffset || !this.hasMark(entry, MARK_LISTED)) continue;
+      if (this.attempt[entry] !== 1 || this.linkId[entry] !== 0 || this.flags[entry] !== 0)
+        continue;
+      if (!this.hasBody(entry) || this.prepared[entry] !== 0) continue;
+      const { view } = this.memoryOf(entry);
+      const partCount = view.getUint8(this.recordOf(entry) + Accept.PART_COUNT);
+      if (this.parts[entry] === allParts(partCount)) return entry;
+    }
+    return NO_ENTRY;
   }
 
   hasBody(entry: number): boolean {

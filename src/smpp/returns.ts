@@ -9,7 +9,13 @@ import { RING_FULL } from "../ring/layout.ts";
 import type { Doorbell } from "../ring/doorbell.ts";
 import type { RingProducer } from "../ring/one-to-one-ring.ts";
 import { Counter, type MetricBlock } from "../metrics/block.ts";
-import { HAND_OVER_BYTES, HandOver, RETURN_TYPE } from "../records/hand-over.ts";
+import {
+  CANCEL_BYTES,
+  CANCEL_REFUSED_TYPE,
+  HAND_OVER_BYTES,
+  HandOver,
+  RETURN_TYPE,
+} from "../records/hand-over.ts";
 import { RECORD_FLAGS_PLAIN, RECORD_VERSION } from "../records/types.ts";
 import { MessageList } from "./message-list.ts";
 import { NO_ENTRY, type MessageTable } from "./message-table.ts";
@@ -22,6 +28,7 @@ export class Returns {
   readonly #bells: readonly Doorbell[];
   readonly #metrics: MetricBlock;
   readonly #lists: MessageList[];
+  #refusals: { readonly logOffset: number; readonly producer: number }[] = [];
   #waiting = 0;
 
   constructor(
@@ -39,6 +46,11 @@ export class Returns {
     this.#lists = rings.map(() => new MessageList(table));
   }
 
+  /** Tells a producer that a message it wants back is not here, or begun. */
+  refuse(logOffset: number, producer: number): void {
+    this.#refusals.push({ logOffset, producer });
+  }
+
   get waitingCount(): number {
     return this.#waiting;
   }
@@ -51,6 +63,7 @@ export class Returns {
 
   /** Publishes what can be; returns how many messages went. */
   flush(): number {
+    if (this.#refusals.length > 0) this.#flushRefusals();
     if (this.#waiting === 0) return 0;
     let total = 0;
     for (let producer = 0; producer < this.#lists.length; producer++) {
@@ -63,6 +76,19 @@ export class Returns {
     this.#waiting -= total;
     if (total > 0) this.#metrics.add(Counter.messagesReturned, total);
     return total;
+  }
+
+  #flushRefusals(): void {
+    this.#refusals = this.#refusals.filter(({ logOffset, producer }) => {
+      const ring = this.#rings[producer] as RingProducer;
+      const type = CANCEL_REFUSED_TYPE;
+      const at = ring.claim(CANCEL_BYTES, type, RECORD_VERSION, RECORD_FLAGS_PLAIN);
+      if (at === RING_FULL) return true;
+      ring.view.setFloat64(at + HandOver.LOG_OFFSET, logOffset, true);
+      ring.publish();
+      (this.#bells[producer] as Doorbell).ring();
+      return false;
+    });
   }
 
   #flushProducer(producer: number): number {

@@ -16,7 +16,7 @@ import type { Clock } from "../environment.ts";
 import { Ingress } from "../ingress/ingress.ts";
 import { uwsTls } from "../ingress/certificates.ts";
 import type { PortSharing } from "../ingress/listener.ts";
-import { MessageLookup } from "../ingress/message-lookup.ts";
+import { type CancelAnswer, MessageLookup } from "../ingress/message-lookup.ts";
 import { isRelayed } from "../ingress/relay-endpoint.ts";
 import { HttpServer } from "../ingress/server.ts";
 import { loadUws, type UwsTls } from "../ingress/uws.ts";
@@ -75,6 +75,8 @@ export class IngressAgent {
     const bell = ownBell(ports, bells, producer, wake);
     this.#runner = new EventLoopRunner(this.ingress, bell, bells, producer);
     this.#runner.start();
+    const { questions } = options;
+    questions.onCancel((order) => this.ingress.cancel(order, () => questions.refuseCancel(order)));
     this.#server = this.#makeServer();
   }
 
@@ -221,6 +223,11 @@ function makeLookup(options: IngressAgentOptions, logTable: LogTable): MessageLo
         const question = { kind: "message", sequence, origin, appId } as const;
         const isAsked = questions.ask(question, (answer) => done(answer as object | null));
         if (!isAsked) done("late");
+      },
+      cancel: ({ sequence, origin }, appId, done) => {
+        const question = { kind: "cancel", sequence, origin, appId } as const;
+        const isAsked = questions.ask(question, (answer) => done(answer as CancelAnswer));
+        if (!isAsked) done("overloaded");
       },
       awaitAnswer: ({ sequence, origin }, appId, waitMs, done) => {
         const question = { kind: "answer", sequence, origin, appId, waitMs } as const;

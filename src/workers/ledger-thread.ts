@@ -36,6 +36,7 @@ import { ringConsumer, ringProducer } from "./shared-memory.ts";
 import type {
   CutNote,
   LedgerAnswer,
+  LedgerOrder,
   LedgerQuestion,
   LedgerThreadData,
   ThreadCommand,
@@ -171,6 +172,8 @@ function makeLedger(): Ledger {
     inHandIndex: self,
     quarantined: quarantined(),
     observers: cdrRows === null ? [] : [cdrRows],
+    cancelOrders: (producer, cancel) =>
+      data.queries[producer]?.postMessage({ cancel } satisfies LedgerOrder),
     queueReasonOf: (poolIndex) =>
       queueReasonOf(poolPlan, reasonTables, poolIndex, clock.monotonicMs()),
     policy: {
@@ -208,6 +211,10 @@ function quarantined(): ReadonlySet<number> {
 }
 
 function answer(question: LedgerQuestion, port: MessagePort): void {
+  if (question.kind === "cancel_refused") {
+    ledger.refuseCancel(question);
+    return;
+  }
   const reply = (document: unknown): void =>
     port.postMessage({ question: question.question, document } satisfies LedgerAnswer);
   switch (question.kind) {
@@ -216,6 +223,9 @@ function answer(question: LedgerQuestion, port: MessagePort): void {
       break;
     case "message":
       reply(ledger.getMessage(question, question.appId));
+      break;
+    case "cancel":
+      ledger.cancel(question, question.appId, reply);
       break;
     case "answer":
       ledger.awaitAnswer(question, question.appId, clock.wallMs() + question.waitMs, reply);

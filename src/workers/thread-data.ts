@@ -7,6 +7,7 @@ import type { SessionRecording } from "../smpp/session.ts";
 import type { PoolPlan } from "../config/derive.ts";
 import type { GatewayConfig } from "../config/types.ts";
 import type { ReadQuestion } from "../ingress/read-calls.ts";
+import type { CancelOrder } from "../ledger/cancels.ts";
 import type { CdrCut } from "../ledger/cdr-format.ts";
 import type { SharedPlan } from "../tables/plan.ts";
 import type { BellPorts } from "./bell-ports.ts";
@@ -129,8 +130,22 @@ export type LedgerQuestion =
       readonly appId: number;
       readonly waitMs: number;
     }
+  | {
+      readonly kind: "cancel";
+      readonly question: number;
+      readonly sequence: number;
+      readonly origin: number;
+      readonly appId: number;
+    }
+  /** No question: the ingress thread does not give up what it was ordered to cancel. */
+  | { readonly kind: "cancel_refused"; readonly sequence: number; readonly origin: number }
   | (ReadQuestion & { readonly question: number })
   | { readonly kind: "status"; readonly question: number };
+
+/** From the ledger, over the same port: take this message back. */
+export interface LedgerOrder {
+  readonly cancel: CancelOrder;
+}
 
 export interface LedgerAnswer {
   readonly question: number;

@@ -37,3 +37,43 @@ test("what is scheduled waits for its time, also in the next run", async () => {
   assert.ok(sent.timeline.some(({ event }) => event === "scheduled"));
   assert.equal((await client.get(late.body["id"] as string)).body.status, "scheduled");
 });
+
+test("a message is canceled while it waits here, and not once an operator has it", async () => {
+  const smsc = await workspace.run(["smsc", "--port", "0", "--receipt-delay-ms", "20"], (line) =>
+    line.includes("listening on"),
+  );
+  const smscPort = Number(smsc.lines[0]?.split(":").at(-1));
+  const own = new Workspace();
+  after(() => own.dispose());
+  const yaml = gatewayYaml(smscPort);
+  const gateway = await startGateway(own, yaml);
+  const client = new Client(gateway.httpPort);
+  const later = await client.post({ to: "+998901234501", text: "x", send_at: inMs(60_000) });
+  const sent = await client.post({ to: "+998901234502", text: "x" });
+  const sentId = sent.body["id"] as string;
+  await client.untilStatus(sentId, "delivered");
+  const laterId = later.body["id"] as string;
+  assert.deepEqual(await client.cancel(laterId), {
+    status: 200,
+    body: { id: laterId, status: "canceled" },
+  });
+  assert.equal((await client.get(laterId)).body.status, "canceled");
+  assert.equal((await client.cancel(sentId)).status, 409);
+  assert.equal((await client.cancel(`${laterId.slice(0, -1)}f`)).status, 404);
+  smsc.child.kill("SIGKILL");
+  await smsc.exited;
+  // Nobody takes it: it waits at the ingress thread that accepted it, then at the ledger.
+  const waiting = await client.post({ to: "+998901234503", text: "x" });
+  const old = await client.post({ to: "+998901234504", text: "x" });
+  assert.equal((await client.cancel(waiting.body["id"] as string)).status, 200);
+  gateway.child.kill("SIGKILL");
+  await gateway.exited;
+  const next = new Client((await startGateway(own, yaml)).httpPort);
+  const oldId = old.body["id"] as string;
+  let answer = await next.cancel(oldId);
+  for (; answer.status === 503; answer = await next.cancel(oldId));
+  assert.equal(answer.status, 200);
+  for (const id of [laterId, waiting.body["id"] as string, oldId]) {
+    assert.equal((await next.get(id)).body.status, "canceled");
+  }
+});

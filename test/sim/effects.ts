@@ -34,6 +34,7 @@ export const EFFECT_KINDS = [
   "store.flush",
   "cdr.put",
   "reply.accepted",
+  "reply.canceled",
 ] as const;
 export type EffectKind = (typeof EFFECT_KINDS)[number];
 

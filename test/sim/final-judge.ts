@@ -8,6 +8,7 @@
  *   nothing garbled     what the operators received is what the senders wrote
  */
 import { MESSAGE_STATE } from "../../src/codec/index.ts";
+import type { CancelAnswer } from "../../src/ingress/message-lookup.ts";
 import { MessageClass } from "../../src/records/types.ts";
 import type { AmbiguousRule, LogModel, MessageModel } from "./log-model.ts";
 import { isFinalReceipt } from "./log-model.ts";
@@ -26,6 +27,8 @@ export interface FinalDocument {
 
 export interface FinalWitnesses {
   readonly promised: readonly Promised[];
+  /** Last answer to whoever canceled, by destination. */
+  readonly cancelAnswers: ReadonlyMap<string, CancelAnswer>;
   readonly planned: ReadonlyMap<string, PlannedMessage>;
   readonly smscs: readonly SimulatedSmsc[];
   readonly model: LogModel;
@@ -78,6 +81,11 @@ export function judgeEnd(witnesses: FinalWitnesses): FinalVerdict {
       (_, part) => evidence.get(segmentName(message.to, part)) ?? { received: [], receipts: [] },
     );
     checkClaim(message, document, parts, violate);
+    const said = witnesses.cancelAnswers.get(message.to);
+    if ((said === "canceled") !== (status === "canceled") && said !== undefined) {
+      // "overloaded" leaves it open.
+      if (said !== "overloaded") violate(`${message.to} was told ${said}, and is ${status}`);
+    }
     checkReceipts(witnesses, message, document, parts, violate);
     checkContent(message, parts, witnesses.planned.get(message.to), violate);
     for (let part = 0; part < parts.length; part++) {
@@ -149,6 +157,11 @@ function checkClaim(
             has(part, MESSAGE_STATE.REJECTED) || part.received.some((one) => one.status !== 0),
         ),
       );
+      return;
+    case "canceled":
+      if (parts.some(({ received }) => received.length > 0)) {
+        violate(`${message.to} is canceled, and an operator has it`);
+      }
       return;
     case "expired":
     case "failed":

@@ -280,6 +280,12 @@ export class SimulatedGateway {
       after: (ms, run) => scheduler.after(ms, STORE_OWNER, run),
     });
     return new Ledger({
+      cancelOrders: (_, order) =>
+        this.#tell(INGRESS, () =>
+          this.ingress?.cancel(order, () =>
+            this.#tell(LEDGER, () => this.ledger.refuseCancel(order)),
+          ),
+        ),
       observers: [this.#given.mutations.cdrRows(rows)],
       node: config.node.name,
       epoch: this.epoch,
@@ -432,6 +438,10 @@ export class SimulatedGateway {
       lookup: new MessageLookup({
         query: {
           getMessage: (key, appId, done) => done(this.ledger.getMessage(key, appId)),
+          cancel: (key, appId, done) =>
+            this.#tell(LEDGER, () =>
+              this.ledger.cancel(key, appId, (outcome) => this.#tell(INGRESS, () => done(outcome))),
+            ),
           awaitAnswer: (key, appId, waitMs, done) =>
             this.ledger.awaitAnswer(key, appId, clock.wallMs() + waitMs, done),
         },
@@ -445,6 +455,11 @@ export class SimulatedGateway {
       wake: () => undefined,
       pendingMax: 256,
     });
+  }
+
+  /** Runs something on another thread, as a message to it would. */
+  #tell(agent: number, run: () => void): void {
+    this.#world.scheduler.after(this.#given.random.float(0.01, 2), agent, run);
   }
 
   #log(thread: string): Log {

@@ -19,6 +19,7 @@ import {
   readSequenceNumber,
   SmView,
 } from "../../src/codec/index.ts";
+import { Verdict } from "../../src/records/concluded.ts";
 import type { LogModel } from "./log-model.ts";
 import { receiptName } from "./log-model.ts";
 import type { ReceiptLog } from "./simulated-smsc.ts";
@@ -79,6 +80,15 @@ export class LiveJudge {
     const message = this.#witnesses.model.messages.get(key);
     if (message === undefined) this.violate(`rule (a): 202 for ${to} before its ACCEPT was safe`);
     else if (message.to !== to) this.violate(`202 for ${to} names the message for ${message.to}`);
+  }
+
+  /** A call that cancels is answered. */
+  onCancelAnswer(key: string, to: string, answer: string): void {
+    const verdict = this.#witnesses.model.messages.get(key)?.verdict;
+    if (answer === "unknown") this.violate(`${to} has a 202 and cannot be found to be canceled`);
+    if (answer === "canceled" && verdict !== Verdict.CANCELED) {
+      this.violate(`${to} is told to be canceled before its CONCLUDED is safe`);
+    }
   }
 
   /** The gateway hands `bytes` to the kernel. */

@@ -195,6 +195,9 @@ export class LogModel implements ObservedRecordVisitor {
     if (view.getFloat64(at + Attempt.AT, true) < message.sendAtMs - CLOCK_STEP_MS_MAX) {
       this.complaints.push(`part ${part} of ${message.to} was sent before its time`);
     }
+    if (message.verdict === Verdict.CANCELED) {
+      this.complaints.push(`part ${part} of ${message.to} was sent after it was canceled`);
+    }
     this.#checkOrder(message, part, attempt.link);
     const unanswered = message.parts[part]?.attempts.filter(isUnanswered).length ?? 0;
     if (unanswered > 1) {
@@ -262,7 +265,10 @@ export class LogModel implements ObservedRecordVisitor {
   #concluded(view: DataView, at: number): void {
     const message = this.#message(view, at);
     if (message === undefined) return;
-    message.verdict = view.getUint8(at + Concluded.VERDICT);
+    if (message.verdict < 0) message.verdict = view.getUint8(at + Concluded.VERDICT);
+    if (message.verdict === Verdict.CANCELED && message.parts.some(isBegun)) {
+      this.complaints.push(`${message.to} was canceled after it was sent`);
+    }
     if (message.verdict === Verdict.QUARANTINED) this.#count("quarantined");
   }
 
@@ -323,6 +329,10 @@ export class LogModel implements ObservedRecordVisitor {
   #count(row: RecoveryRow): void {
     this.rows.set(row, (this.rows.get(row) ?? 0) + 1);
   }
+}
+
+function isBegun({ attempts }: PartModel): boolean {
+  return attempts.length > 0;
 }
 
 function isUnanswered(attempt: AttemptModel): boolean {

@@ -344,6 +344,7 @@ class Run {
     }
     const verdict = judgeEnd({
       promised: this.#senders.promised,
+      cancelAnswers: this.#senders.cancelAnswers,
       planned: this.#senders.planned,
       smscs,
       model,

@@ -6,7 +6,8 @@
  *     └──────up──► arrive at ingress ─────┴──staged──► 202, or never an answer if the process dies
  */
 import { Admit, ScopeBit } from "../../src/ingress/admission.ts";
-import { formatMessageId } from "../../src/records/message-key.ts";
+import type { CancelAnswer } from "../../src/ingress/message-lookup.ts";
+import { formatMessageId, type MessageKey } from "../../src/records/message-key.ts";
 import { APP_IDS } from "./configuration.ts";
 import type { SimulatedGateway } from "./gateway.ts";
 import { keyText } from "./log-model.ts";
@@ -21,6 +22,8 @@ const INGRESS = 0;
 
 export class Senders {
   readonly promised: Promised[] = [];
+  /** What was said of cancellations, by destination: the last answer. */
+  readonly cancelAnswers = new Map<string, CancelAnswer>();
   readonly planned = new Map<string, PlannedMessage>();
   /** Refusals by code of Admit. */
   readonly refusals = new Map<number, number>();
@@ -108,6 +111,10 @@ export class Senders {
       const id = formatMessageId("sim-1", sequence, origin);
       this.promised.push({ message, id, atMs: this.#world.nowMs() });
       this.#world.judge.onAccepted(keyText(sequence, origin), message.to);
+      if (message.cancelInMs > 0) {
+        const cancel = (): void => this.#cancel(message, { sequence, origin });
+        this.#world.scheduler.after(message.cancelInMs, WORLD, cancel);
+      }
       if (this.#world.random.chance(0.05)) {
         ingress.lookup.find({ sequence, origin }, message.appId, (answer) => {
           if (answer === null)
@@ -115,5 +122,21 @@ export class Senders {
         });
       }
     });
+  }
+
+  /** A call to whatever process lives; one that is down, or dies, gives no answer. */
+  #cancel(message: PlannedMessage, key: MessageKey): void {
+    const { scheduler, effects, judge } = this.#world;
+    const gateway = this.#gateway;
+    if (gateway?.ingress === undefined || gateway.ingress === null) return;
+    const { lookup } = gateway.ingress;
+    scheduler.after(0, INGRESS, () =>
+      lookup.cancel(key, message.appId, (answer) =>
+        effects.run("reply.canceled", `${message.to} ${answer}`, () => {
+          this.cancelAnswers.set(message.to, answer);
+          judge.onCancelAnswer(keyText(key.sequence, key.origin), message.to, answer);
+        }),
+      ),
+    );
   }
 }

@@ -22,6 +22,8 @@ export interface PlannedMessage {
   readonly dlr: string;
   /** How long after its call it is to be sent (`send_at`), in ms; 0: at once. */
   readonly sendInMs: number;
+  /** How long after its 202 its sender cancels it, in ms; 0: never. */
+  readonly cancelInMs: number;
   tries: number;
 }
 
@@ -79,8 +81,10 @@ function planMessage(
   if (random.chance(0.2)) body["priority"] = random.between(0, 1);
   if (random.chance(0.3)) body["reference"] = `ref-${index}`;
   const sendInMs = random.chance(0.1) ? random.between(1, 15_000) : 0;
+  const isCanceled = random.chance(sendInMs > 0 ? 0.5 : 0.1);
+  const cancelInMs = isCanceled ? 1 + random.pick([0, 20, 2000, 15_000]) * random.next() : 0;
   const appId = APP_IDS[random.weighted([3, 1])] as number;
-  return { index, atMs, appId, body, to, text, messageClass, dlr, sendInMs, tries: 0 };
+  return { index, atMs, appId, body, to, text, messageClass, dlr, sendInMs, cancelInMs, tries: 0 };
 }
 
 function drawText(random: SeededRandom, index: number): string {

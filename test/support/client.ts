@@ -46,6 +46,12 @@ export class Client {
     return { status: response.status, body: (await response.json()) as MessageDocument };
   }
 
+  async cancel(id: string): Promise<{ status: number; body: Record<string, unknown> }> {
+    const url = `${this.#base}/v1/messages/${id}`;
+    const response = await fetch(url, { method: "DELETE", headers: this.#headers });
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+  }
+
   /** Asks until the message has `status`; fails with what it has after `deadlineMs`. */
   async untilStatus(id: string, status: string, deadlineMs = 20_000): Promise<MessageDocument> {
     let last: MessageDocument | null = null;

@@ -221,7 +221,12 @@ function makeLedger(storm: Storm, store: LedgerStore, logTable: LogTable): Ledge
     loader: { memory: recordMemory(new Uint8Array(8)), load: () => -1 },
     appender: new JournalAppender(staging, notices, bell),
     store,
-    submitterOf: () => ({ submit: () => true, doWork: () => 0, isFull: () => false }),
+    submitterOf: () => ({
+      submit: () => true,
+      doWork: () => 0,
+      cancel: () => undefined,
+      isFull: () => false,
+    }),
     logTable,
     clock: { wallMs: () => storm.nowMs, monotonicMs: () => storm.nowMs },
     random: () => 0.5,

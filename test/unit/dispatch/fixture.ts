@@ -8,7 +8,13 @@ import {
   type LinkDirectory,
 } from "../../../src/dispatch/dispatcher.ts";
 import { type DispatchEntry, emptyDispatchEntry } from "../../../src/dispatch/waiting-room.ts";
-import { HAND_OVER_BYTES, HandOver, RETURN_TYPE } from "../../../src/records/hand-over.ts";
+import {
+  CANCEL_BYTES,
+  CANCEL_REFUSED_TYPE,
+  HAND_OVER_BYTES,
+  HandOver,
+  RETURN_TYPE,
+} from "../../../src/records/hand-over.ts";
 import { allocateCreditTable, CreditTable } from "../../../src/tables/credit-table.ts";
 import type { SharedPlan } from "../../../src/tables/plan.ts";
 
@@ -147,6 +153,15 @@ export class Fixture {
     view.setUint8(at + HandOver.FLAGS, seen.flags);
     view.setUint32(at + HandOver.LINK_ID, seen.linkId, true);
     view.setUint32(at + HandOver.APP_INDEX, seen.appIndex, true);
+    ring.publish();
+  }
+
+  /** The worker has not got a message that is to come back, or has begun it. */
+  refuse(worker: number, logOffset: number): void {
+    const ring = this.#returns[worker] as RingProducer;
+    const at = ring.claim(CANCEL_BYTES, CANCEL_REFUSED_TYPE, 1, 0);
+    if (at < 0) throw new Error("return ring is full");
+    ring.view.setFloat64(at + HandOver.LOG_OFFSET, logOffset, true);
     ring.publish();
   }
 }

@@ -48,6 +48,7 @@ function recordingUws(found: Set<string>): Uws {
   const app = {
     get: (pattern: string) => (note("get", pattern), app),
     post: (pattern: string) => (note("post", pattern), app),
+    del: (pattern: string) => (note("delete", pattern), app),
     any: () => app,
     close: () => app,
   } as unknown as UwsApp;

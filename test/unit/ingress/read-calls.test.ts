@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import { MESSAGE_STATUS } from "../../../src/ledger/message-state.ts";
+import type { CancelAnswer } from "../../../src/ingress/message-lookup.ts";
 import { type ReadQuestion, STATUS_WORDS } from "../../../src/ingress/read-calls.ts";
-import { formatMessageId } from "../../../src/records/message-key.ts";
+import { formatMessageId, parseMessageId } from "../../../src/records/message-key.ts";
 import { HttpRig } from "./http-rig.ts";
 
 const OPS = ["ops"] as const;
@@ -137,4 +138,37 @@ test("a ledger with too many questions is said to be so", async () => {
   assert.equal(refused.headers["retry-after"], "1");
   answer = "late";
   assert.equal((await http.get("/v1/events")).status, 503);
+});
+
+test("DELETE cancels a message once the ledger says so, and tells why it cannot", async () => {
+  const own = new HttpRig();
+  const { json } = await own.post({ to: "+998901234567", text: "x" });
+  const id = json["id"] as string;
+  own.rig.logTable.storeAppliedSequence(0, Number.MAX_SAFE_INTEGER);
+  const path = `/v1/messages/${id}`;
+  const ask = async (answer: CancelAnswer) => {
+    const call = own.call({ method: "DELETE", path });
+    while (own.rig.cancels.length === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+    const asked = own.rig.cancels.pop();
+    assert.equal(asked?.appId, 1);
+    assert.equal(asked.key.sequence, parseMessageId(id)?.key.sequence);
+    asked.done(answer);
+    return await call;
+  };
+  const canceled = await ask("canceled");
+  assert.deepEqual([canceled.status, canceled.json], [200, { id, status: "canceled" }]);
+  for (const [answer, status, type] of [
+    ["not_cancellable", 409, "not-cancellable"],
+    ["unknown", 404, "not-found"],
+    ["overloaded", 503, "overloaded"],
+  ] as const) {
+    const refused = await ask(answer);
+    assert.deepEqual([refused.status, refused.json["type"]], [status, `/problems/${type}`]);
+  }
+  const headers = own.headers(1, []);
+  assert.equal((await own.call({ method: "DELETE", path, headers })).status, 403);
+  const nowhere = { method: "DELETE", path: "/v1/messages/x" };
+  assert.equal((await own.call(nowhere)).status, 404);
+  assert.equal((await own.call({ method: "PATCH", path })).headers["allow"], "GET, DELETE");
+  await own.close();
 });

@@ -9,6 +9,7 @@ import { Ingress } from "../../../src/ingress/ingress.ts";
 import {
   MessageLookup,
   type LookupAnswer,
+  type CancelAnswer,
   type MessageQuery,
 } from "../../../src/ingress/message-lookup.ts";
 import type { PendingMessage, Ticket } from "../../../src/ingress/pending-messages.ts";
@@ -127,6 +128,12 @@ export class IngressRig {
   readonly documents = new Map<number, LookupAnswer>();
   /** Who waits for an operator's answer. */
   readonly awaited: { key: MessageKey; done: (answer: LookupAnswer) => void }[] = [];
+  /** Who wants a message taken back. */
+  readonly cancels: {
+    key: MessageKey;
+    appId: number;
+    done: (answer: CancelAnswer) => void;
+  }[] = [];
   readonly submitRings: RingConsumer[];
   readonly directory = new MemoryDirectory();
 
@@ -181,6 +188,7 @@ export class IngressRig {
     this.loader = new ChunkedRecordLoader(directory, this.logTable, null);
     const query: MessageQuery = {
       getMessage: (key: MessageKey, _appId, done) => done(this.documents.get(key.sequence) ?? null),
+      cancel: (key, appId, done) => this.cancels.push({ key, appId, done }),
       awaitAnswer: (key: MessageKey, _appId, _waitMs, done) => this.awaited.push({ key, done }),
     };
     this.ingress = new Ingress({

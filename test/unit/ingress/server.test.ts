@@ -258,8 +258,8 @@ test("unknown paths are 404, wrong methods 405 with those that are right", async
   }
   for (const [method, path, allow] of [
     ["PUT", "/v1/messages", "GET, POST"],
-    ["DELETE", "/v1/messages/x", "GET"],
-    ["POST", "/v1/messages/x", "GET"],
+    ["PUT", "/v1/messages/x", "GET, DELETE"],
+    ["POST", "/v1/messages/x", "GET, DELETE"],
     ["POST", "/healthz", "GET"],
     ["PUT", "/readyz", "GET"],
   ] as const) {

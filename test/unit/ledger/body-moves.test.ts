@@ -47,7 +47,12 @@ class World {
       loader: this.newLoader(),
       appender: this.rig.appenders[1] as JournalAppender,
       store: this.store,
-      submitterOf: () => ({ submit: () => true, doWork: () => 0, isFull: () => false }),
+      submitterOf: () => ({
+        submit: () => true,
+        doWork: () => 0,
+        cancel: () => undefined,
+        isFull: () => false,
+      }),
       logTable: this.rig.table,
       clock: { wallMs: () => this.now, monotonicMs: () => this.now },
       random: () => 0.5,

@@ -4,11 +4,13 @@
  *
  * `restart` gives the ledger of the next run over the same log and what a crash left of the store.
  */
+import type { Cancellation } from "../../../src/dispatch/cancellations.ts";
 import type { WaitingOwner } from "../../../src/dispatch/dispatcher.ts";
 import type { DispatchEntry } from "../../../src/dispatch/waiting-room.ts";
 import type { LogLevel } from "../../../src/environment.ts";
 import { JournalAppender } from "../../../src/journal/appender.ts";
 import type { LogTailer, RecordLoader, RecordVisitor } from "../../../src/journal/log-reading.ts";
+import type { CancelOrder } from "../../../src/ledger/cancels.ts";
 import { Ledger, type LedgerLimits, type LedgerOptions } from "../../../src/ledger/ledger.ts";
 import { readCursor } from "../../../src/ledger/meta.ts";
 import type { LedgerPolicy } from "../../../src/ledger/policy.ts";
@@ -117,6 +119,10 @@ export class Harness {
   readonly ledger: Ledger;
   readonly table = new LogTable(allocateLogTable(4));
   readonly submitted: DispatchEntry[] = [];
+  /** What ingress threads were told to take back. */
+  readonly cancelOrders: { readonly producer: number; readonly order: CancelOrder }[] = [];
+  /** What the submitter is to take back. */
+  readonly cancellations: Cancellation[] = [];
   readonly lines: { level: LogLevel; operation: string; fields: unknown }[] = [];
   /** How many more messages the submitter takes. */
   room = Number.POSITIVE_INFINITY;
@@ -154,6 +160,7 @@ export class Harness {
             this.submitted.push({ ...entry });
             return true;
           },
+          cancel: (wanted) => this.cancellations.push(wanted),
           doWork: () => 0,
           isFull: () => this.room <= 0,
         };
@@ -167,6 +174,7 @@ export class Harness {
       inHandIndex: 0,
       quarantined: options.quarantined ?? new Set(),
       policy: { ...POLICY, ...options.policy },
+      cancelOrders: (producer, order) => this.cancelOrders.push({ producer, order }),
       observers: options.observersOf?.(this.store) ?? [],
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       ...(options.queueReasonOf === undefined ? {} : { queueReasonOf: options.queueReasonOf }),
