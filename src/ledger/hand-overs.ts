@@ -355,7 +355,8 @@ export class HandOvers implements WaitingOwner {
     }
     if (wallMs >= message.expiresAt) return this.#conclude(message, Verdict.EXPIRED);
     if (!this.#hasPool(message.poolId)) return this.#strand(message);
-    if (first.state === PartState.SCHEDULED) return this.#submitScheduled(message);
+    // After a crash amid its sending only the rest of it is still scheduled, and due like a part.
+    if (message.parts.every(isScheduled)) return this.#submitScheduled(message);
     // Flags are the hand-over's: parts that may arrive twice go apart from those that cannot.
     const isDuplicate = mayArriveTwice(first);
     let parts = 0;
@@ -472,6 +473,10 @@ export class HandOvers implements WaitingOwner {
 
 function isDue(part: PartRecord, wallMs: number): boolean {
   return part.dueAt !== 0 && part.dueAt <= wallMs && !isFinal(part.state);
+}
+
+function isScheduled(part: PartRecord): boolean {
+  return part.state === PartState.SCHEDULED;
 }
 
 function mayArriveTwice(part: PartRecord): boolean {

@@ -113,6 +113,22 @@ test("a message for later is scheduled, then handed over whole, also by the next
   assert.ok(verifyBooks(next.store).ok);
 });
 
+test("after a crash amid the sending of a scheduled message only its rest is handed over", () => {
+  const harness = ready();
+  const begun = key(1);
+  harness.feed(accept(begun, { delayS: 60, parts: 3, messageClass: MessageClass.PROMOTIONAL }));
+  harness.flush();
+  harness.pass(T0 + 61_000 - harness.now);
+  harness.feed(sending(begun, { part: 0, at: 61_000 }));
+  const next = harness.restart();
+  next.work();
+  next.pass(1000);
+  assert.deepEqual(
+    next.submitted.map(({ parts, attempt, flags }) => ({ parts, attempt, flags })),
+    [{ parts: 0b110, attempt: 1, flags: 0 }],
+  );
+});
+
 test("a message that its sender takes back is canceled", () => {
   const harness = ready();
   harness.feed(accept(key(1)), accept(key(2), { delayS: 60 }));
