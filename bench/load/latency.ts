@@ -11,6 +11,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { percentileSince, readPrometheus } from "../../src/cli/prometheus-read.ts";
 import { startGateway, Workspace } from "../../test/support/processes.ts";
 import type { LoadSettings } from "./contenders/contender.ts";
 import { adminText, benchToken, benchYaml, GATEWAY } from "./contenders/gateway.ts";
@@ -18,7 +19,6 @@ import { startOperator } from "./contenders/operator.ts";
 import { measureDisk } from "./disk-reference.ts";
 import { describeOrigin, origin } from "./machine.ts";
 import type { LatencyRun } from "./latency-run.ts";
-import { percentileBetween, readBuckets } from "./metric-histogram.ts";
 import { type OpenLoopResult, runOpenLoop } from "./open-loop.ts";
 import { median } from "./statistics.ts";
 import { takeTurn } from "./turn.ts";
@@ -84,9 +84,11 @@ async function measure(settings: LoadSettings): Promise<LatencyRun> {
         extra: ',"dlr":"none"',
       });
     await load(Math.min(WARM_UP_S_MAX, Number(flags.seconds)));
-    const before = readBuckets(await adminText(gateway, "/metrics"), "smsgw_submit_duration_ms");
+    const before = readPrometheus(await adminText(gateway, "/metrics"));
     const openLoop = await load(Number(flags.seconds));
-    const after = readBuckets(await adminText(gateway, "/metrics"), "smsgw_submit_duration_ms");
+    const after = readPrometheus(await adminText(gateway, "/metrics"));
+    const submitMs = (percent: number): number =>
+      percentileSince(before, after, "submit_duration_ms", percent) ?? Number.NaN;
     return {
       diskP50Ms: disk.p50Ms,
       diskP99Ms: disk.p99Ms,
@@ -94,8 +96,8 @@ async function measure(settings: LoadSettings): Promise<LatencyRun> {
       ratePerS: rate,
       openLoop,
       submitMs: {
-        p50: percentileBetween(before, after, 50),
-        p99: percentileBetween(before, after, 99),
+        p50: submitMs(50),
+        p99: submitMs(99),
       },
     };
   } finally {

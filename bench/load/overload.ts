@@ -8,7 +8,7 @@ import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { startGateway, Workspace } from "../../test/support/processes.ts";
 import type { LoadSettings } from "./contenders/contender.ts";
-import { adminText, benchToken, benchYaml, counterOf, GATEWAY } from "./contenders/gateway.ts";
+import { acceptedSegments, benchToken, benchYaml, GATEWAY } from "./contenders/gateway.ts";
 import { startOperator } from "./contenders/operator.ts";
 import { describeOrigin, origin } from "./machine.ts";
 import { type OpenLoopResult, runOpenLoop } from "./open-loop.ts";
@@ -63,8 +63,6 @@ async function main(): Promise<void> {
       );
     const gateway = await startGateway(workspace, yaml);
     const seconds = Number(flags.seconds);
-    const written = async (): Promise<number> =>
-      counterOf(await adminText(gateway, "/metrics"), "smsgw_segments_accepted_total");
     const startedAt = performance.now();
     const load = runOpenLoop({
       port: gateway.httpPort,
@@ -75,7 +73,8 @@ async function main(): Promise<void> {
       extra: ',"dlr":"none"',
     });
     await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-    const goodputPerS = (await written()) / ((performance.now() - startedAt) / 1000);
+    const goodputPerS =
+      (await acceptedSegments(gateway)) / ((performance.now() - startedAt) / 1000);
     const openLoop = await load;
     const figures = {
       saturationPerS: saturation.messagesPerS,

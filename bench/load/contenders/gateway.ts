@@ -6,6 +6,7 @@ import {
   startGateway,
   Workspace,
 } from "../../../test/support/processes.ts";
+import { byLabel, readPrometheus, sumOf } from "../../../src/cli/prometheus-read.ts";
 import { signToken } from "../../../src/cli/token.ts";
 import type { Contender, LoadSettings, Settled } from "./contender.ts";
 import { startOperator } from "./operator.ts";
@@ -71,18 +72,14 @@ export async function adminText(gateway: GatewayProcess, path: string): Promise<
   return (await fetch(`http://127.0.0.1:${gateway.adminPort}${path}`)).text();
 }
 
-/** Sum of a counter over its labels. */
-export function counterOf(metrics: string, name: string): number {
-  let sum = 0;
-  for (const [, value] of metrics.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\d+)`, "gm"))) {
-    sum += Number(value);
-  }
-  return sum;
+function cpuByThread(metrics: string): Record<string, number> {
+  const samples = readPrometheus(metrics);
+  return Object.fromEntries(byLabel(samples, "thread_cpu_seconds_total", "thread"));
 }
 
-function cpuByThread(metrics: string): Record<string, number> {
-  const lines = metrics.matchAll(/^smsgw_thread_cpu_seconds_total\{thread="([^"]+)"\} ([\d.]+)/gm);
-  return Object.fromEntries([...lines].map(([, thread, seconds]) => [thread, Number(seconds)]));
+/** Segments that operators have taken so far. */
+export async function acceptedSegments(gateway: GatewayProcess): Promise<number> {
+  return sumOf(readPrometheus(await adminText(gateway, "/metrics")), "segments_accepted_total");
 }
 
 /** Follows the segments that operators took; ends when the ledger has no open message. */
@@ -92,7 +89,7 @@ function watchGateway(gateway: GatewayProcess): () => Promise<Settled> {
   let answered = 0;
   let lastAtMs = startedAt;
   const look = async (): Promise<void> => {
-    const count = counterOf(await adminText(gateway, "/metrics"), "smsgw_segments_accepted_total");
+    const count = await acceptedSegments(gateway);
     if (count > answered) lastAtMs = performance.now();
     answered = count;
   };

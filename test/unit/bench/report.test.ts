@@ -4,7 +4,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { barChart, escapeHtml, lineChart } from "../../../bench/load/charts.ts";
-import { percentileBetween, readBuckets } from "../../../bench/load/metric-histogram.ts";
 import { differenceOf, median, percentile } from "../../../bench/load/statistics.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 
@@ -24,20 +23,6 @@ test("a clear difference has an interval beside 0, noise has one around it", () 
   assert.ok(Math.abs(clear.share + 0.2) < 0.01);
   const noise = differenceOf(slow, [99, 102, 104, 97, 100], random);
   assert.ok(noise.low <= 0 && noise.high >= 0, `${noise.low} to ${noise.high}`);
-});
-
-test("percentiles of what came between two looks at a histogram", () => {
-  const page = (one: number, two: number, all: number): string =>
-    [
-      `smsgw_x_ms_bucket{le="1"} ${one}`,
-      `smsgw_x_ms_bucket{le="2"} ${two}`,
-      `smsgw_x_ms_bucket{le="+Inf"} ${all}`,
-    ].join("\n");
-  const before = readBuckets(page(100, 100, 100), "smsgw_x_ms");
-  const after = readBuckets(page(190, 199, 200), "smsgw_x_ms");
-  assert.equal(percentileBetween(before, after, 50), 1);
-  assert.equal(percentileBetween(before, after, 99), 2);
-  assert.equal(percentileBetween(before, after, 99.9), Number.POSITIVE_INFINITY);
 });
 
 test("charts show names as text, whatever is in them", () => {
