@@ -63,6 +63,8 @@ const MAIN = 0;
 const DRAIN_MS_MAX = 30_000;
 /** Ingress threads have so long to close their sockets before the process ends without them. */
 const CLOSE_MS_MAX = 500;
+/** What one commit of the ledger takes on a slow disk, and more. */
+const LEDGER_CLOSE_MS_MAX = 2000;
 
 export interface StartOptions {
   /** Instead of the configuration's. */
@@ -407,7 +409,7 @@ class Assembly {
     ]);
     if (late === null) return;
     this.#log.write("warn", "drain", { cause: `${late} took too long` });
-    await this.#closeIngresses();
+    await this.#closeToEnd();
   }
 
   /** What is left to upload has a few seconds; what is not done is done at the next start. */
@@ -425,9 +427,33 @@ class Assembly {
 
   /** Resolves when no further ingress thread has a socket, or those that have do not answer. */
   #closeIngresses(): Promise<unknown> {
-    const closed = this.#ingresses.map((thread) => noteOf(thread, "closed").catch(() => null));
-    this.#command(this.#ingresses, { kind: "close" });
-    return drainInOrder(CLOSE_MS_MAX, [{ name: "close", run: () => Promise.all(closed) }]);
+    return this.#close("ingresses", this.#ingresses, CLOSE_MS_MAX);
+  }
+
+  /**
+   * Before the end of the process: whatever would keep it from ending, or turn its code into an
+   * abort, is closed. A ledger thread that goes while LMDB's write thread waits for it is waited
+   * for without end, so a ledger that does not close its store takes the process along, at once:
+   * everything promised is in the log.
+   */
+  async #closeToEnd(): Promise<void> {
+    const ledger = this.#ledger === null ? [] : [this.#ledger];
+    const [, late] = await Promise.all([
+      this.#closeIngresses(),
+      this.#close("ledger", ledger, LEDGER_CLOSE_MS_MAX),
+    ]);
+    if (late === null) return;
+    this.#log.write("error", "end", { cause: "the ledger does not close its store: SIGKILL" });
+    process.kill(process.pid, "SIGKILL");
+  }
+
+  /** Resolves with null when all of `threads` are closed or gone, with `name` after `limitMs`. */
+  #close(name: string, threads: readonly Worker[], limitMs: number): Promise<string | null> {
+    // A thread that has ended has the number -1, and says nothing any more.
+    const alive = threads.filter(({ threadId }) => threadId !== -1);
+    const closed = alive.map((thread) => noteOf(thread, "closed").catch(() => null));
+    this.#command(alive, { kind: "close" });
+    return drainInOrder(limitMs, [{ name, run: () => Promise.all(closed) }]);
   }
 
   #command(threads: readonly Worker[], command: ThreadCommand): void {
@@ -481,11 +507,9 @@ class Assembly {
     this.#end(code);
   }
 
-  /** Ends the process; open sockets of further ingress threads would turn `code` into an abort. */
   #end(code: number): void {
     this.#supervisor.stop();
-    if (this.#ingresses.length === 0) process.exit(code);
-    void this.#closeIngresses().then(() => process.exit(code));
+    void this.#closeToEnd().then(() => process.exit(code));
   }
 }
 

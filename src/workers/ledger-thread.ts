@@ -68,6 +68,7 @@ const reasonTables: QueueReasonTables = {
 let poolPlan = data.pools;
 let ledgerPlan = ledgerPlanOf(data.pools, null);
 let dispatcher: Dispatcher | null = null;
+let closed: Promise<void> | null = null;
 const { store, cursor, recovered, epoch } = recover();
 const cdrRows = makeCdrRows();
 const ledger = makeLedger();
@@ -87,6 +88,7 @@ data.sink?.on("message", () => {
 parentPort?.on("message", (command: ThreadCommand) => {
   if (command.kind === "drain") drain();
   else if (command.kind === "reload") reload(command.pools);
+  else if (command.kind === "close") close("closed");
 });
 note({
   kind: "recovered",
@@ -274,9 +276,16 @@ function drain(): void {
       return;
     }
     clearInterval(timer);
-    runner.stop();
-    void store.close().then(() => note({ kind: "drained" }));
+    close("drained");
   }, LOOK_INTERVAL_MS);
+}
+
+/** Nothing is committed any more; `done` is said when what was is in the store. */
+function close(done: "closed" | "drained"): void {
+  runner.stop();
+  for (const port of data.queries) port.removeAllListeners("message");
+  closed ??= store.close();
+  void closed.then(() => note({ kind: done }));
 }
 
 function note(message: ThreadNote): void {

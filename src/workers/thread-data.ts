@@ -99,7 +99,8 @@ export type ThreadNote =
 
 /**
  * From the main thread to a thread; "dump" to workers only, "drain" to all but the journal,
- * "reload" to all but journal, sink and relay, the others to ingress threads and the relay only.
+ * "reload" to all but journal, sink and relay, "close" to ingress threads, relay and ledger, the
+ * others to ingress threads and the relay only.
  */
 export type ThreadCommand =
   | { readonly kind: "reload"; readonly config: GatewayConfig; readonly pools: PoolPlan }

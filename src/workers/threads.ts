@@ -62,12 +62,14 @@ export function noteOf<K extends ThreadNote["kind"]>(
       settle();
       reject(error);
     };
-    const settle = (): void => {
-      thread.off("message", onMessage);
-      thread.off("error", onError);
+    const onExit = (code: number): void => {
+      settle();
+      reject(new Error(`a thread ended with ${code} before it was ${kind}`));
     };
-    thread.on("message", onMessage);
-    thread.on("error", onError);
+    const settle = (): void => {
+      thread.off("message", onMessage).off("error", onError).off("exit", onExit);
+    };
+    thread.on("message", onMessage).on("error", onError).on("exit", onExit);
   });
 }
 
