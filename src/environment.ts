@@ -18,6 +18,21 @@ export interface Clock {
   wallMs(): number;
 }
 
+/** An instant on the clocks that all processes of a machine share, for comparison between runs. */
+export interface SystemInstant {
+  /** Names the start of the machine from which `monotonicMs` counts; null: not known. */
+  readonly boot: string | null;
+  readonly monotonicMs: number;
+  /** Milliseconds since the Unix epoch as the machine has them now: may jump. */
+  readonly wallMs: number;
+}
+
+/**
+ * By when an earlier run had sent everything. "never": there was no run; "unknown": nothing says
+ * so.
+ */
+export type LastSent = SystemInstant | "never" | "unknown";
+
 /** Uniform in [0, 1). */
 export type Random = () => number;
 

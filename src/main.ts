@@ -20,11 +20,12 @@ import type { Clock, Log } from "./environment.ts";
 import { EXIT_CODES } from "./errors.ts";
 import { resetReferences } from "./ingress/reference-tables.ts";
 import { loadUws } from "./ingress/uws.ts";
-import { writeLastExit } from "./journal/data-dir.ts";
+import { readLastSent, writeLastDrain, writeLastExit } from "./journal/data-dir.ts";
 import { lockDataDir } from "./journal/data-dir-lock.ts";
 import { DataDirError } from "./journal/errors.ts";
 import { openNodeLogDirectory } from "./journal/node-log-directory.ts";
-import { REST_MS, restAll } from "./limit/contract.ts";
+import { restAll } from "./limit/contract.ts";
+import { restAfterStartMs } from "./limit/start-rest.ts";
 import type { SessionRecording } from "./smpp/session.ts";
 import {
   journalThreadIndex,
@@ -37,7 +38,7 @@ import {
 import { stopIndex } from "./tables/thread-table.ts";
 import { adminSources } from "./workers/admin-sources.ts";
 import { type BellPorts, doorbells, makeBellPorts } from "./workers/bell-ports.ts";
-import { type ClockBase, clockBase, threadClock } from "./workers/clock.ts";
+import { type ClockBase, clockBase, systemInstant, threadClock } from "./workers/clock.ts";
 import { watchConnections } from "./workers/connection-guard.ts";
 import { drainInOrder } from "./workers/drain-steps.ts";
 import { IngressAgent } from "./workers/ingress-agent.ts";
@@ -198,7 +199,10 @@ class Assembly {
 
   /** The process before this one, which had the lock until now, may have sent a moment ago. */
   #restContracts(): void {
-    const untilMs = this.#clock.monotonicMs() + REST_MS;
+    const last = readLastSent(openNodeLogDirectory(this.#config.node.dataDir));
+    const restMs = restAfterStartMs(last, systemInstant());
+    if (restMs === 0) return;
+    const untilMs = this.#clock.monotonicMs() + restMs;
     for (const { linkIndex, config } of derivePools(this.#config).links) {
       const tokens = this.#memory.contracts[linkIndex] as SharedArrayBuffer;
       restAll(new Int32Array(tokens), config.rateTps ?? 0, untilMs);
@@ -407,9 +411,22 @@ class Assembly {
       { name: "journal", run: () => this.#stopJournal() },
       { name: "sink", run: () => this.#drainSink() },
     ]);
-    if (late === null) return;
+    if (late === null) {
+      this.#noteDrained();
+      return;
+    }
     this.#log.write("warn", "drain", { cause: `${late} took too long` });
     await this.#closeToEnd();
+  }
+
+  /** So that the next start knows since when nothing was sent; without the note it waits. */
+  #noteDrained(): void {
+    try {
+      const directory = openNodeLogDirectory(this.#config.node.dataDir);
+      writeLastDrain(directory, this.#epoch, systemInstant());
+    } catch (error) {
+      this.#log.write("warn", "write last-drain.json", { cause: String(error) });
+    }
   }
 
   /** What is left to upload has a few seconds; what is not done is done at the next start. */

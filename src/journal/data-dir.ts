@@ -3,16 +3,20 @@
  *
  *   node.json        { node, epoch }
  *   last-exit.json   { code, reason, thread, at, in_hand, strikes }
+ *   last-drain.json  { epoch, boot, monotonic_ms, wall_ms }: by then that epoch had sent everything
  *
  * Each is replaced as a whole: written aside, synced, renamed, directory synced. Start-up and the
  * end of the process only; one thread at a time.
  */
+import type { LastSent, SystemInstant } from "../environment.ts";
 import { EPOCH_MAX } from "../records/message-key.ts";
 import { DataDirError, systemCode } from "./errors.ts";
 import type { LogDirectory, LogFile } from "./log-directory.ts";
+import { listSegments } from "./segments.ts";
 
 const NODE_FILE = "node.json";
 const LAST_EXIT_FILE = "last-exit.json";
+const LAST_DRAIN_FILE = "last-drain.json";
 const FILE_BYTES_MAX = 64 * 1024;
 
 export interface NodeFile {
@@ -117,6 +121,36 @@ export function writeLastExit(directory: LogDirectory, note: ExitNote): LastExit
   };
   writeJson(directory, LAST_EXIT_FILE, { ...written });
   return written;
+}
+
+/** The run with this epoch has drained: nothing of it leaves after `at`. Throws what the directory throws. */
+export function writeLastDrain(directory: LogDirectory, epoch: number, at: SystemInstant): void {
+  const { boot, monotonicMs, wallMs } = at;
+  writeJson(directory, LAST_DRAIN_FILE, {
+    epoch,
+    boot,
+    monotonic_ms: monotonicMs,
+    wall_ms: wallMs,
+  });
+}
+
+/**
+ * By when the runs before the next epoch had sent everything; to be asked before that epoch starts.
+ * A note of another epoch than the last one says nothing: that one has sent since.
+ */
+export function readLastSent(directory: LogDirectory): LastSent {
+  try {
+    const node = readNodeFile(directory);
+    if (node === null) return listSegments(directory).length === 0 ? "never" : "unknown";
+    const found = readJson(directory, LAST_DRAIN_FILE);
+    if (found === null || found["epoch"] !== node.epoch) return "unknown";
+    const { boot, monotonic_ms: monotonicMs, wall_ms: wallMs } = found;
+    if (typeof boot !== "string") return "unknown";
+    return { boot, monotonicMs: numberOr(monotonicMs, NaN), wallMs: numberOr(wallMs, NaN) };
+  } catch (error) {
+    if (error instanceof DataDirError) return "unknown";
+    throw error;
+  }
 }
 
 function numberOr(value: unknown, otherwise: number): number {

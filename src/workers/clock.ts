@@ -4,7 +4,11 @@
  * `performance.now()` is cheap but starts anew in each thread; `process.hrtime` is common. Each
  * thread measures the difference once.
  */
-import type { Clock } from "../environment.ts";
+import { readFileSync } from "node:fs";
+import type { Clock, SystemInstant } from "../environment.ts";
+
+/** Linux: another one after each start of the machine. */
+const BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id";
 
 /** Start of the process's time, made on the main thread and handed to all others. */
 export interface ClockBase {
@@ -34,4 +38,21 @@ export function threadClock(base: ClockBase): Clock {
     monotonicMs: () => performance.now() + shiftMs,
     wallMs: () => base.wallMs + performance.now() + shiftMs,
   };
+}
+
+/** Now, comparable with what other processes of this machine read. */
+export function systemInstant(): SystemInstant {
+  return {
+    boot: bootId(),
+    monotonicMs: Number(process.hrtime.bigint()) / 1e6,
+    wallMs: Date.now(),
+  };
+}
+
+function bootId(): string | null {
+  try {
+    return readFileSync(BOOT_ID_FILE, "utf8").trim() || null;
+  } catch {
+    return null;
+  }
 }

@@ -14,12 +14,18 @@ import { mergeForReload } from "../../src/config/reload.ts";
 import { slotCounts } from "../../src/config/slots.ts";
 import type { GatewayConfig } from "../../src/config/types.ts";
 import { Dispatcher, type WaitingOwner } from "../../src/dispatch/dispatcher.ts";
-import type { Clock, Log } from "../../src/environment.ts";
+import type { Clock, Log, SystemInstant } from "../../src/environment.ts";
 import { allocateReferences, resetReferences } from "../../src/ingress/reference-tables.ts";
 import { carryBuckets } from "../../src/ingress/carry-buckets.ts";
 import { Ingress } from "../../src/ingress/ingress.ts";
 import { MessageLookup } from "../../src/ingress/message-lookup.ts";
-import { readLastExit, startEpoch, writeLastExit } from "../../src/journal/data-dir.ts";
+import {
+  readLastExit,
+  readLastSent,
+  startEpoch,
+  writeLastDrain,
+  writeLastExit,
+} from "../../src/journal/data-dir.ts";
 import { Journal } from "../../src/journal/journal.ts";
 import type { LogTailer } from "../../src/journal/log-reading.ts";
 import { BlockTailer } from "../../src/journal/log-tailer.ts";
@@ -30,6 +36,7 @@ import { verifyBooks } from "../../src/ledger/books.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
 import { readCursor } from "../../src/ledger/meta.ts";
 import { type LedgerPlan, ledgerPlanOf } from "../../src/ledger/policy.ts";
+import { restAfterStartMs } from "../../src/limit/start-rest.ts";
 import { Accept, ACCEPT_TYPE, acceptToOffset } from "../../src/records/accept.ts";
 import { assignSessions } from "../../src/smpp/plan.ts";
 import { SmppWorker } from "../../src/smpp/worker.ts";
@@ -118,6 +125,9 @@ export class SimulatedGateway {
       ...slotCounts(config, this.#pools),
     };
     this.directory = new SimulatedDirectory(disk, effects, (ms) => scheduler.sleep(ms));
+    const { clock } = world;
+    const restMs = restAfterStartMs(readLastSent(this.directory), this.#instant());
+    const restUntilMs = clock.monotonicMs() + restMs;
     this.store = this.#openStore();
     const cursor = readCursor(this.store);
     const recovered = recoverLog(this.directory, {
@@ -125,13 +135,7 @@ export class SimulatedGateway {
       from: cursor > 0 ? cursor : null,
     });
     this.epoch = startEpoch(this.directory, config.node.name, recovered.epochSeen).epoch;
-    this.memory = new ProcessMemory(
-      this.plan,
-      this.#pools.links,
-      settings,
-      effects,
-      world.clock.monotonicMs(),
-    );
+    this.memory = new ProcessMemory(this.plan, this.#pools.links, settings, effects, restUntilMs);
     const { logTable } = this.memory;
     this.#journal = this.#makeJournal(recovered.nextOffset, recovered.nextNumber);
     const tailer = new BlockTailer(
@@ -185,6 +189,31 @@ export class SimulatedGateway {
     this.#ledgerPlan = ledgerPlanOf(plan, this.#ledgerPlan);
     this.#ledgerDispatcher?.reload(linkDirectory(plan));
     this.ledger.reload(this.#ledgerPlan);
+  }
+
+  /** Stops as the main thread has it: first the ingress, then the workers. */
+  drain(): void {
+    const { scheduler } = this.#world;
+    this.ingress?.drain();
+    for (const [index, worker] of this.#workers.entries()) {
+      scheduler.after(this.#given.random.float(0, 20), FIRST_WORKER + index, () => worker.drain());
+    }
+  }
+
+  /** After `drain`: no session is open, and nothing is left to commit. */
+  isDrained(): boolean {
+    if (this.ingress === null || !this.ingress.isDrained()) return false;
+    return this.#workers.every((worker) => worker.isDrained());
+  }
+
+  /** The note that the main thread writes when it has drained. */
+  writeLastDrain(): void {
+    writeLastDrain(this.directory, this.epoch, this.#instant());
+  }
+
+  #instant(): SystemInstant {
+    const { clock } = this.#world;
+    return { boot: "the only one", monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
   }
 
   /** The note that the main thread writes when a thread throws. */

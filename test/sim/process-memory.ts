@@ -5,7 +5,7 @@
 import { JournalAppender } from "../../src/journal/appender.ts";
 import type { AppenderEnd } from "../../src/journal/journal.ts";
 import type { DerivedLink } from "../../src/config/derive.ts";
-import { allocateContract, REST_MS, restAll } from "../../src/limit/contract.ts";
+import { allocateContract, restAll } from "../../src/limit/contract.ts";
 import { allocateMetrics, MetricBlock } from "../../src/metrics/block.ts";
 import { Doorbell } from "../../src/ring/doorbell.ts";
 import { allocateRing } from "../../src/ring/layout.ts";
@@ -51,13 +51,13 @@ export class ProcessMemory {
   readonly #metrics: SharedArrayBuffer;
   readonly #effects: Effects;
 
-  /** `nowMs`: the process before may have sent until then. */
+  /** Tokens rest until `restUntilMs`. */
   constructor(
     plan: SharedPlan,
     links: readonly DerivedLink[],
     settings: RunSettings,
     effects: Effects,
-    nowMs: number,
+    restUntilMs: number,
   ) {
     const producers = producerCount(plan);
     const appenders = appenderCount(plan);
@@ -77,7 +77,7 @@ export class ProcessMemory {
     this.contracts = Array.from({ length: plan.linkCount }, (_, linkIndex) => {
       const count = rates.get(linkIndex) ?? 0;
       const tokens = new Int32Array(allocateContract(Math.max(count, RATE_MAX)));
-      restAll(tokens, count, nowMs + REST_MS);
+      restAll(tokens, count, restUntilMs);
       return tokens;
     });
     this.bucketWords = new Int32Array(bucketWordCount(plan));

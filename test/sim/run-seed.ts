@@ -70,6 +70,7 @@ const MESSAGES = [1050, 1300] as const;
 const FAULTS = [24, 44] as const;
 const DEATHS = [1, 4] as const;
 const RELOADS = [0, 5] as const;
+const DRAINS = [0, 2] as const;
 /** A crowded run keeps a backlog; a long one lets go of its log on the way. */
 const CROWDED = { trafficMs: 16_000, calmAtMs: 20_000, ttlS: [15, 40] } as const;
 const LONG = { trafficMs: 38_000, calmAtMs: 42_000, ttlS: [4, 9] } as const;
@@ -167,6 +168,11 @@ class Run {
       });
     }
     scheduler.at(calmAtMs, WORLD, () => this.#reconfiguration.restore(this.#gateway));
+    const drains = random.fork("drains");
+    for (let i = drains.between(...DRAINS); i > 0; i--) {
+      const atMs = drains.float(1500, calmAtMs - 500);
+      scheduler.at(atMs, WORLD, () => this.#gateway?.drain());
+    }
     for (let death = 0; death < this.#planned.deaths; death++) {
       const atMs = random.float(1500, calmAtMs - 500);
       if (keeps("deaths", death)) scheduler.at(atMs, WORLD, () => this.#armDeath());
@@ -258,6 +264,10 @@ class Run {
     const gateway = this.#gateway as SimulatedGateway;
     const { logTable } = gateway.memory;
     this.#checkSpace();
+    if (gateway.isDrained()) {
+      gateway.writeLastDrain();
+      this.#world.effects.crash("drained");
+    }
     const isQuiet =
       nowMs > this.#calmAtMs &&
       this.#senders.isDone &&

@@ -2,15 +2,15 @@
  * One trial of rate accuracy: a gateway of two workers, a link per rate with a session on each,
  * more messages waiting than can be sent, and a packet capture that says when every submit_sm left.
  *
- *   submits in any half-open second ÷ contract   never above 1
- *   submits in the trial ÷ (contract × seconds)  the mean
+ *   submits in any half-open second ÷ contract   never above 1, also over restarts of the gateway
+ *   submits in the trial ÷ (contract × seconds)  the mean, from the link's first bind on
  */
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { testToken } from "../../support/client.ts";
 import { startLoad } from "../../support/http-load.ts";
-import { startGateway, type Workspace } from "../../support/processes.ts";
+import { type GatewayProcess, startGateway, type Workspace } from "../../support/processes.ts";
 import { densest } from "../../support/rate-window.ts";
 import { readPdus, startCapture } from "./capture.ts";
 
@@ -33,18 +33,23 @@ export interface RateFigures {
   readonly densestSecond: number;
   /** Most in any 100 ms, as a share of the contract's 100 ms. */
   readonly densestTenth: number;
-  /** Segments in the trial's seconds ÷ what the contract allows in them. */
+  /** Segments in the seconds after the first bind ÷ what the contract allows in them. */
   readonly mean: number;
 }
 
-/** Runs every rate at once, each on a link of its own. */
+/**
+ * Runs every rate at once, each on a link of its own. With `restarts` the gateway gets each of
+ * these signals in turn, evenly over the time, and is started again at once.
+ */
 export async function runRates(
   workspace: Workspace,
   rates: readonly number[],
   seconds: number,
+  restarts: readonly ("SIGKILL" | "SIGTERM")[] = [],
 ): Promise<RateFigures[]> {
   const port = await freePort();
-  const gateway = await startGateway(workspace, yamlOf(rates, port));
+  const yaml = yamlOf(rates, port);
+  let gateway: GatewayProcess = await startGateway(workspace, yaml);
   const file = join(workspace.folder, "capture.pcap");
   // The operator is not there yet: everything waits.
   const messages = [...messagesOf(rates, seconds)];
@@ -68,7 +73,14 @@ export async function runRates(
     line.includes("listening on"),
   );
   await untilSubmits(file, rates.length);
-  await sleep(seconds * 1000 + 1500);
+  const intervalMs = (seconds * 1000 + 1500) / (restarts.length + 1);
+  for (const signal of restarts) {
+    await sleep(intervalMs);
+    gateway.child.kill(signal);
+    await gateway.exited;
+    gateway = await startGateway(workspace, yaml);
+  }
+  await sleep(intervalMs);
   await capture.stop();
   gateway.child.kill("SIGKILL");
   await gateway.exited;
@@ -127,7 +139,8 @@ async function untilSubmits(file: string, links: number): Promise<void> {
   for (let waitedMs = 0; waitedMs < START_DEADLINE_MS; waitedMs += 100) {
     await sleep(100);
     try {
-      if (timesByLink(file).size === links) return;
+      const sending = [...timesByLink(file).values()].filter(({ atMs }) => atMs.length > 0);
+      if (sending.length === links) return;
     } catch {
       // Not written out yet, or cut within a packet.
     }
@@ -136,23 +149,25 @@ async function untilSubmits(file: string, links: number): Promise<void> {
 }
 
 interface LinkTimes {
+  readonly boundAtMs: number;
   readonly atMs: number[];
   readonly flows: Set<string>;
 }
 
-/** By system_id: when its submits left. */
+/** By system_id: when it was bound first, and when its submits left. */
 function timesByLink(file: string): Map<string, LinkTimes> {
   const linkOf = new Map<string, string>();
   const times = new Map<string, LinkTimes>();
   readPdus(file, ({ flow, atMs, bytes }) => {
     const command = bytes.readUInt32BE(4);
     if (command === BIND_TRANSCEIVER) {
-      linkOf.set(flow, bytes.toString("latin1", 16, bytes.indexOf(0, 16)));
+      const link = bytes.toString("latin1", 16, bytes.indexOf(0, 16));
+      linkOf.set(flow, link);
+      if (!times.has(link)) times.set(link, { boundAtMs: atMs, atMs: [], flows: new Set() });
     }
     if (command !== SUBMIT_SM) return;
-    const link = linkOf.get(flow) ?? "unbound";
-    let seen = times.get(link);
-    if (seen === undefined) times.set(link, (seen = { atMs: [], flows: new Set() }));
+    const seen = times.get(linkOf.get(flow) ?? "");
+    if (seen === undefined) throw new Error(`flow ${flow}: a submit_sm before a bind`);
     seen.atMs.push(atMs);
     seen.flows.add(flow);
   });
@@ -162,9 +177,9 @@ function timesByLink(file: string): Map<string, LinkTimes> {
 function judge(file: string, rates: readonly number[], seconds: number): RateFigures[] {
   const times = timesByLink(file);
   return rates.map((rate) => {
-    const { atMs, flows } = times.get(`rate-${rate}`) ?? { atMs: [], flows: new Set<string>() };
+    const { boundAtMs, atMs, flows } = times.get(`rate-${rate}`) as LinkTimes;
     atMs.sort((a, b) => a - b);
-    const endMs = (atMs[0] ?? 0) + seconds * 1000;
+    const endMs = boundAtMs + seconds * 1000;
     const within = atMs.filter((at) => at < endMs).length;
     return {
       rate,

@@ -1,4 +1,7 @@
-/** Rate accuracy, small: what the kernel saw leave within any second, on real processes. */
+/**
+ * Rate accuracy, small: what the kernel saw leave within any second, on real processes, also over a
+ * kill -9 and a drain with a new start at once.
+ */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { Workspace } from "../../support/processes.ts";
@@ -11,7 +14,8 @@ import { runRates } from "./rate-trial.ts";
 const HELD_MS = 50;
 
 const workspace = new Workspace();
-after(() => workspace.dispose());
+const restarted = new Workspace();
+after(() => Promise.all([workspace.dispose(), restarted.dispose()]));
 
 test("1, 7, 100 and 1,000 segments a second, over two workers", async (context) => {
   for (const figures of await runRates(workspace, [1, 7, 100, 1000], 6)) {
@@ -21,5 +25,16 @@ test("1, 7, 100 and 1,000 segments a second, over two workers", async (context) 
     assert.ok(densestSecond <= rate + held, `${densestSecond} in one second at ${rate}/s`);
     assert.ok(mean >= 0.5, `${mean} of ${rate}/s used: a busy machine may cost some, not half`);
     assert.ok(rate < 100 || sessions === 2, "both workers sent");
+  }
+});
+
+test("over a kill and a drain, each with a new start at once", async (context) => {
+  const signals = ["SIGKILL", "SIGTERM"] as const;
+  for (const figures of await runRates(restarted, [1, 7, 100], 3, signals)) {
+    const { rate, densestSecond, sessions } = figures;
+    context.diagnostic(JSON.stringify(figures));
+    const held = rate < 100 ? 0 : Math.ceil((rate * HELD_MS) / 1000);
+    assert.ok(densestSecond <= rate + held, `${densestSecond} in one second at ${rate}/s`);
+    assert.ok(rate < 100 || sessions > 2, "the later processes sent as well");
   }
 });

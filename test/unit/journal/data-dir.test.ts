@@ -7,8 +7,10 @@ import { join } from "node:path";
 import { test } from "node:test";
 import {
   readLastExit,
+  readLastSent,
   readNodeFile,
   startEpoch,
+  writeLastDrain,
   writeLastExit,
 } from "../../../src/journal/data-dir.ts";
 import { lockDataDir } from "../../../src/journal/data-dir-lock.ts";
@@ -97,6 +99,34 @@ test("an unreadable note of the last exit is no reason not to start", () => {
     put(directory, "last-exit.json", text);
     const found = readLastExit(directory);
     assert.ok(found === null || (found.in_hand === null && found.strikes === 0));
+  }
+});
+
+test("what a drain noted holds until the next epoch, which may have sent since", () => {
+  const at = { boot: "b", monotonicMs: 12.5, wallMs: 99 };
+  const directory = new MemoryDirectory();
+  assert.equal(readLastSent(directory), "never");
+  const { epoch } = startEpoch(directory, "n", 0);
+  assert.equal(readLastSent(directory), "unknown", "died");
+  writeLastDrain(directory, epoch, at);
+  assert.deepEqual(readLastSent(directory), at);
+  directory.cutPower(seededRandom(1));
+  assert.deepEqual(readLastSent(directory), at, "after a power failure");
+  startEpoch(directory, "n", 0);
+  assert.equal(readLastSent(directory), "unknown");
+});
+
+test("a log, or files that cannot be read, are no first run", () => {
+  for (const name of ["log-0000000000000000", "node.json"]) {
+    const directory = new MemoryDirectory();
+    put(directory, name, "x");
+    assert.equal(readLastSent(directory), "unknown", name);
+  }
+  for (const text of ["", "[]", '{"epoch":1}', '{"epoch":1,"boot":null,"monotonic_ms":1}']) {
+    const directory = new MemoryDirectory();
+    startEpoch(directory, "n", 0);
+    put(directory, "last-drain.json", text);
+    assert.equal(readLastSent(directory), "unknown", text);
   }
 });
 
