@@ -15,7 +15,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   tables: ["ring", "records"],
   metrics: ["ring", "tables"],
   journal: ["ring", "records", "tables", "metrics", "environment.ts", "errors.ts"],
-  limit: ["tables"],
+  limit: ["tables", "environment.ts"],
   routing: ["tables", "config"],
   config: ["errors.ts", "records", "codec"],
   dispatch: ["ring", "tables", "journal", "records", "routing", "limit", "environment.ts"],
