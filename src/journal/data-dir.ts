@@ -123,7 +123,10 @@ export function writeLastExit(directory: LogDirectory, note: ExitNote): LastExit
   return written;
 }
 
-/** The run with this epoch has drained: nothing of it leaves after `at`. Throws what the directory throws. */
+/**
+ * The run with this epoch has drained: nothing of it leaves after `at`. Throws what the directory
+ * throws.
+ */
 export function writeLastDrain(directory: LogDirectory, epoch: number, at: SystemInstant): void {
   const { boot, monotonicMs, wallMs } = at;
   writeJson(directory, LAST_DRAIN_FILE, {

@@ -1,6 +1,6 @@
 /**
- * Rate accuracy at full length: `npm run fault:rates -- [--rates 1:60,7,…] [--seconds S] [--trials N]
- * [--restarts SIGKILL,SIGTERM] [--mean-min M] [--out file.json]`.
+ * Rate accuracy at full length: `npm run fault:rates -- [--rates 1:60,7,…] [--seconds S] [--trials
+ * N] [--restarts SIGKILL,SIGTERM] [--mean-min M] [--out file.json]`.
  *
  * Each rate runs alone, for the seconds behind its colon or for `--seconds`. Prints a line a trial;
  * `--out` writes all of it with commit, date and machine, and refuses a tree with changes. Exit
