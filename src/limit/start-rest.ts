@@ -3,8 +3,7 @@
  * wrote last, but for how long it has been quiet.
  *
  *   no run before            ── sends at once
- *   a run that drained       ── had sent everything by the instant it noted; the tokens rest until a
- *                               second after it
+ *   a run that drained       ── had sent everything by the instant it noted: a second after that
  *   died, or not comparable  ── may have written until this process could start: a whole second
  *
  * A SENDING says before which instant nothing was written, never after which: what was prepared may
