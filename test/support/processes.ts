@@ -108,11 +108,12 @@ export async function startGateway(
   workspace: Workspace,
   yaml: string,
   limits: ProcessLimits = {},
+  env: Readonly<Record<string, string>> = {},
 ): Promise<GatewayProcess> {
   workspace.write("secrets/jwt", SECRET);
   const path = workspace.write("smsgw.yaml", yaml);
   const isReady = (line: string): boolean => line.includes('"listening"');
-  const running = await workspace.run(["start", "-c", path], isReady, {}, limits);
+  const running = await workspace.run(["start", "-c", path], isReady, env, limits);
   const listening = running.lines.find((line) => line.includes('"listening"')) as string;
   const ports = JSON.parse(listening) as { http_port: number; admin_port: number };
   return { ...running, httpPort: ports.http_port, adminPort: ports.admin_port };

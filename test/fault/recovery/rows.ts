@@ -1,0 +1,69 @@
+/** The rows of docs/RELIABILITY.md that `npm run fault:recovery` fills, by name. */
+import type { Workspace } from "../../support/processes.ts";
+import { isClean, type Verdict } from "./judge.ts";
+import { killAtPoints, killUnderLoad } from "./kills.ts";
+
+export interface RowOptions {
+  readonly workspace: Workspace;
+  readonly trials: number;
+  readonly seed: number;
+  readonly say: (line: string) => void;
+}
+
+export interface RowResult {
+  readonly row: string;
+  readonly what: string;
+  readonly trials: number;
+  readonly failures: number;
+  /** 3 / trials: the probability of a failure is below it, at 95 %; null after a failure. */
+  readonly bound_95: number | null;
+  readonly worst: Readonly<Record<string, number>>;
+  readonly details: object;
+}
+
+export interface Row {
+  /** Trials without `--trials`. */
+  readonly trials: number;
+  run(options: RowOptions): Promise<RowResult>;
+}
+
+export const ROWS: Readonly<Record<string, Row>> = {
+  F1: {
+    trials: 300,
+    run: async ({ trials, ...options }) => {
+      const found = await killUnderLoad({ ...options, kills: trials, threads: 2 });
+      const worst = { restart_ms: found.restart_ms_max };
+      return resultOf("F1", "kill -9 under load", trials, found.verdict, worst, found);
+    },
+  },
+  F2: {
+    trials: 20,
+    run: async ({ trials, ...options }) => {
+      const found = await killAtPoints({ ...options, rounds: trials });
+      const worst = { restart_ms: found.restart_ms_max, not_reached: found.missed.length };
+      return resultOf("F2", "end at named points", found.kills, found.verdict, worst, found);
+    },
+  },
+};
+
+/** Faults of the judge count as failed trials, each as one. */
+function resultOf(
+  row: string,
+  what: string,
+  trials: number,
+  verdict: Verdict,
+  worst: Readonly<Record<string, number>>,
+  details: object,
+): RowResult {
+  const { lost, unflagged, excess, books, strangers, untrue } = verdict;
+  const failures = isClean(verdict) ? 0 : lost + unflagged + excess + books + strangers + untrue;
+  return {
+    row,
+    what,
+    trials,
+    failures,
+    bound_95: failures === 0 ? 3 / trials : null,
+    worst,
+    details,
+  };
+}

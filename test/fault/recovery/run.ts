@@ -1,0 +1,57 @@
+/**
+ * Recovery at large: `npm run fault:recovery -- [--only F1,F2,…] [--trials N] [--seed N]
+ * [--out FILE]`. Prints what it does; writes the result with commit, date and machine.
+ */
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { availableParallelism, cpus, loadavg } from "node:os";
+import { parseArgs } from "node:util";
+import { Workspace } from "../../support/processes.ts";
+import { ROWS, type RowResult } from "./rows.ts";
+
+const { values } = parseArgs({
+  options: {
+    only: { type: "string" },
+    trials: { type: "string" },
+    seed: { type: "string", default: "1" },
+    out: { type: "string" },
+  },
+});
+const commit = execFileSync("git", ["rev-parse", "HEAD"], { encoding: "utf8" }).trim();
+const wanted = values.only?.split(",") ?? Object.keys(ROWS);
+const results: RowResult[] = [];
+for (const name of wanted) {
+  const row = ROWS[name];
+  if (row === undefined) throw new Error(`no row ${name}: ${Object.keys(ROWS).join(", ")}`);
+  const workspace = new Workspace();
+  try {
+    const result = await row.run({
+      workspace,
+      trials: Number(values.trials ?? row.trials),
+      seed: Number(values.seed),
+      say: (line) => process.stdout.write(`${name}: ${line}\n`),
+    });
+    results.push(result);
+    process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+    if (result.failures === 0) await workspace.dispose();
+    else process.stdout.write(`${name} failed: see ${workspace.folder}\n`);
+  } catch (error) {
+    process.stdout.write(`${name} broke off: see ${workspace.folder}\n`);
+    throw error;
+  }
+}
+if (values.out !== undefined) {
+  const model = cpus()[0]?.model ?? "?";
+  const machine = `${availableParallelism()} × ${model}, Node ${process.version}`;
+  const document = {
+    test: "recovery",
+    commit,
+    date: new Date().toISOString(),
+    machine,
+    load_average: loadavg().map((load) => Number(load.toFixed(1))),
+    options: values,
+    results,
+  };
+  writeFileSync(values.out, `${JSON.stringify(document, null, 2)}\n`);
+}
+process.exit(results.every(({ failures }) => failures === 0) ? 0 : 1);
