@@ -111,19 +111,19 @@ export function chunkRecordedAt(chunk: Uint8Array): number {
 }
 
 /**
- * Calls `visit` with each item of a chunk; the payload is a view into it. Throws on a version that
- * this program does not know.
+ * Calls `visit` with each item of a chunk and where in it the item's payload starts and ends.
+ * Throws on a version that this program does not know.
  */
 export function eachItem(
   chunk: Uint8Array,
-  visit: (kind: number, rowCount: number, payload: Uint8Array) => void,
+  visit: (kind: number, rowCount: number, start: number, end: number) => void,
 ): void {
   if (chunk[0] !== VERSION) throw new Error(`CDR chunk of version ${chunk[0]}`);
   let at = CHUNK_HEADER_BYTES;
   while (at < chunk.length) {
     const length = ((chunk[at] as number) << 8) | (chunk[at + 1] as number);
     const end = at + 2 + length;
-    visit(chunk[at + 2] as number, chunk[at + 3] as number, chunk.subarray(at + 4, end));
+    visit(chunk[at + 2] as number, chunk[at + 3] as number, at + ITEM_HEADER_BYTES, end);
     at = end;
   }
 }

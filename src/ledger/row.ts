@@ -22,21 +22,46 @@ import { Accept } from "../records/accept.ts";
 import { type MessageEvent, MessageState, NO_VERDICT } from "./message-state.ts";
 import { PartRecord, PartState } from "./part-state.ts";
 
-const ROW_VERSION = 2;
-const VERSION = 0;
-const STATUS = 1;
-const VERDICT = 2;
-const PART_COUNT = 3;
-const EVENT_COUNT = 4;
-const HEAD_LENGTH = 6;
-const RESOLVED_EPOCH = 8;
-const FINAL_AT = 12;
-const LOG_OFFSET = 18;
-const HEAD = 24;
-const PART_FIXED = 47;
-const EVENT_BYTES = 17;
-const FLAG_MAYBE_DUP = 1;
-const FLAG_EXHAUSTED = 2;
+export const ROW_VERSION = 2;
+/** Offsets from the row's start, for readers that make no MessageState of it. */
+export const Row = {
+  VERSION: 0,
+  STATUS: 1,
+  VERDICT: 2,
+  PART_COUNT: 3,
+  EVENT_COUNT: 4,
+  HEAD_LENGTH: 6,
+  RESOLVED_EPOCH: 8,
+  FINAL_AT: 12,
+  LOG_OFFSET: 18,
+  HEAD: 24,
+} as const;
+/** Offsets from the start of a part. */
+export const RowPart = {
+  STATE: 0,
+  ATTEMPT: 1,
+  FLAGS: 2,
+  SESSION: 3,
+  LINK_ID: 4,
+  COMMAND_STATUS: 8,
+  RECEIPT_STATE: 14,
+  ERROR_LENGTH: 15,
+  SENDING_AT: 16,
+  ANSWERED_AT: 22,
+  FINAL_AT: 34,
+  RECEIPT_AT: 40,
+  ID_COUNT: 46,
+  /** The error, then the ids: each ROW_ID_BYTES and as many bytes as the last of these says. */
+  FIXED: 47,
+} as const;
+export const ROW_ID_BYTES = 5;
+export const ROW_EVENT_BYTES = 17;
+export const FLAG_MAYBE_DUP = 1;
+export const FLAG_EXHAUSTED = 2;
+const { VERSION, STATUS, VERDICT, PART_COUNT, EVENT_COUNT, HEAD_LENGTH, HEAD } = Row;
+const { RESOLVED_EPOCH, FINAL_AT, LOG_OFFSET } = Row;
+const PART_FIXED = RowPart.FIXED;
+const EVENT_BYTES = ROW_EVENT_BYTES;
 const FLAGS = 5;
 const FLAG_BODY_MOVED = 1;
 

@@ -55,6 +55,7 @@ export const CDR_COLUMNS = [
   column("final_at", "time", "Final status reached; for a refusal, refused."),
   column("recorded_at", "time", "When the row was numbered."),
   column("send_at", "time", "Time that its sender asked for; null: at once."),
+  column("replay_of", "string", "The dead letter that this message sends anew; null: none."),
 ] as const satisfies readonly CdrColumn[];
 
 export type CdrColumnName = (typeof CDR_COLUMNS)[number]["name"];

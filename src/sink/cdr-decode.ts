@@ -19,6 +19,7 @@ import {
 } from "../ledger/message-state.ts";
 import { NO_RECEIPT, PART_STATUS, type PartRecord } from "../ledger/part-state.ts";
 import { partReason, printable, RECEIPT_STATES, reasonOf } from "../ledger/queries.ts";
+import { replayOf } from "../ledger/replay-of.ts";
 import { decodeRow, HEAD_TEXTS, headOffset, readUint48 } from "../ledger/row.ts";
 import { Accept } from "../records/accept.ts";
 import { NOT_WRITTEN } from "../records/attempt.ts";
@@ -48,19 +49,28 @@ export class CdrDecoder {
    * Throws if the chunk contradicts itself.
    */
   decode(chunk: Uint8Array, first: number): number {
-    this.#number = first;
-    this.#recordedAt = chunkRecordedAt(chunk);
-    eachItem(chunk, (kind, rowCount, payload) => {
-      const before = this.#number;
-      if (kind === CdrItem.MESSAGE) this.#decodeMessage(payload);
-      else if (kind === CdrItem.REFUSAL) this.#decodeRefusal(payload);
-      else if (kind === CdrItem.DUPLICATE) this.#decodeDuplicate(payload);
-      else throw new Error(`CDR item of unknown kind ${kind}`);
-      if (this.#number !== before + rowCount) throw new Error("CDR item with a wrong row count");
+    const recordedAt = chunkRecordedAt(chunk);
+    let next = first;
+    eachItem(chunk, (kind, rowCount, start, end) => {
+      const before = next;
+      next = this.decodeItem(kind, chunk.subarray(start, end), before, recordedAt);
+      if (next !== before + rowCount) throw new Error("CDR item with a wrong row count");
     });
-    if (this.#number !== first + chunkRowCount(chunk)) {
-      throw new Error("CDR chunk with a wrong row count");
-    }
+    if (next !== first + chunkRowCount(chunk)) throw new Error("CDR chunk with a wrong row count");
+    return next;
+  }
+
+  /**
+   * Visits the rows of one item, the first of which is number `first`; returns the number behind
+   * its last. Throws if it is of no known kind or version.
+   */
+  decodeItem(kind: number, payload: Uint8Array, first: number, recordedAt: number): number {
+    this.#number = first;
+    this.#recordedAt = recordedAt;
+    if (kind === CdrItem.MESSAGE) this.#decodeMessage(payload);
+    else if (kind === CdrItem.REFUSAL) this.#decodeRefusal(payload);
+    else if (kind === CdrItem.DUPLICATE) this.#decodeDuplicate(payload);
+    else throw new Error(`CDR item of unknown kind ${kind}`);
     return this.#number;
   }
 
@@ -116,6 +126,9 @@ export class CdrDecoder {
     row[F.pool] = message.poolId;
     row[F.accepted_at] = Math.floor(message.acceptedAt);
     row[F.send_at] = sendAtOf(message);
+    const replayed = replayOf(message);
+    row[F.replay_of] =
+      replayed === null ? null : formatMessageId(this.#node, replayed.sequence, replayed.origin);
   }
 
   #fillPart(message: MessageState, index: number): void {

@@ -8,8 +8,7 @@
 import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { type CdrCut, chunkRecordedAt } from "../ledger/cdr-format.ts";
-import { CDR_RECORDS, CDR_SCHEMA_VERSION, CdrField } from "./cdr-columns.ts";
-import { CdrDecoder } from "./cdr-decode.ts";
+import { CDR_SCHEMA_VERSION } from "./cdr-columns.ts";
 import { type CdrManifest, dataPath, fileNameOf, manifestPath } from "./cdr-files.ts";
 import { type CdrWriter, NdjsonWriter, ParquetCdrWriter } from "./cdr-writers.ts";
 import { digestFile, publishFile, publishText, temporaryOf } from "./durable-file.ts";
@@ -66,43 +65,37 @@ async function writeFile(
   chunks: Iterable<CdrChunk>,
   temporary: string,
 ): Promise<Written> {
-  const writer: CdrWriter =
-    task.cut.format === "parquet" ? new ParquetCdrWriter(temporary) : new NdjsonWriter(temporary);
+  const { cut, node } = task;
+  const Writer = cut.format === "parquet" ? ParquetCdrWriter : NdjsonWriter;
+  const writer = new Writer(temporary, node);
   try {
-    return await writeRows(task, chunks, writer);
+    return await writeRows(cut, chunks, writer);
   } catch (error) {
-    await writer.abandon();
+    writer.abandon();
     throw error;
   }
 }
 
 async function writeRows(
-  { cut, node }: PackTask,
+  cut: CdrCut,
   chunks: Iterable<CdrChunk>,
   writer: CdrWriter,
 ): Promise<Written> {
   const hash = createHash("sha256");
-  const records = Object.fromEntries(CDR_RECORDS.map((record) => [record, 0]));
-  const decoder = new CdrDecoder(node, (row) => {
-    const record = row[CdrField.record] as string;
-    records[record] = (records[record] ?? 0) + 1;
-    writer.write(row);
-  });
   let next = cut.from;
   let last = cut.at;
   for (const { row, bytes } of chunks) {
     if (row !== next) throw new Error(`CDR rows ${next} to ${row} are not in the store`);
     hash.update(bytes);
-    next = decoder.decode(bytes, row);
+    next = await writer.add(bytes, row);
     last = chunkRecordedAt(bytes);
-    await writer.flush();
   }
   if (next !== cut.until) throw new Error(`CDR rows ${next} to ${cut.until} are not in the store`);
   await writer.finish();
   return {
     rows_sha256: hash.digest("hex"),
     rows: cut.until - cut.from,
-    records,
+    records: writer.records,
     recorded_from: new Date(cut.at).toISOString(),
     recorded_until: new Date(last).toISOString(),
   };

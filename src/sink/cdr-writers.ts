@@ -1,110 +1,63 @@
 /**
- * CDR rows as gzip NDJSON or Parquet, streamed into a file: memory holds some thousand rows.
+ * Chunks of CDR rows as a gzip NDJSON or a Parquet file: memory holds some thousand rows.
  *
  * NDJSON leaves out columns that are null. Parquet has them all, nullable, in groups of
  * ROW_GROUP_ROWS rows, compressed with Snappy. Any thread with an event loop.
  */
-import { once } from "node:events";
-import { createWriteStream, type WriteStream } from "node:fs";
-import { finished } from "node:stream/promises";
-import { createGzip } from "node:zlib";
 import { type ColumnSource, ParquetWriter } from "hyparquet-writer";
 import { fileWriter } from "hyparquet-writer/src/node.js";
-import { CDR_COLUMNS, CDR_SCHEMA_VERSION, type CdrValue } from "./cdr-columns.ts";
+import { CDR_COLUMNS, CDR_RECORDS, CDR_SCHEMA_VERSION, CdrField } from "./cdr-columns.ts";
+import type { CdrValue } from "./cdr-columns.ts";
+import { CdrDecoder } from "./cdr-decode.ts";
+import { GzipFile } from "./gzip-file.ts";
+import { NdjsonRows } from "./ndjson-rows.ts";
 
-/** Level 6 halves the speed for a tenth less. */
-const GZIP_LEVEL = 3;
-const LINES_BYTES = 256 * 1024;
 const ROW_GROUP_ROWS = 20_000;
-/** What JSON has to escape, and what is not ASCII: both go the slow way. */
-const NOT_PLAIN = /[^\x20\x21\x23-\x5b\x5d-\x7e]/;
 
-/** Writes rows into one file. After an error it is of no use. */
+/** Writes rows into one file. After an error only `abandon` may be called. */
 export interface CdrWriter {
-  write(row: readonly CdrValue[]): void;
-  /** To be awaited now and then: lets what was written reach the file. */
-  flush(): Promise<void>;
+  /** Rows written, by `record`. */
+  readonly records: Readonly<Record<string, number>>;
+  /**
+   * Adds the rows of a chunk, the first of which is number `first`; resolves with the number behind
+   * its last.
+   */
+  add(chunk: Uint8Array, first: number): Promise<number>;
   /** Finishes and closes the file. */
   finish(): Promise<void>;
   /** Closes an unfinished file: nothing of it is of use. */
-  abandon(): Promise<void>;
+  abandon(): void;
 }
 
 export class NdjsonWriter implements CdrWriter {
-  readonly #gzip = createGzip({ level: GZIP_LEVEL });
-  readonly #file: WriteStream;
-  readonly #done: Promise<void>;
-  #lines = "";
+  readonly #file: GzipFile;
+  readonly #rows: NdjsonRows;
+  #isOpen = true;
 
-  constructor(path: string) {
-    const file = createWriteStream(path, { mode: 0o600 });
+  constructor(path: string, node: string) {
+    const file = new GzipFile(path);
     this.#file = file;
-    this.#done = finished(this.#gzip.pipe(file));
-    this.#gzip.on("error", (error) => file.destroy(error));
-    // Its failure is told to whoever awaits flush or finish.
-    this.#done.catch(() => undefined);
+    this.#rows = new NdjsonRows(node, (lines) => file.add(lines));
   }
 
-  write(row: readonly CdrValue[]): void {
-    this.#lines += ndjsonLine(row);
+  get records(): Readonly<Record<string, number>> {
+    return this.#rows.records;
   }
 
-  async flush(): Promise<void> {
-    if (this.#lines.length < LINES_BYTES) return;
-    const lines = this.#lines;
-    this.#lines = "";
-    if (!this.#gzip.write(lines)) await Promise.race([once(this.#gzip, "drain"), this.#done]);
+  add(chunk: Uint8Array, first: number): Promise<number> {
+    return Promise.resolve(this.#rows.add(chunk, first));
   }
 
-  async finish(): Promise<void> {
-    this.#gzip.end(this.#lines);
-    await this.#done;
+  finish(): Promise<void> {
+    this.#rows.finish();
+    this.#isOpen = false;
+    this.#file.finish();
+    return Promise.resolve();
   }
 
-  async abandon(): Promise<void> {
-    this.#gzip.destroy();
-    this.#file.destroy();
-    await finished(this.#file).catch(() => undefined);
+  abandon(): void {
+    if (this.#isOpen) this.#file.close();
   }
-}
-
-const FIRST = CDR_COLUMNS.map(({ name }) => `{"${name}":`);
-const FURTHER = CDR_COLUMNS.map(({ name }) => `,"${name}":`);
-const IS_TIME = CDR_COLUMNS.map(({ type }) => type === "time");
-
-/** One row as a line of JSON, its end included. */
-export function ndjsonLine(row: readonly CdrValue[]): string {
-  let line = "";
-  for (let i = 0; i < row.length; i++) {
-    const value = row[i] as CdrValue;
-    if (value === null) continue;
-    line += (line === "" ? FIRST : FURTHER)[i] as string;
-    if (typeof value === "string") {
-      line += NOT_PLAIN.test(value) ? JSON.stringify(value) : `"${value}"`;
-    } else if (IS_TIME[i] === true) {
-      line += `"${isoTime(value as number)}"`;
-    } else {
-      line += String(value);
-    }
-  }
-  return `${line}}\n`;
-}
-
-const MINUTE_MS = 60_000;
-const SECOND_TEXTS = Array.from({ length: 60 }, (_, s) => `${String(s).padStart(2, "0")}.`);
-const MILLI_TEXTS = Array.from({ length: 1000 }, (_, ms) => `${String(ms).padStart(3, "0")}Z`);
-let minuteOfText = Number.NaN;
-let minuteText = "";
-
-/** As Date's toISOString, at a tenth of its cost: times of neighbouring rows share their minute. */
-export function isoTime(wallMs: number): string {
-  const minute = Math.floor(wallMs / MINUTE_MS);
-  if (minute !== minuteOfText) {
-    minuteOfText = minute;
-    minuteText = new Date(minute * MINUTE_MS).toISOString().slice(0, 17);
-  }
-  const rest = Math.floor(wallMs) - minute * MINUTE_MS;
-  return `${minuteText}${SECOND_TEXTS[Math.floor(rest / 1000)]}${MILLI_TEXTS[rest % 1000]}`;
 }
 
 const PARQUET_TYPE = {
@@ -115,10 +68,13 @@ const PARQUET_TYPE = {
 } as const;
 
 export class ParquetCdrWriter implements CdrWriter {
+  readonly records: Record<string, number> = noRecords();
   readonly #writer: ParquetWriter;
+  readonly #decoder: CdrDecoder;
   #columns: unknown[][] = emptyColumns();
 
-  constructor(path: string) {
+  constructor(path: string, node: string) {
+    this.#decoder = new CdrDecoder(node, (row) => this.#write(row));
     this.#writer = new ParquetWriter({
       writer: fileWriter(path),
       createdBy: "smsgw",
@@ -134,16 +90,10 @@ export class ParquetCdrWriter implements CdrWriter {
     });
   }
 
-  write(row: readonly CdrValue[]): void {
-    for (let i = 0; i < row.length; i++) {
-      const value = row[i] as CdrValue;
-      const isWide = CDR_COLUMNS[i]?.type === "int" && value !== null;
-      (this.#columns[i] as unknown[]).push(isWide ? BigInt(value as number) : value);
-    }
-  }
-
-  async flush(): Promise<void> {
+  async add(chunk: Uint8Array, first: number): Promise<number> {
+    const next = this.#decoder.decode(chunk, first);
     if ((this.#columns[0] as unknown[]).length >= ROW_GROUP_ROWS) await this.#writeGroup();
+    return next;
   }
 
   async finish(): Promise<void> {
@@ -152,9 +102,18 @@ export class ParquetCdrWriter implements CdrWriter {
   }
 
   /** Its file is open only while a piece is appended. */
-  abandon(): Promise<void> {
+  abandon(): void {
     this.#columns = emptyColumns();
-    return Promise.resolve();
+  }
+
+  #write(row: readonly CdrValue[]): void {
+    const record = row[CdrField.record] as string;
+    this.records[record] = (this.records[record] as number) + 1;
+    for (let i = 0; i < row.length; i++) {
+      const value = row[i] as CdrValue;
+      const isWide = CDR_COLUMNS[i]?.type === "int" && value !== null;
+      (this.#columns[i] as unknown[]).push(isWide ? BigInt(value as number) : value);
+    }
   }
 
   async #writeGroup(): Promise<void> {
@@ -172,4 +131,8 @@ export class ParquetCdrWriter implements CdrWriter {
 
 function emptyColumns(): unknown[][] {
   return CDR_COLUMNS.map(() => []);
+}
+
+function noRecords(): Record<string, number> {
+  return Object.fromEntries(CDR_RECORDS.map((record) => [record, 0]));
 }

@@ -21,8 +21,6 @@ import { packCut } from "../../../src/sink/cdr-pack.ts";
 import { verifyCdr } from "../../../src/sink/cdr-verify.ts";
 import { clearTemporary } from "../../../src/sink/durable-file.ts";
 import { FolderReader } from "../../../src/sink/folder-store.ts";
-import { isoTime } from "../../../src/sink/cdr-writers.ts";
-import { seededRandom } from "../../support/seeded-random.ts";
 import { CutRig } from "./cut-rig.ts";
 
 const folders: string[] = [];
@@ -99,17 +97,6 @@ test("NDJSON and Parquet carry the same rows", async () => {
     assert.deepEqual(same, rows);
     assert.equal(rows[0]?.["reference"], reference);
     assert.equal(other.rows_sha256, ndjson.manifests[i]?.rows_sha256);
-  }
-});
-
-test("times are written as Date writes them", () => {
-  const random = seededRandom(7);
-  for (let i = 0; i < 20_000; i++) {
-    const wallMs = Math.floor(random() * 4e12);
-    assert.equal(isoTime(wallMs), new Date(wallMs).toISOString());
-  }
-  for (const wallMs of [0, 59_999, 60_000, 1e12 - 1]) {
-    assert.equal(isoTime(wallMs), new Date(wallMs).toISOString());
   }
 });
 

@@ -1,0 +1,286 @@
+/** The fast lines say, byte for byte, what the rows say: any message, any bytes in its texts. */
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { CdrItem, chunkRowCount, ITEM_HEADER_BYTES } from "../../../src/ledger/cdr-format.ts";
+import { CHUNK_HEADER_BYTES, writeChunkHeader } from "../../../src/ledger/cdr-format.ts";
+import { MessageState, MessageStatus } from "../../../src/ledger/message-state.ts";
+import { EVENTS_MAX, foldParts, NO_VERDICT } from "../../../src/ledger/message-state.ts";
+import { NO_RECEIPT, PartRecord, PartState } from "../../../src/ledger/part-state.ts";
+import { encodeRow, HEAD_TEXTS, headOffset, ROW_BYTES_MAX } from "../../../src/ledger/row.ts";
+import { Accept, REPLAY_BYTES } from "../../../src/records/accept.ts";
+import { NOT_WRITTEN } from "../../../src/records/attempt.ts";
+import { Refused } from "../../../src/records/refused.ts";
+import { CDR_COLUMNS, type CdrColumnName, CdrField } from "../../../src/sink/cdr-columns.ts";
+import type { CdrValue } from "../../../src/sink/cdr-columns.ts";
+import { CdrDecoder } from "../../../src/sink/cdr-decode.ts";
+import { LineBytes } from "../../../src/sink/line-bytes.ts";
+import { ndjsonLine } from "../../../src/sink/ndjson-line.ts";
+import { NdjsonRows } from "../../../src/sink/ndjson-rows.ts";
+import { seededRandom } from "../../support/seeded-random.ts";
+
+const NODE = "gw-1";
+const RUNS = 300;
+/** Behind it, with a delay, Date writes years of six digits. */
+const TIME_MAX = Date.UTC(9999, 0);
+const U32_MAX = 0xffffffff;
+
+interface Item {
+  readonly kind: number;
+  readonly rowCount: number;
+  readonly payload: Uint8Array;
+}
+
+const byte = fc.integer({ min: 0, max: 255 });
+const u32 = fc.oneof(fc.integer({ min: 0, max: 9 }), fc.integer({ min: 0, max: U32_MAX }));
+const time = fc.oneof(
+  fc.constant(0),
+  fc.integer({ min: 1_795_000_000_000, max: 1_795_000_100_000 }),
+  fc.integer({ min: 1, max: TIME_MAX }),
+);
+/** Plain text, text of the whole of Unicode, quotes and escapes, and bytes that are no UTF-8. */
+const text = fc.oneof(
+  fc.string({ maxLength: 20 }).map((value) => Buffer.from(value)),
+  fc.string({ unit: "binary", maxLength: 40 }).map((value) => Buffer.from(value)),
+  fc
+    .array(fc.constantFrom('"', "\\", "\n", "\u0000", "\u007f", "\u2028", "ż", "🙂"))
+    .map((value) => Buffer.from(value.join(""))),
+  fc.uint8Array({ maxLength: 255 }).map((value) => Buffer.from(value)),
+  // As long as it can be, every byte to be escaped.
+  fc.constant(Buffer.alloc(255, 1)),
+);
+const short = text.map((value) => value.subarray(0, 64).toString("latin1"));
+
+/** States that parts of a final message have; now and then one that they cannot have. */
+const state = fc.oneof(
+  { weight: 40, arbitrary: fc.integer({ min: PartState.SENT_FINAL, max: PartState.CANCELED }) },
+  { weight: 1, arbitrary: fc.integer({ min: PartState.WAITING, max: PartState.SENT }) },
+);
+
+const part = fc
+  .record({
+    state,
+    attempt: fc.integer({ min: 0, max: 4 }),
+    linkId: u32,
+    session: byte,
+    maybeDup: fc.boolean(),
+    isExhausted: fc.boolean(),
+    commandStatus: fc.oneof(fc.constantFrom(0, 0x0b, 0x58, NOT_WRITTEN), u32),
+    sendingAt: time,
+    answeredAt: time,
+    finalAt: time,
+    receiptState: fc.oneof(fc.integer({ min: 0, max: 9 }), fc.constant(NO_RECEIPT), byte),
+    receiptAt: time,
+    receiptError: fc.oneof(fc.constantFrom("", "000"), short),
+    ids: fc.option(fc.array(fc.record({ linkId: u32, id: short }), { maxLength: 2 })),
+  })
+  .map((fields) => Object.assign(new PartRecord(), fields));
+
+const head = fc.record({
+  sequence: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+  origin: u32,
+  appId: u32,
+  acceptedAt: time.map((wallMs) => wallMs + 0.25),
+  poolId: u32,
+  delayS: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 1_000_000 })),
+  // Priority, class, receipts, encoding, data coding, segments: mostly ordinary.
+  bytes: fc.oneof(
+    fc.tuple(...Array(6).fill(fc.integer({ min: 0, max: 3 }))),
+    fc.tuple(...Array(6).fill(byte)),
+  ),
+  texts: fc.tuple(text, text, text, text),
+  replayed: fc.option(fc.uint8Array({ minLength: REPLAY_BYTES, maxLength: REPLAY_BYTES })),
+});
+
+function headText(fields: typeof head extends fc.Arbitrary<infer T> ? T : never): string {
+  const bytes = Buffer.alloc(HEAD_TEXTS);
+  bytes.writeDoubleLE(fields.sequence, headOffset(Accept.SEQUENCE));
+  bytes.writeUInt32LE(fields.origin, headOffset(Accept.ORIGIN));
+  bytes.writeUInt32LE(fields.appId, headOffset(Accept.APP_ID));
+  bytes.writeDoubleLE(fields.acceptedAt, headOffset(Accept.ACCEPTED_AT));
+  bytes.writeUInt32LE(fields.poolId, headOffset(Accept.POOL_ID));
+  bytes.writeUInt32LE(fields.delayS, headOffset(Accept.SEND_DELAY_S));
+  const offsets = [Accept.PRIORITY, Accept.CLASS, Accept.DLR, Accept.ENCODING, Accept.DATA_CODING];
+  for (const [i, offset] of [...offsets, Accept.SEGMENTS].entries()) {
+    bytes[headOffset(offset)] = fields.bytes[i] as number;
+  }
+  const texts = fields.texts.map((one) => one.subarray(0, 255));
+  for (const [i, one] of texts.entries()) bytes[headOffset(Accept.TO_LENGTH) + i] = one.length;
+  const key = Buffer.alloc(fields.replayed === null ? 0 : REPLAY_BYTES);
+  if (fields.replayed !== null) {
+    key.set(fields.replayed);
+    key.writeDoubleLE(key.readUInt32LE(0) * 4097, 0);
+  }
+  return Buffer.concat([bytes, ...texts, key]).toString("latin1");
+}
+
+const message: fc.Arbitrary<Item> = fc
+  .record({
+    head,
+    parts: fc.array(part, { minLength: 1, maxLength: 10 }),
+    verdict: fc.oneof(fc.constant(NO_VERDICT), fc.integer({ min: 0, max: 4 })),
+    events: fc.integer({ min: 0, max: EVENTS_MAX }),
+    // As folded; now and then another, which no part explains.
+    status: fc.option(fc.integer({ min: 0, max: MessageStatus.CANCELED }), { freq: 20 }),
+  })
+  .map(({ head: fields, parts, verdict, events, status }) => {
+    const made = new MessageState(0, 0, 0, headText(fields), parts);
+    made.verdict = verdict;
+    const folded = foldParts(made);
+    made.status = status ?? folded;
+    if (events > 0) {
+      const event = { kind: 1, part: 0, attempt: 1, at: 5, linkId: 3, commandStatus: 88 };
+      made.events = Array.from({ length: events }, () => event);
+    }
+    const row = Buffer.alloc(2 * ROW_BYTES_MAX);
+    const length = encodeRow(made, row);
+    return { kind: CdrItem.MESSAGE, rowCount: parts.length + 1, payload: row.subarray(0, length) };
+  });
+
+const duplicate: fc.Arbitrary<Item> = fc
+  .uint8Array({ minLength: 27, maxLength: 27 })
+  .map((payload) => {
+    payload.set([0, 0, 1], 12);
+    return { kind: CdrItem.DUPLICATE, rowCount: 1, payload };
+  });
+
+const refusal: fc.Arbitrary<Item> = fc
+  .record({
+    at: time,
+    appId: u32,
+    poolId: u32,
+    texts: fc.tuple(text, text, text, text, text, text),
+  })
+  .map(({ at, appId, poolId, texts }) => {
+    const fixed = Buffer.alloc(Refused.TEXTS);
+    fixed.writeDoubleLE(at, Refused.AT);
+    fixed.writeUInt32LE(appId, Refused.APP_ID);
+    fixed.writeUInt16LE(403, Refused.HTTP_STATUS);
+    fixed.writeUInt32LE(poolId, Refused.POOL_ID);
+    for (const [i, one] of texts.entries()) fixed[Refused.CODE_LENGTH + i] = one.length;
+    return { kind: CdrItem.REFUSAL, rowCount: 1, payload: Buffer.concat([fixed, ...texts]) };
+  });
+
+const items = fc.array(fc.oneof({ weight: 9, arbitrary: message }, duplicate, refusal), {
+  minLength: 1,
+  maxLength: 6,
+});
+
+function chunkOf(list: readonly Item[], recordedAt: number): Buffer {
+  const header = Buffer.alloc(CHUNK_HEADER_BYTES);
+  const rows = list.reduce((sum, { rowCount }) => sum + rowCount, 0);
+  writeChunkHeader(header, recordedAt, rows);
+  const bytes = list.flatMap(({ kind, rowCount, payload }) => {
+    const start = Buffer.alloc(ITEM_HEADER_BYTES);
+    start.writeUInt16BE(payload.length + 2);
+    start[2] = kind;
+    start[3] = rowCount;
+    return [start, payload];
+  });
+  return Buffer.concat([header, ...bytes]);
+}
+
+/** The lines of a chunk by both ways, and the rows. */
+function bothWays(chunk: Uint8Array, first: number): [string, string, CdrValue[][]] {
+  const rows: CdrValue[][] = [];
+  const slow = new CdrDecoder(NODE, (row) => rows.push([...row]));
+  const lines: Buffer[] = [];
+  const fast = new NdjsonRows(NODE, (some) => lines.push(Buffer.from(some)));
+  const next = slow.decode(chunk, first);
+  assert.equal(fast.add(chunk, first), next);
+  assert.equal(next, first + chunkRowCount(chunk));
+  fast.finish();
+  const counted = Object.values(fast.records).reduce((sum, count) => sum + count, 0);
+  assert.equal(counted, rows.length);
+  const kinds = rows.map((row) => row[CdrField.record] as string);
+  for (const kind of kinds) {
+    assert.equal(fast.records[kind], kinds.filter((one) => one === kind).length);
+  }
+  return [Buffer.concat(lines).toString(), rows.map((row) => ndjsonLine(row)).join(""), rows];
+}
+
+/** What JSON.parse gives, as a row. */
+function rowOf(line: string): CdrValue[] {
+  const found = JSON.parse(line) as Partial<Record<CdrColumnName, CdrValue>>;
+  return CDR_COLUMNS.map(({ name, type }) => {
+    const value = found[name] ?? null;
+    return type === "time" && value !== null ? Date.parse(value as string) : value;
+  });
+}
+
+test("lines are the rows, whatever is in them", () => {
+  fc.assert(
+    fc.property(items, time, fc.maxSafeNat(), (list, recordedAt, number) => {
+      const first = Math.floor(number / 2);
+      const [fast, slow, rows] = bothWays(chunkOf(list, recordedAt), first);
+      assert.equal(fast, slow);
+      const lines = fast.split("\n");
+      assert.equal(lines.pop(), "");
+      assert.deepEqual(lines.map(rowOf), rows);
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+test("many items fill and empty the buffer of lines without a seam", () => {
+  const list = fc.sample(message, { seed: 11, numRuns: 60 });
+  const chunk = chunkOf(list, 1_795_000_000_000);
+  const lines: Buffer[] = [];
+  const rows = new NdjsonRows(NODE, (some) => lines.push(Buffer.from(some)));
+  let next = 0;
+  for (let i = 0; i < 12; i++) next = rows.add(chunk, next);
+  rows.finish();
+  assert.ok(lines.length > 1, "it was emptied several times");
+  const numbers = Buffer.concat(lines)
+    .toString()
+    .trimEnd()
+    .split("\n")
+    .map((line) => (JSON.parse(line) as { row: number }).row);
+  assert.equal(numbers.length, next);
+  assert.ok(numbers.every((number, i) => number === i));
+});
+
+test("a chunk that contradicts itself is refused", () => {
+  const [item] = fc.sample(message, { seed: 3, numRuns: 1 }) as [Item];
+  const rows = (): NdjsonRows => new NdjsonRows(NODE, () => undefined);
+  const wrong = chunkOf([{ ...item, rowCount: item.rowCount + 1 }], 1);
+  assert.throws(() => rows().add(wrong, 0), /wrong row count/);
+  const unknown = chunkOf([{ ...item, kind: 9 }], 1);
+  assert.throws(() => rows().add(unknown, 0), /unknown kind 9/);
+  const newer = Buffer.from(item.payload);
+  newer[0] = 99;
+  assert.throws(() => rows().add(chunkOf([{ ...item, payload: newer }], 1), 0), /version 99/);
+  const short = chunkOf([item], 1);
+  writeChunkHeader(short, 1, item.rowCount + 1);
+  assert.throws(() => rows().add(short, 0), /wrong row count/);
+});
+
+test("numbers, times and digits are written as JavaScript writes them", () => {
+  const random = seededRandom(7);
+  const lines = new LineBytes(64);
+  const written = (write: () => void): string => {
+    lines.at = 0;
+    write();
+    return lines.out.toString("latin1", 0, lines.at);
+  };
+  const known = [0, 9, 10, 99, 100, 999_999_999, 1_000_000_000, 0x7fffffff, 2 ** 32, 2 ** 53 - 1];
+  const drawn = Array.from({ length: 20_000 }, () => Math.floor(random() ** 4 * 2 ** 53));
+  for (const value of [...known, ...drawn]) {
+    assert.equal(
+      written(() => lines.int(value)),
+      String(value),
+    );
+    const wallMs = value % TIME_MAX;
+    const iso = new Date(wallMs).toISOString();
+    assert.equal(
+      written(() => lines.time(wallMs)),
+      `"${iso}"`,
+    );
+    const hex = (value >>> 0).toString(16).padStart(8, "0");
+    assert.equal(
+      written(() => lines.hex(value >>> 0, 8)),
+      hex,
+    );
+  }
+});
