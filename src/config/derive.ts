@@ -11,7 +11,15 @@
  * Pure; the results are plain data and may be cloned into worker threads.
  */
 import type { ProfileConfig, SharedProfile } from "./profile-types.ts";
-import type { AppConfig, GatewayConfig, LinkConfig, PoolConfig } from "./types.ts";
+import { isLoopback } from "./relations.ts";
+import type {
+  AppConfig,
+  CidrList,
+  GatewayConfig,
+  HttpConfig,
+  LinkConfig,
+  PoolConfig,
+} from "./types.ts";
 
 /** Most workers that `auto` chooses. */
 const WORKERS_AUTO_MAX = 16;
@@ -19,6 +27,8 @@ const WORKERS_AUTO_MAX = 16;
 export interface DerivedApp {
   readonly appIndex: number;
   readonly config: AppConfig;
+  /** Addresses that it may call from; null: any that can call at all. */
+  readonly ipAllow: CidrList | null;
   /** Which of its two bucket words counts; each change of its rate or burst takes the other. */
   readonly bucketHalf: number;
 }
@@ -115,7 +125,10 @@ export function derivePools(config: GatewayConfig, previous: PoolPlan | null = n
   const appSlots = withIds(slots.apps, config.apps);
   const linkSlots = withIds(slots.links, config.links);
   const rows = withSessions(slots, config.links, linkSlots);
-  const apps = config.apps.map((app) => deriveApp(app, known(appSlots, app.id), previous));
+  const apps = config.apps.map((app) => {
+    const ipAllow = decisiveRanges(app.ipAllow, config.http);
+    return { ...deriveApp(app, known(appSlots, app.id), previous), ipAllow };
+  });
   const links = config.links.map((link) => {
     const linkIndex = known(linkSlots, link.id);
     const sessionRows = (rows.sessionRows[linkIndex] as readonly number[]).slice(0, link.sessions);
@@ -152,7 +165,22 @@ export function derivePools(config: GatewayConfig, previous: PoolPlan | null = n
   };
 }
 
-function deriveApp(config: AppConfig, appIndex: number, previous: PoolPlan | null): DerivedApp {
+/**
+ * `ranges`, or null if every caller is in them: a listener on a loopback address is reached from
+ * this machine only, which is what the loopback ranges stand for. Looking at a caller's address
+ * costs two system calls and more time than admission.
+ */
+function decisiveRanges(ranges: CidrList | null, http: HttpConfig): CidrList | null {
+  const { host, proxyProtocolFrom } = http;
+  if (ranges === null || proxyProtocolFrom.length > 0 || !isLoopback(host)) return ranges;
+  return LOOPBACK_RANGES.every((range) => ranges.includes(range)) ? null : ranges;
+}
+
+function deriveApp(
+  config: AppConfig,
+  appIndex: number,
+  previous: PoolPlan | null,
+): Omit<DerivedApp, "ipAllow"> {
   const before = previous?.apps.find((app) => app.appIndex === appIndex);
   if (before === undefined) return { appIndex, config, bucketHalf: 0 };
   const { rateTps, burst } = before.config;
@@ -166,6 +194,8 @@ export function byIndex<T>(things: readonly T[], indexOf: (thing: T) => number):
   for (const thing of things) indexed[indexOf(thing)] = thing;
   return indexed;
 }
+
+const LOOPBACK_RANGES = ["127.0.0.0/8", "::1/128"] as const;
 
 const EMPTY_SLOTS: PlanSlots = {
   apps: new Map(),
@@ -223,7 +253,7 @@ function wantedPools(
       members: members.map(({ link, weight }) => ({ linkIndex: link.linkIndex, weight })),
       profile,
       apps: members[0]?.link.config.apps ?? null,
-      ipAllow: members[0]?.link.config.ipAllow ?? null,
+      ipAllow: decisiveRanges(members[0]?.link.config.ipAllow ?? null, config.http),
     };
   };
   const single = [...directLinkIds(config)].map((id) =>

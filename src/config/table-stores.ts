@@ -28,6 +28,15 @@ export const JOURNAL = block(
       default: "disk",
       built: ["disk", "process"],
     }),
+    commit_interval_us: int({
+      doc:
+        "While much is committed, a commit begins so long after the one before: fewer, larger " +
+        "ones. A message that comes nearly alone does not wait. 0: never wait.",
+      unit: "µs",
+      min: 0,
+      max: 100_000,
+      default: 1000,
+    }),
     segment_bytes: int({
       doc: "Size of one segment file.",
       unit: "bytes",

@@ -181,6 +181,7 @@ export type Durability = "disk" | "process" | "none";
 
 export interface JournalConfig {
   readonly durability: Durability;
+  readonly commitIntervalUs: number;
   readonly segmentBytes: number;
   readonly bytesMax: number;
 }

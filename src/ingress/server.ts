@@ -577,7 +577,7 @@ function isNdjson(contentType: string): boolean {
 
 function filtersOf(pools: PoolPlan): (AddressFilter | null)[] {
   return byIndex(pools.apps, (app) => app.appIndex).map((app) => {
-    const allowed = app?.config.ipAllow ?? null;
+    const allowed = app?.ipAllow ?? null;
     return allowed === null ? null : new AddressFilter(allowed);
   });
 }

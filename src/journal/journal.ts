@@ -33,6 +33,10 @@ import { SegmentWriter } from "./segment-writer.ts";
  */
 export const JOURNAL_SLEEP_MS_MAX = 100;
 /**
+ * The ledger follows by so much at most while blocks come fast: it works better in larger steps.
+ */
+const LEDGER_BELL_INTERVAL_MS = 2;
+/**
  * Each appender has two turns in a block, and a turn may end at the end of its ring and go on at
  * its start.
  */
@@ -68,11 +72,13 @@ export interface JournalDependencies {
   readonly directory: LogDirectory;
   /** In the order of the plan's appenders. */
   readonly appenders: readonly AppenderEnd[];
-  /** The ledger tails the log: rung for every block. */
+  /** The ledger tails the log: rung soon after every block. */
   readonly ledgerBell: Doorbell;
   readonly logTable: LogTable;
   readonly clock: Clock;
   readonly metrics: MetricBlock;
+  /** Told of every block, with the monotonic time at which its commit began. */
+  readonly onCommitted?: (startedMs: number, bytes: number) => void;
 }
 
 export class Journal {
@@ -85,6 +91,9 @@ export class Journal {
   readonly #block: BlockBuilder;
   readonly #stamp: BlockStamp;
   readonly #syncs: boolean;
+  readonly #onCommitted: (startedMs: number, bytes: number) => void;
+  #isLedgerDue = false;
+  #ledgerRungMs = Number.NEGATIVE_INFINITY;
 
   // The runs of the block that is being gathered, and how many of them each appender has.
   readonly #runAppender: Int32Array;
@@ -110,6 +119,7 @@ export class Journal {
     this.#table = dependencies.logTable;
     this.#clock = dependencies.clock;
     this.#metrics = dependencies.metrics;
+    this.#onCommitted = dependencies.onCommitted ?? (() => undefined);
     this.#syncs = options.durability === "disk";
     this.#segments = new SegmentWriter(dependencies.directory, {
       segmentBytes: options.segmentBytes,
@@ -149,7 +159,9 @@ export class Journal {
   doWork(): number {
     if (this.#failure !== null) throw this.#failure;
     try {
-      return this.#advance();
+      const runs = this.#advance();
+      if (runs === 0 && this.#isLedgerDue) this.#ringLedger(this.#clock.monotonicMs());
+      return runs;
     } catch (error) {
       this.#failure = new JournalFailedError(error);
       throw this.#failure;
@@ -272,9 +284,19 @@ export class Journal {
     stamp.number++;
     this.#table.store(LogWord.COMMITTED, committed);
     this.#notify(blockOffset);
+    const endedMs = this.#clock.monotonicMs();
+    this.#isLedgerDue = true;
+    if (endedMs - this.#ledgerRungMs >= LEDGER_BELL_INTERVAL_MS) this.#ringLedger(endedMs);
     this.#metrics.add(Counter.commits, 1);
     this.#metrics.add(Counter.bytesCommitted, length);
-    this.#metrics.record(Histogram.commitDuration, this.#clock.monotonicMs() - startedMs);
+    this.#metrics.record(Histogram.commitDuration, endedMs - startedMs);
+    this.#onCommitted(startedMs, length);
+  }
+
+  #ringLedger(nowMs: number): void {
+    this.#isLedgerDue = false;
+    this.#ledgerRungMs = nowMs;
+    this.#ledgerBell.ring();
   }
 
   #notify(blockOffset: number): void {
@@ -297,7 +319,6 @@ export class Journal {
       notices.publish();
       bell.ring();
     }
-    this.#ledgerBell.ring();
   }
 }
 

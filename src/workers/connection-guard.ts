@@ -9,9 +9,10 @@
  * milliseconds by the lowest free one, which costs two system calls and is no greater than the
  * count. Connections that do nothing end after 10 s by themselves. Main thread.
  */
-import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, statSync } from "node:fs";
 import type { Log } from "../environment.ts";
 
+const DESCRIPTORS = "/proc/self/fd";
 /** Held to be given up when there are no others left. */
 const SPARE_DESCRIPTORS = 64;
 /** Descriptors that connections leave: so many, or this share of all, whichever is more. */
@@ -154,7 +155,7 @@ export function watchConnections(
   const guard = new ConnectionGuard({
     connectionsMax,
     descriptorsPerConnection: port.descriptorsPerConnection,
-    countDescriptors: () => readdirSync("/proc/self/fd").length,
+    countDescriptors,
     descriptorsMax,
     openSpare: () => openSync("/dev/null", "r"),
     closeSpare: closeSync,
@@ -181,6 +182,12 @@ export function watchConnections(
   };
   const timer = setInterval(look, PROBE_INTERVAL_MS);
   return { isPaused: () => guard.isPaused, stop: () => clearInterval(timer) };
+}
+
+/** Linux tells their number since 6.2; before, they have to be listed. */
+function countDescriptors(): number {
+  const { size } = statSync(DESCRIPTORS);
+  return size > 0 ? size : readdirSync(DESCRIPTORS).length;
 }
 
 function softDescriptorLimit(): number | null {

@@ -2,10 +2,11 @@
  * Entry of the journal thread: commits as long as something is staged, otherwise sleeps in
  * Atomics.wait.
  *
- * It has no event loop to serve. It stops when it is told to and nothing is staged any more; what
- * it throws ends the process.
+ * While much is staged it rests between commits (CommitPace). It has no event loop to serve. It
+ * stops when it is told to and nothing is staged any more; what it throws ends the process.
  */
 import { workerData } from "node:worker_threads";
+import { CommitPace } from "../journal/commit-pace.ts";
 import { openNodeLogDirectory } from "../journal/node-log-directory.ts";
 import { Journal, JOURNAL_SLEEP_MS_MAX } from "../journal/journal.ts";
 import { MetricBlock } from "../metrics/block.ts";
@@ -25,6 +26,10 @@ const data = workerData as JournalThreadData;
 const { plan, memory, config } = data;
 const self = journalThreadIndex(plan);
 const bells = new Int32Array(memory.bells);
+const clock = threadClock(data.clock);
+const pace = new CommitPace(config.journal.commitIntervalUs / 1000);
+/** Nobody wakes this thread from a rest: what comes meanwhile is what it rests for. */
+const restWord = new Int32Array(new SharedArrayBuffer(4));
 const bell = new DoorbellOwner(bells, bellIndex(self));
 const ring = doorbells(data.ports, bells, plan);
 
@@ -40,8 +45,9 @@ const journal = new Journal(
     })),
     ledgerBell: ring[ledgerIndex(plan)] as (typeof ring)[number],
     logTable: new LogTable(memory.log),
-    clock: threadClock(data.clock),
+    clock,
     metrics: new MetricBlock(memory.metrics, self),
+    onCommitted: (startedMs, bytes) => pace.committed(startedMs, bytes),
   },
   {
     durability: config.journal.durability === "disk" ? "disk" : "process",
@@ -54,6 +60,8 @@ const journal = new Journal(
 );
 
 for (;;) {
+  const restMs = pace.restMs(clock.monotonicMs());
+  if (restMs > 0) Atomics.wait(restWord, 0, 0, restMs);
   const count = work();
   if (count > 0) continue;
   if (Atomics.load(bells, stopIndex(self)) === 1) break;

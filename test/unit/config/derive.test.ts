@@ -207,6 +207,33 @@ routes: [{ prefix: "", to: 100 }]
   assert.deepEqual(halves(derivePools(parse(text("200", 60, "1000")), faster)), [0, 0, 1]);
 });
 
+test("loopback ranges decide nothing about a listener that only this machine reaches", () => {
+  const plan = (http: string, ranges: string): (readonly string[] | null)[] => {
+    const { apps, pools } = derivePools(
+      parse(`
+http: ${http}
+apps: [{ id: 1, name: a, ip_allow: ${ranges} }, { id: 2, name: b, ip_allow: null }]
+links: [{ id: 100, host: h, system_id: x, ip_allow: ${ranges} }]
+routes: [{ prefix: "", to: 100 }]
+`),
+    );
+    return [...apps, ...pools].map(({ ipAllow }) => ipAllow);
+  };
+  const loopback = ["127.0.0.0/8", "::1/128"];
+  const both = JSON.stringify(loopback);
+  for (const host of ["127.0.0.1", "localhost", '"::1"']) {
+    assert.deepEqual(plan(`{ host: ${host} }`, both), [null, null, null]);
+  }
+  assert.deepEqual(plan("{ host: 0.0.0.0 }", both), [loopback, null, loopback]);
+  assert.deepEqual(plan("{ host: 127.0.0.1 }", "[127.0.0.0/8]"), [
+    ["127.0.0.0/8"],
+    null,
+    ["127.0.0.0/8"],
+  ]);
+  const proxied = "{ host: 127.0.0.1, proxy_protocol_from: [127.0.0.1/32] }";
+  assert.deepEqual(plan(proxied, both), [loopback, null, loopback]);
+});
+
 test("there is room for as many again, and what is beyond it is named", () => {
   const config = parse(MIXED);
   const plan = derivePools(config);

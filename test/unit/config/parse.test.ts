@@ -67,7 +67,12 @@ test("defaults are those of api.md section 4", () => {
         commandStatus: [],
       },
     },
-    journal: { durability: "disk", segmentBytes: 67108864, bytesMax: 10737418240 },
+    journal: {
+      durability: "disk",
+      commitIntervalUs: 1000,
+      segmentBytes: 67108864,
+      bytesMax: 10737418240,
+    },
     ledger: {
       retentionH: 24,
       bytesMax: 21474836480,
@@ -272,6 +277,7 @@ policy: { policies: { night-shift: {} } }`;
   assert.deepEqual(config.apps[0]?.policies, ["default", "night-shift"]);
   assert.deepEqual(config.journal, {
     durability: "process",
+    commitIntervalUs: 1000,
     segmentBytes: 1_048_576,
     bytesMax: 4_194_304,
   });

@@ -84,7 +84,22 @@ test("a commit is synced before it is published, and changes no file's size", ()
   );
   assert.equal(directory.bytesOf(active).length, sizes.get(active));
   assert.ok(rig.rings > 0);
-  assert.ok(rig.ledgerRings >= 0);
+  assert.ok(rig.ledgerRings > 0);
+});
+
+test("the ledger is rung every 2 ms while blocks come fast, and for the last of them", () => {
+  const rig = new JournalRig({ directory: new MemoryDirectory() });
+  for (let block = 0; block < 8; block++) {
+    assert.ok(rig.stage(0, 200));
+    assert.equal(rig.journal.doWork(), 1);
+    rig.poll();
+    rig.clock.nowMs += 0.5;
+  }
+  assert.equal(rig.ledgerRings, 2);
+  assert.equal(rig.journal.doWork(), 0);
+  assert.equal(rig.ledgerRings, 3);
+  assert.equal(rig.journal.doWork(), 0);
+  assert.equal(rig.ledgerRings, 3);
 });
 
 test("a flood of one appender leaves the others their share of each block", () => {
