@@ -27,7 +27,7 @@ import { Receipt } from "../records/receipt.ts";
 import { Resolved } from "../records/resolved.ts";
 import { Started } from "../records/started.ts";
 import { DlrMode, RecordType } from "../records/types.ts";
-import { EventKind, keepEvent, MessageState, NO_VERDICT } from "./message-state.ts";
+import { EventKind, keepEvent, type MessageState, NO_VERDICT } from "./message-state.ts";
 import type { Messages } from "./messages.ts";
 import type { LedgerMeta } from "./meta.ts";
 import type { OutcomeObserver } from "./outcomes.ts";
@@ -38,7 +38,7 @@ import {
   mergeAmbiguous,
   mergeRefused,
   mergeSending,
-  PartRecord,
+  type PartRecord,
   PartState,
   schedule,
 } from "./part-state.ts";
@@ -214,24 +214,23 @@ export class RecordApplier implements RecordVisitor {
     const textsStart = record + Accept.PART_ENDS + 2 * partCount;
     const textsEnd =
       record + acceptCampaignOffset(view, offset) + view.getUint8(offset + Accept.CAMPAIGN_LENGTH);
-    const head =
-      bytes.toString("latin1", record + 8, record + Accept.PART_ENDS) +
-      bytes.toString("latin1", textsStart, textsEnd) +
-      this.#replayedKey(view, offset);
-    const parts: PartRecord[] = [];
-    for (let i = 0; i < partCount; i++) parts.push(new PartRecord());
-    const message = new MessageState(sequence, origin, logOffset, head, parts);
+    const replay = acceptReplayOffset(view, offset);
+    const textsAt = Accept.PART_ENDS - Accept.SEQUENCE;
+    const headLength = textsAt + textsEnd - textsStart + (replay < 0 ? 0 : REPLAY_BYTES);
+    const message = this.#options.messages.take();
+    message.begin(sequence, origin, logOffset, headLength, partCount);
+    const { head, parts } = message;
+    bytes.copy(head, 0, record + Accept.SEQUENCE, record + Accept.PART_ENDS);
+    bytes.copy(head, textsAt, textsStart, textsEnd);
+    if (replay >= 0) {
+      const start = record + replay;
+      bytes.copy(head, headLength - REPLAY_BYTES, start, start + REPLAY_BYTES);
+    }
     readHeadFields(message, bytes, record);
     const delayS = view.getUint32(offset + Accept.SEND_DELAY_S, true);
     if (delayS > 0) schedule(parts, Math.floor(message.acceptedAt) + delayS * 1000);
     message.resolvedEpoch = epochOf(origin);
     return message;
-  }
-
-  /** Bytes of the replayed message's key; none if the message is no replay. */
-  #replayedKey(view: DataView, offset: number): string {
-    const at = acceptReplayOffset(view, offset);
-    return at < 0 ? "" : this.#textAt(view, offset + at, REPLAY_BYTES);
   }
 
   #quarantine(message: MessageState): void {

@@ -19,38 +19,79 @@ import { chunkKey, chunkRowCount, isChunkKey, keyRow } from "./cdr-format.ts";
 import { LEDGER_TABLE_NAMES, LedgerTable, type LedgerStore, type RangeVisitor } from "./store.ts";
 
 const ARENA_BYTES = 4 * 1024 * 1024;
+/** Changes that there is room for at first, and after a commit with more than so many. */
+const CHANGES_MIN = 4096;
+const CHANGES_KEPT = 65_536;
 /** Address space, not memory or disk: LMDB remaps by itself if a store outgrows it. */
 const MAP_BYTES_MIN = 1024 * 1024 * 1024;
 
-/** Changes waiting for their commit: bytes in an arena, and where each one lies. */
+/** Words that tell of a change: table, arena, offset of the key, its length, that of the value. */
+const CHANGE_WORDS = 5;
+/** Length of the value of a removal. */
+const REMOVED = -1;
+
+/**
+ * Changes waiting for their commit: bytes in arenas, key and value back to back, and where each one
+ * lies. Numbers, since an object a change would live until its commit is visible.
+ */
 class PendingChanges {
   arenas: Buffer[] = [];
   used = 0;
-  readonly tables: number[] = [];
-  readonly keys: Buffer[] = [];
-  readonly values: (Buffer | null)[] = [];
+  count = 0;
+  #words = new Int32Array(CHANGE_WORDS * CHANGES_MIN);
 
-  keep(bytes: Uint8Array): Buffer {
+  add(table: number, key: Uint8Array, value: Uint8Array | null): void {
+    const bytes = key.length + (value === null ? 0 : value.length);
     let arena = this.arenas.at(-1);
-    if (arena === undefined || this.used + bytes.length > arena.length) {
-      arena = Buffer.allocUnsafeSlow(Math.max(ARENA_BYTES, bytes.length));
+    if (arena === undefined || this.used + bytes > arena.length) {
+      arena = Buffer.allocUnsafeSlow(Math.max(ARENA_BYTES, bytes));
       this.arenas.push(arena);
       this.used = 0;
     }
-    arena.set(bytes, this.used);
-    const kept = arena.subarray(this.used, this.used + bytes.length);
-    this.used += bytes.length;
-    return kept;
+    arena.set(key, this.used);
+    if (value !== null) arena.set(value, this.used + key.length);
+    const at = CHANGE_WORDS * this.count++;
+    if (at === this.#words.length) this.#words = grown(this.#words);
+    const words = this.#words;
+    words[at] = table;
+    words[at + 1] = this.arenas.length - 1;
+    words[at + 2] = this.used;
+    words[at + 3] = key.length;
+    words[at + 4] = value === null ? REMOVED : value.length;
+    this.used += bytes;
+  }
+
+  /** Makes all changes, in order. */
+  applyTo(tables: readonly Database<Buffer, Buffer>[]): void {
+    const words = this.#words;
+    for (let at = 0; at < CHANGE_WORDS * this.count; at += CHANGE_WORDS) {
+      const table = tables[words[at] as number] as Database<Buffer, Buffer>;
+      const arena = this.arenas[words[at + 1] as number] as Buffer;
+      const start = words[at + 2] as number;
+      const end = start + (words[at + 3] as number);
+      const length = words[at + 4] as number;
+      const key = arena.subarray(start, end);
+      // The batch's own promise tells of all of them.
+      if (length === REMOVED) void table.remove(key);
+      else void table.put(key, arena.subarray(end, end + length));
+    }
   }
 
   clear(): void {
     // Arenas beyond the first are for bursts: they go.
     this.arenas = this.arenas.slice(0, 1);
     this.used = 0;
-    this.tables.length = 0;
-    this.keys.length = 0;
-    this.values.length = 0;
+    this.count = 0;
+    if (this.#words.length > CHANGE_WORDS * CHANGES_KEPT) {
+      this.#words = new Int32Array(CHANGE_WORDS * CHANGES_MIN);
+    }
   }
+}
+
+function grown(words: Int32Array): Int32Array<ArrayBuffer> {
+  const into = new Int32Array(2 * words.length);
+  into.set(words);
+  return into;
 }
 
 export class LmdbLedgerStore implements LedgerStore {
@@ -94,33 +135,18 @@ export class LmdbLedgerStore implements LedgerStore {
   }
 
   put(table: number, key: Uint8Array, value: Uint8Array): void {
-    const pending = this.#pending;
-    pending.tables.push(table);
-    pending.keys.push(pending.keep(key));
-    pending.values.push(pending.keep(value));
+    this.#pending.add(table, key, value);
   }
 
   remove(table: number, key: Uint8Array): void {
-    const pending = this.#pending;
-    pending.tables.push(table);
-    pending.keys.push(pending.keep(key));
-    pending.values.push(null);
+    this.#pending.add(table, key, null);
   }
 
   commit(): number {
     const changes = this.#pending;
     this.#pending = this.#spare.pop() ?? new PendingChanges();
     const number = ++this.#commits;
-    const visible = this.#environment.batch(() => {
-      const { tables, keys, values } = changes;
-      for (let i = 0; i < tables.length; i++) {
-        const value = values[i] as Buffer | null;
-        const table = this.#table(tables[i] as number);
-        // The batch's own promise tells of all of them.
-        if (value === null) void table.remove(keys[i] as Buffer);
-        else void table.put(keys[i] as Buffer, value);
-      }
-    });
+    const visible = this.#environment.batch(() => changes.applyTo(this.#tables));
     this.#settled = this.#follow(number, visible, changes);
     return number;
   }

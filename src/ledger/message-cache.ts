@@ -7,12 +7,14 @@
  * Bounded: clean messages leave, oldest first, as soon as more than `messagesMax` are cached; dirty
  * ones and those whose commit is not visible yet stay. The ledger's thread only.
  */
+import type { MessagePool } from "./message-pool.ts";
 import type { MessageState } from "./message-state.ts";
 
 export class MessageCache {
   readonly #buckets: (MessageState | null)[];
   readonly #mask: number;
   readonly #messagesMax: number;
+  readonly #pool: MessagePool;
   /** Ring of clean messages, oldest first. */
   #queue: (MessageState | null)[] = emptySlots(1024);
   #queueHead = 0;
@@ -20,12 +22,14 @@ export class MessageCache {
   #count = 0;
   #dirty: MessageState[] = [];
 
-  constructor(messagesMax: number) {
+  /** What leaves goes to `pool`. */
+  constructor(messagesMax: number, pool: MessagePool) {
     let size = 1024;
     while (size < messagesMax) size *= 2;
     this.#buckets = emptySlots(size);
     this.#mask = size - 1;
     this.#messagesMax = messagesMax;
+    this.#pool = pool;
   }
 
   get count(): number {
@@ -91,15 +95,23 @@ export class MessageCache {
       this.#queueHead = (this.#queueHead + 1) & (this.#queue.length - 1);
       this.#queueCount--;
       message.isQueued = false;
+      if (!message.isCached) {
+        this.#pool.give(message);
+        continue;
+      }
       // Dirty again, or written by a commit under way: it comes back here when that one is visible.
-      if (!message.isCached || message.isDirty || message.commit > visibleCommit) continue;
+      if (message.isDirty || message.commit > visibleCommit) continue;
       this.#unlink(message);
+      this.#pool.give(message);
     }
   }
 
   /** Takes a message out at once, since its row is being removed. */
   remove(message: MessageState): void {
-    if (message.isCached) this.#unlink(message);
+    if (!message.isCached) return;
+    this.#unlink(message);
+    // The queue gives it on when its turn comes.
+    if (!message.isQueued && !message.isDirty) this.#pool.give(message);
   }
 
   #unlink(message: MessageState): void {
@@ -124,8 +136,12 @@ export class MessageCache {
     const kept: MessageState[] = [];
     for (let i = 0; i < this.#queueCount; i++) {
       const message = old[(this.#queueHead + i) & (old.length - 1)] as MessageState;
-      if (message.isCached) kept.push(message);
-      else message.isQueued = false;
+      if (message.isCached) {
+        kept.push(message);
+      } else {
+        message.isQueued = false;
+        this.#pool.give(message);
+      }
     }
     this.#queue = emptySlots(kept.length > old.length / 2 ? old.length * 2 : old.length);
     for (let i = 0; i < kept.length; i++) this.#queue[i] = kept[i] as MessageState;

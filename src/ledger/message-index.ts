@@ -50,9 +50,9 @@ export class MessageIndex {
     const at = block.entries.claim();
     const { bytes } = block.entries;
     const { head } = message;
-    const toEnd = HEAD_TEXTS + head.charCodeAt(headOffset(Accept.TO_LENGTH));
-    const reference = toEnd + head.charCodeAt(headOffset(Accept.FROM_LENGTH));
-    const length = head.charCodeAt(headOffset(Accept.REFERENCE_LENGTH));
+    const toEnd = HEAD_TEXTS + (head[headOffset(Accept.TO_LENGTH)] as number);
+    const reference = toEnd + (head[headOffset(Accept.FROM_LENGTH)] as number);
+    const length = head[headOffset(Accept.REFERENCE_LENGTH)] as number;
     writeKeyBytes(bytes, at, message.sequence, message.origin);
     writeUint32(bytes, at + INDEX_TO_HASH, hashText(head, HEAD_TEXTS, toEnd));
     writeUint32(bytes, at + INDEX_REFERENCE_HASH, hashText(head, reference, reference + length));
@@ -75,15 +75,15 @@ export class MessageIndex {
   /** Removes a few blocks of which no row is left; `now`: wall ms. Returns how many went. */
   tidy(now: number): number {
     if (now < this.#nextTidyAt) return 0;
-    const blocks: { key: Uint8Array; entries: Uint8Array }[] = [];
+    const blocks: BlockSpan[] = [];
     this.#store.range(LedgerTable.INDEX, this.#tidyFrom, (key, value) => {
-      blocks.push({ key: Uint8Array.from(key), entries: Uint8Array.from(value) });
+      blocks.push(spanOf(key, value));
       return blocks.length < TIDY_STEP;
     });
     let removed = 0;
-    for (const { key, entries } of blocks) {
-      if (this.#hasRow(entries)) continue;
-      this.#store.remove(LedgerTable.INDEX, key);
+    for (const block of blocks) {
+      if (this.#hasRow(block)) continue;
+      this.#store.remove(LedgerTable.INDEX, block.key);
       removed++;
     }
     const last = blocks.at(-1);
@@ -98,23 +98,15 @@ export class MessageIndex {
   }
 
   /** Whether a row of the block is left; a block of which many go are gone counts as alive. */
-  #hasRow(entries: Uint8Array): boolean {
-    let first = entries.subarray(0, MESSAGE_KEY_BYTES);
-    let last = first;
-    for (let at = 0; at < entries.length; at += INDEX_ENTRY_BYTES) {
-      const key = entries.subarray(at, at + MESSAGE_KEY_BYTES);
-      if (compare(key, first) < 0) first = key;
-      if (compare(key, last) > 0) last = key;
-    }
+  #hasRow({ first, last, entries }: BlockSpan): boolean {
     // Mostly nothing lies in between: one seek tells.
     let isEmpty = true;
     this.#store.range(LedgerTable.ROWS, first, (key) => {
-      isEmpty = compare(key, last) > 0;
+      isEmpty = compare(key, 0, last, 0) > 0;
       return false;
     });
     if (isEmpty) return false;
-    const count = entries.length / INDEX_ENTRY_BYTES;
-    if (count > TIDY_ROWS_MAX) return true;
+    if (entries === null) return true;
     for (let at = 0; at < entries.length; at += INDEX_ENTRY_BYTES) {
       const key = entries.subarray(at, at + MESSAGE_KEY_BYTES);
       if (this.#store.get(LedgerTable.ROWS, key) !== undefined) return true;
@@ -123,17 +115,44 @@ export class MessageIndex {
   }
 }
 
-/** 32 bits of the characters [start, end) of a text of one character a byte (FNV-1a, mixed). */
-export function hashText(text: string, start: number, end: number): number {
+/** 32 bits of the bytes [start, end) of a text (FNV-1a, mixed). */
+export function hashText(text: Uint8Array, start: number, end: number): number {
   let hash = 0x811c9dc5;
-  for (let i = start; i < end; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ (text[i] as number), 0x01000193);
   hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca6b);
   return (hash ^ (hash >>> 13)) >>> 0;
 }
 
-function compare(a: Uint8Array, b: Uint8Array): number {
+/** What is to be known of a block to remove it. */
+interface BlockSpan {
+  readonly key: Uint8Array;
+  /** Lowest and highest key of a message. */
+  readonly first: Uint8Array;
+  readonly last: Uint8Array;
+  /** Of a small block. */
+  readonly entries: Uint8Array | null;
+}
+
+function spanOf(key: Uint8Array, entries: Uint8Array): BlockSpan {
+  let first = 0;
+  let last = 0;
+  for (let at = 0; at < entries.length; at += INDEX_ENTRY_BYTES) {
+    if (compare(entries, at, entries, first) < 0) first = at;
+    if (compare(entries, at, entries, last) > 0) last = at;
+  }
+  const isSmall = entries.length <= TIDY_ROWS_MAX * INDEX_ENTRY_BYTES;
+  return {
+    key: Uint8Array.from(key),
+    first: entries.slice(first, first + MESSAGE_KEY_BYTES),
+    last: entries.slice(last, last + MESSAGE_KEY_BYTES),
+    entries: isSmall ? Uint8Array.from(entries) : null,
+  };
+}
+
+/** Order of the message keys at two places. */
+function compare(a: Uint8Array, atA: number, b: Uint8Array, atB: number): number {
   for (let i = 0; i < MESSAGE_KEY_BYTES; i++) {
-    const difference = (a[i] as number) - (b[i] as number);
+    const difference = (a[atA + i] as number) - (b[atB + i] as number);
     if (difference !== 0) return difference;
   }
   return 0;

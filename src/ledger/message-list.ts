@@ -94,8 +94,9 @@ export class MessageListScan {
   ) {
     this.#options = options;
     this.#question = question;
-    this.#toHash = question.to === null ? 0 : hashText(question.to, 0, question.to.length);
-    const reference = Buffer.from(question.reference ?? "").toString("latin1");
+    const to = Buffer.from(question.to ?? "");
+    this.#toHash = hashText(to, 0, to.length);
+    const reference = Buffer.from(question.reference ?? "");
     this.#referenceHash = hashText(reference, 0, reference.length);
     this.#block = cursor?.block ?? firstBlock(question);
     this.#done = cursor?.done ?? 0;

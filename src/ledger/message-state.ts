@@ -14,9 +14,10 @@
  *
  * A message is final when all its parts are; final states are never left. The ledger's thread only.
  */
+import { Buffer } from "node:buffer";
 import { MESSAGE_KEY_BYTES } from "../records/message-key.ts";
 import { Accept } from "../records/accept.ts";
-import { isFinal, needsBody, type PartRecord, PartState } from "./part-state.ts";
+import { isFinal, needsBody, PartRecord, PartState } from "./part-state.ts";
 
 export const MessageStatus = {
   ACCEPTED: 0,
@@ -119,6 +120,8 @@ export function isFinalStatus(status: number): boolean {
   return status >= MessageStatus.SENT_FINAL;
 }
 
+const NO_BYTES = Buffer.alloc(0);
+
 /** Value of `verdict` before the gateway gave the message up. */
 export const NO_VERDICT = 255;
 
@@ -149,14 +152,25 @@ export interface MessageEvent {
   readonly commandStatus: number;
 }
 
+/** Room for a head of ordinary texts. */
+const HEAD_BYTES_MIN = 160;
+
+/**
+ * Made once and used for one message after the other (message-pool.ts): so many come by that what
+ * each leaves to the garbage collector is most of what it costs.
+ */
 export class MessageState {
-  readonly sequence: number;
-  readonly origin: number;
+  sequence = 0;
+  origin = 0;
   /** Log offset of the ACCEPT. */
-  readonly logOffset: number;
-  /** Bytes [8, 68) and the texts but UDH and body of the ACCEPT, one character a byte. */
-  readonly head: string;
-  readonly parts: PartRecord[];
+  logOffset = 0;
+  /**
+   * In its first `headLength` bytes: bytes [8, 72) and the texts but UDH and body of the ACCEPT.
+   */
+  head: Buffer = NO_BYTES;
+  headLength = 0;
+  /** Never empty; what is pushed onto an empty array has room for sixteen more. */
+  readonly parts: PartRecord[] = [new PartRecord()];
   appId = 0;
   poolId = 0;
   priority = 0;
@@ -184,18 +198,45 @@ export class MessageState {
   /** Whether that is in the store, and the log need not keep it. */
   isBodyMoved = false;
 
-  constructor(
+  /**
+   * Makes it a message of which nothing but this is known; the head's bytes are to be filled in,
+   * and the fields that follow from them.
+   */
+  begin(
     sequence: number,
     origin: number,
     logOffset: number,
-    head: string,
-    parts: PartRecord[],
-  ) {
+    headLength: number,
+    partCount: number,
+  ): void {
     this.sequence = sequence;
     this.origin = origin;
     this.logOffset = logOffset;
-    this.head = head;
-    this.parts = parts;
+    if (this.head.length < headLength) {
+      this.head = Buffer.allocUnsafe(Math.max(HEAD_BYTES_MIN, headLength));
+    }
+    this.headLength = headLength;
+    this.#beginParts(partCount);
+    this.status = MessageStatus.ACCEPTED;
+    this.verdict = NO_VERDICT;
+    this.finalAt = 0;
+    this.resolvedEpoch = 0;
+    this.events = null;
+    this.nextInBucket = null;
+    this.isDirty = false;
+    this.isQueued = false;
+    this.isCached = false;
+    this.commit = 0;
+    this.isInOpenIndex = false;
+    this.holdsBody = false;
+    this.isBodyMoved = false;
+  }
+
+  #beginParts(count: number): void {
+    const { parts } = this;
+    if (parts.length > count) parts.length = count;
+    for (let i = 0; i < parts.length; i++) (parts[i] as PartRecord).begin();
+    while (parts.length < count) parts.push(new PartRecord());
   }
 }
 
@@ -218,17 +259,17 @@ export function foldParts(message: MessageState): number {
 export function sendAtOf({ head, acceptedAt }: MessageState): number | null {
   let delayS = 0;
   for (let i = 3; i >= 0; i--) {
-    delayS = delayS * 256 + head.charCodeAt(Accept.SEND_DELAY_S - Accept.SEQUENCE + i);
+    delayS = delayS * 256 + (head[Accept.SEND_DELAY_S - Accept.SEQUENCE + i] as number);
   }
   return delayS === 0 ? null : Math.floor(acceptedAt) + delayS * 1000;
 }
 
 /** Log bytes of the ACCEPT, padding included; what may follow the body is not counted. */
 export function acceptBytes(message: MessageState): number {
-  const { head, parts } = message;
-  const at = (field: number): number => head.charCodeAt(field - Accept.SEQUENCE);
+  const { head, headLength, parts } = message;
+  const at = (field: number): number => head[field - Accept.SEQUENCE] as number;
   const body = at(Accept.BODY_LENGTH) + 256 * at(Accept.BODY_LENGTH + 1);
-  const length = Accept.SEQUENCE + head.length + 2 * parts.length + at(Accept.UDH_LENGTH) + body;
+  const length = Accept.SEQUENCE + headLength + 2 * parts.length + at(Accept.UDH_LENGTH) + body;
   return (length + 7) & ~7;
 }
 

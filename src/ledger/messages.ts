@@ -11,6 +11,7 @@ import { Buffer } from "node:buffer";
 import { MESSAGE_KEY_BYTES } from "../records/message-key.ts";
 import { bodyKey, OPEN_LOG_OFFSET } from "./body-moves.ts";
 import { MessageCache } from "./message-cache.ts";
+import { MessagePool } from "./message-pool.ts";
 import {
   acceptBytes,
   foldParts,
@@ -59,6 +60,7 @@ export interface WrittenMessages {
 export class Messages {
   readonly cache: MessageCache;
   readonly #options: MessagesOptions;
+  readonly #pool: MessagePool;
   readonly #key = Buffer.alloc(MESSAGE_KEY_BYTES);
   readonly #keyView = new DataView(this.#key.buffer, this.#key.byteOffset, MESSAGE_KEY_BYTES);
   readonly #waitKey = Buffer.alloc(WAIT_KEY_BYTES);
@@ -67,7 +69,13 @@ export class Messages {
 
   constructor(options: MessagesOptions) {
     this.#options = options;
-    this.cache = new MessageCache(options.cacheMax);
+    this.#pool = new MessagePool(SPARE_MAX);
+    this.cache = new MessageCache(options.cacheMax, this.#pool);
+  }
+
+  /** A message to be filled in and admitted. */
+  take(): MessageState {
+    return this.#pool.take();
   }
 
   /** The message with this key, with every STARTED applied, or null. */
@@ -244,7 +252,7 @@ export class Messages {
   #load(sequence: number, origin: number): MessageState | null {
     const row = this.#options.store.get(LedgerTable.ROWS, this.#keyOf(sequence, origin));
     if (row === undefined) return null;
-    const message = decodeRow(row);
+    const message = decodeRow(row, this.#pool.take());
     message.isInOpenIndex = message.finalAt === 0;
     message.holdsBody = message.finalAt === 0 && wantsBody(message);
     for (const part of message.parts) part.isSettled = part.finalAt !== 0;
@@ -266,6 +274,8 @@ export class Messages {
   }
 }
 
+/** Messages kept to be used again: about what leaves with one commit. */
+const SPARE_MAX = 8192;
 const EMPTY = Buffer.alloc(1);
 /** Status of a message that was never folded. */
 const UNFOLDED = -1;

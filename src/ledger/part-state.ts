@@ -116,6 +116,29 @@ export class PartRecord {
   isExhausted = false;
   /** Whether the consequences of its end have been drawn. */
   isSettled = false;
+
+  /** Makes it a part of which nothing is known. */
+  begin(): void {
+    this.state = PartState.WAITING;
+    this.attempt = 0;
+    this.linkId = 0;
+    this.session = 0;
+    this.maybeDup = false;
+    this.firstAmbiguous = 0;
+    this.lastAmbiguous = 0;
+    this.commandStatus = 0;
+    this.sendingAt = 0;
+    this.answeredAt = 0;
+    this.dueAt = 0;
+    this.storedDueAt = 0;
+    this.finalAt = 0;
+    this.receiptState = NO_RECEIPT;
+    this.receiptAt = 0;
+    this.receiptError = "";
+    this.ids = null;
+    this.isExhausted = false;
+    this.isSettled = false;
+  }
 }
 
 export function isFinal(state: number): boolean {

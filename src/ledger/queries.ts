@@ -5,7 +5,6 @@
  * Words are those of the API, times RFC 3339 in UTC. Pure: a document of a message; the ledger's
  * thread only.
  */
-import { Buffer } from "node:buffer";
 import { Accept, RoutedBy } from "../records/accept.ts";
 import { NOT_WRITTEN } from "../records/attempt.ts";
 import { Verdict } from "../records/concluded.ts";
@@ -124,7 +123,7 @@ export function documentOf(
   queueReason: QueueReason | null,
 ): MessageDocument {
   const summary = summaryOf(node, message, queueReason);
-  const at = (field: number): number => message.head.charCodeAt(headOffset(field));
+  const at = (field: number): number => message.head[headOffset(field)] as number;
   const isPinned = at(Accept.ROUTED_BY) === RoutedBy.PIN;
   const prefix = isPinned ? null : summary.to.slice(0, at(Accept.PREFIX_LENGTH));
   return {
@@ -140,7 +139,7 @@ export function summaryOf(
   message: MessageState,
   queueReason: QueueReason | null,
 ): MessageSummary {
-  const head = Buffer.from(message.head, "latin1");
+  const { head } = message;
   const byte = (field: number): number => head[headOffset(field)] as number;
   let at = HEAD_TEXTS;
   const text = (field: number): string => {

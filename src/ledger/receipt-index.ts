@@ -11,8 +11,9 @@
  * is added is written to the store in chunks, in the ledger's transaction: keys (generation u32,
  * chunk u48) only ever grow, so the store sees appends. The ledger's thread only.
  */
+import { EntryBuffer } from "./entry-buffer.ts";
 import { readUint32 } from "./message-state.ts";
-import { readUint48, writeUint32, writeUint48 } from "./row.ts";
+import { readUint48, writeKeyBytes, writeUint32, writeUint48 } from "./row.ts";
 import { type LedgerStore, LedgerTable } from "./store.ts";
 
 const WORDS = 4;
@@ -27,7 +28,7 @@ const START_CAPACITY = 4096;
 const CHUNK_HEADER = 16;
 const CHUNK_ENTRY = 21;
 /** Entries of one chunk, so that no value of the store grows large. */
-const CHUNK_ENTRIES_MAX = 4096;
+const CHUNK_BYTES_MAX = 4096 * CHUNK_ENTRY;
 
 class Generation {
   readonly number: number;
@@ -41,6 +42,9 @@ class Generation {
   readonly originIndex = new Map<number, number>();
   /** First sequence: the low bits of all others are near it. */
   anchor = -1;
+  /** Entries that are not in the store yet, and the highest deadline of them. */
+  readonly added = new EntryBuffer(CHUNK_ENTRY);
+  addedDeadline = 0;
   /** Numbers of its chunks in the store. */
   readonly chunks: number[] = [];
   /** Slot at which emptying goes on, -1 while it is not being emptied. */
@@ -51,17 +55,6 @@ class Generation {
   constructor(number: number) {
     this.number = number;
   }
-}
-
-/** One added entry that is not in the store yet. */
-interface Added {
-  readonly generation: number;
-  readonly high: number;
-  readonly low: number;
-  readonly sequence: number;
-  readonly origin: number;
-  readonly part: number;
-  readonly deadline: number;
 }
 
 export interface ReceiptIndexOptions {
@@ -79,7 +72,6 @@ export class ReceiptIndex {
   readonly #options: ReceiptIndexOptions;
   /** Oldest first. */
   readonly #generations: Generation[] = [];
-  #added: Added[] = [];
   #dropped: Generation[] = [];
   #nextNumber = 1;
   #high = 0;
@@ -119,15 +111,14 @@ export class ReceiptIndex {
     deadline: number,
   ): void {
     const generation = this.#youngestFor(origin);
-    this.#added.push({
-      generation: generation.number,
-      high,
-      low,
-      sequence,
-      origin,
-      part,
-      deadline,
-    });
+    const { added } = generation;
+    const at = added.claim();
+    const { bytes } = added;
+    writeUint32(bytes, at, high);
+    writeUint32(bytes, at + 4, low);
+    writeKeyBytes(bytes, at + 8, sequence, origin);
+    bytes[at + 20] = part;
+    if (deadline > generation.addedDeadline) generation.addedDeadline = deadline;
     this.#insert(generation, high, low, sequence, origin, part, deadline);
   }
 
@@ -203,22 +194,23 @@ export class ReceiptIndex {
    */
   write(store: LedgerStore, nextChunk: number): number {
     let chunk = nextChunk;
-    const dropped = new Set(this.#dropped.map((generation) => generation.number));
-    const added = this.#added.filter((entry) => !dropped.has(entry.generation));
-    for (let start = 0; start < added.length; ) {
-      const { generation } = added[start] as Added;
-      let end = start;
-      while (end < added.length && end - start < CHUNK_ENTRIES_MAX) {
-        if ((added[end] as Added).generation !== generation) break;
-        end++;
+    for (const generation of this.#generations) {
+      const { added, addedDeadline } = generation;
+      if (added.count === 0) continue;
+      const entries = added.filled();
+      for (let at = 0; at < entries.length; at += CHUNK_BYTES_MAX) {
+        const part = entries.subarray(at, at + CHUNK_BYTES_MAX);
+        store.put(
+          LedgerTable.RECEIPTS,
+          chunkKey(generation.number, chunk),
+          chunkOf(part, addedDeadline),
+        );
+        generation.chunks.push(chunk);
+        chunk++;
       }
-      const key = chunkKey(generation, chunk);
-      store.put(LedgerTable.RECEIPTS, key, encodeChunk(added, start, end));
-      this.#generations.find((known) => known.number === generation)?.chunks.push(chunk);
-      chunk++;
-      start = end;
+      added.clear();
+      generation.addedDeadline = 0;
     }
-    this.#added = [];
     for (const { number, chunks } of this.#dropped) {
       for (const gone of chunks) store.remove(LedgerTable.RECEIPTS, chunkKey(number, gone));
     }
@@ -405,21 +397,10 @@ function chunkKey(generation: number, chunk: number): Uint8Array {
   return key;
 }
 
-function encodeChunk(added: readonly Added[], start: number, end: number): Uint8Array {
-  const bytes = new Uint8Array(CHUNK_HEADER + CHUNK_ENTRY * (end - start));
-  let deadline = 0;
-  for (let i = start; i < end; i++) {
-    const entry = added[i] as Added;
-    const at = CHUNK_HEADER + CHUNK_ENTRY * (i - start);
-    writeUint32(bytes, at, entry.high);
-    writeUint32(bytes, at + 4, entry.low);
-    writeUint32(bytes, at + 8, Math.floor(entry.sequence / 0x100000000));
-    writeUint32(bytes, at + 12, entry.sequence >>> 0);
-    writeUint32(bytes, at + 16, entry.origin);
-    bytes[at + 20] = entry.part;
-    if (entry.deadline > deadline) deadline = entry.deadline;
-  }
-  writeUint32(bytes, 0, end - start);
+function chunkOf(entries: Uint8Array, deadline: number): Uint8Array {
+  const bytes = new Uint8Array(CHUNK_HEADER + entries.length);
+  writeUint32(bytes, 0, entries.length / CHUNK_ENTRY);
   writeUint48(bytes, 4, deadline);
+  bytes.set(entries, CHUNK_HEADER);
   return bytes;
 }

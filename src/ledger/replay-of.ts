@@ -5,7 +5,6 @@
  *
  * Pure; the ledger's thread only.
  */
-import { Buffer } from "node:buffer";
 import { Accept, REPLAY_BYTES } from "../records/accept.ts";
 import type { MessageKey } from "../records/message-key.ts";
 import type { MessageState } from "./message-state.ts";
@@ -19,10 +18,9 @@ const TEXT_LENGTHS = [
 ];
 
 /** Key of the message that this one replays, or null. */
-export function replayOf({ head }: MessageState): MessageKey | null {
+export function replayOf({ head, headLength }: MessageState): MessageKey | null {
   let at = HEAD_TEXTS;
-  for (const field of TEXT_LENGTHS) at += head.charCodeAt(headOffset(field));
-  if (head.length < at + REPLAY_BYTES) return null;
-  const key = Buffer.from(head.slice(at, at + REPLAY_BYTES), "latin1");
-  return { sequence: key.readDoubleLE(0), origin: key.readUInt32LE(8) };
+  for (const field of TEXT_LENGTHS) at += head[headOffset(field)] as number;
+  if (headLength < at + REPLAY_BYTES) return null;
+  return { sequence: head.readDoubleLE(at), origin: head.readUInt32LE(at + 8) };
 }

@@ -20,7 +20,7 @@
 import { Buffer } from "node:buffer";
 import { Accept } from "../records/accept.ts";
 import { type MessageEvent, MessageState, NO_VERDICT } from "./message-state.ts";
-import { PartRecord, PartState } from "./part-state.ts";
+import { type PartRecord, PartState } from "./part-state.ts";
 
 export const ROW_VERSION = 2;
 /** Offsets from the row's start, for readers that make no MessageState of it. */
@@ -79,19 +79,19 @@ export const ROW_BYTES_MAX = 8192;
 
 /** Writes `message` into `into` and returns the length of the row. */
 export function encodeRow(message: MessageState, into: Buffer): number {
-  const { head, parts, events } = message;
+  const { head, headLength, parts, events } = message;
   into[VERSION] = ROW_VERSION;
   into[STATUS] = message.status;
   into[VERDICT] = message.verdict;
   into[PART_COUNT] = parts.length;
   into[EVENT_COUNT] = events === null ? 0 : events.length;
   into[FLAGS] = message.isBodyMoved ? FLAG_BODY_MOVED : 0;
-  writeUint16(into, HEAD_LENGTH, head.length);
+  writeUint16(into, HEAD_LENGTH, headLength);
   writeUint32(into, RESOLVED_EPOCH, message.resolvedEpoch);
   writeUint48(into, FINAL_AT, message.finalAt);
   writeUint48(into, LOG_OFFSET, message.logOffset);
-  into.write(head, HEAD, "latin1");
-  let at = HEAD + head.length;
+  head.copy(into, HEAD, 0, headLength);
+  let at = HEAD + headLength;
   for (let i = 0; i < parts.length; i++) at = encodePart(parts[i] as PartRecord, into, at);
   if (events !== null) for (const event of events) at = encodeEvent(event, into, at);
   return at;
@@ -194,24 +194,22 @@ export function readWaiting(row: Uint8Array, into: WaitingMessage): boolean {
   return true;
 }
 
-/** The message of a row; `row` is not kept. Throws on a version that this program does not know. */
-export function decodeRow(row: Uint8Array): MessageState {
+/**
+ * Makes `message` the message of a row and returns it; `row` is not kept. Throws on a version that
+ * this program does not know.
+ */
+export function decodeRow(row: Uint8Array, message = new MessageState()): MessageState {
   const bytes = Buffer.from(row.buffer, row.byteOffset, row.byteLength);
   if (bytes[VERSION] !== ROW_VERSION) throw new Error(`ledger row of version ${bytes[VERSION]}`);
   const headLength = bytes.readUInt16BE(HEAD_LENGTH);
   const partCount = bytes[PART_COUNT] as number;
-  const parts: PartRecord[] = [];
-  let at = HEAD + headLength;
-  for (let i = 0; i < partCount; i++) {
-    const part = new PartRecord();
-    at = decodePart(bytes, at, part);
-    parts.push(part);
-  }
-  const head = bytes.toString("latin1", HEAD, HEAD + headLength);
   const field = HEAD - HEAD_BASE;
   const sequence = readDoubleLe(bytes, field + Accept.SEQUENCE);
   const origin = bytes.readUInt32LE(field + Accept.ORIGIN);
-  const message = new MessageState(sequence, origin, readUint48(bytes, LOG_OFFSET), head, parts);
+  message.begin(sequence, origin, readUint48(bytes, LOG_OFFSET), headLength, partCount);
+  bytes.copy(message.head, 0, HEAD, HEAD + headLength);
+  let at = HEAD + headLength;
+  for (let i = 0; i < partCount; i++) at = decodePart(bytes, at, message.parts[i] as PartRecord);
   readHeadFields(message, bytes, field);
   message.status = bytes[STATUS] as number;
   message.verdict = bytes[VERDICT] as number;

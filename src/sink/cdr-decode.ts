@@ -102,7 +102,7 @@ export class CdrDecoder {
   /** What all rows of a message share. */
   #fillHead(message: MessageState): void {
     const row = this.#row;
-    const head = Buffer.from(message.head, "latin1");
+    const { head } = message;
     const byte = (field: number): number => head[headOffset(field)] as number;
     let at = HEAD_TEXTS;
     const text = (field: number): string | null => {

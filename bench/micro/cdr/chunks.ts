@@ -54,7 +54,10 @@ function finalMessage(number: number, random: () => number): MessageState {
   part.ids = [{ linkId: part.linkId, id: id.padStart(8, "0") }];
   const origin = originOf(1, 0);
   const head = headOf(sequence, origin, at, texts);
-  const message = new MessageState(sequence, origin, number * 300, head, [part]);
+  const message = new MessageState();
+  message.begin(sequence, origin, number * 300, head.length, 1);
+  message.head.set(head);
+  message.parts[0] = part;
   message.appId = 7;
   message.poolId = 1000;
   message.priority = 2;
@@ -66,7 +69,7 @@ function finalMessage(number: number, random: () => number): MessageState {
   return message;
 }
 
-function headOf(sequence: number, origin: number, at: number, texts: readonly string[]): string {
+function headOf(sequence: number, origin: number, at: number, texts: readonly string[]): Buffer {
   const bytes = Buffer.alloc(HEAD_TEXTS);
   bytes.writeDoubleLE(sequence, headOffset(Accept.SEQUENCE));
   bytes.writeUInt32LE(origin, headOffset(Accept.ORIGIN));
@@ -80,7 +83,7 @@ function headOf(sequence: number, origin: number, at: number, texts: readonly st
   for (const [i, text] of texts.entries()) {
     bytes[headOffset(Accept.TO_LENGTH) + i] = Buffer.byteLength(text);
   }
-  return bytes.toString("latin1") + Buffer.from(texts.join("")).toString("latin1");
+  return Buffer.concat([bytes, Buffer.from(texts.join(""))]);
 }
 
 /** The rows of these messages, as they stand in the ledger's store. */

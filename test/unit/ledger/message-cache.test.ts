@@ -2,16 +2,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MessageCache } from "../../../src/ledger/message-cache.ts";
+import { MessagePool } from "../../../src/ledger/message-pool.ts";
 import { MessageState } from "../../../src/ledger/message-state.ts";
+import type { PartRecord } from "../../../src/ledger/part-state.ts";
 
 const ORIGIN = 256;
 
 function message(sequence: number): MessageState {
-  return new MessageState(sequence, ORIGIN, sequence * 8, "", []);
+  const made = new MessageState();
+  made.begin(sequence, ORIGIN, sequence * 8, 0, 1);
+  return made;
 }
 
 test("evicts clean messages, oldest first, down to its bound", () => {
-  const cache = new MessageCache(4);
+  const cache = new MessageCache(4, new MessagePool(8));
   const messages = Array.from({ length: 6 }, (_, i) => message(i + 1));
   for (const entry of messages) {
     cache.add(entry);
@@ -28,7 +32,7 @@ test("evicts clean messages, oldest first, down to its bound", () => {
 });
 
 test("messages removed while queued are not kept alive, even behind one that stays", () => {
-  const cache = new MessageCache(1000);
+  const cache = new MessageCache(1000, new MessagePool(8));
   const long = message(1);
   cache.add(long);
   cache.queueClean(long);
@@ -43,4 +47,41 @@ test("messages removed while queued are not kept alive, even behind one that sta
   assert.equal(cache.count, 1);
   assert.equal(cache.find(1, ORIGIN), long);
   assert.ok(queuedMost <= 1024, `${queuedMost} entries were held`);
+});
+
+test("what left the cache is used again, but never while it is queued", () => {
+  const pool = new MessagePool(8);
+  const cache = new MessageCache(1, pool);
+  const [first, second, third] = [message(1), message(2), message(3)];
+  for (const entry of [first, second, third]) cache.add(entry);
+  cache.remove(first);
+  assert.equal(pool.take(), first);
+  cache.queueClean(second);
+  cache.remove(second);
+  assert.notEqual(pool.take(), second, "the queue still has it");
+  cache.add(first);
+  cache.evict(0);
+  assert.equal(pool.take(), second);
+  cache.touch(third);
+  cache.remove(third);
+  assert.notEqual(pool.take(), third, "it is still to be written");
+});
+
+test("a message used again knows nothing of the one before", () => {
+  const used = message(1);
+  const part = used.parts[0] as PartRecord;
+  for (const of of [used, part]) {
+    for (const [field, value] of Object.entries(of)) {
+      if (typeof value === "number") Object.assign(of, { [field]: 77 });
+      else if (typeof value === "boolean") Object.assign(of, { [field]: true });
+      else if (value === null || typeof value === "string") Object.assign(of, { [field]: "77" });
+    }
+  }
+  used.begin(5, 6, 8, 0, 1);
+  const fresh = new MessageState();
+  fresh.begin(5, 6, 8, 0, 1);
+  // These follow from the head, which is filled in next.
+  const { appId, poolId, priority, messageClass, dlr, acceptedAt, expiresAt } = used;
+  Object.assign(fresh, { appId, poolId, priority, messageClass, dlr, acceptedAt, expiresAt });
+  assert.deepEqual(used, fresh);
 });

@@ -93,7 +93,7 @@ const head = fc.record({
   replayed: fc.option(fc.uint8Array({ minLength: REPLAY_BYTES, maxLength: REPLAY_BYTES })),
 });
 
-function headText(fields: typeof head extends fc.Arbitrary<infer T> ? T : never): string {
+function headBytes(fields: typeof head extends fc.Arbitrary<infer T> ? T : never): Buffer {
   const bytes = Buffer.alloc(HEAD_TEXTS);
   bytes.writeDoubleLE(fields.sequence, headOffset(Accept.SEQUENCE));
   bytes.writeUInt32LE(fields.origin, headOffset(Accept.ORIGIN));
@@ -112,7 +112,7 @@ function headText(fields: typeof head extends fc.Arbitrary<infer T> ? T : never)
     key.set(fields.replayed);
     key.writeDoubleLE(key.readUInt32LE(0) * 4097, 0);
   }
-  return Buffer.concat([bytes, ...texts, key]).toString("latin1");
+  return Buffer.concat([bytes, ...texts, key]);
 }
 
 const message: fc.Arbitrary<Item> = fc
@@ -125,7 +125,11 @@ const message: fc.Arbitrary<Item> = fc
     status: fc.option(fc.integer({ min: 0, max: MessageStatus.CANCELED }), { freq: 20 }),
   })
   .map(({ head: fields, parts, verdict, events, status }) => {
-    const made = new MessageState(0, 0, 0, headText(fields), parts);
+    const made = new MessageState();
+    const bytes = headBytes(fields);
+    made.begin(0, 0, 0, bytes.length, parts.length);
+    made.head.set(bytes);
+    made.parts.splice(0, parts.length, ...parts);
     made.verdict = verdict;
     const folded = foldParts(made);
     made.status = status ?? folded;

@@ -1,0 +1,160 @@
+/**
+ * Writes the log of messages that were accepted, sent, answered and delivered, for the ledger
+ * bench.
+ *
+ *   builders ─► staging ring ─► Journal ─► segments, as the journal thread leaves them
+ *
+ * So many messages are on their way at once that the records of one lie apart as they do in a busy
+ * gateway. Keys and ids follow from the message's number. One thread.
+ */
+import { JournalAppender } from "../../src/journal/appender.ts";
+import { Journal } from "../../src/journal/journal.ts";
+import type { LogDirectory } from "../../src/journal/log-directory.ts";
+import type { Clock } from "../../src/environment.ts";
+import { allocateMetrics, MetricBlock } from "../../src/metrics/block.ts";
+import { waitingDoorbell } from "../../src/ring/doorbell.ts";
+import { allocateRing } from "../../src/ring/layout.ts";
+import { RingConsumer, RingMemory, RingProducer } from "../../src/ring/one-to-one-ring.ts";
+import { type LogTable, LogWord } from "../../src/tables/log-table.ts";
+import { accept, answer, key, receipt, sending, T0 } from "../../test/unit/ledger/records.ts";
+
+const RING_BYTES = 1 << 20;
+const NOTICE_BYTES = 1 << 16;
+export const FEED_SEGMENT_BYTES = 16 * 1024 * 1024;
+const BLOCK_BYTES_MAX = 256 * 1024;
+const MESSAGES_PER_MS = 40;
+/** Messages from ACCEPT to RECEIPT at once. */
+const ON_THEIR_WAY = 4000;
+const DELIVERED = 2;
+const TTL_MS = 86_400_000;
+
+/** Rings between a thread that stages and the journal. */
+export interface FeedRings {
+  readonly staging: SharedArrayBuffer;
+  readonly notices: SharedArrayBuffer;
+}
+
+export function allocateFeedRings(): FeedRings {
+  return { staging: allocateRing(RING_BYTES), notices: allocateRing(NOTICE_BYTES) };
+}
+
+/** The end of the rings that stages. */
+export function feedAppender({ staging, notices }: FeedRings): JournalAppender {
+  const producer = new RingProducer(new RingMemory(staging));
+  return new JournalAppender(producer, new RingConsumer(new RingMemory(notices)), quietBell());
+}
+
+/** The wall time of message `number`. */
+export function timeOf(number: number): number {
+  return T0 + Math.floor(number / MESSAGES_PER_MS);
+}
+
+export class LedgerFeed {
+  readonly #journal: Journal;
+  readonly #appender: JournalAppender;
+  readonly #table: LogTable;
+  #next = 0;
+
+  /** `ledger`: by which the ledger itself stages. */
+  constructor(directory: LogDirectory, table: LogTable, clock: Clock, ledger: FeedRings) {
+    this.#table = table;
+    const own = allocateFeedRings();
+    this.#appender = feedAppender(own);
+    const ends = [own, ledger].map(({ staging, notices }) => {
+      return {
+        staging: new RingConsumer(new RingMemory(staging)),
+        notices: new RingProducer(new RingMemory(notices)),
+        bell: quietBell(),
+      };
+    });
+    this.#journal = new Journal(
+      {
+        directory,
+        appenders: ends,
+        ledgerBell: quietBell(),
+        logTable: table,
+        clock,
+        metrics: new MetricBlock(allocateMetrics(1), 0),
+      },
+      {
+        durability: "process",
+        segmentBytes: FEED_SEGMENT_BYTES,
+        blockBytesMax: BLOCK_BYTES_MAX,
+        epoch: 1,
+        nextOffset: 0,
+        nextNumber: 1,
+      },
+    );
+  }
+
+  /** Messages whose ACCEPT was written. */
+  get count(): number {
+    return this.#next;
+  }
+
+  /** Writes `count` more messages and what became of as many older ones. */
+  write(count: number): void {
+    for (const end = this.#next + count; this.#next < end; this.#next++) {
+      const number = this.#next;
+      const ms = timeOf(number) - T0;
+      const of = key(number);
+      this.#stage(accept(of, { at: T0 + ms, ttlMs: TTL_MS, reference: `order-${number}` }));
+      this.#stage(sending(of, { at: ms }));
+      this.#follow(number - ON_THEIR_WAY / 2, number - ON_THEIR_WAY, ms);
+    }
+    this.commit();
+  }
+
+  /** Writes the ends of the messages that are still on their way. */
+  finish(): void {
+    const ms = timeOf(this.#next) - T0;
+    for (let i = 0; i < ON_THEIR_WAY; i++) {
+      const number = this.#next + i;
+      const answered = number - ON_THEIR_WAY / 2;
+      this.#follow(answered < this.#next ? answered : -1, number - ON_THEIR_WAY, ms);
+    }
+    this.commit();
+  }
+
+  /** Commits what is staged, the ledger's own records too, and lets segments go. */
+  commit(): void {
+    const appender = this.#appender;
+    appender.publish();
+    do {
+      this.#journal.doWork();
+      appender.pollCommitted({ onCommitted: () => undefined });
+    } while (appender.pendingBytes() > 0);
+  }
+
+  /** Log offset behind everything that is committed. */
+  get committed(): number {
+    return this.#table.load(LogWord.COMMITTED);
+  }
+
+  #follow(answered: number, delivered: number, at: number): void {
+    if (answered >= 0) this.#stage(answer(key(answered), { at, id: smscId(answered) }));
+    if (delivered >= 0) this.#stage(receipt(smscId(delivered), DELIVERED, at));
+  }
+
+  #stage(record: Buffer): void {
+    const appender = this.#appender;
+    let at = appender.claim(record.length, record[4] as number);
+    if (at < 0) {
+      this.commit();
+      at = appender.claim(record.length, record[4] as number);
+      if (at < 0) throw new Error("a staging ring without pending records has no room");
+    }
+    appender.memory.bytes.set(record.subarray(8), at + 8);
+    // What follows the header's flags is the record's own.
+    appender.memory.bytes[at + 7] = record[7] as number;
+  }
+}
+
+/** The id that the SMSC gives message `number`: as many digits as usual, in no useful order. */
+function smscId(number: number): string {
+  return (Math.imul(number + 1, 0x9e3779b1) >>> 0).toString(16).padStart(8, "0") + number;
+}
+
+function quietBell() {
+  return waitingDoorbell(new Int32Array(new SharedArrayBuffer(4)), 0);
+}
