@@ -135,7 +135,14 @@ export class SimulatedGateway {
       from: cursor > 0 ? cursor : null,
     });
     this.epoch = startEpoch(this.directory, config.node.name, recovered.epochSeen).epoch;
-    this.memory = new ProcessMemory(this.plan, this.#pools.links, settings, effects, restUntilMs);
+    this.memory = new ProcessMemory(
+      this.plan,
+      this.#pools.links,
+      settings,
+      effects,
+      restUntilMs,
+      (thread) => scheduler.wake(thread),
+    );
     const { logTable } = this.memory;
     this.#journal = this.#makeJournal(recovered.nextOffset, recovered.nextNumber);
     const tailer = new BlockTailer(
@@ -375,14 +382,14 @@ export class SimulatedGateway {
 
   /** In the order of their threads: ingress, ledger, workers, journal. */
   #agents(): SimulatedAgent[] {
-    const ingress = this.#ticking("ingress", {
+    const ingress = this.#ticking("ingress", INGRESS, {
       doWork: () => this.ingress?.doWork() ?? 0,
       onTick: () => {
         this.#given.mutations.onTick(this.memory);
         this.ingress?.onTick();
       },
     });
-    const ledger = this.#ticking("ledger", {
+    const ledger = this.#ticking("ledger", LEDGER, {
       doWork: () => {
         const worked = this.ledger.doWork();
         if (this.ingress === null && this.ledger.isReady()) this.#open();
@@ -391,20 +398,25 @@ export class SimulatedGateway {
       onTick: () => this.ledger.onTick(),
     });
     const workers = Array.from({ length: this.plan.workerCount }, (_, worker) =>
-      this.#ticking(`worker ${worker}`, {
+      this.#ticking(`worker ${worker}`, FIRST_WORKER + worker, {
         doWork: () => this.#workers[worker]?.doWork() ?? 0,
         onTick: () => this.#workers[worker]?.onTick(),
       }),
     );
-    const journal = this.#ticking("journal", { doWork: () => this.#journal.doWork() });
+    const journalThread = journalThreadIndex(this.plan);
+    const journal = this.#ticking("journal", journalThread, {
+      doWork: () => this.#journal.doWork(),
+    });
     return [ingress, ledger, ...workers, journal];
   }
 
-  #ticking(name: string, part: Ticking): SimulatedAgent {
+  #ticking(name: string, thread: number, part: Ticking): SimulatedAgent {
     const { clock } = this.#world;
+    const bell = this.memory.bellOwner(thread);
     let nextTickMs = 0;
     return {
       name,
+      arm: () => bell.arm(),
       doWork: () => {
         if (clock.monotonicMs() >= nextTickMs) {
           nextTickMs = clock.monotonicMs() + TICK_MS;

@@ -7,7 +7,7 @@ import type { AppenderEnd } from "../../src/journal/journal.ts";
 import type { DerivedLink } from "../../src/config/derive.ts";
 import { allocateContract, restAll } from "../../src/limit/contract.ts";
 import { allocateMetrics, MetricBlock } from "../../src/metrics/block.ts";
-import { Doorbell } from "../../src/ring/doorbell.ts";
+import { Doorbell, DoorbellOwner } from "../../src/ring/doorbell.ts";
 import { allocateRing } from "../../src/ring/layout.ts";
 import { RingConsumer, RingMemory, type RingProducer } from "../../src/ring/one-to-one-ring.ts";
 import { allocateCreditTable, CreditTable } from "../../src/tables/credit-table.ts";
@@ -50,14 +50,16 @@ export class ProcessMemory {
   readonly #bells: Int32Array;
   readonly #metrics: SharedArrayBuffer;
   readonly #effects: Effects;
+  readonly #wake: (thread: number) => void;
 
-  /** Tokens rest until `restUntilMs`. */
+  /** Tokens rest until `restUntilMs`; `wake` is told whose bell is rung. */
   constructor(
     plan: SharedPlan,
     links: readonly DerivedLink[],
     settings: RunSettings,
     effects: Effects,
     restUntilMs: number,
+    wake: (thread: number) => void,
   ) {
     const producers = producerCount(plan);
     const appenders = appenderCount(plan);
@@ -65,6 +67,7 @@ export class ProcessMemory {
     const ring = (bytes: number) => () => allocateRing(bytes);
     this.plan = plan;
     this.#effects = effects;
+    this.#wake = wake;
     this.#staging = times(appenders, ring(settings.stagingBytes));
     this.#notices = times(appenders, ring(settings.noticeBytes));
     this.#submit = times(producers, () => times(plan.workerCount, ring(settings.handOverBytes)));
@@ -128,9 +131,12 @@ export class ProcessMemory {
     );
   }
 
-  /** Threads here are polled: a bell wakes nobody. */
   bell(thread: number): Doorbell {
-    return new Doorbell(this.#bells, bellIndex(thread), () => undefined);
+    return new Doorbell(this.#bells, bellIndex(thread), () => this.#wake(thread));
+  }
+
+  bellOwner(thread: number): DoorbellOwner {
+    return new DoorbellOwner(this.#bells, bellIndex(thread));
   }
 
   metrics(thread: number): MetricBlock {

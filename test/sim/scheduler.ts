@@ -5,8 +5,10 @@
  *   events   what the world does at an instant: bytes arrive, a peer answers, a fault begins
  *   effects  at each of them (effects.ts) other agents may get turns, as threads interleave
  *
- * Time stands still but for small steps until nobody finds work; then it jumps to the next event,
- * at most one tick.
+ * Time stands still but for small steps until nobody finds work; then it jumps to the next event
+ * or tick. Who found nothing sleeps until its bell is rung, an event of its own comes, or a tick;
+ * now and then a sleeper gets a turn for no reason. Ticks come further apart the longer nobody finds
+ * work.
  */
 import type { SimulatedClock } from "./clock.ts";
 import type { Effects } from "./effects.ts";
@@ -18,10 +20,15 @@ export interface SimulatedAgent {
   readonly name: string;
   /** One turn; returns how much it found to do. */
   doWork(): number;
+  /** Declares it idle, before the look that decides whether it sleeps; left out by who has no bell. */
+  arm?(): void;
 }
 
 /** An event's owner: an agent's index, or nobody in the gateway. */
 export const WORLD = -1;
+
+/** Ticks come at most 2 to the power of this further apart. */
+const IDLE_TICK_DOUBLINGS_MAX = 3;
 
 interface WorldEvent {
   readonly atMs: number;
@@ -34,13 +41,15 @@ interface WorldEvent {
 interface AgentState {
   readonly agent: SimulatedAgent;
   running: boolean;
+  /** It does not sleep. */
+  mayWork: boolean;
   stalledUntilMs: number;
   /** Events that came while it could not take them, in order. */
   readonly deferred: WorldEvent[];
 }
 
 export class Scheduler {
-  /** Mean jump while nobody finds work: the ticks of real threads. */
+  /** Mean distance of ticks while there is work: those of real threads. */
   tickMs = 5;
   /** Chance that other agents get turns at an effect. */
   preemptChance = 0.08;
@@ -51,8 +60,12 @@ export class Scheduler {
   #agents: AgentState[] = [];
   #order = 0;
   #epoch = 0;
-  #idleTurns = 0;
+  /** The last turn found work. */
+  #isBusy = true;
   #asked = 0;
+  #nextTickMs = 0;
+  /** Ticks in a row between which nobody found work. */
+  #idleTicks = 0;
   #depth = 0;
   /** What an agent threw. */
   #thrown: { readonly error: unknown } | null = null;
@@ -76,10 +89,11 @@ export class Scheduler {
     this.#agents = agents.map((agent) => ({
       agent,
       running: false,
+      mayWork: true,
       stalledUntilMs: 0,
       deferred: [],
     }));
-    this.#idleTurns = 0;
+    this.#isBusy = true;
     this.#depth = 0;
   }
 
@@ -87,6 +101,12 @@ export class Scheduler {
   stall(index: number, ms: number): void {
     const state = this.#agents[index];
     if (state !== undefined) state.stalledUntilMs = this.#clock.monotonicMs() + ms;
+  }
+
+  /** An agent's bell is rung. */
+  wake(index: number): void {
+    const state = this.#agents[index];
+    if (state !== undefined) state.mayWork = true;
   }
 
   get agentCount(): number {
@@ -146,20 +166,28 @@ export class Scheduler {
   }
 
   #step(untilMs: number): void {
+    if (this.#clock.monotonicMs() >= this.#nextTickMs) this.#tick();
     this.#deliverDue();
-    // Once somebody had nothing to do, all are asked in order: time jumps when none has.
-    const { length } = this.#agents;
-    const worked = this.#idleTurns === 0 ? this.#turn(this.#random.below(length)) : this.#ask();
+    // Once somebody had nothing to do, those who may are asked in order: time jumps when none is.
+    const index = this.#isBusy ? this.#random.below(this.#agents.length) : this.#nextToAsk();
+    if (index >= 0) this.#isBusy = this.#turn(index) > 0;
     // Whoever caught the crash on its way has not undone it.
     if (this.#effects.crashed) throw new SimulatedCrash(this.#effects.crashPlace);
-    this.#clock.moveTo(this.#clock.monotonicMs() + 0.001 + this.#random.next() * 0.01);
-    this.#idleTurns = worked > 0 ? 0 : this.#idleTurns + 1;
-    if (this.#idleTurns <= length) return;
-    this.#idleTurns = 0;
-    const nowMs = this.#clock.monotonicMs();
+    if (index >= 0) {
+      this.#clock.moveTo(this.#clock.monotonicMs() + 0.001 + this.#random.next() * 0.01);
+      return;
+    }
     const next = this.#heap[0]?.atMs ?? Number.POSITIVE_INFINITY;
-    const tick = nowMs + this.tickMs * (0.75 + this.#random.next() * 0.5);
-    this.#clock.moveTo(Math.min(next, tick, untilMs));
+    this.#clock.moveTo(Math.min(next, this.#nextTickMs, untilMs));
+  }
+
+  /** Everybody's timer fires. */
+  #tick(): void {
+    const stretch = 2 ** Math.min(this.#idleTicks >> 2, IDLE_TICK_DOUBLINGS_MAX);
+    const tickMs = this.tickMs * stretch * (0.75 + this.#random.next() * 0.5);
+    this.#nextTickMs = this.#clock.monotonicMs() + tickMs;
+    this.#idleTicks++;
+    for (let i = 0; i < this.#agents.length; i++) (this.#agents[i] as AgentState).mayWork = true;
   }
 
   #giveTurns(count: number): void {
@@ -175,9 +203,15 @@ export class Scheduler {
     }
   }
 
-  #ask(): number {
-    this.#asked = (this.#asked + 1) % this.#agents.length;
-    return this.#turn(this.#asked);
+  /** The next agent that may have work and can be asked, or -1. */
+  #nextToAsk(): number {
+    const nowMs = this.#clock.monotonicMs();
+    for (let i = this.#agents.length; i > 0; i--) {
+      this.#asked = (this.#asked + 1) % this.#agents.length;
+      const state = this.#agents[this.#asked] as AgentState;
+      if (state.mayWork && !state.running && state.stalledUntilMs <= nowMs) return this.#asked;
+    }
+    return -1;
   }
 
   #turn(index: number): number {
@@ -185,7 +219,14 @@ export class Scheduler {
     if (state === undefined) return 0;
     if (state.running || state.stalledUntilMs > this.#clock.monotonicMs()) return 0;
     this.turns++;
-    return this.#inside(state, () => state.agent.doWork());
+    state.mayWork = false;
+    state.agent.arm?.();
+    const worked = this.#inside(state, () => state.agent.doWork());
+    if (worked > 0) {
+      state.mayWork = true;
+      this.#idleTicks = 0;
+    }
+    return worked;
   }
 
   /** Runs something on an agent's thread. */
@@ -228,6 +269,8 @@ export class Scheduler {
     while (state.deferred.length > 0 && !state.running) {
       if (state.stalledUntilMs > this.#clock.monotonicMs()) return;
       const event = state.deferred.shift() as WorldEvent;
+      state.mayWork = true;
+      this.#idleTicks = 0;
       this.#inside(state, event.run);
     }
   }

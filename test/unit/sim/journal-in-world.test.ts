@@ -49,7 +49,7 @@ function runLives(seed: number): number {
       const options = { segmentBytes: SEGMENT_BYTES, from: null };
       const recovered = recoverLog(directory, options);
       const { epoch } = startEpoch(directory, "sim-1", recovered.epochSeen);
-      const memory = new ProcessMemory(PLAN, [], settings, effects, 0);
+      const memory = new ProcessMemory(PLAN, [], settings, effects, 0, () => undefined);
       const journal = new Journal(
         {
           directory,
