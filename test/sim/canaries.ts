@@ -30,8 +30,6 @@ export interface Canary {
   readonly options: RunOptions;
 }
 
-/** Appenders before it are the ingress and the ledger. */
-const FIRST_WORKER = 2;
 const NOTICE_RING_BYTES = 256 * 1024;
 
 /** A staging ring whose records count as committed the moment they are published. */
@@ -197,8 +195,8 @@ export const CANARIES: readonly Canary[] = [
   }),
   canary("workers told of commits that did not happen", /rule \(c\)|rule \(d\)/, {
     workerAppender: hastyAppender,
-    notices: (appender, notices) =>
-      appender < FIRST_WORKER ? notices : new UnreadRing(new RingMemory(allocateRing(16_384))),
+    notices: (isWorker, notices) =>
+      isWorker ? new UnreadRing(new RingMemory(allocateRing(16_384))) : notices,
   }),
   canary(
     "the ledger's cursor ahead of its flush",

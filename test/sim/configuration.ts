@@ -21,6 +21,7 @@ export const APP_IDS = [1, 2] as const;
 export interface RunSettings {
   /** What the file says now; a process that starts goes by it. */
   config: GatewayConfig;
+  readonly ingressCount: number;
   readonly workerCount: number;
   readonly idForms: ReadonlyMap<number, IdForm>;
   /** Data bytes of the rings. */
@@ -48,6 +49,7 @@ export function drawSettings(random: SeededRandom): RunSettings {
   ];
   return {
     config,
+    ingressCount: random.between(1, 2),
     workerCount,
     idForms: new Map(LINK_IDS.map((link) => [link, random.pick(forms)])),
     stagingBytes: random.pick([32, 64, 256]) * 1024,

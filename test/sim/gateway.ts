@@ -17,8 +17,7 @@ import { Dispatcher, type WaitingOwner } from "../../src/dispatch/dispatcher.ts"
 import type { Clock, Log, SystemInstant } from "../../src/environment.ts";
 import { allocateReferences, resetReferences } from "../../src/ingress/reference-tables.ts";
 import { carryBuckets } from "../../src/ingress/carry-buckets.ts";
-import { Ingress } from "../../src/ingress/ingress.ts";
-import { MessageLookup } from "../../src/ingress/message-lookup.ts";
+import type { Ingress } from "../../src/ingress/ingress.ts";
 import {
   readLastExit,
   readLastSent,
@@ -47,8 +46,8 @@ import {
   type SharedPlan,
   workerAppenderIndex,
 } from "../../src/tables/plan.ts";
-import { allocateProducers } from "../../src/tables/producer-table.ts";
 import { linkDirectory } from "../../src/workers/producer-ends.ts";
+import { Drain } from "./drain.ts";
 import type { FinalDocument } from "./final-judge.ts";
 import type { MessageModel } from "./log-model.ts";
 import type { Mutations } from "./mutations.ts";
@@ -56,6 +55,7 @@ import { ProcessMemory } from "./process-memory.ts";
 import type { SeededRandom } from "./random.ts";
 import type { SimulatedAgent } from "./scheduler.ts";
 import { SimulatedDirectory } from "./simulated-directory.ts";
+import { makeIngress } from "./simulated-ingress.ts";
 import type { SimulatedStore, StoreRemains } from "./simulated-store.ts";
 import type { World } from "./world.ts";
 
@@ -71,12 +71,7 @@ export interface GatewayStart {
   readonly onLog: (thread: string, level: string, operation: string, fields: object) => void;
 }
 
-const INGRESS = 0;
-const LEDGER = 1;
-const FIRST_WORKER = 2;
 const TICK_MS = 5;
-/** Index of the ledger among the agents: timers of its store and of its sink are its own. */
-const STORE_OWNER = 1;
 const STRIKES_TO_QUARANTINE = 2;
 const CHUNK_BYTES = 16 * 1024;
 const BLOCK_BYTES_MAX = 64 * 1024;
@@ -98,8 +93,8 @@ export class SimulatedGateway {
   readonly ledger: Ledger;
   readonly epoch: number;
   readonly plan: SharedPlan;
-  /** Null until the ledger has applied STARTED. */
-  ingress: Ingress | null = null;
+  /** By thread; none until the ledger has applied STARTED. */
+  readonly ingresses: Ingress[] = [];
   readonly directory: SimulatedDirectory;
   readonly #world: World;
   readonly #given: GatewayStart;
@@ -109,6 +104,8 @@ export class SimulatedGateway {
   #ledgerDispatcher: Dispatcher | null = null;
   readonly #workers: SmppWorker[] = [];
   readonly #journal: Journal;
+  readonly #ledgerThread: number;
+  #drain: Drain | null = null;
 
   /** Starts a process: throws SimulatedCrash if it dies on the way, or what made it refuse. */
   constructor(world: World, given: GatewayStart) {
@@ -120,10 +117,11 @@ export class SimulatedGateway {
     this.#pools = derivePools(config);
     this.#ledgerPlan = ledgerPlanOf(this.#pools, null);
     this.plan = {
-      ingressCount: 1,
+      ingressCount: settings.ingressCount,
       workerCount: settings.workerCount,
       ...slotCounts(config, this.#pools),
     };
+    this.#ledgerThread = ledgerIndex(this.plan);
     this.directory = new SimulatedDirectory(disk, effects, (ms) => scheduler.sleep(ms));
     const { clock } = world;
     const restMs = restAfterStartMs(readLastSent(this.directory), this.#instant());
@@ -159,7 +157,7 @@ export class SimulatedGateway {
 
   /** Whether messages are taken. */
   get isReady(): boolean {
-    return this.ingress !== null;
+    return this.ingresses.length > 0;
   }
 
   /**
@@ -168,8 +166,7 @@ export class SimulatedGateway {
    */
   reload(wanted: GatewayConfig, onDone: () => void): void {
     const { scheduler, clock } = this.#world;
-    const { ingress } = this;
-    if (ingress === null) return;
+    if (!this.isReady || this.#drain !== null) return;
     const { config } = mergeForReload(this.#config, wanted);
     const plan = derivePools(config, this.#pools);
     carryBuckets(this.memory.bucketWords, this.#pools, plan, clock.monotonicMs());
@@ -177,11 +174,13 @@ export class SimulatedGateway {
     this.#pools = plan;
     const assigned = assignSessions(plan.links, this.plan.workerCount);
     const steps: [number, () => void][] = this.#workers.map((worker, index) => [
-      FIRST_WORKER + index,
+      workerAppenderIndex(this.plan, index),
       () => worker.reload(plan, assigned[index] ?? []),
     ]);
-    steps.push([LEDGER, () => this.#reloadLedger(plan)]);
-    steps.push([INGRESS, () => ingress.reload(plan, linkDirectory(plan))]);
+    steps.push([this.#ledgerThread, () => this.#reloadLedger(plan)]);
+    for (const [thread, ingress] of this.ingresses.entries()) {
+      steps.push([thread, () => ingress.reload(plan, linkDirectory(plan))]);
+    }
     let left = steps.length;
     for (const [agent, step] of steps) {
       scheduler.after(this.#given.random.float(0, 20), agent, () => {
@@ -198,19 +197,24 @@ export class SimulatedGateway {
     this.ledger.reload(this.#ledgerPlan);
   }
 
-  /** Stops as the main thread has it: first the ingress, then the workers. */
-  drain(): void {
-    const { scheduler } = this.#world;
-    this.ingress?.drain();
-    for (const [index, worker] of this.#workers.entries()) {
-      scheduler.after(this.#given.random.float(0, 20), FIRST_WORKER + index, () => worker.drain());
-    }
-  }
-
-  /** After `drain`: no session is open, and nothing is left to commit. */
-  isDrained(): boolean {
-    if (this.ingress === null || !this.ingress.isDrained()) return false;
-    return this.#workers.every((worker) => worker.isDrained());
+  /** SIGTERM. Returns the drain; null if it is too early or one is under way. */
+  drain(): Drain | null {
+    if (!this.isReady || this.#drain !== null) return null;
+    const { scheduler, nowMs } = this.#world;
+    const random = this.#given.random.fork("drain");
+    const { logTable } = this.memory;
+    const { ingresses, ledger } = this;
+    const workers = this.#workers;
+    this.#drain = new Drain({
+      ingresses,
+      workers,
+      ledger,
+      logTable,
+      scheduler,
+      random,
+      nowMs,
+    });
+    return this.#drain;
   }
 
   /** The note that the main thread writes when it has drained. */
@@ -266,7 +270,7 @@ export class SimulatedGateway {
     return new mutations.Store(
       effects,
       {
-        after: (ms, run) => scheduler.after(ms, STORE_OWNER, run),
+        after: (ms, run) => scheduler.after(ms, this.#ledgerThread, run),
         visibleMs: () => random.float(0.05, 2) * Math.min(slow, 20),
         flushMs: () => random.float(0.5, 30) * slow,
       },
@@ -283,7 +287,7 @@ export class SimulatedGateway {
       {
         directory: mutations.journalDirectory(this.directory),
         appenders: this.memory.appenderEnds((appender, notices) =>
-          mutations.notices(appender, notices),
+          mutations.notices(appender >= producerCount(this.plan), notices),
         ),
         ledgerBell: this.memory.bell(ledgerIndex(this.plan)),
         logTable: this.memory.logTable,
@@ -313,13 +317,13 @@ export class SimulatedGateway {
       clock,
       log: this.#log("cdr"),
       random: random.fork("cdr"),
-      after: (ms, run) => scheduler.after(ms, STORE_OWNER, run),
+      after: (ms, run) => scheduler.after(ms, this.#ledgerThread, run),
     });
     return new Ledger({
-      cancelOrders: (_, order) =>
-        this.#tell(INGRESS, () =>
-          this.ingress?.cancel(order, () =>
-            this.#tell(LEDGER, () => this.ledger.refuseCancel(order)),
+      cancelOrders: (producer, order) =>
+        this.#tell(producer, () =>
+          this.ingresses[producer]?.cancel(order, () =>
+            this.#tell(self, () => this.ledger.refuseCancel(order)),
           ),
         ),
       observers: [this.#given.mutations.cdrRows(rows)],
@@ -374,7 +378,7 @@ export class SimulatedGateway {
       submitRings: this.memory.submitProducers(producer),
       returnRings: this.memory.returnConsumers(producer),
       bells: workers.map((worker) => this.memory.bell(workerAppenderIndex(this.plan, worker))),
-      waitingMax: producer === INGRESS ? this.#world.settings.waitingMax : 1_000_000,
+      waitingMax: producer < this.plan.ingressCount ? this.#world.settings.waitingMax : 1_000_000,
       owner,
       links: linkDirectory(this.#pools),
     });
@@ -382,23 +386,25 @@ export class SimulatedGateway {
 
   /** In the order of their threads: ingress, ledger, workers, journal. */
   #agents(): SimulatedAgent[] {
-    const ingress = this.#ticking("ingress", INGRESS, {
-      doWork: () => this.ingress?.doWork() ?? 0,
-      onTick: () => {
-        this.#given.mutations.onTick(this.memory);
-        this.ingress?.onTick();
-      },
-    });
-    const ledger = this.#ticking("ledger", LEDGER, {
+    const ingresses = Array.from({ length: this.plan.ingressCount }, (_, thread) =>
+      this.#ticking(`ingress ${thread}`, thread, {
+        doWork: () => this.ingresses[thread]?.doWork() ?? 0,
+        onTick: () => {
+          if (thread === 0) this.#given.mutations.onTick(this.memory);
+          this.ingresses[thread]?.onTick();
+        },
+      }),
+    );
+    const ledger = this.#ticking("ledger", this.#ledgerThread, {
       doWork: () => {
         const worked = this.ledger.doWork();
-        if (this.ingress === null && this.ledger.isReady()) this.#open();
+        if (!this.isReady && this.ledger.isReady()) this.#open();
         return worked;
       },
       onTick: () => this.ledger.onTick(),
     });
     const workers = Array.from({ length: this.plan.workerCount }, (_, worker) =>
-      this.#ticking(`worker ${worker}`, FIRST_WORKER + worker, {
+      this.#ticking(`worker ${worker}`, workerAppenderIndex(this.plan, worker), {
         doWork: () => this.#workers[worker]?.doWork() ?? 0,
         onTick: () => this.#workers[worker]?.onTick(),
       }),
@@ -407,7 +413,7 @@ export class SimulatedGateway {
     const journal = this.#ticking("journal", journalThread, {
       doWork: () => this.#journal.doWork(),
     });
-    return [ingress, ledger, ...workers, journal];
+    return [...ingresses, ledger, ...workers, journal];
   }
 
   #ticking(name: string, thread: number, part: Ticking): SimulatedAgent {
@@ -462,40 +468,21 @@ export class SimulatedGateway {
         }),
       );
     }
-    this.ingress = new Ingress({
-      producer: INGRESS,
+    const parts = {
+      memory: this.memory,
       epoch: this.epoch,
       clock,
-      references: references(clock),
-      appender: this.memory.appender(INGRESS, journalThreadIndex(this.plan)),
-      logTable: this.memory.logTable,
-      bucketWords: this.memory.bucketWords,
-      journalBytesMax: config.journal.bytesMax,
-      ingressCount: 1,
-      othersPendingBytes: () => 0,
+      ledger: this.ledger,
       pools: this.#pools,
-      dispatcherOf: (owner) => this.#dispatcher(INGRESS, owner),
-      loader: this.#loader(),
-      lookup: new MessageLookup({
-        query: {
-          getMessage: (key, appId, done) => done(this.ledger.getMessage(key, appId)),
-          cancel: (key, appId, done) =>
-            this.#tell(LEDGER, () =>
-              this.ledger.cancel(key, appId, (outcome) => this.#tell(INGRESS, () => done(outcome))),
-            ),
-          awaitAnswer: (key, appId, waitMs, done) =>
-            this.ledger.awaitAnswer(key, appId, clock.wallMs() + waitMs, done),
-        },
-        logTable: this.memory.logTable,
-        clock,
-        epoch: this.epoch,
-        producerCount: producerCount(this.plan),
-      }),
-      metrics: this.memory.metrics(INGRESS),
-      producerWords: new Int32Array(allocateProducers(1)),
-      wake: () => undefined,
-      pendingMax: 256,
-    });
+      references: references(clock),
+      journalBytesMax: config.journal.bytesMax,
+      loader: () => this.#loader(),
+      dispatcher: (producer: number, owner: WaitingOwner) => this.#dispatcher(producer, owner),
+      tell: (thread: number, run: () => void) => this.#tell(thread, run),
+    };
+    for (let thread = 0; thread < this.plan.ingressCount; thread++) {
+      this.ingresses.push(makeIngress(thread, parts));
+    }
   }
 
   /** Runs something on another thread, as a message to it would. */

@@ -288,6 +288,19 @@ export class LogModel implements ObservedRecordVisitor {
     }
   }
 
+  /** SENDINGs of this epoch of which the log does not say how they ended. */
+  unended(): number {
+    let count = 0;
+    for (const { parts } of this.messages.values()) {
+      for (const { attempts } of parts) {
+        const last = attempts.at(-1);
+        if (last === undefined || last.epoch !== this.epoch) continue;
+        if (last.outcome < 0 && !last.ambiguous) count++;
+      }
+    }
+    return count;
+  }
+
   #started(view: DataView, at: number): void {
     this.epoch = view.getUint32(at + Started.EPOCH, true);
     this.starts++;

@@ -15,7 +15,7 @@ export interface Mutations {
   /** Reply to a sender at staging, before the commit. */
   readonly repliesEarly: boolean;
   readonly Store: typeof SimulatedStore;
-  notices(appender: number, notices: RingProducer): RingProducer;
+  notices(isWorker: boolean, notices: RingProducer): RingProducer;
   journalDirectory(directory: LogDirectory): LogDirectory;
   tailer(tailer: LogTailer): LogTailer;
   dial(dial: Dial): Dial;
@@ -28,7 +28,7 @@ export interface Mutations {
 export const NO_MUTATIONS: Mutations = {
   repliesEarly: false,
   Store: SimulatedStore,
-  notices: (_appender, notices) => notices,
+  notices: (_isWorker, notices) => notices,
   journalDirectory: (directory) => directory,
   tailer: (tailer) => tailer,
   dial: (dial) => dial,

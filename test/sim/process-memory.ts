@@ -8,7 +8,7 @@ import type { DerivedLink } from "../../src/config/derive.ts";
 import { allocateContract, restAll } from "../../src/limit/contract.ts";
 import { allocateMetrics, MetricBlock } from "../../src/metrics/block.ts";
 import { Doorbell, DoorbellOwner } from "../../src/ring/doorbell.ts";
-import { allocateRing } from "../../src/ring/layout.ts";
+import { allocateRing, ringUsedBytes } from "../../src/ring/layout.ts";
 import { RingConsumer, RingMemory, type RingProducer } from "../../src/ring/one-to-one-ring.ts";
 import { allocateCreditTable, CreditTable } from "../../src/tables/credit-table.ts";
 import { allocateDials, allocateRows } from "../../src/tables/link-table.ts";
@@ -99,6 +99,11 @@ export class ProcessMemory {
 
   stagingBuffer(index: number): SharedArrayBuffer {
     return this.#staging[index] as SharedArrayBuffer;
+  }
+
+  /** Bytes that an appender has staged and the journal has not taken. */
+  stagedBytes(index: number): number {
+    return ringUsedBytes(this.stagingBuffer(index));
   }
 
   appenderEnds(tap: NoticeTap): AppenderEnd[] {

@@ -12,6 +12,7 @@ import { FaultPlan } from "./faults.ts";
 import { type FinalDocument, judgeEnd } from "./final-judge.ts";
 import { PoisonError, SimulatedGateway } from "./gateway.ts";
 import type { MessageModel } from "./log-model.ts";
+import { watchDrain } from "./drain.ts";
 import { type Mutations, NO_MUTATIONS } from "./mutations.ts";
 import { Reconfiguration } from "./reconfiguration.ts";
 import { WORLD } from "./scheduler.ts";
@@ -171,7 +172,8 @@ class Run {
     const drains = random.fork("drains");
     for (let i = drains.between(...DRAINS); i > 0; i--) {
       const atMs = drains.float(1500, calmAtMs - 500);
-      scheduler.at(atMs, WORLD, () => this.#gateway?.drain());
+      const isUrgent = drains.chance(0.2);
+      scheduler.at(atMs, WORLD, () => this.#terminate(isUrgent ? drains.float(0, 3000) : null));
     }
     for (let death = 0; death < this.#planned.deaths; death++) {
       const atMs = random.float(1500, calmAtMs - 500);
@@ -187,6 +189,35 @@ class Run {
     this.#judge();
     this.#judgeAgain();
     return this.#result();
+  }
+
+  /** SIGTERM, and perhaps a second one `againMs` later. */
+  #terminate(againMs: number | null): void {
+    const gateway = this.#gateway;
+    const drain = gateway?.drain() ?? null;
+    if (gateway === null || drain === null) return;
+    const { effects, scheduler } = this.#world;
+    effects.note("SIGTERM");
+    const isAlive = (): boolean => this.#gateway === gateway;
+    watchDrain(drain, scheduler, isAlive, (step) => this.#exit(gateway, step));
+    if (againMs === null) return;
+    scheduler.after(againMs, WORLD, () => {
+      if (isAlive()) this.#exit(gateway, "second signal");
+    });
+  }
+
+  /** The process ends by itself; after a whole drain it leaves nothing open. */
+  #exit(gateway: SimulatedGateway, how: string): never {
+    const { effects, judge, model } = this.#world;
+    this.#crashKind = "kill";
+    if (how === "drained") {
+      gateway.writeLastDrain();
+      const { pendingCount } = this.#senders;
+      if (pendingCount > 0) judge.violate(`a drain left ${pendingCount} calls without an answer`);
+      const unended = model.unended();
+      if (unended > 0) judge.violate(`a drain left ${unended} SENDINGs without an end in the log`);
+    }
+    return effects.crash(how);
   }
 
   #armDeath(): void {
@@ -264,10 +295,6 @@ class Run {
     const gateway = this.#gateway as SimulatedGateway;
     const { logTable } = gateway.memory;
     this.#checkSpace();
-    if (gateway.isDrained()) {
-      gateway.writeLastDrain();
-      this.#world.effects.crash("drained");
-    }
     const isQuiet =
       nowMs > this.#calmAtMs &&
       this.#senders.isDone &&

@@ -7,8 +7,8 @@
  *
  * Time stands still but for small steps until nobody finds work; then it jumps to the next event
  * or tick. Who found nothing sleeps until its bell is rung, an event of its own comes, or a tick;
- * now and then a sleeper gets a turn for no reason. Ticks come further apart the longer nobody finds
- * work.
+ * now and then a sleeper gets a turn for no reason. Ticks come further apart the longer nobody
+ * finds work.
  */
 import type { SimulatedClock } from "./clock.ts";
 import type { Effects } from "./effects.ts";
@@ -20,7 +20,7 @@ export interface SimulatedAgent {
   readonly name: string;
   /** One turn; returns how much it found to do. */
   doWork(): number;
-  /** Declares it idle, before the look that decides whether it sleeps; left out by who has no bell. */
+  /** Declares it idle before the look that decides whether it sleeps; for those with a bell. */
   arm?(): void;
 }
 

@@ -6,6 +6,7 @@
  *     └──────up──► arrive at ingress ─────┴──staged──► 202, or never an answer if the process dies
  */
 import { Admit, ScopeBit } from "../../src/ingress/admission.ts";
+import type { Ingress } from "../../src/ingress/ingress.ts";
 import type { CancelAnswer } from "../../src/ingress/message-lookup.ts";
 import { formatMessageId, type MessageKey } from "../../src/records/message-key.ts";
 import { APP_IDS } from "./configuration.ts";
@@ -17,8 +18,6 @@ import type { World } from "./world.ts";
 
 const TRIES_MAX = 60;
 const DOWN_RETRY_MS = 250;
-/** Index of the ingress thread. */
-const INGRESS = 0;
 
 export class Senders {
   readonly promised: Promised[] = [];
@@ -33,6 +32,8 @@ export class Senders {
   readonly #world: World;
   readonly #repliesEarly: boolean;
   readonly #inFlight = new Set<PlannedMessage>();
+  /** Calls that reached the gateway and wait for their answer. */
+  readonly #staged = new Set<PlannedMessage>();
   #open = 0;
   #gateway: SimulatedGateway | null = null;
 
@@ -51,12 +52,18 @@ export class Senders {
     return this.#open === 0;
   }
 
+  /** Calls that the gateway has taken and not answered. */
+  get pendingCount(): number {
+    return this.#staged.size;
+  }
+
   /** The process that listens now, or null; calls to an earlier one get no answer any more. */
   setGateway(gateway: SimulatedGateway | null): void {
     this.#gateway = gateway;
     this.unanswered += this.#inFlight.size;
     this.#open -= this.#inFlight.size;
     this.#inFlight.clear();
+    this.#staged.clear();
   }
 
   #send(message: PlannedMessage): void {
@@ -68,19 +75,21 @@ export class Senders {
       return;
     }
     this.#inFlight.add(message);
-    scheduler.after(0, INGRESS, () => this.#arrive(message, gateway));
+    const thread = random.below(gateway.ingresses.length);
+    const ingress = gateway.ingresses[thread] as Ingress;
+    scheduler.after(0, thread, () => this.#arrive(message, ingress));
   }
 
-  #arrive(message: PlannedMessage, gateway: SimulatedGateway): void {
-    const ingress = gateway.ingress as NonNullable<SimulatedGateway["ingress"]>;
+  #arrive(message: PlannedMessage, ingress: Ingress): void {
     const appIndex = APP_IDS.indexOf(message.appId as (typeof APP_IDS)[number]);
     const sendAt = new Date(this.#world.clock.wallMs() + message.sendInMs).toISOString();
     const body = message.sendInMs === 0 ? message.body : { ...message.body, send_at: sendAt };
     const code = ingress.accept(appIndex, body, ScopeBit.SEND, {
-      accepted: ({ sequence }) => this.#reply(message, gateway, sequence),
+      accepted: ({ sequence }) => this.#reply(message, ingress, sequence),
     });
     if (code === Admit.STAGED) {
-      if (this.#repliesEarly) this.#reply(message, gateway, ingress.outcome.sequence);
+      this.#staged.add(message);
+      if (this.#repliesEarly) this.#reply(message, ingress, ingress.outcome.sequence);
       return;
     }
     this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
@@ -102,10 +111,10 @@ export class Senders {
     this.#world.scheduler.after(ms, WORLD, () => this.#send(message));
   }
 
-  #reply(message: PlannedMessage, gateway: SimulatedGateway, sequence: number): void {
-    const ingress = gateway.ingress as NonNullable<SimulatedGateway["ingress"]>;
+  #reply(message: PlannedMessage, ingress: Ingress, sequence: number): void {
     const { origin } = ingress;
     this.#world.effects.run("reply.accepted", message.to, () => {
+      this.#staged.delete(message);
       if (!this.#inFlight.delete(message)) return;
       this.#open--;
       const id = formatMessageId("sim-1", sequence, origin);
@@ -126,11 +135,12 @@ export class Senders {
 
   /** A call to whatever process lives; one that is down, or dies, gives no answer. */
   #cancel(message: PlannedMessage, key: MessageKey): void {
-    const { scheduler, effects, judge } = this.#world;
+    const { scheduler, effects, judge, random } = this.#world;
     const gateway = this.#gateway;
-    if (gateway?.ingress === undefined || gateway.ingress === null) return;
-    const { lookup } = gateway.ingress;
-    scheduler.after(0, INGRESS, () =>
+    if (gateway === null || !gateway.isReady) return;
+    const thread = random.below(gateway.ingresses.length);
+    const { lookup } = gateway.ingresses[thread] as Ingress;
+    scheduler.after(0, thread, () =>
       lookup.cancel(key, message.appId, (answer) =>
         effects.run("reply.canceled", `${message.to} ${answer}`, () => {
           this.cancelAnswers.set(message.to, answer);
