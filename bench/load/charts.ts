@@ -17,7 +17,7 @@ export interface Line {
 }
 
 const WIDTH = 760;
-const LABEL_WIDTH = 150;
+const LABEL_WIDTH = 240;
 const VALUE_WIDTH = 110;
 const BAR_HEIGHT = 22;
 const BAR_GAP = 12;

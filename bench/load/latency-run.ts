@@ -1,5 +1,22 @@
 /** What one run of the latency bench came to. */
-import type { OpenLoopResult } from "./open-loop.ts";
+import type { LoadResult } from "../../src/cli/load/generator.ts";
+
+/** Percentiles in milliseconds of how long messages took from acceptance. */
+export interface StagePercentiles {
+  readonly count: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
+}
+
+export interface StageLatencies {
+  /** To submit_sm. */
+  readonly sentMs: StagePercentiles;
+  /** To submit_sm_resp. */
+  readonly answeredMs: StagePercentiles;
+  /** To the final state. */
+  readonly finalMs: StagePercentiles;
+}
 
 export interface LatencyRun {
   /** Of a 64 KB write + fdatasync, before the load. */
@@ -7,7 +24,9 @@ export interface LatencyRun {
   readonly diskP99Ms: number;
   readonly saturationPerS: number;
   readonly ratePerS: number;
-  readonly openLoop: OpenLoopResult;
+  readonly openLoop: Omit<LoadResult, "samples">;
+  /** Of messages that were asked for by GET afterwards; whole milliseconds. */
+  readonly stages: StageLatencies;
   /** Acceptance to submit_sm written, upper bounds of histogram buckets. */
   readonly submitMs: { readonly p50: number; readonly p99: number };
 }

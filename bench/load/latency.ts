@@ -3,29 +3,31 @@
  * speed in the same run.
  *
  *   npm run bench:latency -- [--seconds 60] [--runs 5] [--share 0.5] [--connections 64]
- *                            [--durability disk|process] [--json FILE]
+ *                            [--durability disk|process] [--receipts none|final] [--json FILE]
  *
  * Each run: p50 of a 64 KB write + fdatasync; saturation by wrk; then a generator that sends at
  * `share` of it and counts each latency from when the message was due. Acceptance to submit_sm is
- * the gateway's own histogram.
+ * the gateway's own histogram; every 32nd message is asked for afterwards, and its times go into
+ * HdrHistograms: acceptance to submit_sm, to submit_sm_resp, to its final state.
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import type { LoadResult } from "../../src/cli/load/generator.ts";
 import { percentileSince, readPrometheus } from "../../src/cli/prometheus-read.ts";
 import { startGateway, Workspace } from "../../test/support/processes.ts";
-import type { LoadSettings } from "./contenders/contender.ts";
+import { LOAD_DEFAULTS, type LoadSettings } from "./contenders/contender.ts";
 import { adminText, benchToken, benchYaml, GATEWAY } from "./contenders/gateway.ts";
 import { startOperator } from "./contenders/operator.ts";
 import { measureDisk } from "./disk-reference.ts";
 import { describeOrigin, origin } from "./machine.ts";
-import type { LatencyRun } from "./latency-run.ts";
-import { type OpenLoopResult, runOpenLoop } from "./open-loop.ts";
+import type { LatencyRun, StagePercentiles } from "./latency-run.ts";
+import { runOpenLoop } from "./open-loop.ts";
+import { readStages } from "./stages.ts";
 import { median } from "./statistics.ts";
 import { takeTurn } from "./turn.ts";
 
 const SATURATION_S_MAX = 15;
 const WARM_UP_S_MAX = 5;
-const SATURATION_CONNECTIONS = 256;
 
 const { values: flags } = parseArgs({
   options: {
@@ -34,6 +36,7 @@ const { values: flags } = parseArgs({
     share: { type: "string", default: "0.5" },
     connections: { type: "string", default: "64" },
     durability: { type: "string", default: "disk" },
+    receipts: { type: "string", default: "none" },
     json: { type: "string" },
   },
 });
@@ -44,14 +47,10 @@ async function main(): Promise<void> {
   const from = origin();
   console.log(describeOrigin(from));
   const settings: LoadSettings = {
+    ...LOAD_DEFAULTS,
     seconds: Math.min(SATURATION_S_MAX, Number(flags.seconds)),
-    connections: SATURATION_CONNECTIONS,
     durability: flags.durability === "process" ? "process" : "disk",
-    receipts: "none",
-    batch: 1,
-    links: 2,
-    workers: 1,
-    apps: 1,
+    receipts: flags.receipts === "final" ? "final" : "none",
   };
   const runs: LatencyRun[] = [];
   for (let run = 0; run < Number(flags.runs); run++) {
@@ -74,19 +73,20 @@ async function measure(settings: LoadSettings): Promise<LatencyRun> {
     const operator = await startOperator(workspace, settings.receipts);
     const gateway = await startGateway(workspace, benchYaml(operator.port, settings));
     const rate = Math.round(saturation.messagesPerS * Number(flags.share));
-    const load = (seconds: number): Promise<OpenLoopResult> =>
+    const load = (seconds: number): Promise<LoadResult> =>
       runOpenLoop({
         port: gateway.httpPort,
         token: benchToken(),
         rate,
         seconds,
         connections: Number(flags.connections),
-        extra: ',"dlr":"none"',
+        hasReceipts: settings.receipts === "final",
       });
     await load(Math.min(WARM_UP_S_MAX, Number(flags.seconds)));
     const before = readPrometheus(await adminText(gateway, "/metrics"));
-    const openLoop = await load(Number(flags.seconds));
+    const { samples, ...openLoop } = await load(Number(flags.seconds));
     const after = readPrometheus(await adminText(gateway, "/metrics"));
+    const stages = await readStages(gateway.httpPort, samples);
     const submitMs = (percent: number): number =>
       percentileSince(before, after, "submit_duration_ms", percent) ?? Number.NaN;
     return {
@@ -95,6 +95,7 @@ async function measure(settings: LoadSettings): Promise<LatencyRun> {
       saturationPerS: saturation.messagesPerS,
       ratePerS: rate,
       openLoop,
+      stages,
       submitMs: {
         p50: submitMs(50),
         p99: submitMs(99),
@@ -105,7 +106,8 @@ async function measure(settings: LoadSettings): Promise<LatencyRun> {
   }
 }
 
-function print({ diskP50Ms, ratePerS, saturationPerS, openLoop, submitMs }: LatencyRun): void {
+function print(run: LatencyRun): void {
+  const { diskP50Ms, ratePerS, saturationPerS, openLoop, submitMs, stages } = run;
   const { accepted, refused, unanswered } = openLoop;
   console.log(
     `disk p50 ${diskP50Ms.toFixed(2)} ms; ${ratePerS} of ${saturationPerS.toFixed(0)} ` +
@@ -113,6 +115,12 @@ function print({ diskP50Ms, ratePerS, saturationPerS, openLoop, submitMs }: Late
       `accept p50 ${ms(accepted.p50)} p99 ${ms(accepted.p99)} p99.9 ${ms(accepted.p999)} ` +
       `max ${ms(accepted.max)}; accept → submit_sm p50 ≤ ${submitMs.p50.toFixed(2)} ms ` +
       `p99 ≤ ${submitMs.p99.toFixed(2)} ms; ${refused.count} refused, ${unanswered} unanswered`,
+  );
+  const line = ({ p50, p99, p999 }: StagePercentiles): string =>
+    `p50 ${p50} p99 ${p99} p99.9 ${p999} ms`;
+  console.log(
+    `  ${stages.finalMs.count} of them by GET: → submit_sm ${line(stages.sentMs)}; ` +
+      `→ submit_sm_resp ${line(stages.answeredMs)}; → final ${line(stages.finalMs)}`,
   );
 }
 

@@ -1,5 +1,5 @@
 -- Posts 10,000 distinct messages in turn; the same script serves every server that is compared.
--- Environment: TOKEN (a bearer token), APP_ID, EXTRA (fields added to each message),
+-- Environment: TOKEN (a bearer token of app 1), TOKENS_FILE (a line "APP TOKEN" an app, instead), EXTRA (fields added to each message),
 -- DIALECT (json, kannel), BATCH (messages a request).
 local distinct = 10000
 local batch = tonumber(os.getenv("BATCH") or "1")
@@ -21,13 +21,26 @@ local function kannel(i)
     i * 7919 % 100000000, os.getenv("DLR_MASK") or "0", i), {}, nil)
 end
 
+local function senders()
+  local path = os.getenv("TOKENS_FILE") or ""
+  if path == "" then return { { "1", os.getenv("TOKEN") or "none" } } end
+  local found = {}
+  for line in io.lines(path) do
+    local app, token = line:match("(%d+) (%S+)")
+    found[#found + 1] = { app, token }
+  end
+  return found
+end
+
 function init(args)
-  local headers = {
-    ["Content-Type"] = "application/json",
-    ["Authorization"] = "Bearer " .. (os.getenv("TOKEN") or "none"),
-    ["X-App-ID"] = os.getenv("APP_ID") or "1",
-  }
+  local apps = senders()
   for i = 1, distinct / batch do
+    local sender = apps[(i - 1) % #apps + 1]
+    local headers = {
+      ["Content-Type"] = "application/json",
+      ["Authorization"] = "Bearer " .. sender[2],
+      ["X-App-ID"] = sender[1],
+    }
     if dialect == "kannel" then
       requests[i] = kannel(i)
     elseif batch == 1 then

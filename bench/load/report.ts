@@ -10,9 +10,11 @@ import { writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { parseArgs } from "node:util";
 import { type Bar, barChart, escapeHtml, lineChart } from "./charts.ts";
+import type { StageLatencies } from "./latency-run.ts";
 import { describeOrigin } from "./machine.ts";
 import {
   contendersOf,
+  type FiguresResult,
   figuresOf,
   type LatencyResult,
   measuresOf,
@@ -83,9 +85,29 @@ function section(name: string, result: Result): string {
     `<h2>${escapeHtml(name)}</h2>`,
     `<p class="origin">${escapeHtml(describeOrigin(origin))}. Commit ${escapeHtml(commit)}, ` +
       `${escapeHtml(origin.at)}, ${runs.length} runs.<br>${escapeHtml(settingsOf(result))}</p>`,
-    result.kind === "throughput" ? throughputCharts(result) : latencyCharts(result),
+    chartsOf(result),
     table(result),
   ].join("\n");
+}
+
+function chartsOf(result: Result): string {
+  if (result.kind === "throughput") return throughputCharts(result);
+  return result.kind === "latency" ? latencyCharts(result) : figuresCharts(result);
+}
+
+/** A chart for each unit: what has the same unit can be compared. */
+function figuresCharts({ measures }: FiguresResult): string {
+  const units = [...new Set(measures.map(({ unit }) => unit))];
+  return units
+    .map((unit) => {
+      const bars = measures
+        .filter((measure) => measure.unit === unit)
+        .map(({ name, values }) => ({ label: name, values, isOwn: true }));
+      const title = unit === "" ? "Ratios" : `In ${unit}`;
+      const chart = barChart(bars, median, (value) => `${short(value)} ${unit}`.trim());
+      return `<h3>${escapeHtml(title)}</h3>${chart}`;
+    })
+    .join("\n");
 }
 
 function settingsOf({ settings }: Result): string {
@@ -150,10 +172,24 @@ function latencyCharts({ runs }: LatencyResult): string {
     ),
     isOwn: true,
   }));
-  return (
-    "<h3>Time to 202 at a constant rate, from when each message was due</h3>" +
-    lineChart(steps, lines, (value) => `${short(value)} ms`)
-  );
+  const stages: { readonly [label: string]: keyof StageLatencies } = {
+    submit_sm: "sentMs",
+    submit_sm_resp: "answeredMs",
+    final: "finalMs",
+  };
+  const stageLines = Object.entries(stages).map(([label, stage]) => ({
+    label,
+    values: (["p50", "p99", "p999"] as const).map((p) =>
+      median(runs.map((run) => run.stages[stage][p])),
+    ),
+    isOwn: true,
+  }));
+  return [
+    "<h3>Time to 202 at a constant rate, from when each message was due</h3>",
+    lineChart(steps, lines, (value) => `${short(value)} ms`),
+    "<h3>Time from acceptance to each stage, medians over the runs</h3>",
+    lineChart(["p50", "p99", "p99.9"], stageLines, (value) => `${short(value)} ms`),
+  ].join("\n");
 }
 
 function table(result: Result): string {

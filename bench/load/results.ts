@@ -3,8 +3,9 @@
  *
  *   throughput   one entry a run: messages/s and CPU per contender, and the ratios within the run
  *   latency      one entry a run: percentiles, and their multiples of the disk's p50
+ *   figures      named measures of any other bench, a value a run
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import type { LoadSettings } from "./contenders/contender.ts";
 import type { Origin } from "./machine.ts";
 import type { LatencyRun } from "./latency-run.ts";
@@ -24,7 +25,16 @@ export interface LatencyResult {
   readonly runs: readonly LatencyRun[];
 }
 
-export type Result = ThroughputResult | LatencyResult;
+export interface FiguresResult {
+  readonly kind: "figures";
+  readonly bench: string;
+  readonly origin: Origin;
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly runs: readonly unknown[];
+  readonly measures: readonly Measure[];
+}
+
+export type Result = ThroughputResult | LatencyResult | FiguresResult;
 
 /** One measure of every run; `better` says which way. */
 export interface Measure {
@@ -34,12 +44,12 @@ export interface Measure {
   readonly values: readonly number[];
 }
 
+const KINDS: readonly string[] = ["throughput", "latency", "figures"];
+
 /** Reads a result file; throws if it is none. */
 export function readResult(path: string): Result {
   const result = JSON.parse(readFileSync(path, "utf8")) as Partial<Result>;
-  if (result.kind !== "throughput" && result.kind !== "latency") {
-    throw new Error(`${path} is not a result of bench:load or bench:latency`);
-  }
+  if (!KINDS.includes(result.kind ?? "")) throw new Error(`${path} is no result of a bench`);
   if (result.origin === undefined || !Array.isArray(result.runs) || result.runs.length === 0) {
     throw new Error(`${path} has no runs`);
   }
@@ -48,7 +58,35 @@ export function readResult(path: string): Result {
 
 /** The measures of a result, each with one value a run. */
 export function measuresOf(result: Result): readonly Measure[] {
-  return result.kind === "throughput" ? throughputMeasures(result) : latencyMeasures(result);
+  switch (result.kind) {
+    case "throughput":
+      return throughputMeasures(result);
+    case "latency":
+      return latencyMeasures(result);
+    case "figures":
+      return result.measures;
+  }
+}
+
+/** Writes the measures of a bench; `runs` may hold what else each run came to. */
+export function writeFigures(
+  path: string,
+  bench: string,
+  origin: Origin,
+  settings: Readonly<Record<string, unknown>>,
+  measures: readonly Measure[],
+  runs: readonly unknown[] = [],
+): void {
+  const count = measures[0]?.values.length ?? 0;
+  const result: FiguresResult = {
+    kind: "figures",
+    bench,
+    origin,
+    settings,
+    runs: runs.length > 0 ? runs : Array.from({ length: count }, () => null),
+    measures,
+  };
+  writeFileSync(path, `${JSON.stringify(result, null, 2)}\n`);
 }
 
 /** Names of the contenders, the gateway first. */
@@ -101,11 +139,25 @@ function latencyMeasures({ runs }: LatencyResult): readonly Measure[] {
     lower("accept p99", "ms", runs, ({ openLoop }) => openLoop.accepted.p99 / 1000),
     lower("accept p99.9", "ms", runs, ({ openLoop }) => openLoop.accepted.p999 / 1000),
     lower("accept → submit_sm p99", "ms", runs, ({ submitMs }) => submitMs.p99),
+    lower("accept → submit_sm_resp p99", "ms", runs, ({ stages }) => stages.answeredMs.p99),
+    lower("accept → final p99", "ms", runs, ({ stages }) => stages.finalMs.p99),
     lower(
       "accept p99 ÷ disk p50",
       "",
       runs,
       ({ openLoop, diskP50Ms }) => openLoop.accepted.p99 / 1000 / diskP50Ms,
+    ),
+    lower(
+      "accept p99.9 ÷ disk p50",
+      "",
+      runs,
+      ({ openLoop, diskP50Ms }) => openLoop.accepted.p999 / 1000 / diskP50Ms,
+    ),
+    lower(
+      "accept → submit_sm p99 ÷ disk p50",
+      "",
+      runs,
+      ({ submitMs, diskP50Ms }) => submitMs.p99 / diskP50Ms,
     ),
   ];
 }

@@ -10,33 +10,15 @@
  * Prints one JSON line. The figure counts answers that the sender has read. For information:
  * asserts nothing.
  */
-import { connect, type Socket } from "node:net";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import {
-  COMMAND_ID,
-  encodeBind,
-  encodeDeliverSmResp,
-  encodeSm,
-  HEADER_LENGTH,
-  NEED_MORE,
-  readCommandId,
-  readFrame,
-  readSequenceNumber,
-  resetSmView,
-  SmView,
-  writeUint32,
-} from "../../src/codec/index.ts";
 import { startSmsc } from "../../src/smsc/server.ts";
+import { RawSender, type SenderPlan, submitPdu } from "./raw-sender.ts";
 
-interface Plan {
-  readonly port: number;
+interface Plan extends SenderPlan {
   readonly seconds: number;
   readonly sessions: number;
-  readonly window: number;
-  readonly textBytes: number;
-  readonly hasReceipts: boolean;
 }
 
 interface Outcome {
@@ -46,117 +28,7 @@ interface Outcome {
   readonly senderCpuMs: number;
 }
 
-/** submit_sm written at once, at most a whole window. */
-const BATCH = 250;
 const WARM_UP_MS = 1000;
-
-/** One socket that keeps its window full until told to stop. */
-class RawSender {
-  answered = 0;
-  receipts = 0;
-  readonly #socket: Socket;
-  readonly #batch: Uint8Array;
-  readonly #pduLength: number;
-  readonly #window: number;
-  readonly #batchCount: number;
-  #rest: Uint8Array = new Uint8Array(0);
-  #sequence = 1;
-  #outstanding = 0;
-  #isStopped = false;
-  #replies = Buffer.alloc(1 << 20);
-  #repliesUsed = 0;
-
-  constructor(plan: Plan) {
-    const pdu = submitPdu(plan);
-    this.#pduLength = pdu.length;
-    this.#window = plan.window;
-    const batchCount = Math.min(BATCH, plan.window);
-    this.#batchCount = batchCount;
-    this.#batch = new Uint8Array(pdu.length * batchCount);
-    for (let i = 0; i < batchCount; i++) this.#batch.set(pdu, i * pdu.length);
-    this.#socket = connect({ port: plan.port, host: "127.0.0.1", noDelay: true });
-    this.#socket.on("data", (chunk) => this.#read(chunk));
-    this.#socket.on("connect", () => this.#bind());
-  }
-
-  #bind(): void {
-    const out = new Uint8Array(256);
-    const bind = {
-      systemId: "speed",
-      password: "speed",
-      systemType: "",
-      interfaceVersion: 0x34,
-      addrTon: 0,
-      addrNpi: 0,
-      addressRange: "",
-    };
-    const length = encodeBind(COMMAND_ID.bind_transceiver, out, 0, this.#sequence++, bind);
-    this.#socket.write(out.subarray(0, length));
-  }
-
-  stop(): void {
-    this.#isStopped = true;
-    this.#socket.destroy();
-  }
-
-  #read(chunk: Uint8Array): void {
-    let bytes = chunk;
-    if (this.#rest.length > 0) bytes = Buffer.concat([this.#rest, chunk]);
-    let at = 0;
-    this.#repliesUsed = 0;
-    while (at < bytes.length) {
-      const length = readFrame(bytes, at, bytes.length);
-      if (length === NEED_MORE) break;
-      const commandId = readCommandId(bytes, at);
-      if (commandId === COMMAND_ID.submit_sm_resp) {
-        this.answered++;
-        this.#outstanding--;
-      } else if (commandId === COMMAND_ID.deliver_sm) {
-        this.receipts++;
-        this.#repliesUsed += encodeDeliverSmResp(
-          this.#replies,
-          this.#repliesUsed,
-          0,
-          readSequenceNumber(bytes, at),
-        );
-      }
-      at += length;
-    }
-    this.#rest = Buffer.from(bytes.subarray(at));
-    if (this.#isStopped) return;
-    if (this.#repliesUsed > 0) {
-      this.#socket.write(Buffer.from(this.#replies.subarray(0, this.#repliesUsed)));
-    }
-    this.#fill();
-  }
-
-  #fill(): void {
-    const count = this.#batchCount;
-    while (this.#outstanding + count <= this.#window && !this.#socket.writableNeedDrain) {
-      for (let i = 0; i < count; i++) {
-        writeUint32(this.#batch, i * this.#pduLength + HEADER_LENGTH - 4, this.#sequence++);
-      }
-      this.#outstanding += count;
-      this.#socket.write(Buffer.from(this.#batch));
-    }
-  }
-}
-
-function submitPdu(plan: Plan): Uint8Array {
-  const fields = new TextEncoder().encode(`ACME447700900123${"x".repeat(plan.textBytes)}`);
-  const view = new SmView();
-  resetSmView(view, fields);
-  view.sourceAddrTon = 5;
-  view.sourceAddrEnd = view.destinationAddrStart = 4;
-  view.destAddrTon = 1;
-  view.destAddrNpi = 1;
-  view.destinationAddrEnd = view.shortMessageStart = 16;
-  view.shortMessageEnd = view.tlvStart = view.tlvEnd = fields.length;
-  view.registeredDelivery = plan.hasReceipts ? 1 : 0;
-  const out = new Uint8Array(512);
-  const length = encodeSm(COMMAND_ID.submit_sm, out, 0, 1, view, null, 0);
-  return out.subarray(0, length);
-}
 
 function send(plan: Plan): void {
   const senders = Array.from({ length: plan.sessions }, () => new RawSender(plan));
@@ -204,6 +76,7 @@ async function measure(): Promise<void> {
     window: Number(values.window),
     textBytes: Number(values["text-bytes"]),
     hasReceipts: values.receipts,
+    encodesEach: false,
   };
   const worker = new Worker(new URL(import.meta.url), { workerData: plan });
   const busyBefore = performance.eventLoopUtilization();

@@ -2,27 +2,36 @@
  * Whole-program throughput over loopback: wrk → HTTP → journal → SMPP → simulated operator, beside
  * other servers and gateways under the same script in the same run.
  *
- *   npm run bench:load -- [--seconds 60] [--runs 5] [--connections 256] [--batch 1]
- *                         [--durability disk|process] [--receipts none|final] [--links 2]
- *                         [--workers 1] [--apps 1] [--against bare,node-http,fastify,fastify-smpp,
- *                         kannel] [--json FILE]
+ *   npm run bench:load -- [--seconds 60] [--runs 5] [--connections 256] [--batch 1 | --stream]
+ *                         [--durability disk|process|none] [--receipts none|final] [--links 2]
+ *                         [--workers 1] [--apps 1] [--queue 0] [--headline] [--json FILE]
+ *                         [--against bare,node-http,fastify,fastify-smpp,kannel,raw-smpp]
  *
  * Each run gives every contender a turn, in an order that rotates; ratios are made within a run. A
- * gateway's turn ends when the operator has answered its last message, and that time and CPU count.
- * All processes share all CPUs, and the CPU sets are printed.
+ * gateway's turn ends when its last message is final, and that time and CPU count. Batches and
+ * streams go to this gateway only; the others get the same messages one by one. All processes share
+ * all CPUs, and the CPU sets are printed.
+ *
+ * `--headline`: figures to quote. At least 60 s and 5 runs, against every reference; refuses to run
+ * where one is missing, and fails if Kannel was not at its best.
  */
+import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import type { Contender, LoadSettings } from "./contenders/contender.ts";
+import { KANNEL_PER_S_MIN } from "./bars.ts";
+import { type Contender, LOAD_DEFAULTS, type LoadSettings } from "./contenders/contender.ts";
 import { FASTIFY_SMPP } from "./contenders/fastify-smpp.ts";
 import { GATEWAY } from "./contenders/gateway.ts";
 import { KANNEL } from "./contenders/kannel.ts";
+import { RAW_SMPP } from "./contenders/raw-smpp.ts";
 import { BARE, FASTIFY, NODE_HTTP } from "./contenders/server.ts";
 import { describeOrigin, origin } from "./machine.ts";
 import { median } from "./statistics.ts";
 import { type Figures, takeTurn } from "./turn.ts";
 
-const OTHERS: readonly Contender[] = [BARE, NODE_HTTP, FASTIFY, FASTIFY_SMPP, KANNEL];
+const OTHERS: readonly Contender[] = [BARE, NODE_HTTP, FASTIFY, FASTIFY_SMPP, KANNEL, RAW_SMPP];
+const HEADLINE_S_MIN = 60;
+const HEADLINE_RUNS_MIN = 5;
 /** Threads of the gateway that are busy under load beside its workers: main, journal, ledger. */
 const OWN_THREADS = 3;
 
@@ -37,7 +46,10 @@ const { values: flags } = parseArgs({
     links: { type: "string", default: "2" },
     workers: { type: "string", default: "1" },
     apps: { type: "string", default: "1" },
-    against: { type: "string", default: "bare" },
+    queue: { type: "string", default: "0" },
+    stream: { type: "boolean", default: false },
+    headline: { type: "boolean", default: false },
+    against: { type: "string" },
     json: { type: "string" },
   },
 });
@@ -47,18 +59,21 @@ await main();
 async function main(): Promise<void> {
   const settings = readSettings();
   const contenders = [GATEWAY, ...readContenders()];
+  refuseWhatIsMissing(contenders);
+  if (flags.headline) refuseShort(settings);
   const from = origin();
   console.log(describeOrigin(from));
   console.log(
-    `wrk -t1 -c${settings.connections} -d${settings.seconds}s, 10,000 distinct bodies, batch ` +
-      `${settings.batch}; durability ${settings.durability}, receipts ${settings.receipts}, ` +
-      `${settings.links} links, ${settings.workers} workers, ${settings.apps} apps`,
+    `wrk -t1 -c${settings.connections} -d${settings.seconds}s, 10,000 distinct bodies, ` +
+      `${settings.stream ? "streams" : `batch ${settings.batch}`}; durability ` +
+      `${settings.durability}, receipts ${settings.receipts}, ${settings.links} links, ` +
+      `${settings.workers} workers, ${settings.apps} apps, ${settings.queue} messages parked`,
   );
   const threads = OWN_THREADS + settings.workers + 2;
   if (threads > from.cpuCount) {
     console.log(
-      `${threads} busy threads (gateway, operator, wrk) share ${from.cpuCount} CPUs: figures of ` +
-        "the gateway are the whole machine's",
+      `threads exceed cores: ${threads} busy ones (gateway, operator, wrk) share ` +
+        `${from.cpuCount} CPUs; figures of the gateway are the whole machine's`,
     );
   }
   const runs: Figures[][] = [];
@@ -75,6 +90,7 @@ async function main(): Promise<void> {
     runs.push(figures);
   }
   conclude(contenders, runs);
+  if (hasVoidKannel(runs, settings) && flags.headline) process.exitCode = 1;
   if (flags.json !== undefined) {
     const result = { kind: "throughput", origin: from, settings, runs };
     writeFileSync(flags.json, `${JSON.stringify(result, null, 2)}\n`);
@@ -83,31 +99,68 @@ async function main(): Promise<void> {
 
 function readSettings(): LoadSettings {
   const { durability, receipts } = flags;
-  if (durability !== "disk" && durability !== "process") {
-    throw new Error("--durability takes disk or process");
+  if (durability !== "disk" && durability !== "process" && durability !== "none") {
+    throw new Error("--durability takes disk, process or none");
   }
   if (receipts !== "none" && receipts !== "final") {
     throw new Error("--receipts takes none or final");
   }
-  const count = (name: "seconds" | "connections" | "batch" | "links" | "workers" | "apps") => {
+  const count = (
+    name: "seconds" | "connections" | "batch" | "links" | "workers" | "apps" | "queue",
+  ) => {
     const value = Number(flags[name]);
-    if (!Number.isSafeInteger(value) || value < 1) throw new Error(`--${name} takes a number`);
+    if (!Number.isSafeInteger(value) || value < (name === "queue" ? 0 : 1)) {
+      throw new Error(`--${name} takes a number`);
+    }
     return value;
   };
   return {
+    ...LOAD_DEFAULTS,
     seconds: count("seconds"),
     connections: count("connections"),
     batch: count("batch"),
+    stream: flags.stream,
     links: count("links"),
     workers: count("workers"),
     apps: count("apps"),
+    queue: count("queue"),
     durability,
     receipts,
   };
 }
 
+/** wrk, and what each contender needs. */
+function refuseWhatIsMissing(contenders: readonly Contender[]): void {
+  const wrk = spawnSync("wrk", ["--version"]).error === undefined;
+  const missing = [
+    ...(wrk ? [] : ["wrk is missing: apt-get install wrk"]),
+    ...contenders.flatMap((contender) => contender.missing?.() ?? []),
+  ];
+  if (missing.length > 0) throw new Error(missing.join("; "));
+}
+
+function refuseShort({ seconds }: LoadSettings): void {
+  if (seconds < HEADLINE_S_MIN || Number(flags.runs) < HEADLINE_RUNS_MIN) {
+    throw new Error(`a headline takes --seconds ${HEADLINE_S_MIN} and --runs 5, or more`);
+  }
+  if (flags.against !== undefined) throw new Error("a headline is against every reference");
+}
+
+/** Tells the runs in which Kannel was not at its best. */
+function hasVoidKannel(runs: readonly Figures[][], { receipts }: LoadSettings): boolean {
+  const isVoid = ({ contender, messagesPerS }: Figures): boolean =>
+    receipts === "none" && contender === KANNEL.name && messagesPerS < KANNEL_PER_S_MIN;
+  const found = runs.flatMap((run, i) => (run.some(isVoid) ? [i + 1] : []));
+  if (found.length === 0) return false;
+  console.log(
+    `VOID against Kannel, which was below ${KANNEL_PER_S_MIN}/s: run ${found.join(", ")}`,
+  );
+  return true;
+}
+
 function readContenders(): readonly Contender[] {
-  return flags.against
+  const all = OTHERS.map(({ name }) => name).join(",");
+  return (flags.against ?? (flags.headline ? all : "bare"))
     .split(",")
     .filter((name) => name !== "")
     .map((name) => {

@@ -3,8 +3,15 @@
  * stop it. What it still did after the load counts.
  */
 import { residentBytes } from "../../test/support/processes.ts";
-import type { Contender, LoadSettings, Settled } from "./contenders/contender.ts";
+import type {
+  Contender,
+  LoadSettings,
+  OwnLoad,
+  Settled,
+  Standing,
+} from "./contenders/contender.ts";
 import { cpuSeconds, cpuSet } from "./process-figures.ts";
+import { runStreams } from "./stream-load.ts";
 import { runWrk, type WrkResult } from "./wrk.ts";
 
 /** What a turn came to. */
@@ -22,24 +29,26 @@ export interface Figures {
   readonly cpuSets: readonly string[];
 }
 
+/** Gives one contender its turn. Rejects if it cannot be started or loaded. */
 export async function takeTurn(contender: Contender, settings: LoadSettings): Promise<Figures> {
   const standing = await contender.start(settings);
   try {
     const { pids } = standing;
+    const own = standing.takesBatches ? settings : { ...settings, batch: 1, stream: false };
     const before = cpuSeconds(pids);
     const settle = standing.watch();
-    const wrk = await runWrk(standing, settings);
+    const { wrk, messagesPerS } = await loadOf(standing, own);
     const resident = pids.reduce((sum, pid) => sum + residentBytes(pid), 0);
     const settled = await settle();
     const cpu = cpuSeconds(pids) - before;
-    const answered = (wrk.requests - wrk.status_errors) * settings.batch;
+    const answered = (wrk.requests - wrk.status_errors) * own.batch;
     const messages = settled?.messages ?? answered;
     const seconds = settled?.toLastAnswerS ?? wrk.duration_us / 1e6;
     return {
       contender: contender.name,
       wrk,
       settled,
-      messagesPerS: messages / seconds,
+      messagesPerS: messagesPerS ?? messages / seconds,
       cpuUsPerMessage: (cpu * 1e6) / messages,
       residentBytes: resident,
       cpuSets: pids.map(cpuSet),
@@ -47,4 +56,10 @@ export async function takeTurn(contender: Contender, settings: LoadSettings): Pr
   } finally {
     await standing.stop();
   }
+}
+
+async function loadOf(standing: Standing, settings: LoadSettings): Promise<OwnLoad> {
+  if (standing.load !== undefined) return await standing.load(settings);
+  const load = settings.stream ? runStreams : runWrk;
+  return { wrk: await load(standing, settings), messagesPerS: null };
 }

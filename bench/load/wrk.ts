@@ -25,6 +25,7 @@ export function runWrk(standing: Standing, settings: LoadSettings): Promise<WrkR
   const env = {
     ...process.env,
     TOKEN: standing.token,
+    TOKENS_FILE: standing.tokensFile ?? "",
     DIALECT: standing.dialect,
     BATCH: String(batch),
     EXTRA: receipts === "none" ? ',"dlr":"none"' : "",

@@ -3,16 +3,19 @@
  * but a journal that commits at once and keeps nothing.
  *
  *   main thread: producer → submit ring → SmppWorker → TCP ──► worker thread: answers each one
+ *   reference:   encodeSm → net.Socket, nothing else  → TCP ──► the same, before it in the run
  *
  *   node dist/bench/pipeline/worker.js [--seconds 5] [--sessions 2] [--window 1000] [--rate 0]
  *   [--text-bytes 60] [--parts 1]
  *
- * `--rate` is the contract in segments/s, 0 = unlimited. Prints one JSON line; the figure counts
- * committed ANSWER records. For information: asserts nothing.
+ * `--rate` is the contract in segments/s, 0 = unlimited. Prints one JSON line: committed ANSWER
+ * records a second, answers a second of the reference over as many sockets with the same window,
+ * and their ratio. For information: asserts nothing.
  */
 import { once } from "node:events";
 import { createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import {
@@ -27,17 +30,10 @@ import {
 } from "../../src/codec/index.ts";
 import type { LinkConfig } from "../../src/config/types.ts";
 import type { Clock } from "../../src/environment.ts";
-import { JournalAppender } from "../../src/journal/appender.ts";
 import { allocateMetrics, Counter, MetricBlock } from "../../src/metrics/block.ts";
 import { Accept, ACCEPT_TYPE, acceptLength } from "../../src/records/accept.ts";
-import {
-  COMMIT_NOTICE_BYTES,
-  COMMIT_NOTICE_TYPE,
-  CommitNotice,
-} from "../../src/records/commit-notice.ts";
 import { HAND_OVER_BYTES, HandOver, PARTS_ALL, SUBMIT_TYPE } from "../../src/records/hand-over.ts";
 import { recordMemory } from "../../src/records/memory.ts";
-import { Doorbell } from "../../src/ring/doorbell.ts";
 import { allocateRing, RING_FULL } from "../../src/ring/layout.ts";
 import { RingConsumer, RingMemory, RingProducer } from "../../src/ring/one-to-one-ring.ts";
 import { nodeDial } from "../../src/smpp/node-dial.ts";
@@ -47,6 +43,8 @@ import { allocateCreditTable, CreditTable } from "../../src/tables/credit-table.
 import { allocateContract } from "../../src/limit/contract.ts";
 import { allocateDials, allocateRows } from "../../src/tables/link-table.ts";
 import { allocateSessions } from "../../src/tables/session-notes.ts";
+import { InstantJournal, silentBell } from "./instant-journal.ts";
+import { RawSender } from "../load/raw-sender.ts";
 import { DEFAULT_PROFILE } from "../../test/support/profile.ts";
 
 const TICK_MS = 5;
@@ -62,37 +60,6 @@ const clock: Clock = {
 
 function memory(): RingMemory {
   return new RingMemory(allocateRing(RING_BYTES));
-}
-
-function silentBell(): Doorbell {
-  return new Doorbell(new Int32Array(new SharedArrayBuffer(4)), 0, () => undefined);
-}
-
-/** Commits whatever is staged, at once. */
-class InstantJournal {
-  readonly #staging = memory();
-  readonly #notices = memory();
-  readonly #consumer = new RingConsumer(this.#staging);
-  readonly #noticeProducer = new RingProducer(this.#notices);
-  #logOffset = 0;
-
-  appender(): JournalAppender {
-    const notices = new RingConsumer(this.#notices);
-    return new JournalAppender(new RingProducer(this.#staging), notices, silentBell());
-  }
-
-  commit(): void {
-    for (let run = this.#consumer.takeRun(RING_BYTES); run > 0; ) {
-      const at = this.#noticeProducer.claim(COMMIT_NOTICE_BYTES, COMMIT_NOTICE_TYPE, 1, 0);
-      if (at === RING_FULL) throw new Error("notice ring is full");
-      const { view } = this.#noticeProducer;
-      view.setFloat64(at + CommitNotice.LOG_OFFSET, this.#logOffset, true);
-      view.setInt32(at + CommitNotice.END_POSITION, this.#consumer.readPosition, true);
-      this.#noticeProducer.publish();
-      this.#logOffset += run;
-      run = this.#consumer.takeRun(RING_BYTES);
-    }
-  }
 }
 
 function acceptRecord(textBytes: number, parts: number): Uint8Array {
@@ -197,12 +164,32 @@ async function measure(): Promise<void> {
     windowMax: Number(values.window),
     rateTps: rate === 0 ? null : rate,
   });
+  const rawPerS = await measureRaw(config, Number(values["text-bytes"]), Number(values.seconds));
   const record = acceptRecord(Number(values["text-bytes"]), Number(values.parts));
   const bench = build(config, record);
   const counted = await run(bench, Number(values.seconds) * 1000);
-  console.log(JSON.stringify({ bench: "smpp-worker", ...values, ...counted }));
+  const ratio = Math.round((1000 * (counted.segmentsPerS ?? 0)) / rawPerS) / 1000;
+  console.log(JSON.stringify({ bench: "smpp-worker", ...values, ...counted, rawPerS, ratio }));
   await smsc.terminate();
   process.exit(0);
+}
+
+/** Answers a second that bare sockets get from the same server. */
+async function measureRaw(
+  { port, sessions, windowMax }: LinkConfig,
+  textBytes: number,
+  seconds: number,
+): Promise<number> {
+  const plan = { port, window: windowMax, textBytes, hasReceipts: true, encodesEach: true };
+  const senders = Array.from({ length: sessions }, () => new RawSender(plan));
+  const answered = (): number => senders.reduce((sum, sender) => sum + sender.answered, 0);
+  await sleep(WARM_UP_MS);
+  const before = answered();
+  const startMs = clock.monotonicMs();
+  await sleep(seconds * 1000);
+  const perS = ((answered() - before) * 1000) / (clock.monotonicMs() - startMs);
+  for (const sender of senders) sender.stop();
+  return Math.round(perS);
 }
 
 interface Bench {

@@ -14,8 +14,10 @@ export const FASTIFY_SMPP: Contender = {
     return {
       port,
       token: "none",
+      tokensFile: null,
       pids: [pid],
       dialect: "json",
+      takesBatches: false,
       watch: () => watchOperator(operator),
       async stop() {
         await stop();

@@ -1,17 +1,18 @@
 /**
  * The simulated operator that every gateway sends to, and the witness of what it sent: its own
- * count of answers, printed every second.
+ * counts, asked for over its control port.
  */
-import type { Running, Workspace } from "../../../test/support/processes.ts";
+import type { Workspace } from "../../../test/support/processes.ts";
+import type { SmscStats } from "../../../src/smsc/counters.ts";
+import type { Settled } from "./contender.ts";
 
-const LOOK_MS = 250;
+const LOOK_MS = 100;
 /** No further answer for this long: the gateway has sent everything. */
 const QUIET_MS = 3000;
 
 export interface Operator {
   readonly port: number;
-  /** Answers with success so far; up to a second old. */
-  answered(): number;
+  counts(): Promise<SmscStats>;
 }
 
 /** Starts `smsgw smsc` on a free port. */
@@ -20,28 +21,31 @@ export async function startOperator(
   receipts: "none" | "final",
 ): Promise<Operator> {
   const running = await workspace.run(
-    ["smsc", "--port", "0", "--receipts", receipts, "--stats-interval", "1"],
-    (line) => line.includes("listening on"),
+    ["smsc", "--port", "0", "--receipts", receipts, "--control-port", "0"],
+    (line) => line.includes("control on"),
   );
-  const line = running.lines.find((text) => text.includes("listening on")) as string;
-  return { port: Number(line.split(":").at(-1)), answered: () => lastCount(running) };
+  const portOf = (words: string): number => {
+    const line = running.lines.find((text) => text.includes(words)) as string;
+    return Number(line.split(":").at(-1));
+  };
+  const url = `http://127.0.0.1:${portOf("control on")}/counts`;
+  return {
+    port: portOf("listening on"),
+    counts: async () => (await (await fetch(url)).json()) as SmscStats,
+  };
 }
 
-function lastCount(running: Running): number {
-  const line = running.lines.findLast((text) => text.startsWith("{"));
-  return line === undefined ? 0 : (JSON.parse(line) as { accepted: number }).accepted;
-}
-
-/** Watches until the operator's count stops growing. */
-export function watchOperator(operator: Operator) {
+/** Watches until the operator's count of answers stops growing. */
+export function watchOperator(operator: Operator): () => Promise<Settled> {
   const startedAt = performance.now();
   let answered = 0;
   let lastAtMs = startedAt;
-  const timer = setInterval(() => {
-    const count = operator.answered();
-    if (count > answered) lastAtMs = performance.now();
-    answered = count;
-  }, LOOK_MS);
+  const look = async (): Promise<void> => {
+    const { accepted } = await operator.counts();
+    if (accepted > answered) lastAtMs = performance.now();
+    answered = accepted;
+  };
+  const timer = setInterval(() => void look(), LOOK_MS);
   return async () => {
     while (performance.now() - lastAtMs < QUIET_MS) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));

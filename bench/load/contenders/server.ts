@@ -8,7 +8,16 @@ function server(name: string, script: string, promise: string): Contender {
     promise,
     async start(): Promise<Standing> {
       const { port, pid, stop } = await startScript(script, []);
-      return { port, token: "none", pids: [pid], dialect: "json", watch: () => nothing, stop };
+      return {
+        port,
+        token: "none",
+        tokensFile: null,
+        pids: [pid],
+        dialect: "json",
+        takesBatches: false,
+        watch: () => nothing,
+        stop,
+      };
     },
   };
 }

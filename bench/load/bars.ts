@@ -1,0 +1,228 @@
+/**
+ * The bars that the headline holds the gateway to: how each is read from the results of the benches
+ * and what it has to reach. Pure.
+ */
+import {
+  figuresOf,
+  type Measure,
+  measuresOf,
+  type Result,
+  type ThroughputResult,
+} from "./results.ts";
+import { median } from "./statistics.ts";
+
+/** Results of the headline's steps by name; those that did not run are missing. */
+export type StepResults = ReadonlyMap<string, Result>;
+
+export interface Bar {
+  readonly what: string;
+  readonly step: string;
+  /** The value must be at least, or at most, this. */
+  readonly least?: number;
+  readonly most?: number;
+  readonly unit: string;
+  /** null: the step's result does not have it. */
+  readonly read: (result: Result) => number | null;
+}
+
+export interface BarRow {
+  readonly what: string;
+  readonly bar: string;
+  readonly value: number | null;
+  readonly unit: string;
+  /** null: not measured. */
+  readonly isMet: boolean | null;
+}
+
+/** Median of a measure by its name. */
+function measure(name: string): Bar["read"] {
+  return (result) => {
+    const found = measuresOf(result).find((each: Measure) => each.name === name);
+    return found === undefined || found.values.length === 0 ? null : median(found.values);
+  };
+}
+
+/** Kannel's median over those runs in which it was at its best. */
+function againstKannel(result: Result): number | null {
+  if (result.kind !== "throughput") return null;
+  const ratios = runsOf(result).flatMap(({ own, other }) =>
+    other.messagesPerS >= KANNEL_PER_S_MIN ? [own.messagesPerS / other.messagesPerS] : [],
+  );
+  return ratios.length === 0 ? null : median(ratios);
+}
+
+/** Without receipts Kannel does more; a run below that was disturbed, its ratio is void. */
+export const KANNEL_PER_S_MIN = 6000;
+
+function runsOf(result: ThroughputResult) {
+  const others = figuresOf(result, "kannel");
+  return figuresOf(result, "gateway").flatMap((own, run) => {
+    const other = others[run];
+    return other === undefined ? [] : [{ own, other }];
+  });
+}
+
+const MEMORY = "RssAnon + RssShmem of the tree at saturation";
+
+/** In the order in which they are told. */
+export const BARS: readonly Bar[] = [
+  {
+    what: "single POST, disk ÷ bare uWebSockets.js",
+    step: "disk",
+    least: 0.45,
+    unit: "×",
+    read: measure("throughput ÷ bare"),
+  },
+  {
+    what: "single POST, process ÷ bare uWebSockets.js",
+    step: "process",
+    least: 0.55,
+    unit: "×",
+    read: measure("throughput ÷ bare"),
+  },
+  { what: "single POST, disk ÷ Kannel", step: "disk", least: 5, unit: "×", read: againstKannel },
+  {
+    what: "single POST, disk ÷ fastify + npm smpp",
+    step: "disk",
+    least: 3,
+    unit: "×",
+    read: measure("throughput ÷ fastify-smpp"),
+  },
+  {
+    what: "with receipts to the final state ÷ bare",
+    step: "receipts",
+    least: 0.25,
+    unit: "×",
+    read: measure("throughput ÷ bare"),
+  },
+  {
+    what: "batch of 100 ÷ bare's single POST",
+    step: "batch",
+    least: 1.6,
+    unit: "×",
+    read: measure("throughput ÷ bare"),
+  },
+  {
+    what: "CPU a message ÷ bare's a request, single",
+    step: "disk",
+    most: 2.5,
+    unit: "×",
+    read: measure("CPU ÷ bare"),
+  },
+  {
+    what: "CPU a message ÷ bare's a request, batch",
+    step: "batch",
+    most: 0.7,
+    unit: "×",
+    read: measure("CPU ÷ bare"),
+  },
+  {
+    what: "worker alone ÷ raw net.Socket",
+    step: "worker",
+    least: 0.2,
+    unit: "×",
+    read: measure("worker ÷ raw net.Socket"),
+  },
+  {
+    what: "half of saturation: accept p99 ÷ disk p50",
+    step: "latency",
+    most: 20,
+    unit: "×",
+    read: measure("accept p99 ÷ disk p50"),
+  },
+  {
+    what: "half of saturation: accept p99.9 ÷ disk p50",
+    step: "latency",
+    most: 50,
+    unit: "×",
+    read: measure("accept p99.9 ÷ disk p50"),
+  },
+  {
+    what: "half of saturation: accept → submit_sm p99 ÷ disk p50",
+    step: "latency",
+    most: 40,
+    unit: "×",
+    read: measure("accept → submit_sm p99 ÷ disk p50"),
+  },
+  {
+    what: "overload: goodput ÷ bound",
+    step: "overload",
+    least: 0.95,
+    unit: "×",
+    read: measure("goodput ÷ bound"),
+  },
+  {
+    what: "overload: refusals p99",
+    step: "overload",
+    most: 50,
+    unit: "ms",
+    read: measure("refusal p99"),
+  },
+  {
+    what: "overload: another app's messages accepted",
+    step: "overload",
+    least: 1,
+    unit: "×",
+    read: measure("other app beside, accepted"),
+  },
+  { what: MEMORY, step: "disk", most: 450, unit: "MiB", read: measure("memory") },
+  ...(["links", "apps", "queue"] as const).map(
+    (of): Bar => ({
+      what: `growth of ${of}: throughput`,
+      step: "growth",
+      least: 0.9,
+      unit: "×",
+      read: (result) => {
+        const found = measuresOf(result).find(({ name }) =>
+          new RegExp(`^throughput, ${of} \\d+ → `).test(name),
+        );
+        return found === undefined || found.values.length === 0 ? null : median(found.values);
+      },
+    }),
+  ),
+  {
+    what: "idle: CPU with 10 links bound",
+    step: "idle",
+    most: 2,
+    unit: "% of a core",
+    read: measure("idle CPU"),
+  },
+  {
+    what: "idle: start to first 202",
+    step: "idle",
+    most: 1000,
+    unit: "ms",
+    read: measure("start to first 202"),
+  },
+];
+
+/** What each bar came to. */
+export function judge(results: StepResults): BarRow[] {
+  return BARS.map(({ what, step, least, most, unit, read }) => {
+    const result = results.get(step);
+    const value = result === undefined ? null : read(result);
+    const isMet =
+      value === null
+        ? null
+        : (least === undefined || value >= least) && (most === undefined || value <= most);
+    return { what, bar: least === undefined ? `≤ ${most}` : `≥ ${least}`, value, unit, isMet };
+  });
+}
+
+/** The rows as a table of Markdown. */
+export function barTable(rows: readonly BarRow[]): string {
+  const width = Math.max(...rows.map(({ what }) => what.length));
+  const verdict = (isMet: boolean | null): string =>
+    isMet === null ? "not measured" : isMet ? "met" : "NOT MET";
+  return [
+    `| ${"what".padEnd(width)} | bar    | value            | verdict      |`,
+    `|${"-".repeat(width + 2)}|--------|------------------|--------------|`,
+    ...rows.map(({ what, bar, value, unit, isMet }) => {
+      const text = value === null ? "–" : `${Number(value.toPrecision(3))} ${unit}`;
+      return (
+        `| ${what.padEnd(width)} | ${bar.padEnd(6)} | ${text.padEnd(16)} | ` +
+        `${verdict(isMet).padEnd(12)} |`
+      );
+    }),
+  ].join("\n");
+}

@@ -1,0 +1,216 @@
+/**
+ * HTTP load from one thread: at a constant rate, free of coordinated omission, or closed loop.
+ *
+ *   due messages ──► idle connections ──► one request in flight each ──► histogram (HdrHistogram)
+ *        └── no idle one: they wait in order, and their clocks run
+ *
+ * At a constant rate every request has a time at which it is due, and its latency counts from then,
+ * whether or not a connection was free. In the closed loop every connection sends as soon as it has
+ * its answer. Any thread; one run an instance. Times in microseconds.
+ */
+import { connect, type Socket } from "node:net";
+import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
+
+const TICK_MS = 1;
+/** After the last request was due: how long answers may take. */
+const TAIL_MS = 10_000;
+/** Of so many accepted answers one body is kept. */
+const SAMPLE_EVERY = 32;
+const SAMPLES_MAX = 2000;
+
+/** Latencies of answers of one kind, in microseconds. */
+export interface Latencies {
+  readonly count: number;
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
+}
+
+/** What a run came to. */
+export interface LoadResult {
+  /** Requests that were due, or sent in the closed loop. */
+  readonly due: number;
+  readonly accepted: Latencies;
+  /** Answers other than 2xx. */
+  readonly refused: Latencies;
+  /** Refusals without a Retry-After. */
+  readonly withoutRetryAfter: number;
+  readonly unanswered: number;
+  readonly lostConnections: number;
+  /** Bodies of some accepted answers. */
+  readonly samples: readonly string[];
+  /** Share of one core that this thread's event loop was busy. */
+  readonly busy: number;
+}
+
+export interface LoadOptions {
+  readonly port: number;
+  /** Sent in turn. */
+  readonly requests: readonly Buffer[];
+  /** Requests a second; null: closed loop. */
+  readonly rate: number | null;
+  readonly seconds: number;
+  readonly connections: number;
+}
+
+/**
+ * Loads a server on loopback; resolves when every request is answered, or 10 s later. Rejects when
+ * a connection fails, and a rate that is not above 0.
+ */
+export async function runLoad(options: LoadOptions): Promise<LoadResult> {
+  if (options.rate !== null && !(options.rate > 0)) throw new Error("a rate must be above 0");
+  return await new Generator(options).run();
+}
+
+/** One connection with at most one request in flight. */
+interface Lane {
+  readonly socket: Socket;
+  dueMs: number;
+  isWaiting: boolean;
+  received: string;
+}
+
+class Generator {
+  readonly #options: LoadOptions;
+  readonly #idle: Lane[] = [];
+  /** When each request was due that waits for a connection, oldest first. */
+  readonly #waiting: number[] = [];
+  #waitingFrom = 0;
+  #sent = 0;
+  #due = 0;
+  #answered = 0;
+  #withoutRetryAfter = 0;
+  #lost = 0;
+  #isOver = false;
+  readonly #accepted = createHistogram();
+  readonly #refused = createHistogram();
+  readonly #samples: string[] = [];
+
+  constructor(options: LoadOptions) {
+    this.#options = options;
+  }
+
+  async run(): Promise<LoadResult> {
+    const { port, connections, seconds, rate } = this.#options;
+    const lanes = await Promise.all(Array.from({ length: connections }, () => this.#open(port)));
+    const startMs = performance.now();
+    const endMs = startMs + seconds * 1000;
+    const loopBefore = performance.eventLoopUtilization();
+    if (rate === null) for (const lane of lanes) this.#next(lane);
+    else this.#idle.push(...lanes);
+    await new Promise<void>((resolve) => {
+      const timer = setInterval(() => {
+        const nowMs = performance.now();
+        if (rate !== null) this.#release(startMs, Math.min(nowMs, endMs), rate);
+        this.#isOver = nowMs >= endMs;
+        const isDone = this.#isOver && this.#answered + this.#lost >= this.#due;
+        if (!isDone && nowMs < endMs + TAIL_MS) return;
+        clearInterval(timer);
+        resolve();
+      }, TICK_MS);
+    });
+    const busy = performance.eventLoopUtilization(loopBefore).utilization;
+    const lostConnections = this.#lost;
+    for (const lane of lanes) lane.socket.destroy();
+    return {
+      due: this.#due,
+      accepted: latenciesOf(this.#accepted),
+      refused: latenciesOf(this.#refused),
+      withoutRetryAfter: this.#withoutRetryAfter,
+      unanswered: this.#due - this.#answered,
+      lostConnections,
+      samples: this.#samples,
+      busy,
+    };
+  }
+
+  /** Constant rate: what has become due goes to idle connections, or waits. */
+  #release(startMs: number, nowMs: number, rate: number): void {
+    for (;;) {
+      const dueMs = startMs + (this.#due * 1000) / rate;
+      if (dueMs >= nowMs) break;
+      this.#due++;
+      this.#waiting.push(dueMs);
+    }
+    this.#pump();
+  }
+
+  #pump(): void {
+    while (this.#waitingFrom < this.#waiting.length) {
+      const lane = this.#idle.pop();
+      if (lane === undefined) return;
+      this.#send(lane, this.#waiting[this.#waitingFrom++] as number);
+    }
+    this.#waiting.length = 0;
+    this.#waitingFrom = 0;
+  }
+
+  /** Closed loop: the next request of a connection that has its answer. */
+  #next(lane: Lane): void {
+    if (this.#isOver) return;
+    this.#due++;
+    this.#send(lane, performance.now());
+  }
+
+  #send(lane: Lane, dueMs: number): void {
+    const { requests } = this.#options;
+    lane.dueMs = dueMs;
+    lane.isWaiting = true;
+    lane.socket.write(requests[this.#sent++ % requests.length] as Buffer);
+  }
+
+  #onAnswer(lane: Lane, head: string, body: string): void {
+    lane.isWaiting = false;
+    const us = Math.max(1, Math.round((performance.now() - lane.dueMs) * 1000));
+    const isAccepted = head.charCodeAt(9) === 0x32;
+    (isAccepted ? this.#accepted : this.#refused).record(us);
+    if (!isAccepted && !/\r\nretry-after:/i.test(head)) this.#withoutRetryAfter++;
+    if (isAccepted && this.#answered % SAMPLE_EVERY === 0 && this.#samples.length < SAMPLES_MAX) {
+      this.#samples.push(body);
+    }
+    this.#answered++;
+    if (this.#options.rate === null) {
+      this.#next(lane);
+      return;
+    }
+    this.#idle.push(lane);
+    this.#pump();
+  }
+
+  #open(port: number): Promise<Lane> {
+    return new Promise((resolve, reject) => {
+      const socket = connect({ port, host: "127.0.0.1", noDelay: true }, () => resolve(lane));
+      const lane: Lane = { socket, dueMs: 0, isWaiting: false, received: "" };
+      socket.setEncoding("latin1");
+      socket.on("data", (text: string) => this.#onData(lane, text));
+      socket.on("error", reject);
+      socket.on("close", () => {
+        const at = this.#idle.indexOf(lane);
+        if (at >= 0) this.#idle.splice(at, 1);
+        if (lane.isWaiting) this.#lost++;
+      });
+    });
+  }
+
+  #onData(lane: Lane, text: string): void {
+    const received = lane.received === "" ? text : lane.received + text;
+    const headEnd = received.indexOf("\r\n\r\n");
+    const head = headEnd < 0 ? "" : received.slice(0, headEnd);
+    const length = Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1] ?? 0);
+    if (headEnd < 0 || received.length < headEnd + 4 + length) {
+      lane.received = received;
+      return;
+    }
+    lane.received = "";
+    this.#onAnswer(lane, head, received.slice(headEnd + 4));
+  }
+}
+
+function latenciesOf(histogram: RecordableHistogram): Latencies {
+  const { count, max } = histogram;
+  if (count === 0) return { count, p50: 0, p90: 0, p99: 0, p999: 0, max: 0 };
+  const [p50, p90, p99, p999] = [50, 90, 99, 99.9].map((p) => histogram.percentile(p));
+  return { count, p50, p90, p99, p999, max } as Latencies;
+}
