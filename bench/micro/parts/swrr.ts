@@ -1,4 +1,4 @@
-/** A pick of smooth weighted round-robin over 2 and 16 candidates, beside a plain array of objects. */
+/** A pick of smooth weighted round-robin over 2 and 16 candidates, beside one over objects. */
 import { SmoothWeightedRoundRobin } from "../../../src/routing/swrr.ts";
 import { type MicroRow, type MicroSpan, nsOf } from "../row.ts";
 
