@@ -46,9 +46,13 @@ import { LinkDumps } from "./workers/link-dumps.ts";
 import { threadLog } from "./workers/log.ts";
 import { allocateSharedMemory, type SharedMemory } from "./workers/shared-memory.ts";
 import { checkPublicPort, PublicPort } from "./workers/public-port.ts";
+import { ProcessEnd } from "./workers/process-end.ts";
 import { Reloader } from "./workers/reloader.ts";
+import { StopSignals } from "./workers/stop-signals.ts";
 import { Supervisor } from "./workers/supervisor.ts";
+import { leaveSystemId } from "./workers/thread-cpu.ts";
 import type {
+  AnyThreadData,
   IngressThreadData,
   JournalThreadData,
   LedgerThreadData,
@@ -57,15 +61,19 @@ import type {
   ThreadNote,
   WorkerThreadData,
 } from "./workers/thread-data.ts";
-import { LedgerQuestions, noteOf, startThread, StartRefusedError } from "./workers/threads.ts";
+import {
+  LedgerQuestions,
+  noteOf,
+  startThread,
+  StartRefusedError,
+  type ThreadEntry,
+} from "./workers/threads.ts";
 
 const MAIN = 0;
 /** A drain takes no longer than this; then the journal has what is left. */
 const DRAIN_MS_MAX = 30_000;
 /** Ingress threads have so long to close their sockets before the process ends without them. */
 const CLOSE_MS_MAX = 500;
-/** What one commit of the ledger takes on a slow disk, and more. */
-const LEDGER_CLOSE_MS_MAX = 2000;
 
 export interface StartOptions {
   /** Instead of the configuration's. */
@@ -102,21 +110,23 @@ export interface Gateway {
 export async function startGateway(
   config: GatewayConfig,
   options: StartOptions = {},
+  signals: StopSignals = new StopSignals(),
 ): Promise<Gateway> {
   const level = options.logLevel ?? config.log.level;
   const started = { ...config, log: { ...config.log, level } };
   const assembly = new Assembly(started);
+  signals.onSecond(() => assembly.end(EXIT_CODES.ok.code));
+  signals.onFirst(() => assembly.stopStarting());
   let isReloadAsked = false;
   let reload = (): void => {
     isReloadAsked = true;
   };
   if (options.load !== undefined) process.on("SIGHUP", () => reload());
-  await assembly.lock();
-  await assembly.startThreads();
-  const gateway = await assembly.listen(
+  const gateway = await assembly.start(
     options.anyPortIfTaken === true,
     options.load ?? (() => started),
   );
+  signals.onFirst(() => void gateway.drain());
   reload = () => void gateway.reload();
   if (isReloadAsked) reload();
   return gateway;
@@ -130,10 +140,11 @@ export async function runGateway(
   config: GatewayConfig,
   load: () => GatewayConfig,
 ): Promise<number> {
+  const signals = new StopSignals();
   const log = threadLog("main", config);
   for (const warning of configWarnings(config)) log.write("warn", warning);
   try {
-    const gateway = await startGateway(config, { load });
+    const gateway = await startGateway(config, { load }, signals);
     return await gateway.ended;
   } catch (error) {
     if (!(error instanceof StartRefusedError)) throw error;
@@ -161,6 +172,8 @@ class Assembly {
   #journal: Worker | null = null;
   #sink: Worker | null = null;
   #questions: LedgerQuestions | null = null;
+  readonly #end: ProcessEnd;
+  #isLocked = false;
 
   constructor(config: GatewayConfig) {
     this.#config = config;
@@ -183,9 +196,46 @@ class Assembly {
       log: this.#log,
       crash: (reason, thread, inHand) => this.#crash(reason, thread, inHand),
     });
+    leaveSystemId(this.#bells, MAIN);
+    this.#end = new ProcessEnd({
+      bells: this.#bells,
+      log: this.#log,
+      exit: (code) => process.exit(code),
+      kill: () => process.kill(process.pid, "SIGKILL"),
+    });
+    process.on("uncaughtException", (error) => this.#crash(error.stack ?? "", "main", null));
   }
 
-  async lock(): Promise<void> {
+  /** Resolves with the gateway that listens; never, if the process is ended before. */
+  async start(anyPortIfTaken: boolean, load: () => GatewayConfig): Promise<Gateway> {
+    try {
+      await this.#lock();
+      await this.#startThreads();
+      return await this.#listen(anyPortIfTaken, load);
+    } catch (error) {
+      // What ends the process is what counts, not which wait its end has broken off.
+      if (this.#end.isUnderWay) return await new Promise<never>(() => undefined);
+      this.#supervisor.stop();
+      await this.#end.endThreads();
+      throw error;
+    }
+  }
+
+  /**
+   * The process is to end before it listens: at once, unless workers may have sent something; then
+   * the start is finished first, for a drain.
+   */
+  stopStarting(): void {
+    if (this.#workers.length === 0) this.end(EXIT_CODES.ok.code);
+  }
+
+  /** Ends the process at once. */
+  end(code: number): void {
+    this.#supervisor.stop();
+    this.#end.end(code);
+  }
+
+  async #lock(): Promise<void> {
     const { dataDir } = this.#config.node;
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     try {
@@ -194,6 +244,7 @@ class Assembly {
       if (!(error instanceof DataDirError)) throw error;
       throw new StartRefusedError(EXIT_CODES.dataDir.code, error.message);
     }
+    this.#isLocked = true;
     this.#restContracts();
   }
 
@@ -209,44 +260,59 @@ class Assembly {
     }
   }
 
-  async startThreads(): Promise<void> {
+  async #startThreads(): Promise<void> {
     const channels = Array.from({ length: this.#plan.ingressCount }, () => new MessageChannel());
     const queries = channels.map(({ port2 }) => port2);
     const [own, ...others] = channels.map(({ port1 }) => port1);
     this.#questions = new LedgerQuestions(own as MessagePort);
     const cuts = this.#config.cdr.enabled ? new MessageChannel() : null;
     const sink = cuts?.port1 ?? null;
-    this.#ledger = startThread(
+    const ledger = ledgerIndex(this.#plan);
+    this.#ledger = this.#startThread(
+      "ledger",
+      ledger,
       "ledger-thread",
-      { ...this.#dataOf(ledgerIndex(this.#plan)), queries, sink } satisfies LedgerThreadData,
+      { ...this.#dataOf(ledger), queries, sink } satisfies LedgerThreadData,
       sink === null ? queries : [...queries, sink],
     );
     const recovered = await noteOf(this.#ledger, "recovered");
     this.#epoch = recovered.epoch;
+    this.#end.hasRecovered = true;
     const ready = noteOf(this.#ledger, "ready");
-    this.#journal = startThread("journal-thread", {
-      ...this.#dataOf(journalThreadIndex(this.#plan)),
+    const journal = journalThreadIndex(this.#plan);
+    this.#journal = this.#startThread("journal", journal, "journal-thread", {
+      ...this.#dataOf(journal),
       epoch: recovered.epoch,
       nextOffset: recovered.nextOffset,
       nextNumber: recovered.nextNumber,
     } satisfies JournalThreadData);
-    this.#watch("ledger", ledgerIndex(this.#plan), this.#ledger);
-    this.#watch("journal", journalThreadIndex(this.#plan), this.#journal);
     await ready;
     if (cuts !== null) this.#startSink(cuts.port2);
     this.#startWorkers();
     this.#startIngresses(others);
     this.#supervisor.start();
-    process.on("uncaughtException", (error) => this.#crash(error.stack ?? "", "main", null));
+  }
+
+  /** Starts a thread whose end, while nobody wants it, ends the process. */
+  #startThread(
+    name: string,
+    index: number,
+    entry: ThreadEntry,
+    data: AnyThreadData,
+    transfer: readonly MessagePort[] = [],
+  ): Worker {
+    if (this.#end.isUnderWay) throw new Error("the process is ending");
+    const worker = startThread(entry, data, transfer);
+    this.#supervisor.watch({ name, index, worker });
+    this.#end.add({ entry, index, worker });
+    return worker;
   }
 
   #startWorkers(): void {
     for (let worker = 0; worker < this.#plan.workerCount; worker++) {
       const index = workerAppenderIndex(this.#plan, worker);
       const data: WorkerThreadData = { ...this.#dataOf(index), worker };
-      const thread = startThread("smpp-thread", data);
-      this.#workers.push(thread);
-      this.#watch(`worker-${worker}`, index, thread);
+      this.#workers.push(this.#startThread(`worker-${worker}`, index, "smpp-thread", data));
     }
   }
 
@@ -259,27 +325,23 @@ class Assembly {
         epoch: this.#epoch,
         queries: port,
       };
-      const thread = startThread("ingress-thread", data, [port]);
-      this.#ingresses.push(thread);
-      this.#watch(`ingress-${producer}`, producer, thread);
+      const name = `ingress-${producer}`;
+      this.#ingresses.push(this.#startThread(name, producer, "ingress-thread", data, [port]));
     }
   }
 
   #startSink(ledger: MessagePort): void {
     const index = sinkThreadIndex(this.#plan);
     const data: SinkThreadData = { ...this.#dataOf(index), ledger };
-    this.#sink = startThread("sink-thread", data, [ledger]);
-    this.#watch("sink", index, this.#sink);
+    this.#sink = this.#startThread("sink", index, "sink-thread", data, [ledger]);
   }
 
   #startRelay(): Worker {
     const index = relayThreadIndex(this.#plan);
-    const relay = startThread("relay-thread", this.#dataOf(index));
-    this.#watch("relay", index, relay);
-    return relay;
+    return this.#startThread("relay", index, "relay-thread", this.#dataOf(index));
   }
 
-  async listen(anyPortIfTaken: boolean, load: () => GatewayConfig): Promise<Gateway> {
+  async #listen(anyPortIfTaken: boolean, load: () => GatewayConfig): Promise<Gateway> {
     checkPublicPort(this.#config);
     const agent = new IngressAgent({
       config: this.#config,
@@ -332,17 +394,12 @@ class Assembly {
       agent.stop();
       admin.close();
       this.#log.write("info", "drained");
+      await this.#end.endThreads();
     };
-    return gatewayOf(
-      httpPort,
-      adminPort,
-      drain,
-      (code) => this.#end(code),
-      () => {
-        this.#reloadCertificates(port);
-        return reloader.reload();
-      },
-    );
+    return gatewayOf(httpPort, adminPort, drain, () => {
+      this.#reloadCertificates(port);
+      return reloader.reload();
+    });
   }
 
   #makeReloader(agent: IngressAgent, load: () => GatewayConfig): Reloader {
@@ -411,12 +468,8 @@ class Assembly {
       { name: "journal", run: () => this.#stopJournal() },
       { name: "sink", run: () => this.#drainSink() },
     ]);
-    if (late === null) {
-      this.#noteDrained();
-      return;
-    }
-    this.#log.write("warn", "drain", { cause: `${late} took too long` });
-    await this.#closeToEnd();
+    if (late === null) this.#noteDrained();
+    else this.#log.write("warn", "drain", { cause: `${late} took too long` });
   }
 
   /** So that the next start knows since when nothing was sent; without the note it waits. */
@@ -444,41 +497,13 @@ class Assembly {
 
   /** Resolves when no further ingress thread has a socket, or those that have do not answer. */
   #closeIngresses(): Promise<unknown> {
-    return this.#close("ingresses", this.#ingresses, CLOSE_MS_MAX);
-  }
-
-  /**
-   * Before the end of the process: whatever would keep it from ending, or turn its code into an
-   * abort, is closed. A ledger thread that goes while LMDB's write thread waits for it is waited
-   * for without end, so a ledger that does not close its store takes the process along, at once:
-   * everything promised is in the log.
-   */
-  async #closeToEnd(): Promise<void> {
-    const ledger = this.#ledger === null ? [] : [this.#ledger];
-    const [, late] = await Promise.all([
-      this.#closeIngresses(),
-      this.#close("ledger", ledger, LEDGER_CLOSE_MS_MAX),
-    ]);
-    if (late === null) return;
-    this.#log.write("error", "end", { cause: "the ledger does not close its store: SIGKILL" });
-    process.kill(process.pid, "SIGKILL");
-  }
-
-  /** Resolves with null when all of `threads` are closed or gone, with `name` after `limitMs`. */
-  #close(name: string, threads: readonly Worker[], limitMs: number): Promise<string | null> {
-    // A thread that has ended has the number -1, and says nothing any more.
-    const alive = threads.filter(({ threadId }) => threadId !== -1);
-    const closed = alive.map((thread) => noteOf(thread, "closed").catch(() => null));
-    this.#command(alive, { kind: "close" });
-    return drainInOrder(limitMs, [{ name, run: () => Promise.all(closed) }]);
+    const closed = this.#ingresses.map((thread) => noteOf(thread, "closed").catch(() => null));
+    this.#command(this.#ingresses, { kind: "close" });
+    return drainInOrder(CLOSE_MS_MAX, [{ name: "close", run: () => Promise.all(closed) }]);
   }
 
   #command(threads: readonly Worker[], command: ThreadCommand): void {
     for (const thread of threads) thread.postMessage(command);
-  }
-
-  #watch(name: string, index: number, worker: Worker): void {
-    this.#supervisor.watch({ name, index, worker });
   }
 
   #dataOf(thread: number) {
@@ -514,31 +539,26 @@ class Assembly {
 
   /** Crash-only: what broke is written down, and the next start recovers. */
   #crash(reason: string, thread: string, inHand: number | null): void {
+    if (this.#end.isUnderWay) return;
     const { code } = EXIT_CODES.invariant;
+    if (thread === "main") this.#log.write("error", "crash", { thread, cause: reason });
     try {
       const directory = openNodeLogDirectory(this.#config.node.dataDir);
-      writeLastExit(directory, { code, reason, thread, atMs: this.#clock.wallMs(), inHand });
+      const [atMs, epoch] = [this.#clock.wallMs(), this.#epoch];
+      const note = { code, reason, thread, atMs, epoch, inHand };
+      if (this.#isLocked) writeLastExit(directory, note);
     } catch (error) {
       this.#log.write("error", "write last-exit.json", { cause: String(error) });
     }
-    this.#end(code);
-  }
-
-  #end(code: number): void {
-    this.#supervisor.stop();
-    void this.#closeToEnd().then(() => process.exit(code));
+    this.end(code);
   }
 }
 
-/**
- * The gateway as its owner sees it; the first SIGTERM or SIGINT drains it, the second ends the
- * process at once.
- */
+/** The gateway as its owner sees it. */
 function gatewayOf(
   httpPort: number,
   adminPort: number,
   drain: () => Promise<void>,
-  end: (code: number) => void,
   reload: () => Promise<void>,
 ): Gateway {
   let draining: Promise<number> | null = null;
@@ -551,11 +571,6 @@ function gatewayOf(
     void draining.then(resolveEnded);
     return draining;
   };
-  const onSignal = (): void => {
-    if (draining !== null) end(EXIT_CODES.ok.code);
-    void drainOnce();
-  };
-  process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
   const reloadUnlessDraining = (): Promise<void> => {
     return draining === null ? reload() : Promise.resolve();
   };

@@ -71,7 +71,12 @@ async function respawn(path: string, io: CliIo): Promise<number> {
     const started = fork(entry, ["start", "-c", path], { stdio: "inherit" });
     child = started;
     const code = await new Promise<number | null>((done) => started.on("exit", done));
+    const signal = started.signalCode;
     child = null;
+    // A child that was told to end before any code of ours ran there.
+    if (stopping.signal.aborted && (signal === "SIGTERM" || signal === "SIGINT")) {
+      return EXIT_CODES.ok.code;
+    }
     const isCrash = code === null || code === EXIT_CODES.invariant.code;
     if (stopping.signal.aborted || !isCrash) return code ?? EXIT_CODES.failure.code;
     if (io.wallMs() - startedAt > HEALTHY_MS) backoffMs = BACKOFF_MS_MIN;

@@ -2,7 +2,7 @@
  * Small files of the data directory: who the node is, its epoch, and how the last run ended.
  *
  *   node.json        { node, epoch }
- *   last-exit.json   { code, reason, thread, at, in_hand, strikes }
+ *   last-exit.json   { code, reason, thread, at, epoch, in_hand, strikes }
  *   last-drain.json  { epoch, boot, monotonic_ms, wall_ms }: by then that epoch had sent everything
  *
  * Each is replaced as a whole: written aside, synced, renamed, directory synced. Start-up and the
@@ -38,6 +38,8 @@ export interface LastExit {
   readonly thread: string;
   /** Wall time in ms. */
   readonly at: number;
+  /** Of the run that ended; 0 if it had none yet. */
+  readonly epoch: number;
   /** Log offset of the record that was being worked on, null for none. */
   readonly in_hand: number | null;
   /** Crashes in a row with this record in hand; 0 if none was. */
@@ -50,6 +52,7 @@ export interface ExitNote {
   readonly reason: string;
   readonly thread: string;
   readonly atMs: number;
+  readonly epoch: number;
   readonly inHand: number | null;
 }
 
@@ -93,12 +96,13 @@ export function readLastExit(directory: LogDirectory): LastExit | null {
     throw error;
   }
   if (found === null) return null;
-  const { code, reason, thread, at, in_hand: inHand, strikes } = found;
+  const { code, reason, thread, at, epoch, in_hand: inHand, strikes } = found;
   return {
     code: numberOr(code, 0),
     reason: typeof reason === "string" ? reason : "",
     thread: typeof thread === "string" ? thread : "",
     at: numberOr(at, 0),
+    epoch: numberOr(epoch, 0),
     in_hand: typeof inHand === "number" ? inHand : null,
     strikes: numberOr(strikes, 0),
   };
@@ -116,6 +120,7 @@ export function writeLastExit(directory: LogDirectory, note: ExitNote): LastExit
     reason: note.reason,
     thread: note.thread,
     at: note.atMs,
+    epoch: note.epoch,
     in_hand: note.inHand,
     strikes: note.inHand === null ? 0 : 1 + (again ? before.strikes : 0),
   };

@@ -273,7 +273,7 @@ export const GAUGES = {
   threadCpu: {
     name: "thread_cpu_seconds_total",
     labels: ["thread"],
-    help: "CPU time of one thread; garbage collection, LMDB and packing have threads of their own.",
+    help: "CPU time of one thread; garbage collection and LMDB have threads of their own.",
   },
 } as const satisfies Record<string, GaugeRow>;
 

@@ -4,7 +4,7 @@
  *
  * Producers put messages to workers and append to the journal: ingress threads first, the ledger
  * last. Appenders are all who append to the journal: the producers, then the workers.
- * Threads, for bells, counters and in-hand marks: the appenders, the journal, the sink.
+ * Threads, for bells, counters and in-hand marks: the appenders, the journal, the sink, the relay, the sink's pool.
  */
 export interface SharedPlan {
   readonly ingressCount: number;
@@ -37,7 +37,7 @@ export function appenderCount(plan: SharedPlan): number {
 }
 
 export function threadCount(plan: SharedPlan): number {
-  return appenderCount(plan) + 3;
+  return appenderCount(plan) + 4;
 }
 
 /** The ledger's index as producer, appender and thread. */
@@ -65,6 +65,11 @@ export function relayThreadIndex(plan: SharedPlan): number {
   return appenderCount(plan) + 2;
 }
 
+/** The index as thread of the sink's pool, which has one. */
+export function packThreadIndex(plan: SharedPlan): number {
+  return appenderCount(plan) + 3;
+}
+
 /** Names of all threads by index, for people. */
 export function threadNames(plan: SharedPlan): readonly string[] {
   const names: string[] = [];
@@ -73,6 +78,6 @@ export function threadNames(plan: SharedPlan): readonly string[] {
   }
   names.push("ledger");
   for (let worker = 0; worker < plan.workerCount; worker++) names.push(`worker-${worker}`);
-  names.push("journal", "sink", "relay");
+  names.push("journal", "sink", "relay", "pack");
   return names;
 }

@@ -3,7 +3,8 @@
  *
  *   bells     Int32 × 16 a thread: [0] AWAKE or IDLE (ring/doorbell.ts), [1] ticks that came on
  *             time, [2] 1 while inside a disk call, [3] 1 = stop when nothing is left (journal),
- *             [4] the operating system's number of the thread, 0 = not known
+ *             [4] the operating system's number of the thread, -1 = not known, 0 = the thread has
+ *             not loaded its modules yet
  *   in hand   Float64 a thread: log offset of the record being worked on, -1 for none; read
  *             after a crash
  *

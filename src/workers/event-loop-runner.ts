@@ -9,7 +9,6 @@
  */
 import { type DoorbellOwner } from "../ring/doorbell.ts";
 import { ticksIndex } from "../tables/thread-table.ts";
-import { leaveSystemId } from "./thread-cpu.ts";
 
 /** A piece of work that is called again and again by one thread. */
 export interface Agent {
@@ -52,7 +51,6 @@ export class EventLoopRunner {
   }
 
   start(): void {
-    leaveSystemId(this.#bells, this.#thread);
     this.#tickEvery(TICK_MS);
     this.wake();
   }

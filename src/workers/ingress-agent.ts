@@ -63,6 +63,7 @@ export class IngressAgent {
   #pools: PoolPlan;
   #server: HttpServer;
   #isDraining = false;
+  #isClosed = false;
 
   /** Starts working at once; listens when told to. */
   constructor(options: IngressAgentOptions) {
@@ -140,6 +141,8 @@ export class IngressAgent {
 
   /** Ends listener and connections. What comes back from workers is still taken. */
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#server.close();
   }
 

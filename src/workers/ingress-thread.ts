@@ -8,6 +8,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { threadClock } from "./clock.ts";
 import { IngressAgent } from "./ingress-agent.ts";
 import { threadLog } from "./log.ts";
+import { leaveSystemId } from "./thread-cpu.ts";
 import type { IngressThreadData, ThreadCommand, ThreadNote } from "./thread-data.ts";
 import { LedgerQuestions } from "./threads.ts";
 
@@ -15,6 +16,8 @@ import { LedgerQuestions } from "./threads.ts";
 const CLOSED_AFTER_MS = 10;
 
 const data = workerData as IngressThreadData;
+leaveSystemId(new Int32Array(data.memory.bells), data.producer);
+
 const log = threadLog(`ingress-${data.producer}`, data.config);
 process.on("uncaughtException", (error: unknown) => {
   const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -18,7 +18,7 @@ import { recoverLog } from "../journal/recovery.ts";
 import { CdrRows } from "../ledger/cdr-rows.ts";
 import { resolveHeld } from "../ledger/held.ts";
 import { Ledger } from "../ledger/ledger.ts";
-import { ledgerPath, openLmdbStore } from "../ledger/lmdb-store.ts";
+import { ledgerPath, type LmdbLedgerStore, openLmdbStore } from "../ledger/lmdb-store.ts";
 import { movedBodiesIn } from "../ledger/body-moves.ts";
 import { readCursor } from "../ledger/meta.ts";
 import { ledgerPlanOf } from "../ledger/policy.ts";
@@ -30,9 +30,11 @@ import { doorbells, ownBell } from "./bell-ports.ts";
 import { threadClock } from "./clock.ts";
 import { EventLoopRunner } from "./event-loop-runner.ts";
 import { threadLog } from "./log.ts";
+import { watchMain } from "./main-watch.ts";
 import { linkDirectory, producerEnds } from "./producer-ends.ts";
 import { queueReasonOf, type QueueReasonTables } from "./queue-reason.ts";
 import { ringConsumer, ringProducer } from "./shared-memory.ts";
+import { leaveSystemId } from "./thread-cpu.ts";
 import type {
   CutNote,
   LedgerAnswer,
@@ -48,6 +50,8 @@ const STRIKES_TO_QUARANTINE = 2;
 const LOOK_INTERVAL_MS = 5;
 const LOADER_LOOK_MS = 1000;
 const FILED_MS_MAX = 5000;
+/** A thread that was refused its start has nothing to do but wait for its end. */
+const REFUSED_MS = 60_000;
 
 const data = workerData as LedgerThreadData;
 const { plan, memory, config } = data;
@@ -68,8 +72,17 @@ const reasonTables: QueueReasonTables = {
 let poolPlan = data.pools;
 let ledgerPlan = ledgerPlanOf(data.pools, null);
 let dispatcher: Dispatcher | null = null;
+let openedStore: LmdbLedgerStore | null = null;
+let endWork = (): void => undefined;
 let closed: Promise<void> | null = null;
-const { store, cursor, recovered, epoch } = recover();
+
+process.on("uncaughtException", (error: unknown) => {
+  const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  void stop().then(() => note({ kind: "broken", reason }));
+});
+
+const { store, cursor, recovered, epoch } = await recover();
+logLastCrash();
 const cdrRows = makeCdrRows();
 const ledger = makeLedger();
 const runner: EventLoopRunner = new EventLoopRunner(
@@ -97,16 +110,28 @@ note({
   nextNumber: recovered.nextNumber,
 });
 runner.start();
+const endWatch = watchMain({
+  bells,
+  inHand: new Float64Array(memory.inHand),
+  epoch,
+  clock,
+  directory,
+  kill: () => process.kill(process.pid, "SIGKILL"),
+});
+endWork = () => {
+  endWatch();
+  runner.stop();
+};
 const readyTimer = setInterval(() => {
   if (!ledger.isReady()) return;
   clearInterval(readyTimer);
   note({ kind: "ready" });
 }, LOOK_INTERVAL_MS);
 
-/** Opens the store and recovers the log; says why and ends the thread if that is refused. */
-function recover() {
+/** Opens the store and recovers the log; says why and waits for its end if that is refused. */
+async function recover() {
   try {
-    const opened = openLmdbStore(ledgerPath(config), config.ledger.bytesMax);
+    const opened = openStore();
     const position = readCursor(opened);
     const found = recoverLog(directory, {
       segmentBytes: config.journal.segmentBytes,
@@ -118,8 +143,20 @@ function recover() {
   } catch (error) {
     if (error instanceof LogCorruptionError || error instanceof DataDirError) {
       note({ kind: "refused", exitCode: EXIT_CODES[error.exit].code, reason: error.message });
+      setInterval(() => undefined, REFUSED_MS);
+      return await new Promise<never>(() => undefined);
     }
     throw error;
+  }
+}
+
+/** A thread that is ended within a call of LMDB aborts the process: so it counts as loading. */
+function openStore(): LmdbLedgerStore {
+  try {
+    openedStore = openLmdbStore(ledgerPath(config), config.ledger.bytesMax);
+    return openedStore;
+  } finally {
+    leaveSystemId(bells, self);
   }
 }
 
@@ -199,6 +236,14 @@ function reload(pools: PoolPlan): void {
   ledger.reload(ledgerPlan);
   runner.wake();
   note({ kind: "reloaded" });
+}
+
+/** A run that was killed for its stall could not say so itself. */
+function logLastCrash(): void {
+  const last = readLastExit(directory);
+  if (last === null || last.epoch !== epoch - 1) return;
+  const { code, reason, thread } = last;
+  log.write("warn", "the run before this one crashed", { code, of: thread, cause: reason });
 }
 
 function quarantined(): ReadonlySet<number> {
@@ -282,10 +327,18 @@ function drain(): void {
 
 /** Nothing is committed any more; `done` is said when what was is in the store. */
 function close(done: "closed" | "drained"): void {
-  runner.stop();
+  void stop().then(() => note({ kind: done }));
+}
+
+/**
+ * Ends all work, and resolves when what was committed is in the store and that is closed: LMDB's
+ * write thread would wait for a thread that goes before.
+ */
+function stop(): Promise<void> {
+  endWork();
   for (const port of data.queries) port.removeAllListeners("message");
-  closed ??= store.close();
-  void closed.then(() => note({ kind: done }));
+  closed ??= openedStore?.close().catch(() => undefined) ?? Promise.resolve();
+  return closed;
 }
 
 function note(message: ThreadNote): void {

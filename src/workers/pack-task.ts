@@ -3,9 +3,12 @@
  *
  * Reads the rows from the ledger's store by itself, so that they pass through no other thread.
  */
+import { workerData } from "node:worker_threads";
 import { LmdbCdrReader } from "../ledger/lmdb-store.ts";
 import type { CdrManifest } from "../sink/cdr-files.ts";
 import { packCut, type PackTask } from "../sink/cdr-pack.ts";
+import type { PackThreadData } from "./pack-pool.ts";
+import { leaveSystemId } from "./thread-cpu.ts";
 
 export interface PackRequest extends PackTask {
   /** Path of the ledger's store. */
@@ -14,10 +17,20 @@ export interface PackRequest extends PackTask {
   readonly bytesMax: number;
 }
 
+const { bells, index } = workerData as PackThreadData;
 let reader: LmdbCdrReader | null = null;
 
 /** The pool calls the default export of its entry by this name. */
 export async function pack({ store, bytesMax, ...task }: PackRequest): Promise<CdrManifest> {
-  reader ??= new LmdbCdrReader(store, bytesMax);
+  reader ??= openReader(store, bytesMax);
   return await packCut(task, reader.chunks(task.cut.from, task.cut.until));
+}
+
+/** A thread that is ended within a call of LMDB aborts the process: so it counts as loading. */
+function openReader(store: string, bytesMax: number): LmdbCdrReader {
+  try {
+    return new LmdbCdrReader(store, bytesMax);
+  } finally {
+    leaveSystemId(bells, index);
+  }
 }

@@ -13,7 +13,7 @@ import { CdrSink } from "../sink/cdr-sink.ts";
 import { LogArchive } from "../sink/log-archive.ts";
 import type { ObjectStore } from "../sink/object-store.ts";
 import { LogTable } from "../tables/log-table.ts";
-import { sinkThreadIndex } from "../tables/plan.ts";
+import { packThreadIndex, sinkThreadIndex } from "../tables/plan.ts";
 import { ticksIndex } from "../tables/thread-table.ts";
 import { threadClock } from "./clock.ts";
 import { threadLog } from "./log.ts";
@@ -40,7 +40,9 @@ const clock = threadClock(data.clock);
 const { dataDir, name: node, region } = config.node;
 const { bytesMax } = config.ledger;
 const folder = join(dataDir, "cdr");
-const pool = new PackPool();
+const pool = new PackPool({ bells, index: packThreadIndex(plan) });
+
+leaveSystemId(bells, self);
 
 const store = await bucket();
 const log = threadLog("sink", config);
@@ -69,17 +71,17 @@ const sink = new CdrSink({
   sleep,
 });
 
-leaveSystemId(bells, self);
 setInterval(() => {
   Atomics.add(bells, ticksIndex(self), 1);
   sink.onTick();
   void logArchive?.onTick();
 }, TICK_MS);
-await sink.open();
-data.ledger.on("message", ({ cut }: CutNote) => sink.take(cut));
 parentPort?.on("message", (command: ThreadCommand) => {
   if (command.kind === "drain") drain();
+  else if (command.kind === "close") close();
 });
+await sink.open();
+data.ledger.on("message", ({ cut }: CutNote) => sink.take(cut));
 
 /** Loads the SDK only where there is a bucket: it takes 10 MB and half a second. */
 async function bucket(): Promise<ObjectStore | null> {
@@ -104,6 +106,13 @@ function drain(): void {
     sink.stop();
     note({ kind: "drained" });
   }, LOOK_MS);
+}
+
+/** What is under way is broken off: a file begun is made anew at the next start. */
+function close(): void {
+  sink.stop();
+  data.ledger.removeAllListeners("message");
+  void pool.settle().then(() => note({ kind: "closed" }));
 }
 
 function note(message: ThreadNote): void {

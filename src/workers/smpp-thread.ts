@@ -18,6 +18,7 @@ import { threadClock } from "./clock.ts";
 import { EventLoopRunner } from "./event-loop-runner.ts";
 import { threadLog } from "./log.ts";
 import { ringConsumer, ringProducer } from "./shared-memory.ts";
+import { leaveSystemId } from "./thread-cpu.ts";
 import type { ThreadCommand, ThreadNote, WorkerThreadData } from "./thread-data.ts";
 
 const DRAIN_LOOK_MS = 10;
@@ -30,6 +31,9 @@ const { plan, memory, config } = data;
 const self = workerAppenderIndex(plan, data.worker);
 const bells = new Int32Array(memory.bells);
 const ring = doorbells(data.ports, bells, plan);
+
+leaveSystemId(bells, self);
+
 const loader = new ChunkedRecordLoader(
   openNodeLogDirectory(config.node.dataDir),
   new LogTable(memory.log),
@@ -81,6 +85,9 @@ parentPort?.on("message", (command: ThreadCommand) => {
     const { pools } = command;
     worker.reload(pools, assignSessions(pools.links, plan.workerCount)[data.worker] ?? []);
     note({ kind: "reloaded" });
+  } else if (command.kind === "close") {
+    runner.stop();
+    note({ kind: "closed" });
   } else if (command.kind === "dump") {
     const { question, linkId } = command;
     note({ kind: "dumped", question, recordings: worker.recordingsOf(linkId, config.log.redact) });

@@ -2,18 +2,14 @@
  * Crash-only supervision, on the main thread: a thread that ends, throws or stalls ends the
  * process.
  *
- * A stall is counted in on-time ticks: only while this thread's own timer comes on time does a
- * missing tick of another thread count, so a suspended machine is none. A thread inside a disk call
- * says so and is left alone: a slow disk is no stall either.
+ * A stall is counted in on-time ticks (tick-watch.ts). The main thread itself is watched by the
+ * ledger's (main-watch.ts).
  */
 import type { Worker } from "node:worker_threads";
 import type { Clock, Log } from "../environment.ts";
-import { blockedIndex, ticksIndex } from "../tables/thread-table.ts";
+import { isAtDisk } from "./thread-cpu.ts";
 import type { ThreadNote } from "./thread-data.ts";
-
-const LOOK_INTERVAL_MS = 250;
-/** Looks that came on time without a tick of a thread: then it has stalled. */
-const STALLED_LOOKS_MAX = 40;
+import { LOOK_INTERVAL_MS, NONE_STALLED, TickWatch } from "./tick-watch.ts";
 
 export interface WatchedThread {
   readonly name: string;
@@ -32,9 +28,8 @@ export interface SupervisorOptions {
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
-  readonly #watched: { thread: WatchedThread; ticks: number; missed: number }[] = [];
+  readonly #watched: WatchedThread[] = [];
   #timer: NodeJS.Timeout | null = null;
-  #expectedAt = 0;
   #isEnding = false;
 
   constructor(options: SupervisorOptions) {
@@ -43,7 +38,7 @@ export class Supervisor {
 
   /** Watches a thread from now on. */
   watch(thread: WatchedThread): void {
-    this.#watched.push({ thread, ticks: 0, missed: 0 });
+    this.#watched.push(thread);
     thread.worker.on("error", (error: Error) => this.#crash(thread, error.stack ?? String(error)));
     thread.worker.on("message", (note: ThreadNote) => {
       if (note.kind === "broken") this.#crash(thread, note.reason);
@@ -51,30 +46,22 @@ export class Supervisor {
     thread.worker.on("exit", (code) => this.#crash(thread, `ended with ${code}`));
   }
 
+  /** Looks for stalls from now on, of all threads that are watched by now. */
   start(): void {
-    this.#expectedAt = this.#options.clock.monotonicMs() + LOOK_INTERVAL_MS;
-    this.#timer = setInterval(() => this.#look(), LOOK_INTERVAL_MS);
+    const { bells, clock } = this.#options;
+    const watch = new TickWatch(bells, clock.monotonicMs(), (thread) => isAtDisk(bells, thread));
+    for (const { index } of this.#watched) watch.add(index);
+    this.#timer = setInterval(() => {
+      const stalled = watch.look(clock.monotonicMs());
+      const thread = this.#watched.find(({ index }) => index === stalled);
+      if (stalled !== NONE_STALLED && thread !== undefined) this.#crash(thread, "stalled");
+    }, LOOK_INTERVAL_MS);
   }
 
   /** The process is being ended on purpose: threads may go. */
   stop(): void {
     this.#isEnding = true;
     if (this.#timer !== null) clearInterval(this.#timer);
-  }
-
-  #look(): void {
-    const now = this.#options.clock.monotonicMs();
-    const isOnTime = now - this.#expectedAt < LOOK_INTERVAL_MS;
-    this.#expectedAt = now + LOOK_INTERVAL_MS;
-    if (!isOnTime) return;
-    for (const entry of this.#watched) {
-      const { index } = entry.thread;
-      const ticks = Atomics.load(this.#options.bells, ticksIndex(index));
-      const isBlocked = Atomics.load(this.#options.bells, blockedIndex(index)) === 1;
-      entry.missed = ticks === entry.ticks && !isBlocked ? entry.missed + 1 : 0;
-      entry.ticks = ticks;
-      if (entry.missed > STALLED_LOOKS_MAX) this.#crash(entry.thread, "stalled");
-    }
   }
 
   #crash(thread: WatchedThread, reason: string): void {

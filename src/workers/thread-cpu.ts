@@ -1,6 +1,7 @@
 /**
- * CPU time by thread, from Linux' /proc: each thread leaves its number in the thread table at its
- * start, and whoever wants to know reads the kernel's figures of it.
+ * What Linux' /proc knows of each thread: its CPU time, and whether it waits for the disk. A thread
+ * leaves its number in the thread table at its start, once its modules are loaded, and whoever
+ * wants to know reads the kernel's figures of it.
  *
  * Elsewhere than on Linux nothing is known, and nothing is shown.
  */
@@ -10,6 +11,8 @@ import { systemIdIndex } from "../tables/thread-table.ts";
 
 /** The kernel counts in these for user space on every architecture that Node runs on. */
 const TICKS_PER_S = 100;
+/** Number of a thread that cannot know its own. */
+const UNKNOWN = -1;
 
 /** CPU seconds of one thread, user and system. */
 export interface ThreadCpu {
@@ -22,11 +25,21 @@ export function leaveSystemId(bells: Int32Array, thread: number): void {
   Atomics.store(bells, systemIdIndex(thread), ownSystemId());
 }
 
+/** Whether a thread has left its number, even an unknown one: it has loaded its modules. */
+export function hasLoaded(bells: Int32Array, thread: number): boolean {
+  return Atomics.load(bells, systemIdIndex(thread)) !== 0;
+}
+
+/** Whether the kernel shows the thread in a call that waits for the disk. */
+export function isAtDisk(bells: Int32Array, thread: number): boolean {
+  return statOf(Atomics.load(bells, systemIdIndex(thread)))?.[0] === "D";
+}
+
 function ownSystemId(): number {
   try {
-    return Number(readlinkSync("/proc/thread-self").split("/").at(-1)) || 0;
+    return Number(readlinkSync("/proc/thread-self").split("/").at(-1)) || UNKNOWN;
   } catch {
-    return 0;
+    return UNKNOWN;
   }
 }
 
@@ -34,17 +47,23 @@ function ownSystemId(): number {
 export function threadCpu(bells: Int32Array, plan: SharedPlan): ThreadCpu[] {
   return threadNames(plan).flatMap((thread, index) => {
     const systemId = Atomics.load(bells, systemIdIndex(index));
-    const seconds = systemId === 0 ? null : secondsOf(systemId);
+    const seconds = secondsOf(systemId);
     return seconds === null ? [] : [{ thread, seconds }];
   });
 }
 
 function secondsOf(systemId: number): number | null {
+  const fields = statOf(systemId);
+  return fields === null ? null : (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S;
+}
+
+/** State and numbers of a thread as the kernel gives them; null if they cannot be had. */
+function statOf(systemId: number): readonly string[] | null {
+  if (systemId <= 0) return null;
   try {
     const stat = readFileSync(`/proc/self/task/${systemId}/stat`, "latin1");
     // The name in brackets may hold anything; state and numbers come behind it.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S;
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   } catch {
     return null;
   }

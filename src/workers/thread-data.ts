@@ -99,7 +99,7 @@ export type ThreadNote =
 
 /**
  * From the main thread to a thread; "dump" to workers only, "drain" to all but the journal,
- * "reload" to all but journal, sink and relay, "close" to ingress threads, relay and ledger, the
+ * "reload" to all but journal, sink and relay, "close" to all but the journal, the
  * others to ingress threads and the relay only.
  */
 export type ThreadCommand =

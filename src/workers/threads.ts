@@ -41,9 +41,18 @@ export const THREAD_LIMITS = {
   maxOldGenerationSizeMb: OLD_GENERATION_MIB,
 } as const;
 
+/** Entries of threads, files of this folder. */
+export type ThreadEntry =
+  | "ingress-thread"
+  | "journal-thread"
+  | "ledger-thread"
+  | "relay-thread"
+  | "sink-thread"
+  | "smpp-thread";
+
 /** Starts the thread whose entry is `<entry>.js` in this folder. */
 export function startThread(
-  entry: string,
+  entry: ThreadEntry,
   data: AnyThreadData,
   transfer: readonly MessagePort[] = [],
 ): Worker {

@@ -113,8 +113,6 @@ test("a second signal ends the process at once with 0", async () => {
   const yaml = gatewayYaml(1).replace("http: { port: 0 }", "http: { port: 0, threads: 2 }");
   const gateway = await startGateway(workspace, yaml.replace("./data", "./signals"));
   const running = load(gateway, { promised: new Map(), other: [], next: 0 });
-  // Node aborts when it is ended while a thread loads a native module, as those of the pool do now.
-  await sleep(3000);
   gateway.child.kill("SIGTERM");
   gateway.child.kill("SIGINT");
   assert.equal(await gateway.exited, 0, gateway.lines.slice(-5).join("\n"));

@@ -235,6 +235,7 @@ export class SimulatedGateway {
       reason,
       thread: String(thread),
       atMs: this.#world.clock.wallMs(),
+      epoch: this.epoch,
       inHand: inHand < 0 ? null : inHand,
     });
   }

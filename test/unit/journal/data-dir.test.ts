@@ -75,11 +75,12 @@ test("an unreadable node.json is refused, not replaced", () => {
   }
 });
 
+const CRASH = { code: 75, reason: "broken", thread: "worker 0", atMs: 5, epoch: 3 } as const;
+
 test("crashes in a row with the same record in hand count as strikes against it", () => {
   const directory = new MemoryDirectory();
   const crash = (inHand: number | null): number =>
-    writeLastExit(directory, { code: 75, reason: "broken", thread: "worker 0", atMs: 5, inHand })
-      .strikes;
+    writeLastExit(directory, { ...CRASH, inHand }).strikes;
   assert.equal(readLastExit(directory), null);
   assert.deepEqual([crash(800), crash(800), crash(800)], [1, 2, 3]);
   assert.deepEqual([crash(null), crash(800), crash(808), crash(808)], [0, 1, 1, 2]);
@@ -88,6 +89,7 @@ test("crashes in a row with the same record in hand count as strikes against it"
     reason: "broken",
     thread: "worker 0",
     at: 5,
+    epoch: 3,
     in_hand: 808,
     strikes: 2,
   });

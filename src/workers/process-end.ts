@@ -1,0 +1,123 @@
+/**
+ * How the process ends while it has threads: these go first, each in a way that it can go.
+ *
+ *   all have loaded their modules ─► each stops its work and closes what it has open ─►
+ *   all are terminated ─► process.exit(code)          any of it late ─► SIGKILL
+ *
+ * `process.exit` joins all threads. It aborts if one of them is loading a native module, is within
+ * a call of LMDB or has an open uWebSockets.js socket, and hangs if one is gone that LMDB's write
+ * thread waits for; so it is called when there are none. SIGKILL loses nothing that was promised:
+ * that is in the log. Main thread.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Worker } from "node:worker_threads";
+import type { Log } from "../environment.ts";
+import type { ThreadCommand } from "./thread-data.ts";
+import { hasLoaded } from "./thread-cpu.ts";
+import { noteOf, type ThreadEntry } from "./threads.ts";
+
+const LOOK_MS = 5;
+/** Loading takes a second or two on a busy machine. */
+const LOAD_MS_MAX = 10_000;
+/** What one commit of the ledger takes on a slow disk, and more. */
+const CLOSE_MS_MAX = 5000;
+/** A thread that may go without having closed is taken to hang in a loop after this. */
+const HANGING_MS = 2000;
+const TERMINATE_MS_MAX = 3000;
+
+/**
+ * Whether a thread understands "close", and whether it must not go without having closed: it may
+ * be terminated even if it hangs otherwise.
+ */
+const CLOSES = {
+  "ingress-thread": "always",
+  "journal-thread": "no",
+  "ledger-thread": "always",
+  "relay-thread": "no",
+  "sink-thread": "if it can",
+  "smpp-thread": "if it can",
+} as const satisfies Record<ThreadEntry, "no" | "if it can" | "always">;
+
+export interface EndingThread {
+  readonly entry: ThreadEntry;
+  /** Index in the thread table. */
+  readonly index: number;
+  readonly worker: Worker;
+}
+
+export interface ProcessEndOptions {
+  readonly bells: Int32Array;
+  readonly log: Log;
+  readonly exit: (code: number) => void;
+  /** Ends the process at once. */
+  readonly kill: () => void;
+}
+
+export class ProcessEnd {
+  /** Whether the process is ending: what threads say or do from now on is of no consequence. */
+  isUnderWay = false;
+  /** Whether the ledger has recovered the log: before it listens to nobody. */
+  hasRecovered = false;
+  readonly #options: ProcessEndOptions;
+  readonly #threads: EndingThread[] = [];
+
+  constructor(options: ProcessEndOptions) {
+    this.#options = options;
+  }
+
+  /** A thread that was just started. */
+  add(thread: EndingThread): void {
+    this.#threads.push(thread);
+  }
+
+  /** Ends the process with `code`; what is called first counts. */
+  end(code: number): void {
+    if (this.isUnderWay) return;
+    void this.endThreads().then(() => this.#options.exit(code));
+  }
+
+  /** Resolves when no thread is left. If one does not go, the process is killed. */
+  async endThreads(): Promise<void> {
+    this.isUnderWay = true;
+    await this.#inTime("load", LOAD_MS_MAX, () => this.#loaded());
+    await this.#inTime("close", CLOSE_MS_MAX, () => this.#closed());
+    await this.#inTime("end", TERMINATE_MS_MAX, () =>
+      Promise.all(this.#threads.map(({ worker }) => worker.terminate())),
+    );
+  }
+
+  async #loaded(): Promise<void> {
+    const isLoading = ({ worker, index }: EndingThread): boolean =>
+      !isGone(worker) && !hasLoaded(this.#options.bells, index);
+    while (this.#threads.some(isLoading)) {
+      await sleep(LOOK_MS);
+    }
+  }
+
+  #closed(): Promise<unknown> {
+    return Promise.all(this.#threads.map((thread) => this.#close(thread)));
+  }
+
+  /** Resolves when the thread has closed what it must, or may go without. */
+  async #close({ worker, entry }: EndingThread): Promise<void> {
+    const how = entry === "ledger-thread" && !this.hasRecovered ? "no" : CLOSES[entry];
+    if (how === "no" || isGone(worker)) return;
+    const closed = noteOf(worker, "closed").catch(() => null);
+    worker.postMessage({ kind: "close" } satisfies ThreadCommand);
+    await (how === "always" ? closed : Promise.race([closed, sleep(HANGING_MS)]));
+  }
+
+  async #inTime(step: string, limitMs: number, run: () => Promise<unknown>): Promise<void> {
+    const timer = setTimeout(() => {
+      this.#options.log.write("error", "end", { cause: `threads do not ${step}: SIGKILL` });
+      this.#options.kill();
+    }, limitMs);
+    await run();
+    clearTimeout(timer);
+  }
+}
+
+/** A thread that has ended has the number -1. */
+function isGone(worker: Worker): boolean {
+  return worker.threadId === -1;
+}

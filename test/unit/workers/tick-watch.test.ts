@@ -1,0 +1,63 @@
+/** When a thread has stalled, in simulated time. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { allocateBells, blockedIndex, ticksIndex } from "../../../src/tables/thread-table.ts";
+import { LOOK_INTERVAL_MS, NONE_STALLED, TickWatch } from "../../../src/workers/tick-watch.ts";
+
+const THREAD = 1;
+/** Enough looks for a verdict, and some. */
+const MANY_LOOKS = 100;
+
+function watched(isAtDisk = false) {
+  const bells = new Int32Array(allocateBells(2));
+  const watch = new TickWatch(bells, 0, () => isAtDisk);
+  watch.add(THREAD);
+  return { bells, watch };
+}
+
+/** The time of the look that found a stall; `NONE_STALLED` if none did. */
+function lookOften(watch: TickWatch, times: readonly number[], before: () => void): number {
+  for (const time of times) {
+    before();
+    const found = watch.look(time);
+    if (found === NONE_STALLED) continue;
+    assert.equal(found, THREAD);
+    return time;
+  }
+  return NONE_STALLED;
+}
+
+function regular(count: number, fromMs = 0): number[] {
+  return Array.from({ length: count }, (_, i) => fromMs + (i + 1) * LOOK_INTERVAL_MS);
+}
+
+const nothing = (): void => undefined;
+
+test("a thread without a tick for ten seconds has stalled", () => {
+  const { watch } = watched();
+  const found = lookOften(watch, regular(MANY_LOOKS), nothing);
+  assert.ok(found > 10_000 && found < 11_000, `${found} ms`);
+});
+
+test("a thread that ticks has not, however seldom within them", () => {
+  const { bells, watch } = watched();
+  let looks = 0;
+  const found = lookOften(watch, regular(MANY_LOOKS), () => {
+    if (++looks % 39 === 0) Atomics.add(bells, ticksIndex(THREAD), 1);
+  });
+  assert.equal(found, NONE_STALLED);
+});
+
+test("late looks do not count: a machine that was suspended again and again", () => {
+  const { watch } = watched();
+  const times = Array.from({ length: MANY_LOOKS }, (_, i) => (i + 1) * 60_000);
+  assert.equal(lookOften(watch, times, nothing), NONE_STALLED);
+  assert.ok(lookOften(watch, regular(MANY_LOOKS, times.at(-1)), nothing) > 0, "then they do");
+});
+
+test("a thread that says it is with the disk, or is seen there, has not stalled", () => {
+  const { bells, watch } = watched();
+  Atomics.store(bells, blockedIndex(THREAD), 1);
+  assert.equal(lookOften(watch, regular(MANY_LOOKS), nothing), NONE_STALLED);
+  assert.equal(lookOften(watched(true).watch, regular(MANY_LOOKS), nothing), NONE_STALLED);
+});
