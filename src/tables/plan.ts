@@ -4,7 +4,8 @@
  *
  * Producers put messages to workers and append to the journal: ingress threads first, the ledger
  * last. Appenders are all who append to the journal: the producers, then the workers.
- * Threads, for bells, counters and in-hand marks: the appenders, the journal, the sink, the relay, the sink's pool.
+ * Threads, for bells, counters and in-hand marks: the appenders, the journal, the sink, the relay,
+ * the sink's pool.
  */
 export interface SharedPlan {
   readonly ingressCount: number;

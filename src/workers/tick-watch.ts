@@ -28,7 +28,7 @@ export class TickWatch {
   readonly #watched: Watched[] = [];
   #expectedAt: number;
 
-  /** `isAtDisk`: whether the kernel shows the thread waiting for the disk; asked before a verdict. */
+  /** `isAtDisk`: whether the kernel shows the thread waiting for the disk; asked at the end. */
   constructor(bells: Int32Array, nowMs: number, isAtDisk: (thread: number) => boolean) {
     this.#bells = bells;
     this.#expectedAt = nowMs + LOOK_INTERVAL_MS;

@@ -57,7 +57,7 @@ test("a thread that is loading its modules is waited for", async () => {
   assert.deepEqual(events, ["gone", "exit 0"]);
 });
 
-test("a worker that hangs in a loop is ended, a ledger that hangs takes the process along", async () => {
+test("a worker that hangs is ended, a ledger that hangs takes the process along", async () => {
   const worker = ending("smpp-thread", SPINS);
   const ledger = ending("ledger-thread", SPINS);
   worker.end.end(75);
