@@ -16,7 +16,7 @@ import type { Exchange } from "./exchange.ts";
 import type { MessageLookup } from "./message-lookup.ts";
 import type { PendingMessage } from "./pending-messages.ts";
 import type { RateLimitState } from "./rate-headers.ts";
-import { JSON_MEDIA_TYPE, statusLine, writeRateLimit } from "./reply.ts";
+import { endAnswer, JSON_MEDIA_TYPE, statusLine, writeRateLimit } from "./reply.ts";
 
 /** Longest wait that is granted; a longer one is cut to it. */
 export const WAIT_S_MAX = 30;
@@ -105,7 +105,7 @@ export class AnswerWaits {
         response.writeHeader("Content-Type", JSON_MEDIA_TYPE);
         response.writeHeader("Preference-Applied", `wait=${seconds}`);
         writeRateLimit(response, wait.limit, 0);
-        response.end(document ?? wait.accepted);
+        endAnswer(response, document ?? wait.accepted);
       });
     }
     this.#options.ends.keep(exchange);

@@ -15,7 +15,7 @@ import type { CallKind, Exchange } from "./exchange.ts";
 import type { Ingress } from "./ingress.ts";
 import { pointerStep, readJson } from "./json-body.ts";
 import type { PendingMessage, Ticket } from "./pending-messages.ts";
-import { JSON_MEDIA_TYPE, statusLine, writeRateLimit } from "./reply.ts";
+import { endAnswer, JSON_MEDIA_TYPE, statusLine, writeRateLimit } from "./reply.ts";
 import type { RateLimitState } from "./rate-headers.ts";
 
 /** Messages of one batch. */
@@ -127,7 +127,7 @@ class Batch implements Ticket {
         const retryAfterS = problem?.retryAfterS ?? 0;
         if (retryAfterS > 0) response.writeHeader("Retry-After", String(retryAfterS));
         writeRateLimit(response, this.#limit, retryAfterS);
-        response.end(body);
+        endAnswer(response, body);
       });
     }
     this.#ends.keep(exchange);

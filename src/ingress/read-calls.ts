@@ -16,7 +16,13 @@ import type { DeadReason } from "../records/types.ts";
 import { ScopeBit } from "./admission.ts";
 import type { AppGrant } from "./authentication.ts";
 import { readJson } from "./json-body.ts";
-import { JSON_MEDIA_TYPE, statusLine, writeMethodRefusal, writeProblem } from "./reply.ts";
+import {
+  endAnswer,
+  JSON_MEDIA_TYPE,
+  statusLine,
+  writeMethodRefusal,
+  writeProblem,
+} from "./reply.ts";
 import { parseTime, TIME_ALLOWED } from "./time-text.ts";
 import type { UwsRequest, UwsResponse, UwsRoutes } from "./uws.ts";
 
@@ -441,6 +447,6 @@ export function writeJson(response: UwsResponse, value: unknown, link: string | 
     response.writeStatus(statusLine(200));
     response.writeHeader("Content-Type", JSON_MEDIA_TYPE);
     if (link !== null) response.writeHeader("Link", link);
-    response.end(JSON.stringify(value));
+    endAnswer(response, JSON.stringify(value));
   });
 }

@@ -1,7 +1,11 @@
 /**
  * Writing answers: 202 for an accepted message, problem+json (RFC 9457) for everything refused.
  *
- * Every answer is written in one send (cork). Main thread only.
+ *   answer ─► the client takes it ─► over
+ *       └──► it does not: what is left waits here, the response stays open, and at a further
+ *            request uWS closes the connection: it keeps one answer a connection, never more
+ *
+ * Every answer is written in one send (cork). Used by a listener's thread only.
  */
 import {
   ERRORS,
@@ -54,15 +58,29 @@ export function peerName(address: ArrayBuffer): string {
 }
 
 /**
- * Has the client's end ignored from now on. Needed before an answer within the route's own call: if
- * the client resets the connection amid pipelined requests, uWS counts the answer as not given, and
- * ends the process unless somebody listens.
+ * Has the client's end ignored from now on: for an answer that outlives its call, and needed before
+ * an answer within the route's own call: if the client resets the connection amid pipelined
+ * requests, uWS counts the answer as not given, and ends the process unless somebody listens.
  */
-function ignoreAbort(response: UwsResponse): void {
+export function ignoreAbort(response: UwsResponse): void {
   response.onAborted(IGNORED);
 }
 
 const IGNORED = (): void => undefined;
+
+/**
+ * Ends an answer whose headers are written with `body`, which is not empty. What the client does
+ * not take at once is written as it reads; a client that asks for more meanwhile is let go.
+ */
+export function endAnswer(response: UwsResponse, body: string | Uint8Array): void {
+  const totalBytes = typeof body === "string" ? Buffer.byteLength(body) : body.length;
+  const [, isOver] = response.tryEnd(body, totalBytes);
+  if (isOver) return;
+  const bytes = typeof body === "string" ? Buffer.from(body) : body;
+  // The listener of the call may serve another one by then.
+  ignoreAbort(response);
+  response.onWritable((offset) => response.tryEnd(bytes.subarray(offset), totalBytes)[0]);
+}
 
 /** Writes a refusal. With `close` the connection ends after it. */
 export function writeProblem(
@@ -82,7 +100,8 @@ export function writeProblem(
       response.writeHeader("Retry-After", String(source.retryAfterS));
     }
     writeRateLimit(response, headers.limit ?? null, source.retryAfterS ?? 0);
-    response.end(problemJson(source), close);
+    if (close) response.end(problemJson(source), true);
+    else endAnswer(response, problemJson(source));
   });
 }
 
@@ -121,7 +140,7 @@ export function writeText(
   response.cork(() => {
     response.writeStatus(statusLine(200));
     response.writeHeader("Content-Type", mediaType);
-    response.end(body);
+    endAnswer(response, body);
   });
 }
 
@@ -180,6 +199,6 @@ export class AcceptedWriter {
       head += `\r\nRateLimit: ${rateLimit(limit, 0)}`;
     }
     response.writeStatus(head);
-    response.end(this.#texts.body(id, message));
+    endAnswer(response, this.#texts.body(id, message));
   };
 }

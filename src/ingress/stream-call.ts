@@ -20,7 +20,7 @@ import type { Ingress } from "./ingress.ts";
 import { readJson } from "./json-body.ts";
 import { LINE_TOO_LONG, LineBuffer, NO_LINE } from "./line-buffer.ts";
 import type { PendingMessage, Ticket } from "./pending-messages.ts";
-import { peerName, statusLine } from "./reply.ts";
+import { ignoreAbort, peerName, statusLine } from "./reply.ts";
 import type { UwsResponse } from "./uws.ts";
 
 export const NDJSON_MEDIA_TYPE = "application/x-ndjson";
@@ -178,8 +178,9 @@ export class StreamCall implements Ticket {
       response.writeStatus(statusLine(200));
       response.writeHeader("Content-Type", NDJSON_MEDIA_TYPE);
     }
-    if (isLast) response.end(text, this.#isEnding);
-    else this.#isBlocked = !response.write(text);
+    if (!isLast) this.#isBlocked = !response.write(text);
+    else if (text === "" || response.write(text)) response.end(undefined, this.#isEnding);
+    else endWhenRead(response, this.#isEnding);
   }
 
   #take(chunk: ArrayBuffer, isLast: boolean): void {
@@ -281,6 +282,18 @@ export class StreamCall implements Ticket {
     this.#acks = [];
     this.#owner.onEnded(this);
   }
+}
+
+/**
+ * Ends a response when its client has read what was written: until then uWS closes the connection
+ * at a further request, or after 10 s.
+ */
+function endWhenRead(response: UwsResponse, close: boolean): void {
+  ignoreAbort(response);
+  response.onWritable(() => {
+    response.end(undefined, close);
+    return true;
+  });
 }
 
 /** Whether a line holds nothing but white space. */

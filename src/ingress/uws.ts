@@ -21,6 +21,17 @@ export interface UwsResponse {
   writeHeader(name: string, value: string): UwsResponse;
   /** Ends the response; with `closeConnection` the connection after it. */
   end(body?: string | Uint8Array, closeConnection?: boolean): UwsResponse;
+  /**
+   * Ends the response with a body of `totalBytes`, of which `chunk` is what comes next; what the
+   * client does not take is not kept. Returns whether all of the chunk was taken, and whether the
+   * response is over. uWS closes the connection at a further request while it is not.
+   */
+  tryEnd(chunk: string | Uint8Array, totalBytes: number): [isTaken: boolean, isOver: boolean];
+  /**
+   * Calls back when the client reads again, with the bytes of the body that it has taken; returns
+   * whether what was written then was taken.
+   */
+  onWritable(listener: (offset: number) => boolean): UwsResponse;
   endWithoutBody(contentLength?: number, closeConnection?: boolean): UwsResponse;
   /**
    * Writes a piece of a chunked body; false: the client does not keep up, and uWS holds a part of
