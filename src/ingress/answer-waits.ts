@@ -5,11 +5,12 @@
  *   message durable ─► ledger watches it ─► every part answered ─► 200 and the message
  *                 └──► N seconds over, or nobody may wait any more ─► 202, as without waiting
  *
- * Bounded in number: beyond WAITS_MAX a call is answered at once, without Preference-Applied. One
- * instance per listener.
+ * Bounded in number: beyond its app's share of WAITS_MAX a call is answered at once, without
+ * Preference-Applied. One instance per listener.
  */
 import type { Clock } from "../environment.ts";
 import type { AcceptedTexts } from "./accepted-texts.ts";
+import { AppPlaces } from "./app-places.ts";
 import type { AppGrant } from "./authentication.ts";
 import type { CallEnds } from "./call-ends.ts";
 import type { Exchange } from "./exchange.ts";
@@ -25,6 +26,7 @@ export const WAITS_MAX = 1024;
 
 interface Wait {
   readonly exchange: Exchange;
+  readonly appId: number;
   readonly id: string;
   /** Body of the 202. */
   readonly accepted: string;
@@ -45,6 +47,7 @@ export interface AnswerWaitsOptions {
 export class AnswerWaits {
   readonly #options: AnswerWaitsOptions;
   readonly #waits = new Set<Wait>();
+  readonly #places = new AppPlaces(WAITS_MAX);
 
   constructor(options: AnswerWaitsOptions) {
     this.#options = options;
@@ -58,11 +61,14 @@ export class AnswerWaits {
     const { lookup, clock, ends, texts, origin } = this.#options;
     const seconds = preferredWait(exchange.prefer);
     const isOpen = exchange.response !== null && !ends.isClosing && !message.isScheduled;
-    if (seconds === 0 || !isOpen || this.#waits.size >= WAITS_MAX) return false;
+    if (seconds === 0 || !isOpen) return false;
+    const { appId } = exchange.grant as AppGrant;
+    if (!this.#places.take(appId)) return false;
     const id = texts.id(message);
     const waitMs = seconds * 1000;
     const wait: Wait = {
       exchange,
+      appId,
       id,
       accepted: texts.body(id, message),
       limit: message.limit,
@@ -71,7 +77,6 @@ export class AnswerWaits {
     };
     exchange.isHeld = true;
     this.#waits.add(wait);
-    const { appId } = exchange.grant as AppGrant;
     lookup.awaitAnswer({ sequence: message.sequence, origin }, appId, waitMs, (answer) => {
       if (answer !== null && answer !== "late") this.#end(wait, JSON.stringify(answer));
     });
@@ -95,7 +100,8 @@ export class AnswerWaits {
   /** `document`: the message, once it is answered; null: 202. */
   #end(wait: Wait, document: string | null): void {
     if (!this.#waits.delete(wait)) return;
-    const { exchange, id, seconds } = wait;
+    const { exchange, appId, id, seconds } = wait;
+    this.#places.giveBack(appId);
     exchange.isHeld = false;
     const response = exchange.finish();
     if (response !== null) {

@@ -14,12 +14,18 @@ import { admissionProblem, type CallEnds } from "./call-ends.ts";
 import type { CallKind, Exchange } from "./exchange.ts";
 import type { Ingress } from "./ingress.ts";
 import { pointerStep, readJson } from "./json-body.ts";
+import { refuse } from "./message-fields.ts";
 import type { PendingMessage, Ticket } from "./pending-messages.ts";
 import { endAnswer, JSON_MEDIA_TYPE, statusLine, writeRateLimit } from "./reply.ts";
 import type { RateLimitState } from "./rate-headers.ts";
 
 /** Messages of one batch. */
 export const BATCH_MESSAGES_MAX = 1000;
+/**
+ * Errors listed of one message of a batch: so the answer has at most twice the body's bytes, which
+ * names in pointers may repeat, and a megabyte.
+ */
+export const MESSAGE_ERRORS_MAX = 8;
 
 export class BatchCall implements CallKind {
   readonly bodyBytesMax: number;
@@ -102,7 +108,9 @@ class Batch implements Ticket {
       this.#firstProblem = source;
       this.#limit = limit;
     }
-    this.#results[item] = `{"problem":${problemJson(source)}}`;
+    const errors = source.errors?.slice(0, MESSAGE_ERRORS_MAX);
+    const shown = errors === undefined ? source : { ...source, errors };
+    this.#results[item] = `{"problem":${problemJson(shown)}}`;
     this.#count();
   }
 
@@ -143,8 +151,7 @@ function readBatch(bytes: Buffer, errors: FieldError[]): readonly unknown[] | nu
     return null;
   }
   for (const name of Object.keys(body)) {
-    if (name === "messages") continue;
-    errors.push({ pointer: pointerStep(name), detail: "is not a known field" });
+    if (name !== "messages") refuse(errors, pointerStep(name), "is not a known field");
   }
   const { messages } = body as { messages?: unknown };
   if (!Array.isArray(messages) || messages.length === 0) {

@@ -340,17 +340,23 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
       this.#refuseToken(call);
       return;
     }
-    const { clock } = this.#options;
-    if (this.#streams.isFull || this.#ends.isClosing) {
-      const detail = this.#ends.isClosing
-        ? "the gateway is stopping"
-        : "there are too many streams";
+    if (this.#ends.isClosing) {
+      const detail = "the gateway is stopping";
       this.#ends.refuse(call, { code: "overloaded", detail, retryAfterS: 1 }, {}, true);
       return;
     }
+    if (grant !== undefined && !this.#admitCall(call, grant, isNdjson)) return;
+    const stream = this.#streams.start(call, from, this.#options.clock.monotonicMs());
+    if (stream === null) {
+      this.#ends.refuse(call, TOO_MANY_STREAMS, {}, true);
+      return;
+    }
+    const refuse = (problem: ProblemSource): void => {
+      const open = stream.takeResponse();
+      if (open !== null) writeProblem(open, problem, {}, true);
+    };
     if (grant !== undefined) {
-      if (!this.#admitCall(call, grant, isNdjson)) return;
-      this.#streams.start(call, from, clock.monotonicMs()).open(grant);
+      if (!this.#streams.open(stream, grant)) refuse(TOO_MANY_STREAMS);
       return;
     }
     const problemOf = (verified: GrantAnswer): ProblemSource | null => {
@@ -358,17 +364,12 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
       if (verified === NO_KEY_SET) return BUSY;
       return this.#callProblem(call, from, verified, isNdjson);
     };
-    const stream = this.#streams.start(call, from, clock.monotonicMs());
-    const refuse = (problem: ProblemSource): void => {
-      const open = stream.takeResponse();
-      if (open !== null) writeProblem(open, problem, {}, true);
-    };
     const { authorization, appId } = call;
     const asked = this.#authentication.verify(authorization, appId, peerName(from), (verified) => {
       if (!stream.isOpen) return;
       const problem = problemOf(verified);
-      if (problem === null) stream.open(verified as AppGrant);
-      else refuse(problem);
+      if (problem !== null) refuse(problem);
+      else if (!this.#streams.open(stream, verified as AppGrant)) refuse(TOO_MANY_STREAMS);
     });
     if (!asked) refuse(BUSY);
   }
@@ -537,6 +538,12 @@ function readCredentials(request: UwsRequest): { authorization: string; appId: s
 }
 
 const UNKNOWN_MESSAGE: ProblemSource = { code: "not-found", detail: "there is no such message" };
+
+const TOO_MANY_STREAMS: ProblemSource = {
+  code: "overloaded",
+  detail: "the app has as many streams as it may",
+  retryAfterS: 1,
+};
 
 const NO_ROOM: ProblemSource = {
   code: "overloaded",

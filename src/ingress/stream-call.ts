@@ -13,6 +13,7 @@
 import { type FieldError, problemJson, type ProblemSource } from "../errors.ts";
 import type { AcceptedTexts } from "./accepted-texts.ts";
 import { Admit } from "./admission.ts";
+import { NO_APP } from "./app-places.ts";
 import type { AppGrant } from "./authentication.ts";
 import { admissionProblem } from "./call-ends.ts";
 import type { Exchange } from "./exchange.ts";
@@ -105,6 +106,11 @@ export class StreamCall implements Ticket {
   /** Whether the response is not over. */
   get isOpen(): boolean {
     return this.#response !== null;
+  }
+
+  /** The app that its place is counted for. */
+  get holder(): number {
+    return this.#grant?.appId ?? NO_APP;
   }
 
   /** Hands the response back to who refuses the call; only before `open`. */

@@ -5,6 +5,7 @@
  * Used by the listener's thread only.
  */
 import type { AcceptedTexts } from "./accepted-texts.ts";
+import { AppPlaces, NO_APP } from "./app-places.ts";
 import { ScopeBit } from "./admission.ts";
 import type { AppGrant, Authentication, GrantAnswer } from "./authentication.ts";
 import { UNAUTHENTICATED } from "./call-ends.ts";
@@ -37,6 +38,7 @@ export class StreamCalls implements StreamOwner {
   readonly lineBytesMax: number;
   readonly #options: StreamCallsOptions;
   readonly #streams = new Set<StreamCall>();
+  readonly #places = new AppPlaces(STREAMS_MAX);
   #toFlush: StreamCall[] = [];
   #nextLookMs = 0;
   #nextTokenLookMs = 0;
@@ -48,15 +50,25 @@ export class StreamCalls implements StreamOwner {
     this.lineBytesMax = options.lineBytesMax;
   }
 
-  get isFull(): boolean {
-    return this.#streams.size >= STREAMS_MAX;
-  }
-
-  /** Takes over a call from this address as a stream; it waits for its grant. */
-  start(call: Exchange, from: ArrayBuffer, nowMs: number): StreamCall {
+  /**
+   * Takes over a call from this address as a stream that waits for its grant; null if too many wait
+   * like it.
+   */
+  start(call: Exchange, from: ArrayBuffer, nowMs: number): StreamCall | null {
+    if (!this.#places.take(NO_APP)) return null;
     const stream = new StreamCall(this, call, from, nowMs);
     this.#streams.add(stream);
     return stream;
+  }
+
+  /**
+   * Begins a stream that was started, for the app of its grant; false, and nothing else, if that
+   * has as many as it may.
+   */
+  open(stream: StreamCall, grant: AppGrant): boolean {
+    if (!this.#places.move(NO_APP, grant.appId)) return false;
+    stream.open(grant);
+    return true;
   }
 
   reserve(bytes: number): boolean {
@@ -82,6 +94,7 @@ export class StreamCalls implements StreamOwner {
 
   onEnded(stream: StreamCall): void {
     this.#streams.delete(stream);
+    this.#places.giveBack(stream.holder);
   }
 
   /** To be called every few milliseconds. */

@@ -141,3 +141,20 @@ test("messages for later are scheduled by every call, and not dispatched", async
   assert.equal(own.rig.submitted().length, 1);
   await own.close();
 });
+
+test("no answer is longer than twice its request and a megabyte", async () => {
+  const unknown = (names: number, length: number): string =>
+    Array.from({ length: names }, (_, i) => `"${String(i).padEnd(length, "~")}":0`).join(",");
+  const item = `{${unknown(60, 4)}}`;
+  const long = `{${unknown(30, 60)}}`;
+  for (const body of [
+    `{"messages":[${Array.from({ length: 1000 }, () => "0").join(",")}]}`,
+    `{"messages":[${Array.from({ length: 1000 }, () => item).join(",")}]}`,
+    `{"messages":[${Array.from({ length: 900 }, () => long).join(",")}]}`,
+    `{${unknown(150_000, 1)}}`,
+  ]) {
+    const { text, status } = await http.call({ path: PATH, body });
+    assert.equal(status, 400);
+    assert.ok(text.length <= 2 * body.length + 1_000_000, `${text.length} for ${body.length}`);
+  }
+});

@@ -127,16 +127,17 @@ test("a caller that goes away makes room for another to wait", () => {
   const lookup = { awaitAnswer: () => undefined } as unknown as MessageLookup;
   const texts = new AcceptedTexts("gw-1", 1);
   const waits = new AnswerWaits({ lookup, clock, ends: new CallEnds(), texts, origin: 1 });
-  const callOf = (): Exchange => {
+  const callOf = (appId = 1): Exchange => {
     const call = new Exchange({ giveBack: () => undefined } as unknown as ExchangeOwner, kind);
-    Object.assign(call, { response: {}, grant: { appId: 1 }, prefer: "wait=30" });
+    Object.assign(call, { response: {}, grant: { appId }, prefer: "wait=30" });
     return call;
   };
-  const calls = Array.from({ length: WAITS_MAX }, callOf);
+  const calls = Array.from({ length: WAITS_MAX / 2 }, () => callOf());
   for (const call of calls) assert.equal(waits.take(call, new PendingMessage()), true);
   assert.equal(waits.take(callOf(), new PendingMessage()), false);
   calls[7]?.finish();
   waits.onTick();
   assert.equal(waits.take(callOf(), new PendingMessage()), true);
   assert.equal(waits.take(callOf(), new PendingMessage()), false);
+  assert.equal(waits.take(callOf(2), new PendingMessage()), true, "half is left for other apps");
 });

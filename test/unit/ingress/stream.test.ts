@@ -3,6 +3,7 @@ import { type ClientRequest, type IncomingMessage, request } from "node:http";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { derivePools } from "../../../src/config/derive.ts";
+import { STREAMS_MAX } from "../../../src/ingress/stream-calls.ts";
 import { CONFIG, configOf } from "./rig.ts";
 import { HttpRig } from "./http-rig.ts";
 
@@ -257,7 +258,7 @@ test("a stream ends when its token does, and when the gateway stops", async () =
   for (let i = 0; i < 200 && !stream.isWhole && !stream.closed; i++) {
     own.rig.clock.nowMs += 30_000;
     stream.send({ to: TO, text: "x" });
-    await sleep(15);
+    await stream.until(stream.acks.length + 1);
   }
   const acks = await stream.untilWhole();
   assert.equal(acks.at(-1)?.problem?.status, 401);
@@ -343,4 +344,37 @@ test("a stream ends when a reload closes its app to its address", async () => {
   const acks = await stream.untilWhole();
   assert.deepEqual([acks.length, acks[1]?.problem?.status], [2, 403]);
   await own.close();
+});
+
+test("an app has half of all streams, and another one has room beside it", async () => {
+  const own = new HttpRig();
+  const started: Stream[] = [];
+  const start = (appId = 1): Stream => {
+    const { authorization, "x-app-id": id } = own.headers(appId) as Record<string, string>;
+    const stream = new Stream(own, { authorization, "x-app-id": id } as Record<string, string>);
+    stream.send({ to: TO, text: "x" });
+    started.push(stream);
+    return stream;
+  };
+  try {
+    const first = start();
+    await first.until(1);
+    while (started.length < STREAMS_MAX / 2) {
+      const stream = start();
+      if (started.length % 64 === 0) await stream.until(1);
+    }
+    for (const stream of started) assert.equal((await stream.until(1)).length, 1);
+    const refused = start();
+    while (!refused.closed) await sleep(3);
+    assert.equal(refused.status, 503);
+    await start(2).until(1);
+    assert.equal(started.at(-1)?.status, 200, "another app");
+    first.end();
+    await first.untilWhole();
+    await start().until(1);
+    assert.equal(started.at(-1)?.status, 200, "in place of the first one");
+  } finally {
+    for (const stream of started) stream.destroy();
+    await own.close();
+  }
 });
