@@ -19,10 +19,9 @@ const STREAM_MS = 8;
 async function roundsUnread(http: HttpRig, requests: string, pauseMs = 0): Promise<number> {
   const socket = http.open();
   socket.pause();
-  let isClosed = false;
-  socket.on("error", () => undefined).on("close", () => (isClosed = true));
+  socket.on("error", () => undefined);
   let rounds = 0;
-  for (; !isClosed && rounds < ROUNDS_MAX; rounds++) {
+  for (; !socket.closed && rounds < ROUNDS_MAX; rounds++) {
     await Promise.race([new Promise((done) => socket.write(requests, done)), sleep(50)]);
     // The listener shares this thread.
     await (pauseMs === 0 ? turn() : sleep(pauseMs));
