@@ -2,11 +2,10 @@
  * Recovery at large: `npm run fault:recovery -- [--only F1,F2,…] [--trials N] [--seed N]
  * [--out FILE]`. Prints what it does; writes the result with commit, date and machine.
  */
-import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { availableParallelism, cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { Workspace } from "../../support/processes.ts";
+import { resultDocument } from "./result-document.ts";
 import { ROWS, type RowResult } from "./rows.ts";
 
 const { values } = parseArgs({
@@ -17,7 +16,6 @@ const { values } = parseArgs({
     out: { type: "string" },
   },
 });
-const commit = execFileSync("git", ["rev-parse", "HEAD"], { encoding: "utf8" }).trim();
 const wanted = values.only?.split(",") ?? Object.keys(ROWS);
 const results: RowResult[] = [];
 for (const name of wanted) {
@@ -41,17 +39,6 @@ for (const name of wanted) {
   }
 }
 if (values.out !== undefined) {
-  const model = cpus()[0]?.model ?? "?";
-  const machine = `${availableParallelism()} × ${model}, Node ${process.version}`;
-  const document = {
-    test: "recovery",
-    commit,
-    date: new Date().toISOString(),
-    machine,
-    load_average: loadavg().map((load) => Number(load.toFixed(1))),
-    options: values,
-    results,
-  };
-  writeFileSync(values.out, `${JSON.stringify(document, null, 2)}\n`);
+  writeFileSync(values.out, resultDocument("recovery", values, results));
 }
 process.exit(results.every(({ failures }) => failures === 0) ? 0 : 1);

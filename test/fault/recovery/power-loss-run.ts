@@ -1,0 +1,81 @@
+/**
+ * The power-loss model at large: `npm run fault:power-loss -- [--trials N] [--damages N] [--seed N]
+ * [--out FILE]`. F5: trials of three lives each. F6: the log cut at every byte of its last 64 KiB
+ * and, `damages` times, one bit changed there.
+ */
+import { writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { integerIn, seededRandom } from "../../support/seeded-random.ts";
+import { cutPowerTrial, type Damage, damageTrial, soundLog } from "./power-loss.ts";
+import { resultDocument } from "./result-document.ts";
+
+const RANGE = 65536;
+const SAY_EVERY = 5000;
+
+const { values } = parseArgs({
+  options: {
+    trials: { type: "string", default: "100000" },
+    damages: { type: "string", default: "10000" },
+    seed: { type: "string", default: "1" },
+    out: { type: "string" },
+  },
+});
+const seed = Number(values.seed);
+const failed: string[] = [];
+
+function attempt(what: string, trial: () => void): void {
+  try {
+    trial();
+  } catch (error) {
+    failed.push(`${what}: ${String(error)}`);
+    process.stdout.write(`${what}: ${String(error)}\n`);
+  }
+}
+
+function runPowerFailures(trials: number): object {
+  const sum = { promised: 0, power_failures: 0 };
+  for (let i = 0; i < trials; i++) {
+    attempt(`F5 seed ${seed + i}`, () => {
+      const counts = cutPowerTrial(seed + i, "disk", 0.7);
+      sum.promised += counts.promised;
+      sum.power_failures += counts.powerFailures;
+    });
+    if (i % SAY_EVERY === 0) process.stdout.write(`F5: ${i} trials, ${failed.length} failed\n`);
+  }
+  return { row: "F5", trials, failures: failed.length, ...boundOf(trials, failed.length), ...sum };
+}
+
+function runDamages(flips: number): object {
+  const failedBefore = failed.length;
+  const log = soundLog(seed);
+  const random = seededRandom(seed);
+  const sum = { refused: 0 };
+  const tryOne = (damage: Damage): void => {
+    const what = `F6 ${damage.kind} at ${damage.at} bit ${damage.bit}`;
+    attempt(what, () => {
+      if (damageTrial(log, damage)) sum.refused += 1;
+    });
+  };
+  for (let at = log.end - RANGE; at < log.end; at++) {
+    tryOne({ kind: "cut", at, bit: 0 });
+    if (at % SAY_EVERY === 0) process.stdout.write(`F6: ${at - log.end + RANGE} cuts\n`);
+  }
+  for (let i = 0; i < flips; i++) {
+    const at = integerIn(random, log.end - RANGE, log.end - 1);
+    tryOne({ kind: "flip", at, bit: integerIn(random, 0, 7) });
+  }
+  const trials = RANGE + flips;
+  const failures = failed.length - failedBefore;
+  return { row: "F6", trials, failures, ...boundOf(trials, failures), cuts: RANGE, flips, ...sum };
+}
+
+function boundOf(trials: number, failures: number): { bound_95: number | null } {
+  return { bound_95: failures === 0 ? 3 / trials : null };
+}
+
+const results = [runPowerFailures(Number(values.trials)), runDamages(Number(values.damages))];
+process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
+if (values.out !== undefined) {
+  writeFileSync(values.out, resultDocument("power loss", values, results));
+}
+process.exit(failed.length === 0 ? 0 : 1);
