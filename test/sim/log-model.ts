@@ -19,6 +19,7 @@ import {
 } from "../../src/records/attempt.ts";
 import { Concluded, Verdict } from "../../src/records/concluded.ts";
 import { Receipt } from "../../src/records/receipt.ts";
+import { Decision, Resolved } from "../../src/records/resolved.ts";
 import { Started } from "../../src/records/started.ts";
 import { DlrMode, MessageClass, RecordType } from "../../src/records/types.ts";
 import type { ObservedRecordVisitor } from "./log-observer.ts";
@@ -74,6 +75,8 @@ export interface MessageModel {
   readonly logOffset: number;
   /** -1 unless CONCLUDED. */
   verdict: number;
+  /** What somebody decided about it while it was held (`Decision`). */
+  readonly decisions: number[];
 }
 
 /** How a link's configuration answers ambiguity. */
@@ -133,6 +136,9 @@ export class LogModel implements ObservedRecordVisitor {
       case RecordType.RECEIPT:
         this.#receipt(view, at);
         return;
+      case RecordType.RESOLVED:
+        this.#message(view, at)?.decisions.push(view.getUint8(at + Resolved.DECISION));
+        return;
       default:
         this.complaints.push(`record of type ${type}, length ${length} in the log`);
     }
@@ -168,6 +174,7 @@ export class LogModel implements ObservedRecordVisitor {
       })),
       logOffset,
       verdict: -1,
+      decisions: [],
     };
     if (this.messages.has(message.key)) this.complaints.push(`key ${message.key} given out twice`);
     this.messages.set(message.key, message);
@@ -200,7 +207,7 @@ export class LogModel implements ObservedRecordVisitor {
     }
     this.#checkOrder(message, part, attempt.link);
     const unanswered = message.parts[part]?.attempts.filter(isUnanswered).length ?? 0;
-    if (unanswered > 1) {
+    if (unanswered > 1 + resendsDecided(message)) {
       this.complaints.push(`part ${part} of ${message.to} is sent after a second ambiguity`);
     }
     message.parts[part]?.attempts.push(attempt);
@@ -342,6 +349,11 @@ export class LogModel implements ObservedRecordVisitor {
   #count(row: RecoveryRow): void {
     this.rows.set(row, (this.rows.get(row) ?? 0) + 1);
   }
+}
+
+/** How often somebody had it sent again. */
+export function resendsDecided({ decisions }: MessageModel): number {
+  return decisions.filter((decision) => decision === Decision.RESEND).length;
 }
 
 function isBegun({ attempts }: PartModel): boolean {

@@ -14,6 +14,7 @@ import { PoisonError, SimulatedGateway } from "./gateway.ts";
 import type { MessageModel } from "./log-model.ts";
 import { watchDrain } from "./drain.ts";
 import { type Mutations, NO_MUTATIONS } from "./mutations.ts";
+import { OperatorDesk } from "./operator-desk.ts";
 import { Reconfiguration } from "./reconfiguration.ts";
 import { WORLD } from "./scheduler.ts";
 import { Senders } from "./senders.ts";
@@ -53,6 +54,9 @@ export interface RunResult {
   readonly faults: number;
   /** Reloads that every thread took over. */
   readonly reloads: number;
+  /** Dead letters sent anew, and decisions about held messages. */
+  readonly replayed: number;
+  readonly decided: number;
   readonly flaggedDuplicates: number;
   readonly statuses: Readonly<Record<string, number>>;
   /** Hits per row of the recovery table: as the ledgers counted them, and as the log has them. */
@@ -110,6 +114,7 @@ class Run {
   readonly #mutations: Mutations;
   readonly #senders: Senders;
   readonly #faults: FaultPlan;
+  readonly #desk: OperatorDesk;
   readonly #reconfiguration: Reconfiguration;
   readonly #onLog: ((line: string) => void) | null;
   readonly #deaths: string[] = [];
@@ -154,6 +159,7 @@ class Run {
       messages: traffic.length,
     };
     this.#senders = new Senders(this.#world, sent, this.#mutations.repliesEarly);
+    this.#desk = new OperatorDesk(this.#world, random.fork("desk"), this.#senders, calmAtMs);
     this.#faults = new FaultPlan(
       this.#world,
       random.fork("faults"),
@@ -257,6 +263,7 @@ class Run {
         },
       });
       this.#senders.setGateway(this.#gateway);
+      this.#desk.setGateway(this.#gateway);
       return true;
     } catch (error) {
       this.#die(error);
@@ -339,6 +346,7 @@ class Run {
     }
     effects.disarm();
     this.#senders.setGateway(null);
+    this.#desk.setGateway(null);
     if (gateway !== null) {
       this.#countRows(gateway);
       this.#remains = gateway.store.remainsAfter(kind, random);
@@ -391,6 +399,7 @@ class Run {
         expiresAtMs - WORLD_START_WALL_MS - CLOCK_SKEW_MS_MAX - 1000,
     });
     for (const violation of verdict.violations) judge.violate(violation);
+    this.#desk.judge();
     const statusOf = (key: string): string | null => documents.get(key)?.status ?? null;
     this.#world.cdr.judge(gateway.store, model, statusOf);
     for (const problem of gateway.verifyBooks()) judge.violate(`books: ${problem}`);
@@ -440,6 +449,8 @@ class Run {
       deaths: this.#deaths,
       faults: this.#faults.count,
       reloads: this.#reconfiguration.count,
+      replayed: this.#desk.replayed,
+      decided: this.#desk.decided,
       flaggedDuplicates: this.#verdict?.flaggedDuplicates ?? 0,
       statuses: Object.fromEntries(this.#verdict?.statuses ?? []),
       rows: Object.fromEntries(this.#rows),

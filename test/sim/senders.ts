@@ -8,6 +8,7 @@
 import { Admit, ScopeBit } from "../../src/ingress/admission.ts";
 import type { Ingress } from "../../src/ingress/ingress.ts";
 import type { CancelAnswer } from "../../src/ingress/message-lookup.ts";
+import type { Ticket } from "../../src/ingress/pending-messages.ts";
 import { formatMessageId, type MessageKey } from "../../src/records/message-key.ts";
 import { APP_IDS } from "./configuration.ts";
 import type { SimulatedGateway } from "./gateway.ts";
@@ -15,6 +16,12 @@ import { keyText } from "./log-model.ts";
 import { WORLD } from "./scheduler.ts";
 import type { PlannedMessage, Promised } from "./traffic.ts";
 import type { World } from "./world.ts";
+
+/** A message of a call, and the sequence that it was accepted under. */
+interface Accepted {
+  readonly message: PlannedMessage;
+  readonly sequence: number;
+}
 
 const TRIES_MAX = 60;
 const DOWN_RETRY_MS = 250;
@@ -41,9 +48,9 @@ export class Senders {
     this.#world = world;
     this.#repliesEarly = repliesEarly;
     this.#open = messages.length;
-    for (const message of messages) {
-      this.planned.set(message.to, message);
-      world.scheduler.at(message.atMs, WORLD, () => this.#send(message));
+    for (const message of messages) this.planned.set(message.to, message);
+    for (const call of callsOf(messages)) {
+      world.scheduler.at((call[0] as PlannedMessage).atMs, WORLD, () => this.#send(call));
     }
   }
 
@@ -66,32 +73,55 @@ export class Senders {
     this.#staged.clear();
   }
 
-  #send(message: PlannedMessage): void {
+  #send(call: readonly PlannedMessage[]): void {
     const gateway = this.#gateway;
     const { scheduler, random } = this.#world;
     if (gateway === null || !gateway.isReady) {
       const ms = DOWN_RETRY_MS * (0.5 + random.next());
-      scheduler.after(ms, WORLD, () => this.#send(message));
+      scheduler.after(ms, WORLD, () => this.#send(call));
       return;
     }
-    this.#inFlight.add(message);
+    for (const message of call) this.#inFlight.add(message);
     const thread = random.below(gateway.ingresses.length);
     const ingress = gateway.ingresses[thread] as Ingress;
-    scheduler.after(0, thread, () => this.#arrive(message, ingress));
+    scheduler.after(0, thread, () => this.#arrive(call, ingress));
   }
 
-  #arrive(message: PlannedMessage, ingress: Ingress): void {
+  /** One call, of one message or a batch. */
+  #arrive(call: readonly PlannedMessage[], ingress: Ingress): void {
+    const accepted: Accepted[] = [];
+    // One more until all are admitted.
+    let missing = call.length + 1;
+    const count = (): void => {
+      if (--missing === 0 && accepted.length > 0) this.#reply(accepted, ingress);
+    };
+    const ticket = {
+      accepted: ({ item, sequence }: { readonly item: number; readonly sequence: number }): void => {
+        accepted.push({ message: call[item] as PlannedMessage, sequence });
+        count();
+      },
+    };
+    for (const [item, message] of call.entries()) {
+      const code = this.#admit(message, ingress, ticket, item);
+      if (code === Admit.STAGED) {
+        this.#staged.add(message);
+        if (this.#repliesEarly) this.#reply([{ message, ...ingress.outcome }], ingress);
+      } else {
+        this.#refused(message, code, ingress);
+        count();
+      }
+    }
+    count();
+  }
+
+  #admit(message: PlannedMessage, ingress: Ingress, ticket: Ticket, item: number): number {
     const appIndex = APP_IDS.indexOf(message.appId as (typeof APP_IDS)[number]);
     const sendAt = new Date(this.#world.clock.wallMs() + message.sendInMs).toISOString();
     const body = message.sendInMs === 0 ? message.body : { ...message.body, send_at: sendAt };
-    const code = ingress.accept(appIndex, body, ScopeBit.SEND, {
-      accepted: ({ sequence }) => this.#reply(message, ingress, sequence),
-    });
-    if (code === Admit.STAGED) {
-      this.#staged.add(message);
-      if (this.#repliesEarly) this.#reply(message, ingress, ingress.outcome.sequence);
-      return;
-    }
+    return ingress.accept(appIndex, body, ScopeBit.SEND, ticket, undefined, item);
+  }
+
+  #refused(message: PlannedMessage, code: number, ingress: Ingress): void {
     this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
     this.#inFlight.delete(message);
     if (code !== Admit.RATE_LIMITED && code !== Admit.OVERLOADED) {
@@ -108,28 +138,38 @@ export class Senders {
       return;
     }
     const ms = ingress.outcome.retryAfterS * 1000 * (0.7 + 0.6 * this.#world.random.next());
-    this.#world.scheduler.after(ms, WORLD, () => this.#send(message));
+    this.#world.scheduler.after(ms, WORLD, () => this.#send([message]));
   }
 
-  #reply(message: PlannedMessage, ingress: Ingress, sequence: number): void {
+  /** The one answer of a call. */
+  #reply(accepted: readonly Accepted[], ingress: Ingress): void {
     const { origin } = ingress;
-    this.#world.effects.run("reply.accepted", message.to, () => {
-      this.#staged.delete(message);
-      if (!this.#inFlight.delete(message)) return;
-      this.#open--;
-      const id = formatMessageId("sim-1", sequence, origin);
-      this.promised.push({ message, id, atMs: this.#world.nowMs() });
-      this.#world.judge.onAccepted(keyText(sequence, origin), message.to);
-      if (message.cancelInMs > 0) {
-        const cancel = (): void => this.#cancel(message, { sequence, origin });
-        this.#world.scheduler.after(message.cancelInMs, WORLD, cancel);
+    const first = (accepted[0] as Accepted).message;
+    this.#world.effects.run("reply.accepted", `${first.to} x${accepted.length}`, () => {
+      for (const { message, sequence } of accepted) {
+        this.#staged.delete(message);
+        if (!this.#inFlight.delete(message)) continue;
+        this.#open--;
+        this.notePromise(message, { sequence, origin });
+        if (message.cancelInMs > 0) {
+          const cancel = (): void => this.#cancel(message, { sequence, origin });
+          this.#world.scheduler.after(message.cancelInMs, WORLD, cancel);
+        }
+        if (this.#world.random.chance(0.05)) this.#find(message, { sequence, origin }, ingress);
       }
-      if (this.#world.random.chance(0.05)) {
-        ingress.lookup.find({ sequence, origin }, message.appId, (answer) => {
-          if (answer === null)
-            this.#world.judge.violate(`${message.to} has a 202 and GET says 404`);
-        });
-      }
+    });
+  }
+
+  /** A 202 for this message has arrived. */
+  notePromise(message: PlannedMessage, { sequence, origin }: MessageKey): void {
+    const id = formatMessageId("sim-1", sequence, origin);
+    this.promised.push({ message, id, atMs: this.#world.nowMs() });
+    this.#world.judge.onAccepted(keyText(sequence, origin), message.to);
+  }
+
+  #find(message: PlannedMessage, key: MessageKey, ingress: Ingress): void {
+    ingress.lookup.find(key, message.appId, (answer) => {
+      if (answer === null) this.#world.judge.violate(`${message.to} has a 202 and GET says 404`);
     });
   }
 
@@ -149,4 +189,21 @@ export class Senders {
       ),
     );
   }
+}
+
+/** Messages of one batch go in one call, the others alone. */
+function callsOf(messages: readonly PlannedMessage[]): PlannedMessage[][] {
+  const calls: PlannedMessage[][] = [];
+  const batches = new Map<number, PlannedMessage[]>();
+  for (const message of messages) {
+    const batch = batches.get(message.batch);
+    if (batch !== undefined && message.batch >= 0) {
+      batch.push(message);
+      continue;
+    }
+    const call = [message];
+    batches.set(message.batch, call);
+    calls.push(call);
+  }
+  return calls;
 }

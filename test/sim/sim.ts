@@ -81,8 +81,10 @@ function report(results: readonly Summary[]): boolean {
     `${sum(results, ({ segments }) => segments)} segments written,`,
     `${sum(results, ({ flaggedDuplicates }) => flaggedDuplicates)} flagged duplicates,`,
     `${sum(results, ({ deaths }) => deaths.length)} deaths,`,
-    `${sum(results, ({ faults }) => faults)} faults, ` +
-      `${sum(results, ({ reloads }) => reloads)} reloads`,
+    `${sum(results, ({ faults }) => faults)} faults,`,
+    `${sum(results, ({ reloads }) => reloads)} reloads,`,
+    `${sum(results, ({ replayed }) => replayed)} dead letters sent anew,`,
+    `${sum(results, ({ decided }) => decided)} decisions about held messages`,
   );
   const statuses = new Map<string, number>();
   for (const result of results) {

@@ -24,6 +24,8 @@ export interface PlannedMessage {
   readonly sendInMs: number;
   /** How long after its 202 its sender cancels it, in ms; 0: never. */
   readonly cancelInMs: number;
+  /** Messages of the same batch go in one call; -1: alone. */
+  readonly batch: number;
   tries: number;
 }
 
@@ -46,22 +48,27 @@ export interface TrafficShape {
   readonly ttlS: readonly [number, number];
 }
 
-/** Messages in order of time: calm stretches and bursts. */
+/** Messages in order of time: calm stretches and bursts, some of these as batches. */
 export function planTraffic(random: SeededRandom, shape: TrafficShape): PlannedMessage[] {
   const { count, fromMs, untilMs, ttlS } = shape;
-  const times: number[] = [];
-  while (times.length < count) {
+  const times: { readonly atMs: number; readonly batch: number }[] = [];
+  for (let burst = 0; times.length < count; burst++) {
     const atMs = random.float(fromMs, untilMs);
-    const burst = random.chance(0.05) ? random.between(5, 60) : 1;
-    for (let i = 0; i < burst && times.length < count; i++) times.push(atMs + i * 0.05);
+    const size = random.chance(0.05) ? random.between(5, 60) : 1;
+    const isBatch = size > 1 && random.chance(0.4);
+    for (let i = 0; i < size && times.length < count; i++) {
+      times.push({ atMs: atMs + i * 0.05, batch: isBatch ? burst : -1 });
+    }
   }
-  return times.sort((a, b) => a - b).map((atMs, index) => planMessage(random, index, atMs, ttlS));
+  times.sort((a, b) => a.atMs - b.atMs);
+  return times.map(({ atMs, batch }, index) => planMessage(random, index, atMs, batch, ttlS));
 }
 
 function planMessage(
   random: SeededRandom,
   index: number,
   atMs: number,
+  batch: number,
   ttlRangeS: readonly [number, number],
 ): PlannedMessage {
   const route = ROUTES[random.weighted([6, 3, 2])] as (typeof ROUTES)[number];
@@ -83,8 +90,11 @@ function planMessage(
   const sendInMs = random.chance(0.1) ? random.between(1, 15_000) : 0;
   const isCanceled = random.chance(sendInMs > 0 ? 0.5 : 0.1);
   const cancelInMs = isCanceled ? 1 + random.pick([0, 20, 2000, 15_000]) * random.next() : 0;
-  const appId = APP_IDS[random.weighted([3, 1])] as number;
-  return { index, atMs, appId, body, to, text, messageClass, dlr, sendInMs, cancelInMs, tries: 0 };
+  const drawn = random.weighted([3, 1]);
+  // A call has one app.
+  const appId = APP_IDS[batch < 0 ? drawn : batch % APP_IDS.length] as number;
+  const times = { atMs, sendInMs, cancelInMs };
+  return { index, ...times, batch, appId, body, to, text, messageClass, dlr, tries: 0 };
 }
 
 function drawText(random: SeededRandom, index: number): string {
