@@ -5,7 +5,7 @@
  * everything accepted must reach its end. Deaths of the process are armed here and happen at an
  * effect (effects.ts), or by a disk that fails.
  */
-import { COMMAND_STATUS } from "../../src/codec/index.ts";
+import { COMMAND_ID, COMMAND_STATUS, encodeHeaderOnly } from "../../src/codec/index.ts";
 import type { Effects } from "./effects.ts";
 import type { SeededRandom } from "./random.ts";
 import { type Scheduler, WORLD } from "./scheduler.ts";
@@ -30,6 +30,8 @@ const MOODS: readonly Mood[] = [
   { ...GOOD_MOOD, name: "mute", mute: true },
   { ...GOOD_MOOD, name: "refuses connections", greet: "refuse" },
   { ...GOOD_MOOD, name: "hangs connections", greet: "hang" },
+  { ...GOOD_MOOD, name: "answers binds late", bindMs: 4000 },
+  { ...GOOD_MOOD, name: "answers binds much too late", bindMs: 31_000 },
   { ...GOOD_MOOD, name: "refuses binds", bindStatus: COMMAND_STATUS.ESME_RBINDFAIL },
   { ...GOOD_MOOD, name: "bad password", bindStatus: COMMAND_STATUS.ESME_RINVPASWD },
   { ...GOOD_MOOD, name: "already bound", bindStatus: COMMAND_STATUS.ESME_RALYBND },
@@ -41,7 +43,10 @@ const MOODS: readonly Mood[] = [
 ];
 
 /** Weights of the faults below, in their order. */
-const FAULT_WEIGHTS = [6, 4, 3, 10, 4, 4, 2, 3, 5, 2, 2];
+const FAULT_WEIGHTS = [6, 4, 3, 10, 4, 4, 2, 3, 5, 2, 2, 1, 1, 2, 2];
+
+/** A PDU without a body. */
+const HEADER_BYTES = 16;
 
 /** Bytes that no peer in its right mind sends. */
 const GARBAGE: readonly (readonly number[])[] = [
@@ -115,8 +120,22 @@ export class FaultPlan {
       case 9:
         this.#fillDisk();
         return;
-      default:
+      case 10:
         this.#cutEverything();
+        return;
+      case 11:
+        this.#suspendMachine();
+        return;
+      case 12:
+        this.#failStore();
+        return;
+      case 13:
+        this.#onConnection("is not read", (connection) => {
+          connection.stopReading(this.#random.pick([500, 5000, 40_000]));
+        });
+        return;
+      default:
+        this.#flood();
     }
   }
 
@@ -194,12 +213,42 @@ export class FaultPlan {
     this.#onConnection("gets garbage", (connection) => connection.inject(bytes));
   }
 
+  /** Requests without end, by a peer that does not read what is answered. */
+  #flood(): void {
+    const count = this.#random.pick([20, 500, 3000]);
+    const isRead = this.#random.chance(0.3);
+    this.#onConnection(`gets ${count} enquire_link`, (connection) => {
+      if (!isRead) connection.stopReading(this.#random.pick([2000, 40_000]));
+      const requests = new Uint8Array(count * HEADER_BYTES);
+      for (let i = 0; i < count; i++) {
+        encodeHeaderOnly(COMMAND_ID.enquire_link, requests, i * HEADER_BYTES, 0, 1 + i);
+      }
+      connection.inject(requests);
+    });
+  }
+
+  /** No thread gets a turn: SIGSTOP, or a machine that sleeps. */
+  #suspendMachine(): void {
+    const { scheduler } = this.#targets;
+    const ms = this.#random.pick([1000, 5000, 15_000]);
+    this.#note(`the machine sleeps for ${ms} ms`);
+    for (let index = 0; index < scheduler.agentCount; index++) scheduler.stall(index, ms);
+  }
+
+  #failStore(): void {
+    this.#note("commits of the store fail for a while");
+    this.#targets.disk.storeFailure = this.#random.pick(["ENOSPC", "EIO"]);
+    this.#later(this.#random.float(50, 1500), () => {
+      this.#targets.disk.storeFailure = null;
+    });
+  }
+
   #stallThread(): void {
     const { scheduler } = this.#targets;
     if (scheduler.agentCount === 0) return;
     const index = this.#random.below(scheduler.agentCount);
     this.#note(`thread ${index} gets no turns`);
-    scheduler.stall(index, this.#random.pick([5, 50, 400, 1500]));
+    scheduler.stall(index, this.#random.pick([5, 50, 400, 1500, 5000]));
   }
 
   #calm(): void {
@@ -207,6 +256,7 @@ export class FaultPlan {
     for (const smsc of this.#targets.smscs) smsc.mood = GOOD_MOOD;
     this.#targets.disk.clearFailures();
     this.#targets.disk.full = false;
+    this.#targets.disk.storeFailure = null;
     this.#targets.disk.syncMs = () => 0.2;
     this.#resetWeather();
   }

@@ -265,7 +265,7 @@ export class SimulatedGateway {
   }
 
   #openStore(): SimulatedStore {
-    const { effects, scheduler } = this.#world;
+    const { effects, scheduler, disk } = this.#world;
     const { random, remains, mutations } = this.#given;
     const slow = random.pick([1, 1, 10, 150]);
     return new mutations.Store(
@@ -274,6 +274,7 @@ export class SimulatedGateway {
         after: (ms, run) => scheduler.after(ms, this.#ledgerThread, run),
         visibleMs: () => random.float(0.05, 2) * Math.min(slow, 20),
         flushMs: () => random.float(0.5, 30) * slow,
+        failure: () => disk.storeFailure,
       },
       remains,
     );

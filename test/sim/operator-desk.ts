@@ -60,7 +60,8 @@ export class OperatorDesk {
     const { model, judge } = this.#world;
     for (const [id, numbers] of this.#replaysOf) {
       const accepted = numbers.filter((to) => model.byDestination.has(to));
-      if (accepted.length > 1) judge.violate(`dead letter ${id} was replayed to ${accepted.join()}`);
+      if (accepted.length > 1)
+        judge.violate(`dead letter ${id} was replayed to ${accepted.join()}`);
     }
   }
 
@@ -110,7 +111,9 @@ export class OperatorDesk {
     const body = requestOf(claim.record);
     const original = this.#senders.planned.get(String(body["to"]).slice(1));
     if (original === undefined) {
-      this.#world.judge.violate(`dead letter ${id} is to ${body["to"]}, where nobody sent anything`);
+      this.#world.judge.violate(
+        `dead letter ${id} is to ${body["to"]}, where nobody sent anything`,
+      );
       return true;
     }
     const number = String(REPLAYS_FROM + this.#replays++);

@@ -96,7 +96,13 @@ export class Senders {
       if (--missing === 0 && accepted.length > 0) this.#reply(accepted, ingress);
     };
     const ticket = {
-      accepted: ({ item, sequence }: { readonly item: number; readonly sequence: number }): void => {
+      accepted: ({
+        item,
+        sequence,
+      }: {
+        readonly item: number;
+        readonly sequence: number;
+      }): void => {
         accepted.push({ message: call[item] as PlannedMessage, sequence });
         count();
       },

@@ -127,6 +127,8 @@ export class SimulatedDisk {
   forgetsFailedSyncs = true;
   /** No room: files can neither be made nor grow. */
   full = false;
+  /** What commits of the ledger's store fail with, or null. */
+  storeFailure: string | null = null;
 
   constructor(random: SeededRandom) {
     this.#random = random;

@@ -5,8 +5,8 @@
  *           ◄──────────────────────────────────────────────────────
  *
  * A connection can be cut (RST: what is under way is lost from some byte on), closed (FIN: what is
- * under way arrives first), frozen (half-open: nothing arrives any more, nobody is told) or slow to
- * drain. Written buffers are compared with what they held at the write when they are given back:
+ * under way arrives first), frozen (half-open: nothing arrives any more, nobody is told), slow to
+ * drain or not read for a while. Written buffers are compared with what they held at the write when they are given back:
  * the owner must not have touched them.
  */
 import type { Dial, Socket, SocketEvents } from "../../src/environment.ts";
@@ -122,6 +122,8 @@ export class SimulatedConnection implements Socket {
   #toClientAtMs = 0;
   #drains = 0;
   #drainAtMs = 0;
+  /** The operator reads nothing before. */
+  #readsFromMs = 0;
   readonly #undrained: Written[] = [];
   readonly #held: Uint8Array[] = [];
   #heldClose: string | null = null;
@@ -186,7 +188,8 @@ export class SimulatedConnection implements Socket {
       this.#undrained.push({ bytes, start, copy });
       this.#drains++;
       const drainMs = this.#network.weather.drainMs * this.#network.random.next();
-      this.#drainAtMs = Math.max(this.#drainAtMs, this.#network.nowMs() + drainMs);
+      const drainAtMs = Math.max(this.#network.nowMs() + drainMs, this.#readsFromMs);
+      this.#drainAtMs = Math.max(this.#drainAtMs, drainAtMs);
       this.#network.scheduler.at(this.#drainAtMs, this.#owner, () => this.#drained());
       for (const chunk of this.#split(copy)) this.#sendToServer(chunk);
     });
@@ -215,7 +218,8 @@ export class SimulatedConnection implements Socket {
   }
 
   #sendToServer(chunk: Uint8Array): void {
-    this.#toServerAtMs = Math.max(this.#toServerAtMs, this.#network.nowMs() + this.#latency());
+    const atMs = Math.max(this.#network.nowMs() + this.#latency(), this.#readsFromMs);
+    this.#toServerAtMs = Math.max(this.#toServerAtMs, atMs);
     this.#network.scheduler.at(this.#toServerAtMs, WORLD, () => {
       if (!this.#frozen) this.#server?.onData(chunk);
     });
@@ -307,6 +311,11 @@ export class SimulatedConnection implements Socket {
   /** Half-open from now on: nothing arrives on either side. */
   freeze(): void {
     this.#frozen = true;
+  }
+
+  /** The operator reads nothing for `ms`, and what is written from now on stays where it is. */
+  stopReading(ms: number): void {
+    this.#readsFromMs = Math.max(this.#readsFromMs, this.#network.nowMs() + ms);
   }
 
   /** Sends bytes that no SMSC would, as if they came from it. */

@@ -49,6 +49,8 @@ export interface Mood {
   readonly greet: "accept" | "refuse" | "hang";
   /** command_status of binds; 0 accepts. */
   readonly bindStatus: number;
+  /** After so long. */
+  readonly bindMs: number;
 }
 
 export const GOOD_MOOD: Mood = {
@@ -62,6 +64,7 @@ export const GOOD_MOOD: Mood = {
   mute: false,
   greet: "accept",
   bindStatus: 0,
+  bindMs: 0,
 };
 
 /** Statuses of refused submits, one of every class and some that nobody defined. */
@@ -240,17 +243,19 @@ export class SimulatedSmsc implements Listener {
   }
 
   #bind(session: Session, pdu: Uint8Array): void {
-    const status = this.mood.bindStatus;
+    const { bindStatus, bindMs } = this.mood;
     const id = (readCommandId(pdu, 0) | 0x80000000) >>> 0;
-    const length = encodeBindResp(
-      id,
-      this.#out,
-      0,
-      status,
-      readSequenceNumber(pdu, 0),
-      "SIM",
-      0x34,
-    );
+    const sequence = readSequenceNumber(pdu, 0);
+    if (bindMs === 0) this.#answerBind(session, id, bindStatus, sequence);
+    else {
+      this.#scheduler.after(bindMs, WORLD, () => {
+        if (this.#sessions.has(session)) this.#answerBind(session, id, bindStatus, sequence);
+      });
+    }
+  }
+
+  #answerBind(session: Session, id: number, status: number, sequence: number): void {
+    const length = encodeBindResp(id, this.#out, 0, status, sequence, "SIM", 0x34);
     this.#send(session, length);
     session.bound = status === 0;
     if (session.bound) this.#scheduler.after(20, WORLD, () => this.#deliverNext());

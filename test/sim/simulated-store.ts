@@ -99,6 +99,8 @@ function apply(tables: readonly OrderedTable[], changes: readonly Change[]): voi
 }
 
 export interface StoreTiming {
+  /** What commits fail with now (a code of the system), or null. */
+  readonly failure?: () => string | null;
   /** Runs `run` after `ms`, between turns of the ledger, unless its process died. */
   after(ms: number, run: () => void): void;
   visibleMs(): number;
@@ -124,6 +126,8 @@ export class SimulatedStore implements LedgerStore {
   #pending: Change[] = [];
   /** Visible since an earlier process, and not flushed yet. */
   #carried: readonly Change[];
+  /** A commit failed, and none after it happens. */
+  #failure: Error | null = null;
   #visibleCommit = 0;
   #flushedCommit = 0;
   #lastCommit = 0;
@@ -138,11 +142,17 @@ export class SimulatedStore implements LedgerStore {
   }
 
   get visibleCommit(): number {
+    this.#checkFailure();
     return this.#visibleCommit;
   }
 
   get flushedCommit(): number {
+    this.#checkFailure();
     return this.#flushedCommit;
+  }
+
+  #checkFailure(): void {
+    if (this.#failure !== null) throw new Error("ledger store failed", { cause: this.#failure });
   }
 
   get(table: number, key: Uint8Array): Uint8Array | undefined {
@@ -197,6 +207,14 @@ export class SimulatedStore implements LedgerStore {
   }
 
   #makeVisible(commit: number): void {
+    const code = this.#timing.failure?.() ?? null;
+    if (code !== null) {
+      this.#failure ??= Object.assign(new Error(`${code}: simulated failure of a commit`), {
+        code,
+      });
+      this.#lastCommit = this.#visibleCommit;
+    }
+    if (this.#failure !== null) return;
     // In order: a later commit takes the earlier ones with it.
     while (this.#visibleCommit < commit) {
       const changes = this.#commits[this.#visibleCommit - this.#flushedCommit] as Change[];
