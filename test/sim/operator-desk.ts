@@ -111,9 +111,7 @@ export class OperatorDesk {
     const body = requestOf(claim.record);
     const original = this.#senders.planned.get(String(body["to"]).slice(1));
     if (original === undefined) {
-      this.#world.judge.violate(
-        `dead letter ${id} is to ${body["to"]}, where nobody sent anything`,
-      );
+      this.#world.judge.violate(`dead letter ${id} goes where nobody sent anything`);
       return true;
     }
     const number = String(REPLAYS_FROM + this.#replays++);

@@ -6,8 +6,8 @@
  *
  * A connection can be cut (RST: what is under way is lost from some byte on), closed (FIN: what is
  * under way arrives first), frozen (half-open: nothing arrives any more, nobody is told), slow to
- * drain or not read for a while. Written buffers are compared with what they held at the write when they are given back:
- * the owner must not have touched them.
+ * drain or not read for a while. Written buffers are compared with what they held at the write when
+ * they are given back: the owner must not have touched them.
  */
 import type { Dial, Socket, SocketEvents } from "../../src/environment.ts";
 import type { Effects } from "./effects.ts";
