@@ -26,6 +26,23 @@ export const Histogram = Object.fromEntries(
   HISTOGRAM_NAMES.map((name, i) => [name, COUNTER_NAMES.length + i * HISTOGRAM_CELLS]),
 ) as Record<HistogramName, number>;
 
+/** Shorter ones are counted by integers: two of logarithm and power cost more than all the rest. */
+const LONG_MS = 2 ** 29 / 1000;
+
+/** Bucket of a duration in quarters of a microsecond, below 2³¹: its power, then two more bits. */
+function bucketOfQuarters(quarters: number): number {
+  if (quarters < SUB_BUCKETS) return 0;
+  const power = 29 - Math.clz32(quarters);
+  return power * SUB_BUCKETS + ((quarters >>> power) & (SUB_BUCKETS - 1));
+}
+
+/** The last power holds whatever is longer. */
+function bucketOfLong(ms: number): number {
+  const us = ms * 1000;
+  const power = Math.min(32, Math.floor(Math.log2(us)));
+  return power * SUB_BUCKETS + Math.min(3, Math.floor((us / 2 ** power - 1) * SUB_BUCKETS));
+}
+
 export function allocateMetrics(threads: number): SharedArrayBuffer {
   return new SharedArrayBuffer(threads * CELLS * 8);
 }
@@ -49,12 +66,7 @@ export class MetricBlock {
 
   /** Counts one duration of `ms`. */
   record(histogram: number, ms: number): void {
-    const us = ms * 1000;
-    let bucket = 0;
-    if (us >= 1) {
-      const power = Math.min(32, Math.floor(Math.log2(us)));
-      bucket = power * SUB_BUCKETS + Math.min(3, Math.floor((us / 2 ** power - 1) * SUB_BUCKETS));
-    }
+    const bucket = ms < LONG_MS ? bucketOfQuarters((ms * 4000) | 0) : bucketOfLong(ms);
     this.#cells[histogram + bucket] = (this.#cells[histogram + bucket] as number) + 1;
     this.#cells[histogram + BUCKETS] = (this.#cells[histogram + BUCKETS] as number) + ms;
   }
