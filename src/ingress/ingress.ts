@@ -28,6 +28,11 @@ import { type RefusalCode, Refusals } from "./refusals.ts";
 
 /** So many calls go to the journal at once: it commits them while further ones are still read. */
 const PUBLISH_EARLY = 16;
+/**
+ * … and after so many, what was committed meanwhile goes to the workers: a batch of a thousand
+ * messages would else leave them without work.
+ */
+const DISPATCH_EARLY = 256;
 /** Calls that may wait for their commit. */
 export const PENDING_MAX = 16_384;
 /** A waiting message that cannot be read now is looked at again after this time. */
@@ -85,6 +90,8 @@ export class Ingress implements CommitVisitor, WaitingOwner {
   /** Taken back, CONCLUDED still to be staged. */
   #toConclude: TakeBack[] = [];
   #unpublished = 0;
+  /** Messages staged since workers were last given any. */
+  #sinceDispatch = 0;
   #draining = false;
 
   constructor(options: IngressOptions) {
@@ -193,6 +200,7 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     slot.admittedAtMs = this.#options.clock.monotonicMs();
     if (this.#unpublished++ === 0) this.#options.wake();
     if (this.#unpublished >= PUBLISH_EARLY) this.#publish();
+    if (++this.#sinceDispatch >= DISPATCH_EARLY) this.#dispatch();
   }
 
   /** Stages the row of a refused call; calls that were shed have none. */
@@ -238,14 +246,20 @@ export class Ingress implements CommitVisitor, WaitingOwner {
   doWork(): number {
     const { clock } = this.#options;
     const staged = this.#publish();
-    const committed = this.#appender.pollCommitted(this);
-    const moved = this.dispatcher.doWork(clock.wallMs());
+    const moved = this.#dispatch();
     if (this.#toConclude.length > 0) this.#concludeCanceled(clock.wallMs());
     this.#answer();
     this.#publish();
     this.lookup.poll();
     this.#follower?.afterWork();
-    return staged + committed + moved;
+    return staged + moved;
+  }
+
+  /** Hands on what was committed, and what waits; answers nobody. */
+  #dispatch(): number {
+    this.#sinceDispatch = 0;
+    const committed = this.#appender.pollCommitted(this);
+    return committed + this.dispatcher.doWork(this.#options.clock.wallMs());
   }
 
   /** Has `follower` called from now on, in place of any before it. */
