@@ -13,12 +13,12 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { LoadResult } from "../../src/cli/load/generator.ts";
+import { measureDisk } from "../../src/cli/load/disk-speed.ts";
 import { percentileSince, readPrometheus } from "../../src/cli/prometheus-read.ts";
 import { startGateway, Workspace } from "../../test/support/processes.ts";
 import { LOAD_DEFAULTS, type LoadSettings } from "./contenders/contender.ts";
 import { adminText, benchToken, benchYaml, GATEWAY } from "./contenders/gateway.ts";
 import { startOperator } from "./contenders/operator.ts";
-import { measureDisk } from "./disk-reference.ts";
 import { describeOrigin, origin } from "./machine.ts";
 import type { LatencyRun, StagePercentiles } from "./latency-run.ts";
 import { runOpenLoop } from "./open-loop.ts";

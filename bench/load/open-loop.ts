@@ -7,7 +7,7 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { type LoadResult, runLoad } from "../../src/cli/load/generator.ts";
-import { makeRequests, PREFIX } from "../../src/cli/load/requests.ts";
+import { makeRequests, numbersFrom, PREFIX } from "../../src/cli/load/requests.ts";
 
 const OUTPUT_BYTES_MAX = 16 * 2 ** 20;
 const DISTINCT = 10_000;
@@ -57,6 +57,6 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const requests =
     dialect === "kannel"
       ? kannelRequests(hasReceipts)
-      : makeRequests({ token, appId, prefix, batch: 1, hasReceipts });
+      : makeRequests({ token, appId, numberOf: numbersFrom(prefix), batch: 1, hasReceipts });
   console.log(JSON.stringify(await runLoad({ ...options, requests })));
 }

@@ -19,6 +19,20 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
       load: () => import("./demo.ts"),
     },
   ],
+  [
+    "bench",
+    {
+      summary: "measure rate, latencies, CPU and memory of a gateway on this machine",
+      load: () => import("./bench.ts"),
+    },
+  ],
+  [
+    "tune",
+    {
+      summary: "find thread counts and windows that suit this machine and operator",
+      load: () => import("./tune.ts"),
+    },
+  ],
   ["smsc", { summary: "run a simulated operator", load: () => import("./smsc.ts") }],
   ["token", { summary: "print a development token for an app", load: () => import("./token.ts") }],
   ["top", { summary: "watch a running gateway", load: () => import("./top.ts") }],

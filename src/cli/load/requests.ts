@@ -10,8 +10,8 @@ export interface RequestShape {
   readonly token: string;
   /** App of the token. */
   readonly appId: number;
-  /** First digits of all destinations. */
-  readonly prefix: string;
+  /** Destination of the i-th message. */
+  readonly numberOf: (i: number) => string;
   /** Messages in a request: 1, or a batch. */
   readonly batch: number;
   /** Whether the operator is asked for receipts. */
@@ -20,11 +20,11 @@ export interface RequestShape {
 
 /** 10,000 distinct messages of one segment, in as many requests as that takes. */
 export function makeRequests(shape: RequestShape): Buffer[] {
-  const { token, appId, prefix, batch, hasReceipts } = shape;
+  const { token, appId, numberOf, batch, hasReceipts } = shape;
   const count = Math.max(1, Math.floor(DISTINCT / batch));
   return Array.from({ length: count }, (_, request) => {
     const messages = Array.from({ length: batch }, (_each, k) =>
-      messageText(request * batch + k, hasReceipts, prefix),
+      messageText(request * batch + k, hasReceipts, numberOf),
     );
     const isBatch = batch > 1;
     const body = isBatch ? `{"messages":[${messages.join(",")}]}` : (messages[0] as string);
@@ -37,10 +37,18 @@ export function makeRequests(shape: RequestShape): Buffer[] {
   });
 }
 
+/** Distinct numbers that begin with `prefix`. */
+export function numbersFrom(prefix: string): (i: number) => string {
+  return (i) => `+${prefix}${String((i * 7919) % 100_000_000).padStart(8, "0")}`;
+}
+
 /** One message of the load as JSON. */
-export function messageText(i: number, hasReceipts: boolean, prefix = PREFIX): string {
-  const to = `+${prefix}${String((i * 7919) % 100_000_000).padStart(8, "0")}`;
+export function messageText(
+  i: number,
+  hasReceipts: boolean,
+  numberOf: (i: number) => string = numbersFrom(PREFIX),
+): string {
   const text = `Your order ${i} is on its way and arrives today between 14:00 and 16:00.`;
-  const fields = `"to":"${to}","from":"MYBRAND","text":"${text}","reference":"order-${i}"`;
+  const fields = `"to":"${numberOf(i)}","from":"MYBRAND","text":"${text}","reference":"order-${i}"`;
   return `{${fields}${hasReceipts ? "" : ',"dlr":"none"'}}`;
 }
