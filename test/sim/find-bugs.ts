@@ -67,13 +67,17 @@ function hunt(bug: PlantedBug, seedsMax: number): Finding {
     execFileSync("git", ["apply", bug.file], { cwd: copy });
     const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
     execFileSync(process.execPath, [tsc, "-p", "tsconfig.json"], { cwd: copy });
-    const step = 20 * availableParallelism();
-    for (let first = 1; first <= seedsMax; first += step) {
+    const stepMax = 20 * availableParallelism();
+    // Most bugs are found at once.
+    let step = 4;
+    for (let first = 1; first <= seedsMax; ) {
       const last = Math.min(first + step - 1, seedsMax);
       const sim = ["dist/test/sim/sim.js", "--seeds", `${first}..${last}`, "--violations"];
       const { stdout } = spawnSync(process.execPath, sim, { cwd: copy, encoding: "utf8" });
       const found = readViolations(stdout).find(({ text }) => bug.finds.test(text));
       if (found !== undefined) return { bug: bug.name, seeds: found.seed, violation: found.text };
+      first = last + 1;
+      step = Math.min(2 * step, stepMax);
     }
     return { bug: bug.name, seeds: null, violation: "" };
   } finally {
