@@ -2,7 +2,7 @@
  * The command that proves the simulation can see: applies realistic bugs to a copy of the sources
  * one by one, builds it, and runs seeds until one fails.
  *
- *   npm run sim:bugs -- [--seeds 5000] [--only WORD] [--check] [--json FILE]
+ *   npm run sim:bugs -- [--seeds 5000] [--only WORD] [--check] [--out FILE]
  *
  * A bug is a unified diff in `bugs/`; the lines before its first `---` say what it stands for, and
  * `Finds:` gives a pattern that a violation must match, so that a bug is not "found" by chance.
@@ -10,11 +10,11 @@
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
-import { writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { committedState, writeResult } from "./result-file.ts";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const BUGS = join(ROOT, "test/sim/bugs");
@@ -110,18 +110,22 @@ function main(): number {
       seeds: { type: "string", default: "5000" },
       only: { type: "string", default: "" },
       check: { type: "boolean", default: false },
-      json: { type: "string" },
+      out: { type: "string" },
     },
   });
   const bugs = plantedBugs().filter(({ name }) => name.includes(values.only));
   if (values.check) return checkAll(bugs);
+  const commit = values.out === undefined ? "" : committedState();
   const findings = bugs.map((bug) => {
     const finding = hunt(bug, Number(values.seeds));
     const verdict = finding.seeds === null ? "NOT FOUND" : `seed ${finding.seeds}`;
     console.log(`${verdict.padEnd(10)} ${finding.bug}: ${finding.violation.slice(0, 120)}`);
     return finding;
   });
-  if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(findings, null, 2));
+  if (values.out !== undefined) {
+    const command = `npm run sim:bugs -- --seeds ${values.seeds}`;
+    writeResult(values.out, command, commit, { findings });
+  }
   const missed = findings.filter(({ seeds }) => seeds === null).length;
   console.log(`${findings.length - missed} of ${findings.length} planted bugs found`);
   return missed === 0 && findings.length > 0 ? 0 : 1;

@@ -5,7 +5,7 @@
  *   node dist/test/sim/sim.js --seed N [--trace] [--messages M] [--faults F] [--deaths D]
  *                             [--reloads R] [--only REST]
  *   node dist/test/sim/sim.js --seed N --shrink
- *   node dist/test/sim/sim.js --seeds A..B [--threads T] [--json] [--violations]
+ *   node dist/test/sim/sim.js --seeds A..B [--threads T] [--out FILE] [--violations]
  *
  * Seeds are independent, so they are dealt out to threads. A failing seed is replayed by `--seed N
  * --trace`; the first that fails is also shrunk, and what is left of it traced.
@@ -15,6 +15,7 @@ import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { RECOVERY_ROWS } from "./log-model.ts";
 import { type RunOptions, runSeed, type RunResult } from "./run-seed.ts";
+import { committedState, writeResult } from "./result-file.ts";
 import { formatRest, parseRest, shrinkSeed } from "./shrink.ts";
 
 interface SeedRange {
@@ -24,12 +25,11 @@ interface SeedRange {
 }
 
 /** A result as it travels between threads: without its trace. */
-type Summary = Omit<RunResult, "trace"> & { readonly ms: number };
+type Summary = Omit<RunResult, "trace">;
 
 function summarise(seed: number): Summary {
-  const startedMs = Date.now();
   const { trace: _, ...summary } = runSeed(seed);
-  return { ...summary, ms: Date.now() - startedMs };
+  return summary;
 }
 
 function runRange({ first, last, step }: SeedRange, tell: (summary: Summary) => void): void {
@@ -57,55 +57,106 @@ async function runOnThreads(first: number, last: number, threads: number): Promi
   return results.sort((a, b) => a.seed - b.seed);
 }
 
-function printFailure({ seed, violations, deaths }: Omit<Summary, "ms">): void {
+function printFailure({ seed, violations, deaths }: Summary): void {
   console.log(`\nseed ${seed} FAILED; replay: node dist/test/sim/sim.js --seed ${seed} --trace`);
   for (const violation of violations.slice(0, 8)) console.log(`  ${violation}`);
   for (const death of deaths) console.log(`  death: ${death.split("\n", 1)[0]}`);
 }
 
-function sum(results: readonly Summary[], of: (result: Summary) => number): number {
-  return results.reduce((total, result) => total + of(result), 0);
+/** What many seeds came to. */
+interface Figures {
+  readonly seeds: number;
+  readonly failed: readonly number[];
+  readonly simulatedHours: number;
+  readonly cpuMinutes: number;
+  readonly messages: number;
+  /** Of any seed. */
+  readonly messagesLeast: number;
+  readonly faultsLeast: number;
+  readonly deathsLeast: number;
+  readonly promised: number;
+  readonly segments: number;
+  readonly flaggedDuplicates: number;
+  readonly deaths: number;
+  readonly faults: number;
+  readonly reloads: number;
+  readonly replayed: number;
+  readonly decided: number;
+  readonly statuses: Readonly<Record<string, number>>;
+  /** Hits per row of the recovery table, and parts that met it in the log. */
+  readonly rows: Readonly<Record<string, { readonly hits: number; readonly inLog: number }>>;
 }
 
-/** Prints the sums; returns whether every seed held and every row was met. */
-function report(results: readonly Summary[]): boolean {
-  const failed = results.filter(({ violations }) => violations.length > 0);
-  const minutes = sum(results, ({ simulatedMs }) => simulatedMs) / 60_000;
-  console.log(
-    `\n${results.length} seeds, ${failed.length} failed; ${minutes.toFixed(1)} simulated minutes,`,
-    `${(sum(results, ({ ms }) => ms) / results.length).toFixed(0)} ms a seed`,
-  );
-  console.log(
-    `${sum(results, ({ messages }) => messages)} messages,`,
-    `${sum(results, ({ promised }) => promised)} with 202,`,
-    `${sum(results, ({ segments }) => segments)} segments written,`,
-    `${sum(results, ({ flaggedDuplicates }) => flaggedDuplicates)} flagged duplicates,`,
-    `${sum(results, ({ deaths }) => deaths.length)} deaths,`,
-    `${sum(results, ({ faults }) => faults)} faults,`,
-    `${sum(results, ({ reloads }) => reloads)} reloads,`,
-    `${sum(results, ({ replayed }) => replayed)} dead letters sent anew,`,
-    `${sum(results, ({ decided }) => decided)} decisions about held messages`,
-  );
-  const statuses = new Map<string, number>();
+function figuresOf(results: readonly Summary[]): Figures {
+  const sum = (of: (result: Summary) => number): number =>
+    results.reduce((total, result) => total + of(result), 0);
+  const least = (of: (result: Summary) => number): number =>
+    results.reduce((low, result) => Math.min(low, of(result)), Number.POSITIVE_INFINITY);
+  const statuses: Record<string, number> = {};
   for (const result of results) {
     for (const [status, count] of Object.entries(result.statuses)) {
-      statuses.set(status, (statuses.get(status) ?? 0) + count);
+      statuses[status] = (statuses[status] ?? 0) + count;
     }
   }
-  console.log([...statuses].map(([status, count]) => `${status} ${count}`).join(", "));
+  const rows = RECOVERY_ROWS.map((row) => {
+    const hits = sum((result) => result.rows[row] ?? 0);
+    return [row, { hits, inLog: sum((result) => result.rowsInLog[row] ?? 0) }] as const;
+  });
+  const { user, system } = process.cpuUsage();
+  return {
+    seeds: results.length,
+    failed: results.filter(({ violations }) => violations.length > 0).map(({ seed }) => seed),
+    simulatedHours: sum(({ simulatedMs }) => simulatedMs) / 3_600_000,
+    cpuMinutes: (user + system) / 60e6,
+    messages: sum(({ messages }) => messages),
+    messagesLeast: least(({ messages }) => messages),
+    faultsLeast: least(({ faults }) => faults),
+    deathsLeast: least(({ deaths }) => deaths.length),
+    promised: sum(({ promised }) => promised),
+    segments: sum(({ segments }) => segments),
+    flaggedDuplicates: sum(({ flaggedDuplicates }) => flaggedDuplicates),
+    deaths: sum(({ deaths }) => deaths.length),
+    faults: sum(({ faults }) => faults),
+    reloads: sum(({ reloads }) => reloads),
+    replayed: sum(({ replayed }) => replayed),
+    decided: sum(({ decided }) => decided),
+    statuses,
+    rows: Object.fromEntries(rows),
+  };
+}
+
+/** Prints the figures; returns whether every seed held and every row was met. */
+function report(figures: Figures): boolean {
+  const { seeds, failed, simulatedHours, cpuMinutes, rows } = figures;
+  console.log(
+    `\n${seeds} seeds, ${failed.length} failed; ${simulatedHours.toFixed(2)} simulated hours,`,
+    `${(simulatedHours / cpuMinutes).toFixed(2)} of them per minute of CPU,`,
+    `${((cpuMinutes * 60_000) / seeds).toFixed(0)} ms of CPU a seed`,
+  );
+  console.log(
+    `${figures.messages} messages (${figures.messagesLeast} at least in a seed),`,
+    `${figures.promised} with 202, ${figures.segments} segments written,`,
+    `${figures.flaggedDuplicates} flagged duplicates`,
+  );
+  console.log(
+    `${figures.deaths} deaths (${figures.deathsLeast} at least),`,
+    `${figures.faults} faults (${figures.faultsLeast} at least), ${figures.reloads} reloads,`,
+    `${figures.replayed} dead letters sent anew,`,
+    `${figures.decided} decisions about held messages`,
+  );
+  const statuses = Object.entries(figures.statuses);
+  console.log(statuses.map(([status, count]) => `${status} ${count}`).join(", "));
   console.log(
     "hits per row of the recovery table (docs/JOURNAL.md), and parts that met it in the log:",
   );
   let isComplete = true;
-  for (const row of RECOVERY_ROWS) {
-    const hits = sum(results, ({ rows }) => rows[row] ?? 0);
-    const inLog = sum(results, ({ rowsInLog }) => rowsInLog[row] ?? 0);
+  for (const [row, { hits, inLog }] of Object.entries(rows)) {
     const isMet = hits > 0 && inLog > 0;
     if (!isMet) isComplete = false;
     const counts = `${String(hits).padStart(9)} ${String(inLog).padStart(9)}`;
     console.log(`  ${row.padEnd(12)}${counts}${isMet ? "" : "   NEVER MET"}`);
   }
-  for (const { seed } of failed) console.log(`failed: seed ${seed}`);
+  for (const seed of failed) console.log(`failed: seed ${seed}`);
   return failed.length === 0 && isComplete;
 }
 
@@ -152,7 +203,7 @@ async function main(): Promise<number> {
       seeds: { type: "string", default: "1..100" },
       threads: { type: "string" },
       trace: { type: "boolean", default: false },
-      json: { type: "boolean", default: false },
+      out: { type: "string" },
       violations: { type: "boolean", default: false },
       messages: { type: "string" },
       faults: { type: "string" },
@@ -180,10 +231,14 @@ async function main(): Promise<number> {
     return 2;
   }
   const threads = Number(values.threads ?? Math.min(2, availableParallelism()));
+  const commit = values.out === undefined ? "" : committedState();
   const results = await runOnThreads(Number(match[1]), Number(match[2]), threads);
   if (values.violations) return tellViolations(results);
-  if (values.json) console.log(JSON.stringify(results));
-  const holds = report(results);
+  const figures = figuresOf(results);
+  const holds = report(figures);
+  if (values.out !== undefined) {
+    writeResult(values.out, `npm run sim -- --seeds ${values.seeds}`, commit, { ...figures });
+  }
   const failed = results.find(({ violations }) => violations.length > 0);
   if (failed !== undefined) shrinkAndTell(failed.seed, {});
   return holds ? 0 : 1;
