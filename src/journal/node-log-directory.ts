@@ -2,7 +2,8 @@
  * The real file layer: synchronous calls of node:fs on one directory.
  *
  * Node opens every file with O_CLOEXEC. Threads each make one of their own; none touches libuv's
- * pool.
+ * pool. A directory that another one has replaced under its path is noticed by `sync`, which every
+ * new file needs: a log must not go on in two places.
  */
 import {
   closeSync,
@@ -16,6 +17,7 @@ import {
   readdirSync,
   readSync,
   renameSync,
+  statSync,
   unlinkSync,
   writeSync,
 } from "node:fs";
@@ -33,9 +35,14 @@ export function openNodeLogDirectory(path: string): LogDirectory {
 
 class NodeLogDirectory implements LogDirectory {
   readonly #path: string;
+  readonly #device: number;
+  readonly #inode: number;
 
   constructor(path: string) {
     this.#path = path;
+    const { dev, ino } = statSync(path);
+    this.#device = dev;
+    this.#inode = ino;
   }
 
   list(): string[] {
@@ -58,6 +65,11 @@ class NodeLogDirectory implements LogDirectory {
   sync(): void {
     const descriptor = openSync(this.#path, constants.O_RDONLY | constants.O_DIRECTORY);
     try {
+      const { dev, ino } = fstatSync(descriptor);
+      if (dev !== this.#device || ino !== this.#inode) {
+        const error = new Error(`ESTALE: ${this.#path} is another directory than at the start`);
+        throw Object.assign(error, { code: "ESTALE" });
+      }
       fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);

@@ -12,7 +12,8 @@
  * FAULT_SHIM_SYNCS names a file that gets a line for every sync of the log's files and the store:
  *   <pid> <kind> <inode> <0 or errno>       and one, with -1, for every segment that is removed
  *
- * What it recognises, it recognises by what every outsider sees: names of files and bytes on sockets.
+ * A sync of the log that fails also overwrites with zeros what it was to make durable, as a disk that
+ * has lost it would show it. What the shim recognises, it recognises by what every outsider sees: names of files and bytes on sockets.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -139,9 +140,31 @@ static int is_full(int fd, size_t length, off_t offset) {
   return 1;
 }
 
+/* Blocks written since the last sync of their file; the one thread that writes them syncs them. */
+static int unsynced_fd = -1;
+static off_t unsynced_from, unsynced_to;
+
+static void note_block(int fd, size_t length, off_t offset) {
+  if (fd != unsynced_fd || unsynced_from == unsynced_to) unsynced_from = offset;
+  unsynced_fd = fd;
+  unsynced_to = offset + (off_t)length;
+}
+
+/* A failed sync loses what it was to make durable; the pages count as clean from then on. */
+static void forget_blocks(int fd) {
+  static const char zeros[4096];
+  if (fd != unsynced_fd) return;
+  for (off_t at = unsynced_from; at < unsynced_to; at += sizeof zeros) {
+    size_t rest = unsynced_to - at;
+    syscall(SYS_pwrite64, fd, zeros, rest < sizeof zeros ? rest : sizeof zeros, at);
+  }
+  unsynced_from = unsynced_to;
+}
+
 ssize_t pwrite(int fd, const void *from, size_t length, off_t offset) {
   enum kind kind = kind_of_write(fd, from, length);
   enum action action = due(kind);
+  if (kind == LOG_BLOCK) note_block(fd, length, offset);
   if (action == FAIL) return -1;
   if ((kind == LOG_BLOCK || kind == LOG_ZEROS) && is_full(fd, length, offset)) return -1;
   if (action == KILL_MIDDLE) {
@@ -221,6 +244,8 @@ static int synced(int fd, long number) {
   enum action action = due(kind);
   int result = action == FAIL ? -1 : (int)syscall(number, fd);
   int error = result == 0 ? 0 : errno;
+  if (kind == LOG_SYNC && error != 0) forget_blocks(fd);
+  if (kind == LOG_SYNC && error == 0 && fd == unsynced_fd) unsynced_from = unsynced_to;
   struct stat status;
   if ((kind == LOG_SYNC || kind == STORE_SYNC) && fstat(fd, &status) == 0) {
     note(kind, status.st_ino, error);

@@ -22,6 +22,7 @@ export interface KillOptions {
   readonly seed: number;
   /** Of ingress and of SMPP workers, each; 1 unless given. */
   readonly threads?: number;
+  readonly signal?: AbortSignal;
   readonly say?: (line: string) => void;
 }
 
@@ -39,16 +40,18 @@ export async function killUnderLoad(options: KillOptions): Promise<KillResult> {
   const threads = options.threads ?? 1;
   const lines = [`workers: { count: ${threads} }`];
   const scene = await openScene({ workspace, lines, httpThreads: threads });
-  for (let kill = 1; kill <= kills; kill++) {
+  let done = 0;
+  while (done < kills && options.signal?.aborted !== true) {
     await scene.start();
     scene.startLoad();
     await scene.untilPromised(PROMISED_PER_LIFE);
     await sleep(integerIn(random, 0, LONGER_MS_MAX));
     await scene.kill();
-    say?.(`kill ${kill} of ${kills}: ${scene.client.promised} promised`);
+    done += 1;
+    say?.(`kill ${done} of ${kills}: ${scene.client.promised} promised`);
   }
   const verdict = await scene.conclude();
-  return { seed, kills, restart_ms_max: scene.restartMsMax, verdict };
+  return { seed, kills: done, restart_ms_max: scene.restartMsMax, verdict };
 }
 
 export interface PointResult extends KillResult {
@@ -71,7 +74,7 @@ export async function killAtPoints(
   const points: Record<string, number> = {};
   const missed: string[] = [];
   let kills = 0;
-  for (let round = 1; round <= rounds; round++) {
+  for (let round = 1; round <= rounds && options.signal?.aborted !== true; round++) {
     for (const [name, point] of Object.entries(CRASH_POINTS)) {
       if (options.points !== undefined && !options.points.includes(name)) continue;
       const fault = { ...point.fault, pass: integerIn(random, 0, point.passMax) };

@@ -1,9 +1,10 @@
 /**
  * The power-loss model at large: `npm run fault:power-loss -- [--trials N] [--damages N] [--seed N]
- * [--out FILE]`. F5: trials of three lives each. F6: the log cut at every byte of its last 64 KiB
- * and, `damages` times, one bit changed there.
+ * [--out FILE]`. F6: the log cut at every byte of its last 64 KiB and, `damages` times, one bit
+ * changed there. F5: trials of three lives each; SIGINT ends them, and those done count.
  */
 import { writeFileSync } from "node:fs";
+import { setImmediate as turn } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { integerIn, seededRandom } from "../../support/seeded-random.ts";
 import { cutPowerTrial, type Damage, damageTrial, soundLog } from "./power-loss.ts";
@@ -11,6 +12,7 @@ import { resultDocument } from "./result-document.ts";
 
 const RANGE = 65536;
 const SAY_EVERY = 5000;
+const LOOK_EVERY = 50;
 
 const { values } = parseArgs({
   options: {
@@ -22,6 +24,8 @@ const { values } = parseArgs({
 });
 const seed = Number(values.seed);
 const failed: string[] = [];
+const stop = new AbortController();
+process.once("SIGINT", () => stop.abort());
 
 function attempt(what: string, trial: () => void): void {
   try {
@@ -32,21 +36,24 @@ function attempt(what: string, trial: () => void): void {
   }
 }
 
-function runPowerFailures(trials: number): object {
+async function runPowerFailures(wanted: number): Promise<object> {
+  const failedBefore = failed.length;
   const sum = { promised: 0, power_failures: 0 };
-  for (let i = 0; i < trials; i++) {
-    attempt(`F5 seed ${seed + i}`, () => {
-      const counts = cutPowerTrial(seed + i, "disk", 0.7);
+  let trials = 0;
+  for (; trials < wanted && !stop.signal.aborted; trials++) {
+    attempt(`F5 seed ${seed + trials}`, () => {
+      const counts = cutPowerTrial(seed + trials, "disk", 0.7);
       sum.promised += counts.promised;
       sum.power_failures += counts.powerFailures;
     });
-    if (i % SAY_EVERY === 0) process.stdout.write(`F5: ${i} trials, ${failed.length} failed\n`);
+    if (trials % LOOK_EVERY === 0) await turn();
+    if (trials % SAY_EVERY === 0) process.stdout.write(`F5: ${trials} trials\n`);
   }
-  return { row: "F5", trials, failures: failed.length, ...boundOf(trials, failed.length), ...sum };
+  const failures = failed.length - failedBefore;
+  return { row: "F5", trials, failures, ...boundOf(trials, failures), ...sum };
 }
 
 function runDamages(flips: number): object {
-  const failedBefore = failed.length;
   const log = soundLog(seed);
   const random = seededRandom(seed);
   const sum = { refused: 0 };
@@ -65,15 +72,16 @@ function runDamages(flips: number): object {
     tryOne({ kind: "flip", at, bit: integerIn(random, 0, 7) });
   }
   const trials = RANGE + flips;
-  const failures = failed.length - failedBefore;
-  return { row: "F6", trials, failures, ...boundOf(trials, failures), cuts: RANGE, flips, ...sum };
+  const bound = boundOf(trials, failed.length);
+  return { row: "F6", trials, failures: failed.length, ...bound, cuts: RANGE, flips, ...sum };
 }
 
 function boundOf(trials: number, failures: number): { bound_95: number | null } {
   return { bound_95: failures === 0 ? 3 / trials : null };
 }
 
-const results = [runPowerFailures(Number(values.trials)), runDamages(Number(values.damages))];
+const damages = runDamages(Number(values.damages));
+const results = [await runPowerFailures(Number(values.trials)), damages];
 process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
 if (values.out !== undefined) {
   writeFileSync(values.out, resultDocument("power loss", values, results));

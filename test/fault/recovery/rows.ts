@@ -1,12 +1,15 @@
 /** The rows of docs/RELIABILITY.md that `npm run fault:recovery` fills, by name. */
 import type { Workspace } from "../../support/processes.ts";
 import { isClean, type Verdict } from "./judge.ts";
+import { fillDisk, fillLog, troubleDisk } from "./disk-trouble.ts";
 import { killAtPoints, killUnderLoad } from "./kills.ts";
 
 export interface RowOptions {
   readonly workspace: Workspace;
   readonly trials: number;
   readonly seed: number;
+  /** No further trial once it is aborted. */
+  readonly signal: AbortSignal;
   readonly say: (line: string) => void;
 }
 
@@ -33,7 +36,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
     run: async ({ trials, ...options }) => {
       const found = await killUnderLoad({ ...options, kills: trials, threads: 2 });
       const worst = { restart_ms: found.restart_ms_max };
-      return resultOf("F1", "kill -9 under load", trials, found.verdict, worst, found);
+      return resultOf("F1", "kill -9 under load", found.kills, found.verdict, worst, found);
     },
   },
   F2: {
@@ -42,6 +45,30 @@ export const ROWS: Readonly<Record<string, Row>> = {
       const found = await killAtPoints({ ...options, rounds: trials });
       const worst = { restart_ms: found.restart_ms_max, not_reached: found.missed.length };
       return resultOf("F2", "end at named points", found.kills, found.verdict, worst, found);
+    },
+  },
+  F7: {
+    trials: 20,
+    run: async ({ trials, ...options }) => {
+      const found = await fillLog({ ...options, rounds: trials });
+      const worst = { accepting_again_ms: found.accepting_again_ms_max };
+      return withSurprises("F7", "no room for the log", found.trials, found, worst);
+    },
+  },
+  "F7-disk": {
+    trials: 20,
+    run: async ({ trials, ...options }) => {
+      const found = await fillDisk({ ...options, rounds: trials });
+      if (found === null) throw new Error("a tmpfs cannot be mounted here: run it as root");
+      return withSurprises("F7-disk", "a full disk", found.trials, found, { ended: found.ended });
+    },
+  },
+  F8: {
+    trials: 50,
+    run: async ({ trials, ...options }) => {
+      const found = await troubleDisk({ ...options, rounds: trials });
+      const worst = { syncs_again: found.syncs_again };
+      return withSurprises("F8", "disk trouble", found.trials, found, worst);
     },
   },
 };
@@ -66,4 +93,21 @@ function resultOf(
     worst,
     details,
   };
+}
+
+/** As `resultOf`, with what went otherwise than it should. */
+function withSurprises(
+  row: string,
+  what: string,
+  trials: number,
+  found: {
+    readonly surprises: readonly string[];
+    readonly syncs_again?: number;
+    readonly verdict: Verdict;
+  },
+  worst: Readonly<Record<string, number>>,
+): RowResult {
+  const result = resultOf(row, what, trials, found.verdict, worst, found);
+  const failures = result.failures + found.surprises.length + (found.syncs_again ?? 0);
+  return { ...result, failures, bound_95: failures === 0 ? 3 / trials : null };
 }

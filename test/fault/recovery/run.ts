@@ -1,6 +1,7 @@
 /**
  * Recovery at large: `npm run fault:recovery -- [--only F1,F2,…] [--trials N] [--seed N]
- * [--out FILE]`. Prints what it does; writes the result with commit, date and machine.
+ * [--out FILE]`. Prints what it does; writes the result with commit, date and machine. SIGINT ends
+ * a row after the trial at hand, and what was done until then is judged and counts.
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -16,6 +17,8 @@ const { values } = parseArgs({
     out: { type: "string" },
   },
 });
+const stop = new AbortController();
+process.once("SIGINT", () => stop.abort());
 const wanted = values.only?.split(",") ?? Object.keys(ROWS);
 const results: RowResult[] = [];
 for (const name of wanted) {
@@ -27,6 +30,7 @@ for (const name of wanted) {
       workspace,
       trials: Number(values.trials ?? row.trials),
       seed: Number(values.seed),
+      signal: stop.signal,
       say: (line) => process.stdout.write(`${name}: ${line}\n`),
     });
     results.push(result);
