@@ -64,7 +64,7 @@ export async function run(args: string[], io: CliIo): Promise<number> {
 function configuredReader(path: string, io: CliIo): ObjectReader {
   const { cdr, s3, node } = loadConfig(path, io.env, io.readFile);
   if (cdr.bucket === null || s3 === null) return folderReader(join(node.dataDir, "cdr"));
-  return new S3ObjectStore(s3, cdr.bucket, cdr.prefix);
+  return new S3ObjectStore(s3, cdr.bucket, cdr.prefix, null);
 }
 
 function folderReader(folder: string): ObjectReader {

@@ -71,6 +71,10 @@ export const COUNTERS = {
     name: "cdr_upload_failures_total",
     help: "Uploads of CDR files that failed and are tried again.",
   },
+  cdrUnconditionalPuts: {
+    name: "cdr_unconditional_puts_total",
+    help: "Files put into the bucket without a condition, since its service refuses them.",
+  },
   refusalsUnrecorded: {
     name: "cdr_refusals_unrecorded_total",
     help: "Refusals beyond cdr.refusals_per_s_max: without a row.",

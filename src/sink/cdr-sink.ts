@@ -9,12 +9,13 @@
  * is done again at the next chance, by name. Without a bucket files stay where they are. Nothing
  * waits for it but disk (`cdr.disk_bytes_max`). The sink thread only.
  */
+import { rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Clock, Log, Random } from "../environment.ts";
 import type { CdrCut } from "../ledger/cdr-format.ts";
 import { Counter, type MetricBlock } from "../metrics/block.ts";
-import { LogWord, type LogTable } from "../tables/log-table.ts";
+import { CdrLevel, LogWord, type LogTable } from "../tables/log-table.ts";
 import {
   type CdrFileName,
   type CdrManifest,
@@ -24,12 +25,21 @@ import {
   manifestPath,
   parseDataPath,
 } from "./cdr-files.ts";
-import { clearTemporary, digestFile, exists, listFiles, readJson } from "./durable-file.ts";
+import {
+  clearTemporary,
+  digestFile,
+  exists,
+  listFiles,
+  readJson,
+  syncPath,
+} from "./durable-file.ts";
 import { ObjectConflictError, type ObjectStore } from "./object-store.ts";
 
 const RETRY_MS_MIN = 500;
 const RETRY_MS_MAX = 10_000;
 const UPLOADS_MAX = 4;
+/** So many cuts may wait for their turn before they are made into files at a higher priority. */
+const CUTS_CALM_MAX = 4;
 /** A line in the log of an outage that goes on, so often. */
 const REMIND_MS = 60_000;
 /** Files that are somebody else's to move are counted anew so often. */
@@ -41,7 +51,8 @@ export interface CdrSinkOptions {
   readonly folder: string;
   /** Null: files stay in the folder. */
   readonly store: ObjectStore | null;
-  readonly pack: (cut: CdrCut) => Promise<CdrManifest>;
+  /** Makes a file; `isPressing` says that they pile up. */
+  readonly pack: (cut: CdrCut, isPressing: boolean) => Promise<CdrManifest>;
   /** Told, in order, of every cut that has become a durable file. */
   readonly onFiled: () => void;
   readonly logTable: LogTable;
@@ -69,6 +80,9 @@ export class CdrSink {
   readonly #underWay = new Set<string>();
   /** Files and bytes in the folder where nothing is uploaded. */
   #kept = { count: 0, bytes: 0, oldest: 0 };
+  /** Files that were there at the start without a manifest, to be judged. */
+  #orphans: string[] = [];
+  #judgeOrphansAt = 0;
   #isPacking = false;
   #isStopped = false;
   #uploadFailures = 0;
@@ -90,8 +104,12 @@ export class CdrSink {
     for (const { path } of await listFiles(folder, "manifest")) manifests.add(path);
     for (const { path, bytes, modifiedAt } of await listFiles(folder, "data")) {
       const name = parseDataPath(path);
-      // Without a manifest its cut is still in the ledger and makes it again.
-      if (name === null || !manifests.delete(manifestPath(name))) continue;
+      if (name === null) continue;
+      if (!manifests.delete(manifestPath(name))) {
+        // Either its cut is still in the ledger and makes it again, or it was uploaded.
+        this.#orphans.push(path);
+        continue;
+      }
       this.#waiting.set(path, { name, bytes, since: modifiedAt, notBefore: 0 });
     }
     // Manifests without a file: both were uploaded.
@@ -117,6 +135,10 @@ export class CdrSink {
     if (this.#options.store !== null) {
       this.#publish(now);
       this.#startUploads();
+      if (this.#orphans.length > 0 && now >= this.#judgeOrphansAt) {
+        this.#judgeOrphansAt = now + REMIND_MS;
+        void this.#judgeOrphans(this.#options.store);
+      }
       return;
     }
     if (now < this.#recountAt) return;
@@ -143,7 +165,7 @@ export class CdrSink {
       try {
         const cut = this.#cuts[0] as CdrCut;
         if (!(await this.#isFile(cut))) {
-          const manifest = await pack(cut);
+          const manifest = await pack(cut, this.#isPressing());
           metrics.add(Counter.cdrFilesMade, 1);
           metrics.add(Counter.cdrRowsFiled, manifest.rows);
           this.#add(manifest);
@@ -159,6 +181,12 @@ export class CdrSink {
       }
     }
     this.#isPacking = false;
+  }
+
+  /** Whether files are made more slowly than rows come, or the disk for them runs out. */
+  #isPressing(): boolean {
+    if (this.#cuts.length > CUTS_CALM_MAX) return true;
+    return this.#options.logTable.load(LogWord.CDR_LEVEL) !== CdrLevel.FINE;
   }
 
   /** Whether a run before this one has made the file, and the ledger had not noted it yet. */
@@ -234,7 +262,32 @@ export class CdrSink {
     await store.putFile(manifest, join(folder, manifest), digest);
     // The file goes first: a manifest alone says that both were uploaded.
     await rm(join(folder, path), { force: true });
+    await syncPath(dirname(join(folder, path)));
     await rm(join(folder, manifest), { force: true });
+  }
+
+  /**
+   * Removes files without a manifest that are in the bucket as they are: power went when they were
+   * removed. Those of a cut are left to it.
+   */
+  async #judgeOrphans(store: ObjectStore): Promise<void> {
+    const { folder, node, log } = this.#options;
+    const rest: string[] = [];
+    for (const path of this.#orphans.splice(0)) {
+      try {
+        if (!(await exists(join(folder, path)))) continue;
+        const { sha256 } = await digestFile(join(folder, path));
+        const isUploaded = await store.holds(path, sha256);
+        const isOfCut = this.#cuts.some((cut) => dataPath(fileNameOf(node, cut)) === path);
+        if (!isUploaded || isOfCut || this.#waiting.has(path)) continue;
+        // At once: a cut that came in between could have it made anew.
+        rmSync(join(folder, path));
+        log.write("info", "a CDR file that was uploaded is removed", { file: path });
+      } catch {
+        rest.push(path);
+      }
+    }
+    this.#orphans.push(...rest);
   }
 
   #noteSuccess(): void {

@@ -99,7 +99,8 @@ export async function listFiles(folder: string, below: string): Promise<FoundFil
   return found;
 }
 
-async function syncPath(path: string): Promise<void> {
+/** Makes what was renamed or removed in a folder, or written to a file, survive power loss. */
+export async function syncPath(path: string): Promise<void> {
   const file = await open(path, "r");
   try {
     await file.sync();

@@ -33,5 +33,7 @@ export interface ObjectStore extends ObjectReader {
    * or with what went wrong: then it may be there or not, and may be put again.
    */
   putFile(key: string, path: string, digest: ObjectDigest): Promise<void>;
+  /** Whether it is there with this SHA-256. */
+  holds(key: string, sha256: string): Promise<boolean>;
   close(): void;
 }

@@ -5,8 +5,8 @@
  *   large file   parts of 8 MiB; what an earlier try left behind is aborted first
  *   412          there is one: the same digest means that an earlier reply was lost
  *
- * Services without conditional writes are noticed and written to unconditionally: a name stands for
- * the same rows anyway. Bodies are buffers, never streams, so that every service gets a length. The
+ * Services without conditional writes are noticed (conditional-writes.ts): there a file is looked for
+ * first, and put if it is not there. Bodies are buffers, never streams, so that every service gets a length. The
  * only file that imports the AWS SDK. Any thread with an event loop.
  */
 import { open, stat } from "node:fs/promises";
@@ -24,6 +24,7 @@ import {
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import type { S3Config } from "../config/types.ts";
+import type { ConditionalWrites } from "./conditional-writes.ts";
 import {
   ObjectConflictError,
   type ObjectDigest,
@@ -48,9 +49,16 @@ export class S3ObjectStore implements ObjectStore {
   readonly #client: S3Client;
   readonly #bucket: string;
   readonly #prefix: string;
-  #isConditional = true;
+  readonly #conditions: ConditionalWrites | null;
 
-  constructor(config: S3Config, bucket: string, prefix: string) {
+  /** `conditions` null: the service is never asked for any. */
+  constructor(
+    config: S3Config,
+    bucket: string,
+    prefix: string,
+    conditions: ConditionalWrites | null,
+  ) {
+    this.#conditions = conditions;
     const { endpoint, region, accessKey, secretKey, pathStyle, checksum } = config;
     const when = checksum === "when_required" ? "WHEN_REQUIRED" : "WHEN_SUPPORTED";
     this.#bucket = bucket;
@@ -80,19 +88,11 @@ export class S3ObjectStore implements ObjectStore {
       await this.#putParts(key, path, size, digest);
       return;
     }
-    const body = await readPart(path, 0, size);
-    try {
-      await this.#put(key, body, digest, this.#isConditional);
-    } catch (error) {
-      if (is(error, EXISTS)) {
-        if (await this.#isThere(key, digest)) return;
-      } else if (this.#isConditional && is(error, UNCONDITIONAL)) {
-        this.#isConditional = false;
-      } else {
-        throw error;
-      }
-      await this.#put(key, body, digest, false);
-    }
+    await this.#putSmall(key, await readPart(path, 0, size), digest);
+  }
+
+  async holds(key: string, sha256: string): Promise<boolean> {
+    return (await this.#metadataOf(key))?.["sha256"] === sha256;
   }
 
   async *list(prefix: string): AsyncGenerator<ObjectEntry> {
@@ -129,16 +129,46 @@ export class S3ObjectStore implements ObjectStore {
    * in other bytes, which may be replaced; throws ObjectConflictError on other rows.
    */
   async #isThere(key: string, digest: ObjectDigest): Promise<boolean> {
+    const metadata = await this.#metadataOf(key);
+    if (metadata === null) return false;
+    if (metadata["sha256"] === digest.sha256) return true;
+    if (metadata["rows-sha256"] === digest.rowsSha256) return false;
+    throw new ObjectConflictError(`${this.place}${key} is there with other rows`);
+  }
+
+  /** What was stored beside the object; null if there is none. */
+  async #metadataOf(key: string): Promise<Record<string, string> | null> {
     try {
       const found = await this.#client.send(new HeadObjectCommand(this.#at(key)), limited());
-      const metadata = found.Metadata ?? {};
-      if (metadata["sha256"] === digest.sha256) return true;
-      if (metadata["rows-sha256"] === digest.rowsSha256) return false;
-      throw new ObjectConflictError(`${this.place}${key} is there with other rows`);
+      return found.Metadata ?? {};
     } catch (error) {
-      if (is(error, NO_SUCH)) return false;
+      if (is(error, NO_SUCH)) return null;
       throw error;
     }
+  }
+
+  async #putSmall(key: string, body: Buffer, digest: ObjectDigest): Promise<void> {
+    const conditions = this.#conditions;
+    if (conditions?.isAsked() !== true) {
+      await this.#putUnlessThere(key, body, digest);
+      conditions?.noteUnconditional();
+      return;
+    }
+    try {
+      await this.#put(key, body, digest, true);
+      conditions.noteTaken(this.place);
+    } catch (error) {
+      const isJudged = is(error, EXISTS);
+      if (!isJudged && !is(error, UNCONDITIONAL)) throw error;
+      if (isJudged) conditions.noteTaken(this.place);
+      await this.#putUnlessThere(key, body, digest);
+      if (!isJudged) conditions.noteRefused(this.place, String(error));
+    }
+  }
+
+  async #putUnlessThere(key: string, body: Buffer, digest: ObjectDigest): Promise<void> {
+    if (await this.#isThere(key, digest)) return;
+    await this.#put(key, body, digest, false);
   }
 
   async #put(key: string, body: Buffer, digest: ObjectDigest, isNew: boolean): Promise<void> {

@@ -8,17 +8,18 @@
 import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
 import { ledgerPath } from "../ledger/lmdb-store.ts";
-import { MetricBlock } from "../metrics/block.ts";
+import { Counter, MetricBlock } from "../metrics/block.ts";
 import { CdrSink } from "../sink/cdr-sink.ts";
+import { ConditionalWrites } from "../sink/conditional-writes.ts";
 import { LogArchive } from "../sink/log-archive.ts";
 import type { ObjectStore } from "../sink/object-store.ts";
 import { LogTable } from "../tables/log-table.ts";
-import { packThreadIndex, sinkThreadIndex } from "../tables/plan.ts";
+import { packThreadIndices, sinkThreadIndex } from "../tables/plan.ts";
 import { ticksIndex } from "../tables/thread-table.ts";
 import { threadClock } from "./clock.ts";
 import { threadLog } from "./log.ts";
 import { PackPool } from "./pack-pool.ts";
-import { leaveSystemId } from "./thread-cpu.ts";
+import { giveWay, leaveSystemId, Niceness } from "./thread-cpu.ts";
 import type {
   CutNote,
   FiledNote,
@@ -26,6 +27,8 @@ import type {
   ThreadCommand,
   ThreadNote,
 } from "./thread-data.ts";
+
+giveWay(Niceness.SINK);
 
 const TICK_MS = 250;
 const LOOK_MS = 10;
@@ -40,12 +43,13 @@ const clock = threadClock(data.clock);
 const { dataDir, name: node, region } = config.node;
 const { bytesMax } = config.ledger;
 const folder = join(dataDir, "cdr");
-const pool = new PackPool({ bells, index: packThreadIndex(plan) });
+const pool = new PackPool(bells, packThreadIndices(plan));
 
 leaveSystemId(bells, self);
 
-const store = await bucket();
+const metrics = new MetricBlock(memory.metrics, self);
 const log = threadLog("sink", config);
+const store = await bucket();
 const logArchive = config.log.archive
   ? new LogArchive({
       node,
@@ -61,10 +65,11 @@ const sink = new CdrSink({
   node,
   folder,
   store,
-  pack: (cut) => pool.pack({ store: ledgerPath(config), bytesMax, node, region, folder, cut }),
+  pack: (cut, isPressing) =>
+    pool.pack({ store: ledgerPath(config), bytesMax, node, region, folder, cut }, isPressing),
   onFiled: () => data.ledger.postMessage({ kind: "filed" } satisfies FiledNote),
   logTable: new LogTable(memory.log),
-  metrics: new MetricBlock(memory.metrics, self),
+  metrics,
   clock,
   random: Math.random,
   log,
@@ -88,7 +93,12 @@ async function bucket(): Promise<ObjectStore | null> {
   const { cdr, s3 } = config;
   if (cdr.bucket === null || s3 === null) return null;
   const { S3ObjectStore } = await import("../sink/s3-store.ts");
-  return new S3ObjectStore(s3, cdr.bucket, cdr.prefix);
+  const conditions = new ConditionalWrites({
+    clock,
+    log,
+    onUnconditional: () => metrics.add(Counter.cdrUnconditionalPuts, 1),
+  });
+  return new S3ObjectStore(s3, cdr.bucket, cdr.prefix, conditions);
 }
 
 function sleep(ms: number): Promise<void> {

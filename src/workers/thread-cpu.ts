@@ -1,11 +1,12 @@
 /**
- * What Linux' /proc knows of each thread: its CPU time, and whether it waits for the disk. A thread
- * leaves its number in the thread table at its start, once its modules are loaded, and whoever
+ * What Linux knows of each thread: its CPU time, and whether it waits for the disk; and what it is
+ * told of it, its priority. A thread leaves its number in the thread table at its start, once its modules are loaded, and whoever
  * wants to know reads the kernel's figures of it.
  *
- * Elsewhere than on Linux nothing is known, and nothing is shown.
+ * Elsewhere than on Linux nothing is known, nothing is shown, and all threads are equal.
  */
 import { readFileSync, readlinkSync } from "node:fs";
+import { setPriority } from "node:os";
 import { type SharedPlan, threadNames } from "../tables/plan.ts";
 import { systemIdIndex } from "../tables/thread-table.ts";
 
@@ -33,6 +34,28 @@ export function hasLoaded(bells: Int32Array, thread: number): boolean {
 /** Whether the kernel shows the thread in a call that waits for the disk. */
 export function isAtDisk(bells: Int32Array, thread: number): boolean {
   return statOf(Atomics.load(bells, systemIdIndex(thread)))?.[0] === "D";
+}
+
+/**
+ * How much threads behind the ledger give way to those that messages wait for: nobody waits for a
+ * file. A thread starts with the niceness of the one that makes it.
+ */
+export const Niceness = {
+  /** About a quarter of a share while other threads want the CPU. */
+  SINK: 5,
+  /** About a sixtieth. */
+  PACK: 19,
+} as const;
+
+/** Lowers the priority of the thread that calls, for good. */
+export function giveWay(niceness: number): void {
+  const systemId = ownSystemId();
+  if (systemId === UNKNOWN) return;
+  try {
+    setPriority(systemId, niceness);
+  } catch {
+    // It goes on as it is: a started service may have a lower one already.
+  }
 }
 
 function ownSystemId(): number {

@@ -15,6 +15,7 @@ import {
   GetObjectCommand,
   ListMultipartUploadsCommand,
 } from "@aws-sdk/client-s3";
+import { ConditionalWrites, RETRY_MS } from "../../src/sink/conditional-writes.ts";
 import { ObjectConflictError } from "../../src/sink/object-store.ts";
 import { S3ObjectStore } from "../../src/sink/s3-store.ts";
 import { Client } from "../support/client.ts";
@@ -45,11 +46,22 @@ describe("CDRs and S3", () => {
     await workspace.dispose();
   });
 
+  const log: string[] = [];
+  let now = 0;
+  let unconditional = 0;
+
   function storeFor(bucket: string, checksum: "when_supported" | "when_required"): S3ObjectStore {
+    const conditions = new ConditionalWrites({
+      clock: { wallMs: () => now, monotonicMs: () => now },
+      log: { write: (_level, operation) => log.push(operation) },
+      onUnconditional: () => {
+        unconditional += 1;
+      },
+    });
     const keys = { accessKey: server.accessKey, secretKey: server.secretKey };
     const files = { accessKeyFile: null, secretKeyFile: null };
     const place = { endpoint: proxy.endpoint, region: "us-east-1", pathStyle: true };
-    return new S3ObjectStore({ ...keys, ...files, ...place, checksum }, bucket, "p/");
+    return new S3ObjectStore({ ...keys, ...files, ...place, checksum }, bucket, "p/", conditions);
   }
 
   function fileOf(bytes: Buffer): { path: string; sha256: string; rowsSha256: string } {
@@ -127,6 +139,32 @@ describe("CDRs and S3", () => {
       await assert.rejects(store.putFile(key, other.path, other), ObjectConflictError);
       assert.ok((await content(bucket, key)).equals(kept));
     }
+    store.close();
+  });
+
+  test("a service without conditional writes is noticed, and asked again later", async () => {
+    const bucket = "unconditional";
+    await s3(server).send(new CreateBucketCommand({ Bucket: bucket }));
+    const store = storeFor(bucket, "when_supported");
+    const put = async (key: string): Promise<Buffer> => {
+      const bytes = randomBytes(1000);
+      const { path, ...digest } = fileOf(bytes);
+      await store.putFile(key, path, digest);
+      return bytes;
+    };
+    proxy.refusesConditions = true;
+    const bytes = await put("a");
+    assert.ok((await content(bucket, "a")).equals(bytes));
+    await assert.rejects(put("a"), ObjectConflictError);
+    assert.ok((await content(bucket, "a")).equals(bytes), "it is not replaced all the same");
+    assert.match(log.join(), /^conditional writes are refused[^,]*$/);
+    proxy.refusesConditions = false;
+    await put("b");
+    assert.equal(unconditional, 2, "it is not asked so soon");
+    now += RETRY_MS;
+    await put("c");
+    assert.equal(unconditional, 2);
+    assert.equal(log.at(-1), "conditional writes work again");
     store.close();
   });
 

@@ -19,6 +19,10 @@ const SLOW_DOWN =
   '<?xml version="1.0" encoding="UTF-8"?><Error><Code>SlowDown</Code>' +
   "<Message>Please reduce your request rate.</Message></Error>";
 
+const NO_CONDITIONS =
+  '<?xml version="1.0" encoding="UTF-8"?><Error><Code>InvalidArgument</Code>' +
+  "<Message>If-None-Match is not supported.</Message></Error>";
+
 export class S3FaultProxy {
   /** Decides for each request; to be replaced at any time. */
   faultOf: (method: string, path: string) => S3Fault = () => "pass";
@@ -30,6 +34,8 @@ export class S3FaultProxy {
     cut: 0,
     lose_reply: 0,
   };
+  /** Whether it is a service that does not know conditional writes. */
+  refusesConditions = false;
   readonly #target: number;
   readonly #server = createServer((from, to) => this.#take(from, to));
 
@@ -57,7 +63,12 @@ export class S3FaultProxy {
     from.on("error", () => undefined);
     to.on("error", () => undefined);
     const hasBody = Number(from.headers["content-length"] ?? 0) > 1;
-    if (fault === "down" || (fault === "cut" && !hasBody)) {
+    if (fault === "pass" && this.refusesConditions && "if-none-match" in from.headers) {
+      from.resume();
+      from.on("end", () => {
+        to.writeHead(400, { "content-type": "application/xml" }).end(NO_CONDITIONS);
+      });
+    } else if (fault === "down" || (fault === "cut" && !hasBody)) {
       from.socket.destroy();
     } else if (fault === "slow_down") {
       from.resume();

@@ -1,6 +1,7 @@
 /** The sink: every cut becomes an object exactly once, whatever fails, and no file goes before. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -17,7 +18,7 @@ import {
   type ObjectEntry,
   type ObjectStore,
 } from "../../../src/sink/object-store.ts";
-import { allocateLogTable, LogTable, LogWord } from "../../../src/tables/log-table.ts";
+import { allocateLogTable, CdrLevel, LogTable, LogWord } from "../../../src/tables/log-table.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 import { CutRig } from "./cut-rig.ts";
 
@@ -57,6 +58,12 @@ class FailingBucket implements ObjectStore {
     if (this.#random() < this.failShare) throw new Error("reply lost");
   }
 
+  async holds(key: string, sha256: string): Promise<boolean> {
+    if (this.#random() < this.failShare) throw new Error("connection lost");
+    const bytes = this.objects.get(key);
+    return bytes !== undefined && createHash("sha256").update(bytes).digest("hex") === sha256;
+  }
+
   async *list(prefix: string): AsyncGenerator<ObjectEntry> {
     for (const [key, bytes] of this.objects) {
       if (key.startsWith(prefix)) yield { key, bytes: bytes.length };
@@ -82,6 +89,7 @@ class SinkRig {
   readonly cuts: CutRig;
   filed = 0;
   packFailures = 0;
+  readonly pressing: boolean[] = [];
   now = 0;
 
   constructor(folder: string, store: ObjectStore | null, cuts: CutRig, random: () => number) {
@@ -90,7 +98,8 @@ class SinkRig {
       node: "gw-1",
       folder,
       store,
-      pack: async (cut) => {
+      pack: async (cut, isPressing) => {
+        this.pressing.push(isPressing);
         if (this.packFailures-- > 0) throw new Error("no space left on device");
         return await packCut({ node: "gw-1", region: "r", folder, cut }, cuts.chunks(cut));
       },
@@ -177,6 +186,32 @@ test("files of a run that died go up at the next start; its cuts may come again"
   assert.equal(report.records["message"], 12);
 });
 
+test("a file whose manifest alone is gone goes when it is surely in the bucket", async () => {
+  const folder = newFolder();
+  const random = seededRandom(6);
+  const cuts = new CutRig([3, 4]);
+  const kept = newFolder();
+  const first = new SinkRig(kept, null, cuts, random);
+  await first.sink.open();
+  for (const cut of cuts.cuts) first.sink.take(cut);
+  await first.until(() => first.filed === 2);
+  cpSync(join(kept, "data"), join(folder, "data"), { recursive: true });
+  const [uploaded, ours] = (await listFiles(folder, "data")).map(({ path }) => path);
+  const bucket = new FailingBucket(random);
+  bucket.objects.set(uploaded as string, readFileSync(join(folder, uploaded as string)));
+  bucket.failShare = 0.5;
+  const rig = new SinkRig(folder, bucket, cuts, random);
+  await rig.sink.open();
+  const left = async (): Promise<string[]> =>
+    (await listFiles(folder, "data")).map(({ path }) => path);
+  for (let i = 0; i < LOOKS_MAX && (await left()).length > 1; i++) {
+    rig.now += 60_000;
+    rig.sink.onTick();
+    await turn();
+  }
+  assert.deepEqual(await left(), [ours], "the bucket has not this one: it waits for its cut");
+});
+
 test("another's file under the name is left alone and ours is kept", async () => {
   const folder = newFolder();
   const random = seededRandom(2);
@@ -220,4 +255,19 @@ test("without a bucket files stay, are counted, and are not made twice", async (
   writeFileSync(join(folder, "tmp", "left"), "by a crash");
   await new SinkRig(folder, null, cuts, random).sink.open();
   assert.deepEqual(await listFiles(folder, "tmp"), []);
+});
+
+test("files that pile up are made at a higher priority, and so is the last disk", async () => {
+  const random = seededRandom(4);
+  const cuts = new CutRig([1, 1, 1, 1, 1, 1, 1]);
+  const rig = new SinkRig(newFolder(), null, cuts, random);
+  await rig.sink.open();
+  for (const cut of cuts.cuts) rig.sink.take(cut);
+  await rig.until(() => rig.filed === 7);
+  // Seven wait, then six, then five; four may.
+  assert.deepEqual(rig.pressing, [true, true, true, false, false, false, false]);
+  rig.logTable.store(LogWord.CDR_LEVEL, CdrLevel.ALARM);
+  rig.sink.take({ ...(cuts.cuts[0] as (typeof cuts.cuts)[number]), epoch: 4 });
+  await rig.until(() => rig.filed === 8);
+  assert.equal(rig.pressing.at(-1), true);
 });
