@@ -5,9 +5,9 @@
  *   large file   parts of 8 MiB; what an earlier try left behind is aborted first
  *   412          there is one: the same digest means that an earlier reply was lost
  *
- * Services without conditional writes are noticed (conditional-writes.ts): there a file is looked for
- * first, and put if it is not there. Bodies are buffers, never streams, so that every service gets a length. The
- * only file that imports the AWS SDK. Any thread with an event loop.
+ * Services without conditional writes are noticed (conditional-writes.ts): there a file is looked
+ * for first, and put if it is not there. Bodies are buffers, never streams, so that every service
+ * gets a length. The only file that imports the AWS SDK. Any thread with an event loop.
  */
 import { open, stat } from "node:fs/promises";
 import {

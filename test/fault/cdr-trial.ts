@@ -27,6 +27,7 @@ import type { S3Server } from "../support/radosgw.ts";
 import { S3_FAULTS, type S3Fault, S3FaultProxy } from "../support/s3-fault-proxy.ts";
 
 const LOOK_MS = 25;
+const FIRST_FILE_MS_MAX = 60_000;
 
 export interface CdrTrialOptions {
   readonly workspace: Workspace;
@@ -183,9 +184,14 @@ class Trial {
   }
 
   async #failFor(ms: number): Promise<void> {
+    const { counts } = this.#proxy;
     this.#say("the bucket is down");
     this.#proxy.faultOf = () => "down";
     await sleep(ms / 2);
+    // Files are made when the CPU is free: on a busy machine the first one may come late.
+    for (const end = Date.now() + FIRST_FILE_MS_MAX; counts.down === 0 && Date.now() < end; ) {
+      await sleep(LOOK_MS);
+    }
     this.#say("the bucket throttles, breaks off and loses replies");
     let turn = 0;
     this.#proxy.faultOf = () => S3_FAULTS[turn++ % S3_FAULTS.length] as S3Fault;
