@@ -1,7 +1,7 @@
 /**
  * Whether the service of one endpoint takes conditional writes (If-None-Match), by its answers.
  *
- *   asked ─► refused, and the same file taken without a condition ─► not asked for RETRY_MS ─► asked
+ *   asked ─► refused, the same file taken without a condition ─► not asked for RETRY_MS ─► asked
  *
  * One refusal may mean anything: a proxy on the way, one node of a service that is being replaced.
  * Only a file that went through without its condition shows what the matter was, and only for a
