@@ -1,7 +1,7 @@
 /**
  * What Linux knows of each thread: its CPU time, and whether it waits for the disk; and what it is
- * told of it, its priority. A thread leaves its number in the thread table at its start, once its modules are loaded, and whoever
- * wants to know reads the kernel's figures of it.
+ * told of it, its priority. A thread leaves its number in the thread table at its start, once its
+ * modules are loaded, and whoever wants to know reads the kernel's figures of it.
  *
  * Elsewhere than on Linux nothing is known, nothing is shown, and all threads are equal.
  */
