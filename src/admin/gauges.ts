@@ -44,6 +44,7 @@ function addLog(sources: AdminSources, add: Add): void {
   add("logMax", config.journal.bytesMax);
   add("logUnsynced", Math.max(0, committed - logTable.load(LogWord.SYNCED)));
   add("shortOfSpace", logTable.load(LogWord.SHORT_OF_SPACE));
+  add("storeFull", logTable.load(LogWord.STORE_FULL));
   add("ledgerLag", Math.max(0, committed - applied));
   add("ledgerLagMax", LEDGER_LAG_BYTES_MAX);
   add("movedBodies", logTable.load(LogWord.MOVED_BYTES));

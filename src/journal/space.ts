@@ -52,7 +52,8 @@ export function admissionFits(
   chargeBytes: number,
   pendingBytes: number,
 ): boolean {
-  if (table.load(LogWord.SHORT_OF_SPACE) !== 0) return false;
+  if (table.load(LogWord.SHORT_OF_SPACE) !== 0 || table.load(LogWord.STORE_FULL) !== 0)
+    return false;
   const committed = table.load(LogWord.COMMITTED);
   const onDisk = committed - table.load(LogWord.OLDEST) + table.load(LogWord.MOVED_BYTES);
   const uncounted = Math.max(0, committed - table.load(LogWord.LEDGER_APPLIED)) + pendingBytes;

@@ -21,7 +21,7 @@ import {
 } from "../records/accept.ts";
 import { Attempt, FLAG_MAYBE_DUP, Outcome, SMSC_ID_BYTES_MAX } from "../records/attempt.ts";
 import { Concluded, Verdict } from "../records/concluded.ts";
-import type { RecordMemory } from "../records/memory.ts";
+import { copyBytes, type RecordMemory } from "../records/memory.ts";
 import { epochOf, type MessageKey, producerOf } from "../records/message-key.ts";
 import { Receipt } from "../records/receipt.ts";
 import { Resolved } from "../records/resolved.ts";
@@ -220,11 +220,10 @@ export class RecordApplier implements RecordVisitor {
     const message = this.#options.messages.take();
     message.begin(sequence, origin, logOffset, headLength, partCount);
     const { head, parts } = message;
-    bytes.copy(head, 0, record + Accept.SEQUENCE, record + Accept.PART_ENDS);
-    bytes.copy(head, textsAt, textsStart, textsEnd);
+    copyBytes(bytes, record + Accept.SEQUENCE, head, 0, textsAt);
+    copyBytes(bytes, textsStart, head, textsAt, textsEnd - textsStart);
     if (replay >= 0) {
-      const start = record + replay;
-      bytes.copy(head, headLength - REPLAY_BYTES, start, start + REPLAY_BYTES);
+      copyBytes(bytes, record + replay, head, headLength - REPLAY_BYTES, REPLAY_BYTES);
     }
     readHeadFields(message, bytes, record);
     const delayS = view.getUint32(offset + Accept.SEND_DELAY_S, true);

@@ -38,6 +38,7 @@ import {
   type ReplayClaim,
 } from "./dead-letters.ts";
 import { Endings } from "./endings.ts";
+import { Flights } from "./flights.ts";
 import { Followers } from "./followers.ts";
 import { type HeldDocument, HeldMessages, type HeldPage, type Resolution } from "./held.ts";
 import { HandOvers } from "./hand-overs.ts";
@@ -144,16 +145,6 @@ export interface LedgerStatus {
   readonly links: readonly LinkSummary[];
 }
 
-/** One commit on its way to the disk. */
-interface Flight {
-  readonly number: number;
-  readonly messages: readonly MessageState[];
-  readonly earliestDueAt: number;
-  readonly cursor: number;
-  readonly releasable: number;
-  readonly startedEpoch: number;
-}
-
 interface ListJob {
   readonly scan: MessageListScan;
   readonly done: (page: MessageListPage) => void;
@@ -193,13 +184,8 @@ export class Ledger {
   readonly #cancels: Cancels;
   readonly #upkeep: Upkeep;
   readonly #bodyMoves: BodyMoves;
-  /** Committed, not visible yet; then visible, not flushed yet. */
-  #inFlight: Flight | null = null;
-  #unflushed: Flight[] = [];
-  #flushedCursor: number;
-  #committedCursor: number;
+  readonly #flights: Flights;
   #isStartStaged = false;
-  #isStartVisible = false;
   #isChanged = false;
   #mustFlush = false;
   #nextFlushAt = 0;
@@ -212,8 +198,6 @@ export class Ledger {
     this.#limits = limits;
     const meta = openMeta(options);
     this.#meta = meta;
-    this.#flushedCursor = meta.cursor;
-    this.#committedCursor = meta.cursor;
     const { eventsMax, eventsTtlMs } = policy;
     const appIds = policy.plan.appIndexById.keys();
     const deadLetters = new DeadLetters(store, options.loader, policy.keepsDeadTexts);
@@ -261,6 +245,14 @@ export class Ledger {
     });
     const { segmentBytes } = policy;
     this.#bodyMoves = new BodyMoves({ ...options, meta, messages, segmentBytes });
+    this.#flights = new Flights({
+      ...options,
+      cursor: meta.cursor,
+      onVisible: (flight) => {
+        messages.release(flight.messages, store.visibleCommit);
+        handOvers.onWaitsVisible(flight.earliestDueAt);
+      },
+    });
     this.#upkeep = new Upkeep({ store, meta, messages, handOvers, endings, policy });
     this.#publishWords();
     options.logTable.store(LogWord.LEDGER_FLUSHED, meta.cursor);
@@ -285,9 +277,9 @@ export class Ledger {
     const now = clock.wallMs();
     if (!this.#isStartStaged) this.#isStartStaged = this.#conclusions.start(node, epoch);
     let work = appender.pollCommitted(NOTHING_TO_VISIT);
-    this.#followCommits();
+    this.#flights.follow(now);
     work += this.#readLog();
-    if (this.#isStartVisible) work += this.#handOvers.doWork(now);
+    if (this.#flights.isStartVisible) work += this.#handOvers.doWork(now);
     if (now >= this.#nextUpkeepAt) {
       this.#nextUpkeepAt = now + this.#limits.upkeepIntervalMs;
       work += this.#keepUp(now);
@@ -296,7 +288,7 @@ export class Ledger {
     work += this.#bodyMoves.doWork(now) + this.#stepLists();
     if (this.#outcomes.doWork(now, this.#options.store.flushedCommit)) this.#isChanged = true;
     if (this.#isFlushDue(now)) this.#flush(now);
-    this.#followCommits();
+    this.#flights.follow(now);
     this.#messages.cache.evict(this.#options.store.visibleCommit);
     this.#conclusions.publish();
     return work;
@@ -304,7 +296,7 @@ export class Ledger {
 
   /** To be called every few milliseconds by the thread's timer, before `doWork`. */
   onTick(): void {
-    this.#followCommits();
+    this.#flights.follow(this.#options.clock.wallMs());
   }
 
   /** Whether STARTED of this run is applied: from here on messages of this run are welcome. */
@@ -404,7 +396,7 @@ export class Ledger {
 
   /** Takes a message of an app back; `done` is told once, when that is durable or refused. */
   cancel(key: MessageKey, appId: number, done: (outcome: CancelOutcome) => void): void {
-    if (!this.#isStartVisible) done("overloaded");
+    if (!this.#flights.isStartVisible) done("overloaded");
     else this.#cancels.cancel(key, appId, this.#options.clock.wallMs(), done);
   }
 
@@ -477,7 +469,7 @@ export class Ledger {
     const { index, parked, links } = this.#receipts;
     return {
       applied: this.#options.tailer.position,
-      flushed: this.#flushedCursor,
+      flushed: this.#flights.flushedCursor,
       books: summarise(this.#meta.books),
       cached: this.#messages.cache.count,
       dirty: this.#messages.cache.dirtyCount,
@@ -497,6 +489,7 @@ export class Ledger {
 
   #readLog(): number {
     const { tailer, inHand, inHandIndex } = this.#options;
+    if (this.#flights.isFull) return 0;
     if (this.#messages.cache.dirtyCount >= this.#limits.dirtyStop) return 0;
     const records = tailer.poll(this.#applier, this.#limits.pollBytes);
     if (records === 0) return 0;
@@ -524,22 +517,24 @@ export class Ledger {
     const { store, tailer, logTable } = this.#options;
     this.#applier.logUnknown(now);
     let work = this.#receipts.tidy(now);
-    if (tailer.position >= logTable.load(LogWord.COMMITTED) && this.#isStartVisible) {
+    if (tailer.position >= logTable.load(LogWord.COMMITTED) && this.#flights.isStartVisible) {
       this.#upkeep.sweep(now);
     }
-    const removed = this.#inFlight === null ? this.#upkeep.retain(now, store.visibleCommit) : 0;
+    const removed = !this.#flights.isUnderWay ? this.#upkeep.retain(now, store.visibleCommit) : 0;
     work += removed;
-    if (this.#isStartVisible) this.#bodyMoves.look(now);
+    if (this.#flights.isStartVisible) this.#bodyMoves.look(now);
     if (work > 0) this.#isChanged = true;
     return work;
   }
 
   #isFlushDue(now: number): boolean {
-    if (this.#inFlight !== null) return false;
+    if (this.#flights.isUnderWay) return false;
     const { dirtyCount } = this.#messages.cache;
     if (dirtyCount >= this.#limits.dirtyMax) return true;
     const isPending =
-      dirtyCount > 0 || this.#isChanged || this.#options.tailer.position !== this.#committedCursor;
+      dirtyCount > 0 ||
+      this.#isChanged ||
+      this.#options.tailer.position !== this.#flights.committedCursor;
     if (!isPending) return false;
     return this.#mustFlush || now >= this.#nextFlushAt;
   }
@@ -557,34 +552,20 @@ export class Ledger {
     this.#outcomes.beforeCommit();
     const cursor = tailer.position;
     meta.cursor = cursor;
-    this.#committedCursor = cursor;
     store.put(LedgerTable.META, META_KEY, encodeMeta(meta));
     const number = store.commit();
     for (let i = 0; i < messages.length; i++) (messages[i] as MessageState).commit = number;
     const releasable = Math.min(cursor, meta.holds.lowest());
     const { startedEpoch } = meta;
-    this.#inFlight = { number, messages, earliestDueAt, cursor, releasable, startedEpoch };
+    this.#flights.launch({
+      number,
+      messages,
+      earliestDueAt,
+      cursor,
+      releasable,
+      startedEpoch,
+    });
     metrics.add(Counter.ledgerCommits, 1);
-  }
-
-  #followCommits(): void {
-    const { store, logTable, epoch } = this.#options;
-    const flight = this.#inFlight;
-    if (flight !== null && store.visibleCommit >= flight.number) {
-      this.#inFlight = null;
-      this.#messages.release(flight.messages, store.visibleCommit);
-      this.#handOvers.onWaitsVisible(flight.earliestDueAt);
-      if (flight.startedEpoch === epoch) this.#isStartVisible = true;
-      this.#unflushed.push({ ...flight, messages: [] });
-    }
-    while (this.#unflushed.length > 0) {
-      const oldest = this.#unflushed[0] as Flight;
-      if (store.flushedCommit < oldest.number) return;
-      this.#unflushed.shift();
-      this.#flushedCursor = oldest.cursor;
-      logTable.store(LogWord.LEDGER_FLUSHED, oldest.cursor);
-      logTable.store(LogWord.RELEASABLE, oldest.releasable);
-    }
   }
 }
 

@@ -10,6 +10,8 @@
  * readers of CDR rows and of moved bodies, which may be in any other thread of the process.
  */
 import { Buffer } from "node:buffer";
+import { statfsSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import type { GatewayConfig } from "../config/types.ts";
@@ -22,6 +24,10 @@ const ARENA_BYTES = 4 * 1024 * 1024;
 /** Changes that there is room for at first, and after a commit with more than so many. */
 const CHANGES_MIN = 4096;
 const CHANGES_KEPT = 65_536;
+/** Errors of the system, as numbers: so lmdb gives them as the code. */
+const { ENOSPC, EIO } = constants.errno;
+/** Free space below which a disk counts as full. */
+const ROOM_BYTES = 1024 * 1024;
 /** Address space, not memory or disk: LMDB remaps by itself if a store outgrows it. */
 const MAP_BYTES_MIN = 1024 * 1024 * 1024;
 
@@ -64,6 +70,7 @@ class PendingChanges {
   /** Makes all changes, in order. */
   applyTo(tables: readonly Database<Buffer, Buffer>[]): void {
     const words = this.#words;
+    let last: Promise<boolean> | null = null;
     for (let at = 0; at < CHANGE_WORDS * this.count; at += CHANGE_WORDS) {
       const table = tables[words[at] as number] as Database<Buffer, Buffer>;
       const arena = this.arenas[words[at + 1] as number] as Buffer;
@@ -71,9 +78,11 @@ class PendingChanges {
       const end = start + (words[at + 3] as number);
       const length = words[at + 4] as number;
       const key = arena.subarray(start, end);
-      // The batch's own promise tells of all of them.
-      if (length === REMOVED) void table.remove(key);
-      else void table.put(key, arena.subarray(end, end + length));
+      const made =
+        length === REMOVED ? table.remove(key) : table.put(key, arena.subarray(end, end + length));
+      // The batch's own promise tells of all of them; they share one or a few.
+      if (made !== last) made.catch(() => undefined);
+      last = made;
     }
   }
 
@@ -95,6 +104,7 @@ function grown(words: Int32Array): Int32Array<ArrayBuffer> {
 }
 
 export class LmdbLedgerStore implements LedgerStore {
+  readonly #path: string;
   readonly #environment: RootDatabase<Buffer, Buffer>;
   readonly #tables: Database<Buffer, Buffer>[];
   #pending = new PendingChanges();
@@ -103,9 +113,13 @@ export class LmdbLedgerStore implements LedgerStore {
   #visible = 0;
   #flushed = 0;
   #failure: unknown = null;
+  /** A commit that found no room. */
+  #stuck: { readonly number: number; readonly changes: PendingChanges } | null = null;
   #settled: Promise<unknown> = Promise.resolve();
 
-  constructor(environment: RootDatabase<Buffer, Buffer>) {
+  /** `path`: where the environment's files are. */
+  constructor(path: string, environment: RootDatabase<Buffer, Buffer>) {
+    this.#path = path;
     this.#environment = environment;
     this.#tables = LEDGER_TABLE_NAMES.map((name) =>
       environment.openDB<Buffer, Buffer>({ name, encoding: "binary", keyEncoding: "binary" }),
@@ -146,9 +160,24 @@ export class LmdbLedgerStore implements LedgerStore {
     const changes = this.#pending;
     this.#pending = this.#spare.pop() ?? new PendingChanges();
     const number = ++this.#commits;
+    this.#start(number, changes);
+    return number;
+  }
+
+  get isFull(): boolean {
+    return this.#stuck !== null;
+  }
+
+  retry(): void {
+    const stuck = this.#stuck;
+    if (stuck === null || !this.#hasRoom()) return;
+    this.#stuck = null;
+    this.#start(stuck.number, stuck.changes);
+  }
+
+  #start(number: number, changes: PendingChanges): void {
     const visible = this.#environment.batch(() => changes.applyTo(this.#tables));
     this.#settled = this.#follow(number, visible, changes);
-    return number;
   }
 
   usedBytes(): number {
@@ -181,8 +210,15 @@ export class LmdbLedgerStore implements LedgerStore {
       await this.#environment.flushed;
       this.#flushed = Math.max(this.#flushed, number);
     } catch (error) {
-      this.#failure = error;
+      const cause = await causeOf(error);
+      if (isForWantOfRoom(cause, () => this.#hasRoom())) this.#stuck = { number, changes };
+      else this.#failure = cause;
     }
+  }
+
+  #hasRoom(): boolean {
+    const { bavail, bsize } = statfsSync(this.#path);
+    return bavail * bsize >= ROOM_BYTES;
   }
 
   #table(table: number): Database<Buffer, Buffer> {
@@ -230,7 +266,7 @@ export function ledgerPath(config: GatewayConfig): string {
  * Opens or makes the store in the directory `path`. `bytesMax`: what the ledger may come to hold.
  */
 export function openLmdbStore(path: string, bytesMax: number): LmdbLedgerStore {
-  return new LmdbLedgerStore(openEnvironment(path, bytesMax));
+  return new LmdbLedgerStore(path, openEnvironment(path, bytesMax));
 }
 
 function openEnvironment(path: string, bytesMax: number): RootDatabase<Buffer, Buffer> {
@@ -243,7 +279,8 @@ function openEnvironment(path: string, bytesMax: number): RootDatabase<Buffer, B
     overlappingSync: true,
     cache: false,
     compression: false,
-    eventTurnBatching: true,
+    // All there is are batches; with it, a promise that nobody sees tells of failed ones.
+    eventTurnBatching: false,
   });
 }
 
@@ -280,6 +317,26 @@ export class LmdbCdrReader {
       next = found.row + chunkRowCount(found.bytes);
     }
   }
+}
+
+/**
+ * Whether a commit failed since the disk is full. LMDB calls a write that went in only in part an
+ * EIO, too; which one it is only the disk can tell.
+ */
+function isForWantOfRoom(cause: unknown, hasRoom: () => boolean): boolean {
+  if (!(cause instanceof Error) || !("code" in cause)) return false;
+  return cause.code === ENOSPC || (cause.code === EIO && !hasRoom());
+}
+
+/** Why a commit failed: lmdb tells by a promise of its own. */
+async function causeOf(error: unknown): Promise<unknown> {
+  if (!(error instanceof Error) || !("commitError" in error)) return error;
+  try {
+    await error.commitError;
+  } catch (cause) {
+    return cause;
+  }
+  return error;
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -19,6 +19,7 @@
  */
 import { Buffer } from "node:buffer";
 import { Accept } from "../records/accept.ts";
+import { copyBytes } from "../records/memory.ts";
 import { type MessageEvent, MessageState, NO_VERDICT } from "./message-state.ts";
 import { type PartRecord, PartState } from "./part-state.ts";
 
@@ -90,7 +91,7 @@ export function encodeRow(message: MessageState, into: Buffer): number {
   writeUint32(into, RESOLVED_EPOCH, message.resolvedEpoch);
   writeUint48(into, FINAL_AT, message.finalAt);
   writeUint48(into, LOG_OFFSET, message.logOffset);
-  head.copy(into, HEAD, 0, headLength);
+  copyBytes(head, 0, into, HEAD, headLength);
   let at = HEAD + headLength;
   for (let i = 0; i < parts.length; i++) at = encodePart(parts[i] as PartRecord, into, at);
   if (events !== null) for (const event of events) at = encodeEvent(event, into, at);
@@ -207,7 +208,7 @@ export function decodeRow(row: Uint8Array, message = new MessageState()): Messag
   const sequence = readDoubleLe(bytes, field + Accept.SEQUENCE);
   const origin = bytes.readUInt32LE(field + Accept.ORIGIN);
   message.begin(sequence, origin, readUint48(bytes, LOG_OFFSET), headLength, partCount);
-  bytes.copy(message.head, 0, HEAD, HEAD + headLength);
+  copyBytes(bytes, HEAD, message.head, 0, headLength);
   let at = HEAD + headLength;
   for (let i = 0; i < partCount; i++) at = decodePart(bytes, at, message.parts[i] as PartRecord);
   readHeadFields(message, bytes, field);

@@ -67,6 +67,12 @@ export interface LedgerStore {
   commit(): number;
   /** Last commit that reads see. Throws if a commit failed: the ledger must not go on. */
   readonly visibleCommit: number;
+  /**
+   * Whether the last commit has found no room on the disk. None of it is there; `retry` tries it
+   * again, and until it is visible there is no other commit.
+   */
+  readonly isFull: boolean;
+  retry(): void;
   /** Last commit that is durable. */
   readonly flushedCommit: number;
   /** Bytes of live data; may walk the trees, so ask seldom. */

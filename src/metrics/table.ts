@@ -116,6 +116,11 @@ export const GAUGES = {
     labels: [],
     help: "1 while no new segment can be made.",
   },
+  storeFull: {
+    name: "ledger_store_full",
+    labels: [],
+    help: "1 while the ledger's store finds no room on its disk.",
+  },
   ledgerLag: {
     name: "ledger_lag_bytes",
     labels: [],

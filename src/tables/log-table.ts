@@ -12,6 +12,7 @@
  *   OPEN_LIFE_BYTES     ledger    log bytes that open messages may still need
  *   MOVED_BYTES         ledger    bytes of wanted bodies that were moved out of the log
  *   SHORT_OF_SPACE      journal   1 while no new segment can be made: admission refuses
+ *   STORE_FULL          ledger    1 while its store finds no room on the disk: admission refuses
  *   CDR_STORE_BYTES     ledger    CDR rows in the store, not yet in files
  *   CDR_LEVEL           ledger    CdrLevel: how full the disk for CDRs is; FULL: admission refuses
  *   CDR_FILE_BYTES      sink      CDR files on disk
@@ -36,7 +37,8 @@ export const LogWord = {
   CDR_FILES: 12,
   CDR_OLDEST_AT: 13,
   MOVED_BYTES: 14,
-  APPLIED_SEQUENCE: 15,
+  STORE_FULL: 15,
+  APPLIED_SEQUENCE: 16,
 } as const;
 
 /** Of `cdr.disk_bytes_max`: below 70 %, below 95 %, or beyond. */

@@ -132,6 +132,8 @@ export class SimulatedStore implements LedgerStore {
   #flushedCommit = 0;
   #lastCommit = 0;
 
+  readonly isFull = false;
+
   constructor(effects: Effects, timing: StoreTiming, remains: StoreRemains | null) {
     this.#effects = effects;
     this.#timing = timing;
@@ -172,6 +174,8 @@ export class SimulatedStore implements LedgerStore {
   remove(table: number, key: Uint8Array): void {
     this.#pending.push({ table, key: keyText(key), value: null });
   }
+
+  retry(): void {}
 
   commit(): number {
     const changes = this.#pending;

@@ -50,6 +50,9 @@ export class MemoryStore implements LedgerStore {
   #visible = 0;
   #flushed = 0;
 
+  isFull = false;
+  retries = 0;
+
   constructor(auto = true, content: readonly Map<string, Uint8Array>[] = []) {
     this.auto = auto;
     this.#durable = LEDGER_TABLE_NAMES.map((_, i) => new Map(content[i]));
@@ -92,6 +95,10 @@ export class MemoryStore implements LedgerStore {
 
   remove(table: number, key: Uint8Array): void {
     this.#pending.push({ table, key: text(key), value: null });
+  }
+
+  retry(): void {
+    this.retries++;
   }
 
   commit(): number {

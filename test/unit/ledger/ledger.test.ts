@@ -8,8 +8,19 @@ import { Verdict } from "../../../src/records/concluded.ts";
 import { PARTS_ALL } from "../../../src/records/hand-over.ts";
 import { DlrMode, MessageClass, RecordType } from "../../../src/records/types.ts";
 import { LogWord } from "../../../src/tables/log-table.ts";
+import { MemoryStore } from "../../support/memory-store.ts";
 import { Harness } from "./harness.ts";
-import { accept, ambiguous, answer, concluded, key, receipt, sending, T0 } from "./records.ts";
+import {
+  accept,
+  ambiguous,
+  answer,
+  concluded,
+  key,
+  receipt,
+  sending,
+  started,
+  T0,
+} from "./records.ts";
 
 const DELIVERED = 2;
 const EXPIRED = 3;
@@ -461,4 +472,29 @@ test("STARTED is staged once and carries the epoch", () => {
   const staged = harness.log.entries.filter((entry) => entry.type === RecordType.STARTED);
   assert.equal(staged.length, 1);
   assert.equal(staged[0]?.memory.view.getUint32(32, true), 4);
+});
+
+test("a commit that finds no room is tried again, and until then nothing new is read", () => {
+  const store = new MemoryStore(false);
+  const harness = new Harness({ store });
+  harness.feed(started(1), accept(key(1)));
+  harness.ledger.requestFlush();
+  store.isFull = true;
+  harness.pass(5000);
+  assert.equal(harness.table.load(LogWord.STORE_FULL), 1);
+  assert.ok(store.retries >= 8 && store.retries <= 10, `${store.retries} tries in five seconds`);
+  assert.equal(harness.lines.filter(({ level }) => level === "error").length, 1);
+  const read = harness.table.load(LogWord.LEDGER_APPLIED);
+  harness.feed(accept(key(2)));
+  assert.equal(harness.table.load(LogWord.LEDGER_APPLIED), read);
+
+  store.isFull = false;
+  store.flush();
+  store.auto = true;
+  harness.pass(1000);
+  harness.flush();
+  assert.equal(harness.table.load(LogWord.STORE_FULL), 0);
+  assert.equal(harness.table.load(LogWord.LEDGER_FLUSHED), harness.log.end);
+  assert.ok(verifyBooks(store).ok);
+  assert.equal(harness.ledger.status().books.accepted, 2);
 });

@@ -1,0 +1,116 @@
+/**
+ * The ledger's store on a disk that fills up under load and gets room again, in the built program.
+ *
+ *   a tmpfs of few MiB at data_dir/ledger ─► full ─► 503, nothing dies ─► remounted larger ─► 202
+ *
+ * What was answered with 202 reaches the operator once and is delivered. Needs root for the mount.
+ */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { testToken, untilAllFinal } from "../../support/client.ts";
+import { startLoad } from "../../support/http-load.ts";
+import { gatewayYaml, startGateway, Workspace } from "../../support/processes.ts";
+import { acceptedByDestination, destinationOf } from "../../support/witnesses.ts";
+
+const SMALL = "4m";
+const LARGE = "256m";
+const CONNECTIONS = 8;
+/** Refusals in a row that show that the gateway stays up while its disk is full. */
+const REFUSALS = 200;
+const ACCEPTED_AGAIN = 500;
+const PAUSE_MS = 10;
+const DEADLINE_MS = 90_000;
+
+const workspace = new Workspace();
+const disk = join(workspace.folder, "data", "ledger");
+let isMounted = false;
+after(async () => {
+  // The gateway has files open there.
+  if (isMounted) execFileSync("umount", ["--lazy", disk]);
+  await workspace.dispose();
+});
+
+/** Why this cannot be tried here; null if it can. */
+function mount(): string | null {
+  if (process.getuid?.() !== 0) return "mounting a disk to fill needs root";
+  mkdirSync(disk, { recursive: true });
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${SMALL}`, "tmpfs", disk], { stdio: "pipe" });
+  } catch (error) {
+    return `tmpfs cannot be mounted here: ${String(error)}`;
+  }
+  isMounted = true;
+  return null;
+}
+
+test("a full disk under the ledger's store refuses messages and loses none", async (context) => {
+  const reason = mount();
+  if (reason !== null) {
+    context.skip(reason);
+    return;
+  }
+  const log = join(workspace.folder, "smsc.ndjson");
+  const smscArguments = ["smsc", "--port", "0", "--receipt-delay-ms", "10:200", "--log", log];
+  const smsc = await workspace.run(smscArguments, (line) => line.includes("listening on"));
+  const yaml = gatewayYaml(Number(smsc.lines[0]?.split(":").at(-1)));
+  const gateway = await startGateway(workspace, yaml);
+  const promised = new Set<string>();
+  const others: string[] = [];
+  let refused = 0;
+  let acceptedAgain = 0;
+  let index = 0;
+  let isEnlarged = false;
+  const load = startLoad({
+    host: "127.0.0.1",
+    port: gateway.httpPort,
+    token: testToken(),
+    appId: 1,
+    connections: CONNECTIONS,
+    next: () => ({ to: destinationOf(index++), from: "TEST", text: "x" }),
+    onAnswer: (message, status, body) => {
+      if (status === 202) promised.add(message.to as string);
+      else if (status === 503) refused++;
+      else others.push(`${status} ${body}`);
+      if (status === 202 && isEnlarged) acceptedAgain++;
+    },
+  });
+  await until(() => refused >= REFUSALS, "the gateway refuses");
+  assert.equal(await isFull(gateway.adminPort), true);
+  assert.ok(promised.size > 100, `only ${promised.size} were accepted before`);
+  execFileSync("mount", ["-o", `remount,size=${LARGE}`, disk]);
+  isEnlarged = true;
+  await until(() => acceptedAgain >= ACCEPTED_AGAIN, "the gateway accepts again");
+  load.stop();
+  await load.done;
+  const books = await untilAllFinal(gateway.adminPort, DEADLINE_MS);
+  assert.equal(await isFull(gateway.adminPort), false);
+  assert.deepEqual(others, []);
+  assert.equal(books.accepted, promised.size);
+  assert.equal(books.final.delivered, promised.size);
+  gateway.child.kill("SIGTERM");
+  assert.equal(await gateway.exited, 0);
+  smsc.child.kill("SIGTERM");
+  await smsc.exited;
+  const accepted = acceptedByDestination(log);
+  const wrong = [...promised].filter((to) => accepted.get(to) !== 1);
+  assert.deepEqual(wrong.slice(0, 5), [], "each arrived once");
+  assert.equal(accepted.size, promised.size);
+  context.diagnostic(`${promised.size} accepted, ${refused} refused`);
+});
+
+async function isFull(adminPort: number): Promise<boolean> {
+  const answer = await fetch(`http://127.0.0.1:${adminPort}/metrics`);
+  return /^smsgw_ledger_store_full 1$/m.test(await answer.text());
+}
+
+async function until(isSo: () => boolean, what: string): Promise<void> {
+  const deadline = performance.now() + DEADLINE_MS;
+  while (!isSo()) {
+    assert.ok(performance.now() < deadline, `${what} within ${DEADLINE_MS} ms`);
+    await sleep(PAUSE_MS);
+  }
+}
