@@ -11,7 +11,9 @@ import { LogWord, type LogTable } from "../tables/log-table.ts";
 import type { MessageState } from "./message-state.ts";
 import type { LedgerStore } from "./store.ts";
 
-/** Between two tries of a commit that found no room: messages are taken soon after there is some. */
+/**
+ * Between two tries of a commit that found no room: messages are taken soon after there is some.
+ */
 const RETRY_MS = 500;
 
 /** A commit as it is launched. */
