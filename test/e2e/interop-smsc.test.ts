@@ -10,7 +10,7 @@ import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { COMMAND_ID } from "../../src/codec/index.ts";
-import { readPackets, startCapture } from "../support/capture.ts";
+import { readFields, readPackets, startCapture } from "../support/capture.ts";
 import { Client } from "../support/client.ts";
 import { type GatewayProcess, startGateway, Workspace } from "../support/processes.ts";
 
@@ -103,6 +103,17 @@ function gsm7(bytes: Uint8Array): string {
     .replaceAll("\x1b>", "]")
     .replaceAll("\x1be", "€");
 }
+
+/** What the gateway must have written to each of them. */
+const WITNESSED = [
+  COMMAND_ID.bind_transceiver,
+  COMMAND_ID.deliver_sm_resp,
+  COMMAND_ID.enquire_link,
+  COMMAND_ID.enquire_link_resp,
+  COMMAND_ID.generic_nack,
+  COMMAND_ID.unbind,
+  COMMAND_ID.unbind_resp,
+];
 
 const PEERS = [
   {
@@ -200,6 +211,9 @@ for (const { name, start } of PEERS) {
       assert.deepEqual(readPackets(capture, port, bad), []);
       const submits = readPackets(capture, port, `${ours} && smpp.command_id == 0x00000004`);
       assert.equal(submits.length, peer.of(COMMAND_ID.submit_sm).length);
+      const commands = readFields(capture, port, `${ours} && smpp`, ["smpp.command_id"]);
+      const seen = new Set(commands.flatMap(([ids = ""]) => ids.split(",").map(Number)));
+      for (const id of WITNESSED) assert.ok(seen.has(id), `tshark saw 0x${id.toString(16)}`);
     });
   });
 }

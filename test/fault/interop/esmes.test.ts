@@ -18,6 +18,8 @@ import { readCommands } from "./tshark.ts";
 const GSM7_LONG = "Price {5} [euro] ~ and more of it. ".repeat(12);
 const UCS2_LONG = "Длинное сообщение на кириллице, из многих частей. ".repeat(6);
 const DELIVERED = 1;
+/** The command_id of the request that the simulator invents. */
+const UNKNOWN_COMMAND = 0x1234;
 
 const workspace = new Workspace();
 after(() => workspace.dispose());
@@ -122,21 +124,26 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "~": "=",
 };
 
-test("Kannel goes on after PDUs that no SMSC should send, and binds again", async () => {
+test("Kannel refuses an unknown command, and survives PDUs that no SMSC should send", async () => {
   const log = join(workspace.folder, "odd.ndjson");
   const kinds = ["unknown_command", "stray_response", "nack_zero", "short_length"];
   const options = ["--malformed-every", "1", "--malformed", kinds.join(",")];
   const smsc = await startSmsc(log, "--enquire-interval-ms", "1000", ...options);
+  const file = join(workspace.folder, "odd.pcap");
+  const capture = await startCapture(smsc.port, file, true);
   const kannel = await Kannel.start(workspace, smsc.port);
   for (let i = 0; i < 8; i++) {
     assert.equal(await kannel.send({ to: `44770090010${i}`, text: "odd", coding: "gsm7" }), 202);
   }
   await until(async () => (await smsc.counts()).malformedSent >= kinds.length, "each kind");
-  const { nacksReceived, binds } = await smsc.counts();
+  const { nacksReceived } = await smsc.counts();
   assert.ok(nacksReceived > 0, "the unknown command was refused");
-  assert.ok(binds >= 1);
   await kannel.stop();
+  await capture.stop();
   await endOf(smsc);
+  const { counts } = readCommands(file, smsc.port);
+  assert.ok((counts.get(UNKNOWN_COMMAND) ?? 0) >= 1, "the unknown command is seen");
+  assert.ok((counts.get(COMMAND_ID.generic_nack) ?? 0) >= 1, "and its generic_nack");
 });
 
 test("npm smpp: long texts in both alphabets, receipts, unknown command, bad length", async () => {
@@ -196,6 +203,7 @@ test("npm smpp: long texts in both alphabets, receipts, unknown command, bad len
   });
   assert.equal(verdict.check, "failed");
   const { counts } = readCommands(file, smsc.port);
+  for (const id of COMMANDS) assert.ok((counts.get(id) ?? 0) > 0, `0x${id.toString(16)} is seen`);
   assert.equal(counts.get(COMMAND_ID.submit_sm), 4);
   assert.equal(counts.get(COMMAND_ID.deliver_sm_resp), 4);
   assert.ok((counts.get(COMMAND_ID.generic_nack) ?? 0) >= 1);

@@ -231,19 +231,18 @@ interface Repeating {
 
 /** Calls `act` again and again until it is stopped, at least once. */
 function startRepeating(intervalMs: number, act: (turn: number) => Promise<void>): Repeating {
-  let turn = 0;
-  let isStopped = false;
+  const state = { turn: 0, isStopped: false };
   const run = async (): Promise<void> => {
     do {
-      await act(++turn);
+      await act(++state.turn);
       await sleep(intervalMs);
-    } while (!isStopped);
+    } while (!state.isStopped);
   };
   const done = run();
   return {
-    turns: () => turn,
+    turns: () => state.turn,
     stop: () => {
-      isStopped = true;
+      state.isStopped = true;
       return done;
     },
   };
