@@ -277,7 +277,6 @@ class Assembly {
     );
     const recovered = await noteOf(this.#ledger, "recovered");
     this.#epoch = recovered.epoch;
-    this.#end.hasRecovered = true;
     const ready = noteOf(this.#ledger, "ready");
     const journal = journalThreadIndex(this.#plan);
     this.#journal = this.#startThread("journal", journal, "journal-thread", {

@@ -39,6 +39,7 @@ import { RingConsumer, RingMemory, RingProducer } from "../../src/ring/one-to-on
 import { nodeDial } from "../../src/smpp/node-dial.ts";
 import { assignSessions } from "../../src/smpp/plan.ts";
 import { SmppWorker } from "../../src/smpp/worker.ts";
+import { allocateQueueTable, QueueTable } from "../../src/tables/queue-table.ts";
 import { allocateCreditTable, CreditTable } from "../../src/tables/credit-table.ts";
 import { allocateContract } from "../../src/limit/contract.ts";
 import { allocateDials, allocateRows } from "../../src/tables/link-table.ts";
@@ -228,6 +229,7 @@ function build(config: LinkConfig, record: Uint8Array): Bench {
     returns: [new RingProducer(producer.returns)],
     producerBells: [silentBell()],
     credits,
+    queueTable: new QueueTable(allocateQueueTable(plan), plan),
     linkWords: new Int32Array(allocateRows(1)),
     dialWords: new Int32Array(allocateDials()),
     sessionWords: new Int32Array(allocateSessions(config.sessions)),

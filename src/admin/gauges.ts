@@ -2,10 +2,11 @@
  * Reads every gauge of the table out of shared memory. Main thread.
  */
 import type { GaugeName } from "../metrics/table.ts";
-import type { GaugeSample } from "../metrics/prometheus.ts";
+import type { GaugeSample, HistogramSample } from "../metrics/prometheus.ts";
 import { RING_HEADER_BYTES, ringUsedBytes } from "../ring/layout.ts";
 import { SESSION_STATE_NAMES } from "../tables/link-table.ts";
 import { LEDGER_LAG_BYTES_MAX, LogWord } from "../tables/log-table.ts";
+import { WAIT_BUCKETS, waitBoundMs } from "../tables/queue-table.ts";
 import { linkStatuses, poolStatuses } from "./link-status.ts";
 import type { AdminSources } from "./sources.ts";
 
@@ -62,9 +63,14 @@ function addLog(sources: AdminSources, add: Add): void {
 }
 
 function addPools(sources: AdminSources, add: Add): void {
-  for (const { id, weight, queued } of poolStatuses(sources)) {
+  for (const { id, weight, queued, queues } of poolStatuses(sources)) {
     add("poolWeight", weight, id);
     add("poolQueued", queued, id);
+    for (const priority of PRIORITIES) {
+      const queue = queues.find((found) => found.priority === priority);
+      add("queueDepth", queue?.queued ?? 0, id, priority);
+      add("queueAge", queue?.oldest_age_s ?? 0, id, priority);
+    }
   }
   for (const { poolIndex, id } of sources.pools.pools) {
     for (const priority of PRIORITIES) {
@@ -97,4 +103,19 @@ function addLinks(sources: AdminSources, add: Add): void {
       add("sessionReceipts", session.receipts, link.id, session.session);
     }
   }
+}
+
+/** How long what went out had waited, by pool and priority; only where something did. */
+export function readWaits({ pools, queueTable }: AdminSources): HistogramSample[] {
+  const samples: HistogramSample[] = [];
+  for (const { poolIndex, id } of pools.pools) {
+    for (const priority of PRIORITIES) {
+      const counts = Array.from({ length: WAIT_BUCKETS }, (_, bucket) =>
+        queueTable.waits(poolIndex, priority, bucket),
+      );
+      if (counts.every((count) => count === 0)) continue;
+      samples.push({ labels: [id, priority], counts, boundMs: waitBoundMs });
+    }
+  }
+  return samples;
 }

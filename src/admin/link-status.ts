@@ -3,6 +3,8 @@
  * some nanoseconds old.
  */
 import type { PoolPlan } from "../config/derive.ts";
+import type { Clock } from "../environment.ts";
+import { PRIORITY_COUNT } from "../records/types.ts";
 import type { CreditTable } from "../tables/credit-table.ts";
 import {
   LinkWord,
@@ -12,6 +14,7 @@ import {
   SessionWord,
 } from "../tables/link-table.ts";
 import type { SharedPlan } from "../tables/plan.ts";
+import type { QueueTable } from "../tables/queue-table.ts";
 import type { SessionNotes } from "../tables/session-notes.ts";
 
 /** A session's row in the session table, and whose it is. */
@@ -32,6 +35,8 @@ export interface LinkSources {
   readonly sessionWords: Int32Array;
   readonly sessionNotes: SessionNotes;
   readonly creditTable: CreditTable;
+  readonly queueTable: QueueTable;
+  readonly clock: Clock;
 }
 
 export interface SessionStatus {
@@ -85,7 +90,16 @@ export interface PoolStatus {
   readonly rate_tps: number | null;
   /** Messages that wait for any of its links. */
   readonly queued: number;
+  /** Of those, by priority, highest first; only priorities that have any. */
+  readonly queues: readonly QueueStatus[];
   readonly members: readonly { readonly link: number; readonly up: boolean }[];
+}
+
+export interface QueueStatus {
+  readonly priority: number;
+  readonly queued: number;
+  /** Seconds since the oldest of them could be sent: its acceptance, or its `send_at`. */
+  readonly oldest_age_s: number;
 }
 
 export function linkStatuses(sources: LinkSources): LinkStatus[] {
@@ -159,6 +173,19 @@ export function poolStatuses(sources: LinkSources): PoolStatus[] {
       if (up) rate = rate === null || contract === null ? null : rate + contract;
     }
     const queued = sources.creditTable.depthOfPool(poolIndex);
-    return { id, name, weight, rate_tps: rate, queued, members: shown };
+    const queues = queueStatuses(sources, poolIndex);
+    return { id, name, weight, rate_tps: rate, queued, queues, members: shown };
   });
+}
+
+function queueStatuses({ queueTable, clock }: LinkSources, poolIndex: number): QueueStatus[] {
+  const statuses: QueueStatus[] = [];
+  for (let priority = PRIORITY_COUNT - 1; priority >= 0; priority--) {
+    const queued = queueTable.depth(poolIndex, priority);
+    if (queued === 0) continue;
+    const sinceMs = queueTable.sinceMs(poolIndex, priority);
+    const age = sinceMs === 0 ? 0 : Math.max(0, Math.floor((clock.wallMs() - sinceMs) / 1000));
+    statuses.push({ priority, queued, oldest_age_s: age });
+  }
+  return statuses;
 }

@@ -24,7 +24,7 @@ import {
 import type { Uws, UwsRequest, UwsResponse } from "../ingress/uws.ts";
 import { PROMETHEUS_MEDIA_TYPE, prometheusText } from "../metrics/prometheus.ts";
 import { LEDGER_LAG_BYTES_MAX, LogWord } from "../tables/log-table.ts";
-import { readGauges } from "./gauges.ts";
+import { readGauges, readWaits } from "./gauges.ts";
 import { linkStatuses, poolStatuses } from "./link-status.ts";
 import { PCAP_MEDIA_TYPE, pcapOf } from "./pcap.ts";
 import type { AdminSources, LedgerStatusAnswer } from "./sources.ts";
@@ -81,7 +81,11 @@ export class AdminServer {
   }
 
   #writeMetrics(response: UwsResponse): void {
-    const text = prometheusText(this.#sources.blocks, readGauges(this.#sources));
+    const text = prometheusText(
+      this.#sources.blocks,
+      readGauges(this.#sources),
+      readWaits(this.#sources),
+    );
     writeText(response, PROMETHEUS_MEDIA_TYPE, text);
   }
 

@@ -3,7 +3,6 @@
  * more.
  */
 import type { GatewayConfig } from "../config/types.ts";
-import type { Clock } from "../environment.ts";
 import type { MetricBlock } from "../metrics/block.ts";
 import type { SessionRecording } from "../smpp/session.ts";
 import type { LogTable } from "../tables/log-table.ts";
@@ -33,7 +32,6 @@ export interface AdminSources extends LinkSources {
   readonly config: GatewayConfig;
   /** The configuration that runs, counted from 1, and what the last reload came to. */
   readonly reload: () => { readonly generation: number; readonly last: Readonly<object> | null };
-  readonly clock: Clock;
   /** By thread index. */
   readonly blocks: readonly MetricBlock[];
   readonly logTable: LogTable;

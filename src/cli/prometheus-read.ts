@@ -40,16 +40,18 @@ export function byLabel(samples: MetricSamples, name: string, label: string): Ma
 
 /**
  * Upper bound, in milliseconds, of the bucket that holds the `p`th percent of what a histogram
- * counted between two looks; null if it counted nothing.
+ * counted between two looks; null if it counted nothing. With `labels`, as they stand before `le`,
+ * only of that part of the histogram.
  */
 export function percentileSince(
   before: MetricSamples,
   after: MetricSamples,
   name: string,
   p: number,
+  labels = "",
 ): number | null {
-  const then = byLabel(before, `${name}_bucket`, "le");
-  const counts = [...byLabel(after, `${name}_bucket`, "le")].map(([bound, count]) => ({
+  const then = bucketsOf(before, name, labels);
+  const counts = [...bucketsOf(after, name, labels)].map(([bound, count]) => ({
     bound: bound === "+Inf" ? Number.POSITIVE_INFINITY : Number(bound),
     count: count - (then.get(bound) ?? 0),
   }));
@@ -57,4 +59,10 @@ export function percentileSince(
   if (total === 0) return null;
   const reached = counts.filter(({ count }) => count >= (total * p) / 100);
   return Math.min(...reached.map(({ bound }) => bound));
+}
+
+function bucketsOf(samples: MetricSamples, name: string, labels: string): Map<string, number> {
+  const all = samples.get(`${name}_bucket`) ?? new Map<string, number>();
+  const own = new Map([...all].filter(([key]) => key.startsWith(labels)));
+  return byLabel(new Map([[name, own]]), name, "le");
 }

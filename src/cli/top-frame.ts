@@ -3,7 +3,8 @@
  *
  *   messages   accepted, refused, sent, answered, receipts: per second, and latencies
  *   threads    CPU of each, as a share of one core      rings   how full
- *   links      state, window, rate                      log     lag, disk
+ *   links      state, window, rate                      queues  depth, age, wait by pool and priority
+ *   log        lag, disk
  */
 import { byLabel, type MetricSamples, percentileSince, sumOf } from "./prometheus-read.ts";
 
@@ -27,9 +28,19 @@ export interface AdminStatus {
     readonly contract_rate: number | null;
     readonly sessions: readonly { readonly state: string; readonly window_used: number }[];
   }[];
-  readonly pools: readonly { readonly id: number; readonly weight: number }[];
+  readonly pools: readonly {
+    readonly id: number;
+    readonly weight: number;
+    /** Highest priority first; only those with messages that wait. */
+    readonly queues: readonly {
+      readonly priority: number;
+      readonly queued: number;
+      readonly oldest_age_s: number;
+    }[];
+  }[];
 }
 
+const QUEUES_SHOWN_MAX = 12;
 const BAR_CELLS = 20;
 const MIB = 2 ** 20;
 
@@ -46,6 +57,7 @@ export function frameLines(before: Look, now: Look, columns: number): string[] {
     ...ringLines(now),
     "",
     ...linkLines(before, now),
+    ...queueLines(before, now),
     "",
     ...logLines(now),
   ];
@@ -136,6 +148,23 @@ function linkLines(before: Look, now: Look): string[] {
     );
   });
   return ["link         bound   window written/s   contract", ...lines];
+}
+
+function queueLines(before: Look, now: Look): string[] {
+  const lines = now.status.pools.flatMap(({ id, queues }) =>
+    queues.map(({ priority, queued, oldest_age_s: age }) => {
+      const labels = `pool="${id}",priority="${priority}"`;
+      const p99 = percentileSince(before.metrics, now.metrics, "queue_wait_ms", 99, labels);
+      return (
+        `  ${String(id).padEnd(8)} ${String(priority).padStart(8)} ${count(queued).padStart(12)} ` +
+        `${duration(age).padStart(15)} ${milliseconds(p99).padStart(12)}`
+      );
+    }),
+  );
+  if (lines.length === 0) return ["queues: nothing waits"];
+  const shown = lines.slice(0, QUEUES_SHOWN_MAX);
+  if (lines.length > shown.length) shown.push(`  and ${lines.length - shown.length} more`);
+  return ["queue     priority      waiting          oldest     wait p99", ...shown];
 }
 
 function logLines({ metrics }: Look): string[] {

@@ -27,12 +27,14 @@ import { PRIORITY_COUNT, RECORD_FLAGS_PLAIN, RECORD_VERSION } from "../records/t
 import { SmoothWeightedRoundRobin } from "../routing/swrr.ts";
 import type { CreditTable } from "../tables/credit-table.ts";
 import type { SharedPlan } from "../tables/plan.ts";
+import type { QueueTable } from "../tables/queue-table.ts";
 import { type Cancellation, Cancellations } from "./cancellations.ts";
 import type { ExpiryCheck } from "./waiting-queue.ts";
 import { type DispatchEntry, emptyDispatchEntry, WaitingRoom } from "./waiting-room.ts";
 
-/** How often a producer shows how much waits. */
+/** How often a producer shows how much waits, and since when. */
 const DEPTHS_INTERVAL_MS = 50;
+const AGES_INTERVAL_MS = 1000;
 /** Every so many picks the lowest priority that waits comes first. */
 const STARVATION_PICKS = 16;
 /** Messages published out of the waiting lanes per `doWork`, so that one call stays short. */
@@ -53,6 +55,8 @@ export interface WaitingOwner extends ExpiryCheck {
    * returns 0, or returns when its validity ends, in wall ms (also when it cannot end it now).
    */
   expire(logOffset: number, wallMs: number): number;
+  /** Since when this waiting message could be sent, in wall ms; 0 if that cannot be read now. */
+  waitsSince(logOffset: number): number;
 }
 
 /** Which links a pool has now. */
@@ -66,6 +70,7 @@ export interface DispatcherOptions {
   readonly producer: number;
   readonly plan: SharedPlan;
   readonly credits: CreditTable;
+  readonly queues: QueueTable;
   /** By worker: submit rings, return rings, bells. */
   readonly submitRings: readonly RingProducer[];
   readonly returnRings: readonly RingConsumer[];
@@ -92,6 +97,9 @@ export class Dispatcher {
   /** How much waited when it was shown last, and when (wall ms). */
   #depthShown = 0;
   #depthsShownAt = 0;
+  #agesShownAt = 0;
+  /** Since when the oldest waits, per pool and priority. */
+  readonly #since: Float64Array;
   readonly #picks: Int32Array;
   readonly #entry = emptyDispatchEntry();
   readonly #back = emptyDispatchEntry();
@@ -117,6 +125,7 @@ export class Dispatcher {
     );
     this.#room = new WaitingRoom(poolCount, linkCount, appCount, options.owner);
     this.#picks = new Int32Array(this.#room.groupCount);
+    this.#since = new Float64Array(poolCount * PRIORITY_COUNT);
     this.#cancellations = new Cancellations(options.submitRings);
   }
 
@@ -251,6 +260,23 @@ export class Dispatcher {
       const count = this.#room.waitingOf(group);
       this.#credits.showWaiting(this.#options.producer, group, count);
     }
+    const isNewAge = wallMs - this.#agesShownAt >= AGES_INTERVAL_MS;
+    if (isNewAge) this.#agesShownAt = wallMs;
+    for (let cell = 0; cell < this.#since.length; cell++) this.#showQueue(cell, isNewAge);
+  }
+
+  /** Shows how much of a pool and priority waits here; reads the oldest one if `isNewAge`. */
+  #showQueue(cell: number, isNewAge: boolean): void {
+    const poolIndex = Math.floor(cell / PRIORITY_COUNT);
+    const priority = cell % PRIORITY_COUNT;
+    const depth = this.#room.waitingIn(poolIndex, priority);
+    if (depth === 0) this.#since[cell] = 0;
+    else if (isNewAge) {
+      const oldest = this.#room.oldestIn(poolIndex, priority);
+      this.#since[cell] = oldest < 0 ? 0 : this.#options.owner.waitsSince(oldest);
+    }
+    const { queues, producer } = this.#options;
+    queues.show(producer, poolIndex, priority, depth, this.#since[cell] as number);
   }
 
   /**

@@ -159,6 +159,19 @@ export class WaitingLane {
     return NONE_WAITING;
   }
 
+  /** Lowest log offset of those that are next in turn of their apps; NONE_WAITING for none. */
+  oldest(): number {
+    if (this.#current === NO_APP) return NONE_WAITING;
+    let lowest = Number.POSITIVE_INFINITY;
+    let app = this.#current;
+    do {
+      const next = firstOf(this.#heads[app] ?? null);
+      if (next !== DROPPED && next < lowest) lowest = next;
+      app = this.#following[app] as number;
+    } while (app !== this.#current);
+    return lowest === Number.POSITIVE_INFINITY ? NONE_WAITING : lowest;
+  }
+
   /** Drops one waiting message of an app; false if it does not wait here. */
   remove(app: number, logOffset: number): boolean {
     let chunk = this.#heads[app] ?? null;
@@ -291,4 +304,15 @@ export class WaitingLane {
     this.#following[this.#previous] = next;
     this.#current = next;
   }
+}
+
+/** First entry from this chunk on that was not dropped; DROPPED if there is none. */
+function firstOf(head: Chunk | null): number {
+  for (let chunk = head; chunk !== null; chunk = chunk.next) {
+    for (let i = chunk.start; i < chunk.end; i++) {
+      const logOffset = chunk.offsets[i] as number;
+      if (logOffset !== DROPPED) return logOffset;
+    }
+  }
+  return DROPPED;
 }

@@ -113,6 +113,11 @@ export class WaitingRoom {
     return this.#lanes[group * PRIORITY_COUNT + priority]?.count ?? 0;
   }
 
+  /** Log offset of about the oldest message that waits there; NONE_WAITING for none. */
+  oldestIn(group: number, priority: number): number {
+    return this.#lanes[group * PRIORITY_COUNT + priority]?.oldest() ?? NONE_WAITING;
+  }
+
   /** Lets a message wait: behind its app's others, or before them if it had its turn already. */
   add(group: number, entry: Readonly<DispatchEntry>, first: boolean): void {
     const index = group * PRIORITY_COUNT + entry.priority;

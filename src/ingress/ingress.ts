@@ -14,7 +14,7 @@ import { emptyDispatchEntry, type WholeMessage } from "../dispatch/waiting-room.
 import type { CommitVisitor, JournalAppender } from "../journal/appender.ts";
 import type { RecordLoader } from "../journal/log-reading.ts";
 import { Counter, Histogram, type MetricBlock } from "../metrics/block.ts";
-import { Accept, ACCEPT_TYPE } from "../records/accept.ts";
+import { Accept, ACCEPT_TYPE, sendableFrom } from "../records/accept.ts";
 import { Concluded, CONCLUDED_BYTES, CONCLUDED_TYPE, Verdict } from "../records/concluded.ts";
 import type { MessageKey } from "../records/message-key.ts";
 import { RING_FULL } from "../ring/layout.ts";
@@ -333,6 +333,12 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     const sequence = view.getFloat64(at + Accept.SEQUENCE, true);
     const origin = view.getUint32(at + Accept.ORIGIN, true);
     return this.#conclude(sequence, origin, Verdict.EXPIRED, wallMs) ? 0 : expiresAtMs;
+  }
+
+  waitsSince(logOffset: number): number {
+    const { loader } = this.#options;
+    const at = loader.load(logOffset);
+    return at < 0 ? 0 : sendableFrom(loader.memory.view, at);
   }
 
   /** Stages CONCLUDED; false if there is no room now. */

@@ -14,7 +14,7 @@ import type { WaitingOwner } from "../dispatch/dispatcher.ts";
 import { type DispatchEntry, emptyDispatchEntry } from "../dispatch/waiting-room.ts";
 import type { Clock, Log } from "../environment.ts";
 import type { RecordLoader } from "../journal/log-reading.ts";
-import { Accept } from "../records/accept.ts";
+import { Accept, sendableFrom } from "../records/accept.ts";
 import { FLAG_MAYBE_DUP } from "../records/attempt.ts";
 import { Verdict } from "../records/concluded.ts";
 import { PARTS_ALL } from "../records/hand-over.ts";
@@ -188,6 +188,13 @@ export class HandOvers implements WaitingOwner {
     const sequence = view.getFloat64(at + Accept.SEQUENCE, true);
     const origin = view.getUint32(at + Accept.ORIGIN, true);
     return this.#options.conclusions.conclude(sequence, origin, Verdict.EXPIRED) ? 0 : expiresAt;
+  }
+
+  /** WaitingOwner: since when a waiting message could be sent, in wall ms; 0: not known. */
+  waitsSince(logOffset: number): number {
+    const { loader } = this.#options;
+    const at = loader.load(logOffset);
+    return at < 0 ? 0 : sendableFrom(loader.memory.view, at);
   }
 
   /**

@@ -1,7 +1,7 @@
 /**
  * docs/METRICS.md, generated from the table; a test compares the two.
  */
-import { COUNTERS, GAUGES, HISTOGRAMS, type GaugeRow, type MetricRow } from "./table.ts";
+import { COUNTERS, GAUGES, HISTOGRAMS, type GaugeRow, type MetricRow, WAITS } from "./table.ts";
 
 const HEAD = `# Metrics
 
@@ -16,7 +16,7 @@ export function metricsMarkdown(): string {
   return [
     HEAD,
     section("Counters", ["metric", "meaning"], rowsOf(Object.values(COUNTERS))),
-    section("Histograms", ["metric", "meaning"], rowsOf(Object.values(HISTOGRAMS))),
+    section("Histograms", ["metric", "meaning"], rowsOf([...Object.values(HISTOGRAMS), WAITS])),
     section(
       "Gauges",
       ["metric", "labels", "meaning"],

@@ -14,6 +14,7 @@ import {
   type GaugeRow,
   HISTOGRAMS,
   type HistogramName,
+  WAITS,
 } from "./table.ts";
 
 export const PROMETHEUS_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8";
@@ -29,6 +30,14 @@ export interface GaugeSample {
   readonly value: number;
 }
 
+/** The counts of a histogram with labels, in the order of WAITS. */
+export interface HistogramSample {
+  readonly labels: readonly (string | number)[];
+  /** By bucket, not summed up; the last bucket has no bound. */
+  readonly counts: readonly number[];
+  readonly boundMs: (bucket: number) => number;
+}
+
 /** Sum of one counter over all threads. */
 export function counterTotal(blocks: readonly MetricBlock[], name: CounterName): number {
   return total(blocks, Counter[name]);
@@ -38,6 +47,7 @@ export function counterTotal(blocks: readonly MetricBlock[], name: CounterName):
 export function prometheusText(
   blocks: readonly MetricBlock[],
   samples: readonly GaugeSample[],
+  waits: readonly HistogramSample[],
 ): string {
   const lines: string[] = [];
   for (const name of Object.keys(COUNTERS) as CounterName[]) {
@@ -46,6 +56,7 @@ export function prometheusText(
   }
   for (const name of Object.keys(HISTOGRAMS) as HistogramName[])
     writeHistogram(lines, blocks, name);
+  if (waits.length > 0) writeWaits(lines, waits);
   for (const name of Object.keys(GAUGES) as GaugeName[]) {
     const own = samples.filter((sample) => sample.name === name);
     if (own.length > 0) writeGauge(lines, GAUGES[name], own);
@@ -78,11 +89,31 @@ function writeHistogram(
   lines.push(`${PREFIX}${name}_count ${count}`);
 }
 
+function writeWaits(lines: string[], waits: readonly HistogramSample[]): void {
+  const { name, help } = WAITS;
+  writeHead(lines, name, help, "histogram");
+  for (const { labels, counts, boundMs } of waits) {
+    const pairs = labelPairs(WAITS.labels, labels);
+    let count = 0;
+    for (const [bucket, own] of counts.entries()) {
+      count += own;
+      const bound = boundMs(bucket);
+      const le = bound === Number.POSITIVE_INFINITY ? "+Inf" : String(bound);
+      lines.push(`${PREFIX}${name}_bucket{${pairs},le="${le}"} ${count}`);
+    }
+    lines.push(`${PREFIX}${name}_count{${pairs}} ${count}`);
+  }
+}
+
+function labelPairs(names: readonly string[], values: readonly (string | number)[]): string {
+  return names.map((label, i) => `${label}="${escapeLabel(String(values[i]))}"`).join(",");
+}
+
 function writeGauge(lines: string[], row: GaugeRow, samples: readonly GaugeSample[]): void {
   writeHead(lines, row.name, row.help, row.name.endsWith("_total") ? "counter" : "gauge");
   for (const { labels, value } of samples) {
-    const pairs = row.labels.map((label, i) => `${label}="${escapeLabel(String(labels[i]))}"`);
-    const braces = pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
+    const pairs = labelPairs(row.labels, labels);
+    const braces = pairs === "" ? "" : `{${pairs}}`;
     lines.push(`${PREFIX}${row.name}${braces} ${value}`);
   }
 }

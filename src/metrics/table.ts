@@ -89,6 +89,13 @@ export const HISTOGRAMS = {
   answerLatency: { name: "answer_duration_ms", help: "submit_sm written to submit_sm_resp." },
 } as const satisfies Record<string, MetricRow>;
 
+/** The one histogram with labels, by pool and priority. */
+export const WAITS = {
+  name: "queue_wait_ms",
+  labels: ["pool", "priority"],
+  help: "Acceptance, or send_at, to submit_sm written, by pool and priority; counts only, no sum.",
+} as const;
+
 export type CounterName = keyof typeof COUNTERS;
 export type HistogramName = keyof typeof HISTOGRAMS;
 
@@ -189,6 +196,16 @@ export const GAUGES = {
     name: "pool_queued_messages",
     labels: ["pool"],
     help: "Messages that wait for any link of the pool, in ingress and in workers.",
+  },
+  queueDepth: {
+    name: "queue_messages",
+    labels: ["pool", "priority"],
+    help: "Messages that wait for any link of the pool, by priority: 3 otp, 2 transactional, 1 promotional, if not lowered.",
+  },
+  queueAge: {
+    name: "queue_oldest_age_seconds",
+    labels: ["pool", "priority"],
+    help: "Since when the oldest of them could be sent: its acceptance or its send_at; 0 for none.",
   },
   linkUp: { name: "link_up", labels: ["link"], help: "1 if a session of the link is bound." },
   linkQueued: {

@@ -88,6 +88,12 @@ function tailLength(kinds: number): number {
   return idempotency + ((kinds & TailKind.REPLAY) === 0 ? 0 : REPLAY_BYTES);
 }
 
+/** When it could be sent first, in wall ms: its acceptance, or its `send_at`. */
+export function sendableFrom(view: DataView, record: number): number {
+  const delayMs = view.getUint32(record + Accept.SEND_DELAY_S, true) * 1000;
+  return view.getFloat64(record + Accept.ACCEPTED_AT, true) + delayMs;
+}
+
 /** Segments the sender pays for. */
 export function acceptSegments(view: DataView, record: number): number {
   const segments = view.getUint8(record + Accept.SEGMENTS);

@@ -43,6 +43,8 @@ export interface WorkerContext {
   readonly dial: Dial;
   readonly log: Log;
   readonly metrics: MetricBlock;
+  /** Counts a segment that goes out, by how long its message had waited (ms). */
+  countWait(pool: number, priority: number, ms: number): void;
   readonly sessionWords: Int32Array;
   readonly sessionNotes: SessionNotes;
   readonly sequenceNumberFirst: number;

@@ -126,3 +126,5 @@ export const MEASURE_SLICE_MS = 1_000;
 export const WEIGHT_SCALE = 1_000;
 /** Malformed PDUs of one connection that are logged; the rest is only counted. */
 export const ANOMALIES_LOGGED_MAX = 3;
+/** How often a worker shows how much waits in its queues, and since when. */
+export const SHOW_INTERVAL_MS = 100;

@@ -10,7 +10,7 @@
 import type { Socket } from "../environment.ts";
 import { NO_TOKEN } from "../limit/contract.ts";
 import { Counter, Histogram } from "../metrics/block.ts";
-import { Accept } from "../records/accept.ts";
+import { Accept, sendableFrom } from "../records/accept.ts";
 import { SessionWord } from "../tables/link-table.ts";
 import type { WorkerContext } from "./context.ts";
 import { IntQueue } from "./int-queue.ts";
@@ -96,7 +96,7 @@ export class SubmitWriter {
     this.#fillSlot(slot, entry, segment);
     metrics.add(Counter.segmentsSent, 1);
     this.#session.tally.add(SessionWord.SENT);
-    metrics.record(Histogram.submitLatency, time.wall - this.#acceptedAt(entry));
+    this.#countTime(entry);
     link.noteUnprepared(true);
     table.prepared[entry] = (table.prepared[entry] as number) - 1;
     // What is left of the message follows on this link only.
@@ -121,9 +121,13 @@ export class SubmitWriter {
     window.writtenAt[slot] = time.now;
   }
 
-  #acceptedAt(entry: number): number {
-    const { table } = this.#context;
+  #countTime(entry: number): void {
+    const { table, metrics, time } = this.#context;
     const record = table.recordOf(entry);
-    return table.memoryOf(entry).view.getFloat64(record + Accept.ACCEPTED_AT, true);
+    const { view } = table.memoryOf(entry);
+    const acceptedAt = view.getFloat64(record + Accept.ACCEPTED_AT, true);
+    metrics.record(Histogram.submitLatency, time.wall - acceptedAt);
+    const waitedMs = time.wall - sendableFrom(view, record);
+    this.#context.countWait(table.pool[entry] as number, table.priority[entry] as number, waitedMs);
   }
 }

@@ -14,11 +14,14 @@ import type { Clock, Dial, Log, Random } from "../environment.ts";
 import type { CommitVisitor, JournalAppender } from "../journal/appender.ts";
 import type { RecordLoader } from "../journal/log-reading.ts";
 import type { MetricBlock } from "../metrics/block.ts";
+import { sendableFrom } from "../records/accept.ts";
 import { SENDING_TYPE } from "../records/attempt.ts";
+import { sequenceWallMs } from "../records/message-key.ts";
 import { RECEIPT_TYPE } from "../records/receipt.ts";
 import type { Doorbell } from "../ring/doorbell.ts";
 import type { RingConsumer, RingProducer } from "../ring/one-to-one-ring.ts";
 import type { CreditTable } from "../tables/credit-table.ts";
+import type { QueueTable } from "../tables/queue-table.ts";
 import { SessionNotes } from "../tables/session-notes.ts";
 import { TurnTime, type WorkerContext } from "./context.ts";
 import { CreditKeeper } from "./credit-keeper.ts";
@@ -31,11 +34,12 @@ import {
   PREPARE_HORIZON_COMMITS,
   PREPARE_HORIZON_MAX_MS,
   PREPARE_HORIZON_MIN_MS,
+  SHOW_INTERVAL_MS,
 } from "./limits.ts";
 import type { WorkerLink } from "./link.ts";
 import { LocalQueues } from "./local-queues.ts";
 import type { MessageList } from "./message-list.ts";
-import { MessageTable } from "./message-table.ts";
+import { MessageTable, NO_ENTRY } from "./message-table.ts";
 import type { SessionAssignment } from "./plan.ts";
 import type { WorkerPool } from "./pool.ts";
 import { ReceiptIntake } from "./receipt.ts";
@@ -61,6 +65,7 @@ export interface SmppWorkerOptions {
   readonly returns: readonly RingProducer[];
   readonly producerBells: readonly Doorbell[];
   readonly credits: CreditTable;
+  readonly queueTable: QueueTable;
   /** Words of the link table; all of the session table, from `allocateSessions`. */
   readonly linkWords: Int32Array;
   /** The dial table: one bucket a host, shared by all workers. */
@@ -101,6 +106,7 @@ export class SmppWorker implements CommitVisitor {
   #lastTickAt: number;
   #graceUntil = 0;
   #nextSweepAt = 0;
+  #nextShowAt = 0;
   #firstToPump = 0;
 
   constructor(options: SmppWorkerOptions) {
@@ -178,6 +184,7 @@ export class SmppWorker implements CommitVisitor {
     for (const link of this.#links) link.onTick(now);
     for (const session of this.#sessions) session.onTick(inGrace);
     this.#showQueued();
+    if (now >= this.#nextShowAt) this.#showQueues();
     if (!inGrace && !this.#isDraining) this.#lookForStalls();
     if (now < this.#nextSweepAt || this.#isDraining) return;
     this.#nextSweepAt = now + EXPIRY_SWEEP_MS;
@@ -221,6 +228,26 @@ export class SmppWorker implements CommitVisitor {
       link.countShown = count;
       credits.showQueued(workerIndex, credits.poolCount + link.linkIndex, count);
     }
+  }
+
+  /** Shows how much waits here by pool and priority, and since when. */
+  #showQueues(): void {
+    this.#nextShowAt = this.#time.now + SHOW_INTERVAL_MS;
+    const { queueTable, workerIndex } = this.#options;
+    const source = queueTable.sourceOfWorker(workerIndex);
+    for (const pool of this.#pools) {
+      for (const [priority, list] of pool.queues.entries()) {
+        const sinceMs = list.head === NO_ENTRY ? 0 : this.#waitsSince(list.head);
+        queueTable.show(source, pool.index, priority, list.count, sinceMs);
+      }
+    }
+  }
+
+  /** Since when a message could be sent; without its body at hand, since its acceptance. */
+  #waitsSince(entry: number): number {
+    const table = this.#table;
+    if (!table.hasBody(entry)) return sequenceWallMs(table.sequence[entry] as number);
+    return sendableFrom(table.memoryOf(entry).view, table.recordOf(entry));
   }
 
   /** A record of this worker is committed. Called by the appender, in order of staging. */
@@ -306,11 +333,13 @@ export class SmppWorker implements CommitVisitor {
 
   #makeContext(): WorkerContext {
     const { random, dial, log, metrics, sessionWords, sequenceNumberFirst, wake } = this.#options;
+    const { queueTable, workerIndex } = this.#options;
     return {
       random,
       dial,
       log,
       metrics,
+      countWait: (pool, priority, ms) => queueTable.countWait(workerIndex, pool, priority, ms),
       sessionWords,
       sessionNotes: new SessionNotes(sessionWords),
       sequenceNumberFirst: sequenceNumberFirst ?? 1,

@@ -10,6 +10,7 @@ import { assignSessions } from "../smpp/plan.ts";
 import { CreditTable } from "../tables/credit-table.ts";
 import { LogTable } from "../tables/log-table.ts";
 import { type SharedPlan, threadCount } from "../tables/plan.ts";
+import { QueueTable } from "../tables/queue-table.ts";
 import { SessionNotes } from "../tables/session-notes.ts";
 import { ProducerWord, producerWord } from "../tables/producer-table.ts";
 import type { LinkDumps } from "./link-dumps.ts";
@@ -32,7 +33,7 @@ export function adminSources(parts: AdminParts): AdminSources {
   const { plan } = memory;
   const credits = new CreditTable(memory.credits, plan);
   const bells = new Int32Array(memory.bells);
-  const links = linkSources(memory, () => reloader.plan);
+  const links = linkSources(memory, () => reloader.plan, parts.clock);
   return {
     get config() {
       return reloader.config;
@@ -48,6 +49,7 @@ export function adminSources(parts: AdminParts): AdminSources {
     sessionWords: links.sessionWords,
     sessionNotes: links.sessionNotes,
     creditTable: links.creditTable,
+    queueTable: links.queueTable,
     reload: () => ({ generation: reloader.generation, last: reloader.last }),
     clock: parts.clock,
     blocks: Array.from(
@@ -80,7 +82,11 @@ export function adminSources(parts: AdminParts): AdminSources {
 }
 
 /** What tells how links and pools are, with the plan of now. Any thread. */
-export function linkSources(memory: SharedMemory, planOfNow: () => PoolPlan): LinkSources {
+export function linkSources(
+  memory: SharedMemory,
+  planOfNow: () => PoolPlan,
+  clock: Clock,
+): LinkSources {
   const { plan } = memory;
   const sessionWords = new Int32Array(memory.sessions);
   return {
@@ -95,6 +101,8 @@ export function linkSources(memory: SharedMemory, planOfNow: () => PoolPlan): Li
     sessionWords,
     sessionNotes: new SessionNotes(sessionWords),
     creditTable: new CreditTable(memory.credits, plan),
+    queueTable: new QueueTable(memory.queues, plan),
+    clock,
   };
 }
 

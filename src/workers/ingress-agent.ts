@@ -159,7 +159,7 @@ export class IngressAgent {
     // The relay has TLS, if any.
     const tlsConfig = relayed ? null : config.http.tls;
     const tls = (): UwsTls | null => (tlsConfig === null ? null : uwsTls(tlsConfig, readFileSync));
-    const sources = linkSources(memory, () => this.#pools);
+    const sources = linkSources(memory, () => this.#pools, clock);
     return new HttpServer({
       uws: this.#uws,
       config,

@@ -50,8 +50,6 @@ const STRIKES_TO_QUARANTINE = 2;
 const LOOK_INTERVAL_MS = 5;
 const LOADER_LOOK_MS = 1000;
 const FILED_MS_MAX = 5000;
-/** A thread that was refused its start has nothing to do but wait for its end. */
-const REFUSED_MS = 60_000;
 
 const data = workerData as LedgerThreadData;
 const { plan, memory, config } = data;
@@ -78,7 +76,14 @@ let closed: Promise<void> | null = null;
 
 process.on("uncaughtException", (error: unknown) => {
   const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  leaveSystemId(bells, self);
   void stop().then(() => note({ kind: "broken", reason }));
+});
+
+parentPort?.on("message", (command: ThreadCommand) => {
+  if (command.kind === "drain") drain();
+  else if (command.kind === "reload") reload(command.pools);
+  else if (command.kind === "close") close("closed");
 });
 
 const { store, cursor, recovered, epoch } = await recover();
@@ -98,11 +103,8 @@ data.sink?.on("message", () => {
   cdrRows?.noteFiled();
   runner.wake();
 });
-parentPort?.on("message", (command: ThreadCommand) => {
-  if (command.kind === "drain") drain();
-  else if (command.kind === "reload") reload(command.pools);
-  else if (command.kind === "close") close("closed");
-});
+// Within a call of LMDB, of which recovery makes many, it cannot be ended any more than in loading.
+leaveSystemId(bells, self);
 note({
   kind: "recovered",
   epoch,
@@ -131,7 +133,8 @@ const readyTimer = setInterval(() => {
 /** Opens the store and recovers the log; says why and waits for its end if that is refused. */
 async function recover() {
   try {
-    const opened = openStore();
+    const opened = openLmdbStore(ledgerPath(config), config.ledger.bytesMax);
+    openedStore = opened;
     const position = readCursor(opened);
     const found = recoverLog(directory, {
       segmentBytes: config.journal.segmentBytes,
@@ -143,20 +146,10 @@ async function recover() {
   } catch (error) {
     if (error instanceof LogCorruptionError || error instanceof DataDirError) {
       note({ kind: "refused", exitCode: EXIT_CODES[error.exit].code, reason: error.message });
-      setInterval(() => undefined, REFUSED_MS);
+      leaveSystemId(bells, self);
       return await new Promise<never>(() => undefined);
     }
     throw error;
-  }
-}
-
-/** A thread that is ended within a call of LMDB aborts the process: so it counts as loading. */
-function openStore(): LmdbLedgerStore {
-  try {
-    openedStore = openLmdbStore(ledgerPath(config), config.ledger.bytesMax);
-    return openedStore;
-  } finally {
-    leaveSystemId(bells, self);
   }
 }
 

@@ -17,13 +17,22 @@ import { hasLoaded } from "./thread-cpu.ts";
 import { noteOf, type ThreadEntry } from "./threads.ts";
 
 const LOOK_MS = 5;
-/** Loading takes a second or two on a busy machine. */
-const LOAD_MS_MAX = 10_000;
-/** What one commit of the ledger takes on a slow disk, and more. */
-const CLOSE_MS_MAX = 5000;
+/** How long the steps may take. */
+export interface EndLimits {
+  readonly loadMs: number;
+  readonly closeMs: number;
+  readonly terminateMs: number;
+}
+
+const LIMITS: EndLimits = {
+  // Loading modules takes seconds on a busy machine, and so does the recovery of a long log.
+  loadMs: 25_000,
+  // What one commit of the ledger takes on a slow disk, and more.
+  closeMs: 10_000,
+  terminateMs: 5000,
+};
 /** A thread that may go without having closed is taken to hang in a loop after this. */
 const HANGING_MS = 2000;
-const TERMINATE_MS_MAX = 3000;
 
 /**
  * Whether a thread understands "close", and whether it must not go without having closed: it may
@@ -51,13 +60,12 @@ export interface ProcessEndOptions {
   readonly exit: (code: number) => void;
   /** Ends the process at once. */
   readonly kill: () => void;
+  readonly limits?: EndLimits;
 }
 
 export class ProcessEnd {
   /** Whether the process is ending: what threads say or do from now on is of no consequence. */
   isUnderWay = false;
-  /** Whether the ledger has recovered the log: before it listens to nobody. */
-  hasRecovered = false;
   readonly #options: ProcessEndOptions;
   readonly #threads: EndingThread[] = [];
 
@@ -79,9 +87,10 @@ export class ProcessEnd {
   /** Resolves when no thread is left. If one does not go, the process is killed. */
   async endThreads(): Promise<void> {
     this.isUnderWay = true;
-    await this.#inTime("load", LOAD_MS_MAX, () => this.#loaded());
-    await this.#inTime("close", CLOSE_MS_MAX, () => this.#closed());
-    await this.#inTime("end", TERMINATE_MS_MAX, () =>
+    const { loadMs, closeMs, terminateMs } = this.#options.limits ?? LIMITS;
+    await this.#inTime("load", loadMs, () => this.#loaded());
+    await this.#inTime("close", closeMs, () => this.#closed());
+    await this.#inTime("end", terminateMs, () =>
       Promise.all(this.#threads.map(({ worker }) => worker.terminate())),
     );
   }
@@ -100,7 +109,7 @@ export class ProcessEnd {
 
   /** Resolves when the thread has closed what it must, or may go without. */
   async #close({ worker, entry }: EndingThread): Promise<void> {
-    const how = entry === "ledger-thread" && !this.hasRecovered ? "no" : CLOSES[entry];
+    const how = CLOSES[entry];
     if (how === "no" || isGone(worker)) return;
     const closed = noteOf(worker, "closed").catch(() => null);
     worker.postMessage({ kind: "close" } satisfies ThreadCommand);

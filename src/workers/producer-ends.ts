@@ -5,6 +5,7 @@ import { byIndex, type PoolPlan } from "../config/derive.ts";
 import type { DispatcherOptions, LinkDirectory } from "../dispatch/dispatcher.ts";
 import type { Doorbell } from "../ring/doorbell.ts";
 import { CreditTable } from "../tables/credit-table.ts";
+import { QueueTable } from "../tables/queue-table.ts";
 import { workerAppenderIndex } from "../tables/plan.ts";
 import { ringConsumer, ringProducer, type SharedMemory } from "./shared-memory.ts";
 
@@ -21,6 +22,7 @@ export function producerEnds(
     producer,
     plan,
     credits: new CreditTable(memory.credits, plan),
+    queues: new QueueTable(memory.queues, plan),
     submitRings: workers.map((worker) => ringProducer(memory.submit[producer]?.[worker])),
     returnRings: workers.map((worker) => ringConsumer(memory.returns[worker]?.[producer])),
     bells: workers.map((worker) => ring[workerAppenderIndex(plan, worker)] as Doorbell),

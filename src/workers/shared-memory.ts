@@ -21,6 +21,7 @@ import {
   threadCount,
 } from "../tables/plan.ts";
 import { allocateProducers } from "../tables/producer-table.ts";
+import { allocateQueueTable } from "../tables/queue-table.ts";
 import { allocateBells, allocateInHand } from "../tables/thread-table.ts";
 
 const STAGING_BYTES = 4 * 1024 * 1024;
@@ -37,6 +38,7 @@ export interface SharedMemory {
   readonly log: SharedArrayBuffer;
   readonly credits: SharedArrayBuffer;
   readonly links: SharedArrayBuffer;
+  readonly queues: SharedArrayBuffer;
   readonly sessions: SharedArrayBuffer;
   readonly dials: SharedArrayBuffer;
   /** Tokens by linkIndex, for any rate: what is not used costs address space only. */
@@ -62,6 +64,7 @@ export function allocateSharedMemory(plan: SharedPlan): SharedMemory {
     log: allocateLogTable(producers),
     credits: allocateCreditTable(plan),
     links: allocateRows(plan.linkCount),
+    queues: allocateQueueTable(plan),
     sessions: allocateSessions(plan.sessionCount),
     dials: allocateDials(),
     contracts: times(plan.linkCount, () => allocateContract()),

@@ -11,6 +11,7 @@ import { nodeDial } from "../smpp/node-dial.ts";
 import { assignSessions } from "../smpp/plan.ts";
 import { SmppWorker } from "../smpp/worker.ts";
 import { CreditTable } from "../tables/credit-table.ts";
+import { QueueTable } from "../tables/queue-table.ts";
 import { LogTable } from "../tables/log-table.ts";
 import { journalThreadIndex, producerCount, workerAppenderIndex } from "../tables/plan.ts";
 import { doorbells, ownBell } from "./bell-ports.ts";
@@ -57,6 +58,7 @@ const worker = new SmppWorker({
   returns: (memory.returns[data.worker] ?? []).map((buffer) => ringProducer(buffer)),
   producerBells: ring.slice(0, producerCount(plan)),
   credits: new CreditTable(memory.credits, plan),
+  queueTable: new QueueTable(memory.queues, plan),
   linkWords: new Int32Array(memory.links),
   dialWords: new Int32Array(memory.dials),
   sessionWords: new Int32Array(memory.sessions),

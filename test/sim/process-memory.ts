@@ -11,6 +11,7 @@ import { Doorbell, DoorbellOwner } from "../../src/ring/doorbell.ts";
 import { allocateRing, ringUsedBytes } from "../../src/ring/layout.ts";
 import { RingConsumer, RingMemory, type RingProducer } from "../../src/ring/one-to-one-ring.ts";
 import { allocateCreditTable, CreditTable } from "../../src/tables/credit-table.ts";
+import { allocateQueueTable, QueueTable } from "../../src/tables/queue-table.ts";
 import { allocateDials, allocateRows } from "../../src/tables/link-table.ts";
 import { allocateSessions } from "../../src/tables/session-notes.ts";
 import { allocateLogTable, LogTable } from "../../src/tables/log-table.ts";
@@ -36,6 +37,7 @@ export class ProcessMemory {
   readonly plan: SharedPlan;
   readonly logTable: LogTable;
   readonly credits: CreditTable;
+  readonly queues: QueueTable;
   readonly linkWords: Int32Array;
   readonly dialWords = new Int32Array(allocateDials());
   readonly sessionWords: Int32Array;
@@ -74,6 +76,7 @@ export class ProcessMemory {
     this.#returns = times(plan.workerCount, () => times(producers, ring(settings.handOverBytes)));
     this.logTable = new LogTable(allocateLogTable(producers));
     this.credits = new CreditTable(allocateCreditTable(plan), plan);
+    this.queues = new QueueTable(allocateQueueTable(plan), plan);
     this.linkWords = new Int32Array(allocateRows(plan.linkCount));
     this.sessionWords = new Int32Array(allocateSessions(plan.sessionCount));
     const rates = new Map(links.map(({ linkIndex, config }) => [linkIndex, config.rateTps]));

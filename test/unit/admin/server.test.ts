@@ -41,6 +41,7 @@ function setUp(token: string | null = null): Set {
     sessionWords: new Int32Array(memory.sessions),
     sessionNotes: new SessionNotes(new Int32Array(memory.sessions)),
     creditTable: rig.credits,
+    queueTable: rig.queues,
     rings: [{ name: "submit-0-0", buffer: memory.submit[0]?.[0] as SharedArrayBuffer }],
     waitingMessages: () => rig.ingress.dispatcher.waitingCount,
     pendingCalls: () => rig.ingress.pendingCount,
@@ -85,6 +86,7 @@ test("status tells durability, log, links and books", async () => {
   rig.credits.showWaiting(0, 0, 5);
   rig.credits.showQueued(0, 0, 7);
   rig.credits.showQueued(0, rig.credits.poolCount, 4);
+  rig.queues.show(0, 0, 3, 5, rig.clock.wallMs() - 61_000);
   rig.grant(0, 0, 9);
   rig.logTable.store(LogWord.COMMITTED, 4096);
   rig.logTable.store(LogWord.OLDEST, 1024);
@@ -141,6 +143,7 @@ test("status tells durability, log, links and books", async () => {
     weight: 1,
     rate_tps: 500,
     queued: 12,
+    queues: [{ priority: 3, queued: 5, oldest_age_s: 61 }],
     members: [
       { link: 100, up: true },
       { link: 101, up: false },

@@ -32,7 +32,16 @@ const STATUS: AdminStatus = {
       sessions: [{ state: "closed", window_used: 0 }],
     },
   ],
-  pools: [],
+  pools: [
+    {
+      id: 1000,
+      weight: 0,
+      queues: [
+        { priority: 3, queued: 12, oldest_age_s: 2 },
+        { priority: 1, queued: 1_000_000, oldest_age_s: 3725 },
+      ],
+    },
+  ],
 };
 
 function look(atMs: number, accepted: number, cpu: number): Look {
@@ -48,6 +57,9 @@ function look(atMs: number, accepted: number, cpu: number): Look {
       'smsgw_ring_size_bytes{ring="staging-0"} 1000',
       'smsgw_ring_used_bytes{ring="staging-0"} 250',
       `smsgw_link_written_segments_total{link="100"} ${accepted}`,
+      `smsgw_queue_wait_ms_bucket{pool="1000",priority="3",le="2"} ${accepted}`,
+      `smsgw_queue_wait_ms_bucket{pool="1000",priority="3",le="+Inf"} ${accepted}`,
+      'smsgw_queue_wait_ms_bucket{pool="1000",priority="1",le="2"} 0',
       "",
     ].join("\n"),
   );
@@ -75,6 +87,8 @@ test("a frame tells rates, latencies, threads, rings and links", () => {
   assert.match(text, /others +█{5}░{15} +25 %/);
   assert.match(text, /staging-0 +█{5}░{15} +25 %/);
   assert.match(text, /100 +1\/2 +7 +1,000 +500 +slowed to 125/);
+  assert.match(text, /1000 +3 +12 +2 s +2\.00 ms/);
+  assert.match(text, /1000 +1 +1,000,000 +1 h 2 min +-/);
   assert.match(text, /101 +0\/1 +0 +0 +unlimited +DOWN/);
   assert.ok(lines.every((line) => line.length <= 100));
 });

@@ -244,6 +244,7 @@ test("a message of one link waits until that link is open somewhere, and does no
 test("what waits for a dead link ends with its validity", () => {
   const ended: number[] = [];
   const owner = {
+    waitsSince: () => 0,
     isWanted: () => true,
     expire: (logOffset: number, wallMs: number) => {
       if (wallMs < 5000) return 5000;
@@ -327,6 +328,7 @@ test("a full submit ring leaves messages waiting, and they go when there is room
 test("unwanted messages are dropped when their turn comes", () => {
   const unwanted = new Set([8, 24]);
   const owner = {
+    waitsSince: () => 0,
     isWanted: (logOffset: number) => !unwanted.has(logOffset),
     expire: () => Number.MAX_SAFE_INTEGER,
   };
@@ -342,6 +344,7 @@ test("expired messages are asked about and dropped, in bounded steps", () => {
   const expiries = new Map<number, number>();
   let asked = 0;
   const owner = {
+    waitsSince: () => 0,
     isWanted: () => true,
     expire(logOffset: number, wallMs: number): number {
       asked++;
@@ -377,6 +380,7 @@ test("expired messages are asked about and dropped, in bounded steps", () => {
 
 test("a returned message, whose validity is not known, is asked about", () => {
   const owner = {
+    waitsSince: () => 0,
     isWanted: () => true,
     expire: (_: number, now: number) => (now > 5000 ? 0 : 9e9),
   };
@@ -410,4 +414,33 @@ test("a million waiting messages cost 8 bytes each, many apps with few not much 
   const grown = process.memoryUsage().arrayBuffers - afterMillion;
   assert.ok(grown < 3e6, `${grown} bytes for 4,000 FIFOs with one message`);
   assert.equal(fixture.dispatcher.waitingCount, 1_004_000);
+});
+
+test("depth and age are shown by pool and priority, the age of the oldest of all apps", () => {
+  const asked: number[] = [];
+  const rig = new Fixture({
+    apps: 2,
+    owner: {
+      isWanted: () => true,
+      expire: () => Number.MAX_SAFE_INTEGER,
+      waitsSince: (logOffset) => {
+        asked.push(logOffset);
+        return 1000 * logOffset;
+      },
+    },
+  });
+  rig.submit({ logOffset: 80, priority: 1, appIndex: 0 });
+  rig.submit({ logOffset: 16, priority: 1, appIndex: 1 });
+  rig.submit({ logOffset: 24, priority: 1, appIndex: 1 });
+  rig.submit({ logOffset: 8, priority: 3, appIndex: 0 });
+  rig.dispatcher.doWork(5000);
+  assert.deepEqual([rig.queues.depth(0, 1), rig.queues.sinceMs(0, 1)], [3, 16_000]);
+  assert.deepEqual([rig.queues.depth(0, 3), rig.queues.sinceMs(0, 3)], [1, 8000]);
+  assert.deepEqual(asked, [16, 8]);
+  rig.grant(0, 0, 1, 3);
+  rig.grant(0, 0, 3, 3);
+  rig.dispatcher.doWork(5040);
+  rig.dispatcher.doWork(5100);
+  assert.deepEqual([rig.queues.depth(0, 1), rig.queues.sinceMs(0, 1)], [0, 0]);
+  assert.equal(asked.length, 2, "read once a second at most");
 });

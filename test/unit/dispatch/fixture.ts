@@ -16,6 +16,7 @@ import {
   RETURN_TYPE,
 } from "../../../src/records/hand-over.ts";
 import { allocateCreditTable, CreditTable } from "../../../src/tables/credit-table.ts";
+import { allocateQueueTable, QueueTable } from "../../../src/tables/queue-table.ts";
 import type { SharedPlan } from "../../../src/tables/plan.ts";
 
 export interface Seen {
@@ -46,6 +47,7 @@ export interface FixtureOptions {
 export class Fixture {
   readonly plan: SharedPlan;
   readonly credits: CreditTable;
+  readonly queues: QueueTable;
   readonly dispatcher: Dispatcher;
   readonly rings: number[] = [];
   readonly #submit: RingConsumer[] = [];
@@ -62,6 +64,7 @@ export class Fixture {
       appCount: options.apps ?? 1,
     };
     this.credits = new CreditTable(allocateCreditTable(this.plan), this.plan);
+    this.queues = new QueueTable(allocateQueueTable(this.plan), this.plan);
     this.#granted = new Int32Array(this.credits.cellCountPerProducer);
     const submitRings: RingProducer[] = [];
     const returnRings: RingConsumer[] = [];
@@ -86,11 +89,16 @@ export class Fixture {
       producer: 0,
       plan: this.plan,
       credits: this.credits,
+      queues: this.queues,
       submitRings,
       returnRings,
       bells,
       waitingMax: options.waitingMax ?? 1_000_000,
-      owner: options.owner ?? { isWanted: () => true, expire: () => Number.MAX_SAFE_INTEGER },
+      owner: options.owner ?? {
+        isWanted: () => true,
+        expire: () => Number.MAX_SAFE_INTEGER,
+        waitsSince: () => 0,
+      },
       links: options.links ?? { linkIndexOf: () => -1 },
     });
   }

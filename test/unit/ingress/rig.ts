@@ -29,6 +29,7 @@ import { Doorbell } from "../../../src/ring/doorbell.ts";
 import { RING_EMPTY } from "../../../src/ring/layout.ts";
 import type { RingConsumer } from "../../../src/ring/one-to-one-ring.ts";
 import { CreditTable } from "../../../src/tables/credit-table.ts";
+import { QueueTable } from "../../../src/tables/queue-table.ts";
 import { LogTable } from "../../../src/tables/log-table.ts";
 import type { SharedPlan } from "../../../src/tables/plan.ts";
 import {
@@ -119,6 +120,7 @@ export class IngressRig {
   readonly clock = new RigClock();
   readonly logTable: LogTable;
   readonly credits: CreditTable;
+  readonly queues: QueueTable;
   readonly journal: Journal;
   readonly ingress: Ingress;
   readonly appender: JournalAppender;
@@ -155,6 +157,7 @@ export class IngressRig {
     this.memory = memory;
     this.logTable = new LogTable(memory.log);
     this.credits = new CreditTable(memory.credits, plan);
+    this.queues = new QueueTable(memory.queues, plan);
     this.metrics = new MetricBlock(memory.metrics, 0);
     const appenders = memory.staging.map((staging, i) => ({
       staging: ringConsumer(staging),
@@ -198,6 +201,7 @@ export class IngressRig {
           producer: 0,
           plan,
           credits: this.credits,
+          queues: this.queues,
           submitRings: [0, 1].map((worker) => ringProducer(memory.submit[0]?.[worker])),
           returnRings: [0, 1].map((worker) => ringConsumer(memory.returns[worker]?.[0])),
           bells: [bell, bell],

@@ -28,7 +28,7 @@ test("counters and histograms are summed over threads", () => {
     blocks[0]?.record(Histogram.acceptLatency, ms);
     blocks[1]?.record(Histogram.acceptLatency, ms);
   }
-  const text = prometheusText(blocks, []);
+  const text = prometheusText(blocks, [], []);
   const seen = values(text);
   assert.equal(seen.get("smsgw_messages_accepted_total"), 7);
   assert.equal(seen.get("smsgw_accept_duration_ms_count"), 12);
@@ -52,12 +52,26 @@ test("gauges carry their labels, escaped, under one head", () => {
       { name: "ready", labels: [], value: 1 },
       { name: "credits", labels: ['a"b\\c\nd', 0], value: 8 },
     ],
+    [],
   );
   assert.ok(text.includes('smsgw_credits{pool="1000",priority="3"} 7\n'));
   assert.ok(text.includes('smsgw_credits{pool="a\\"b\\\\c\\nd",priority="0"} 8\n'));
   assert.ok(text.includes("smsgw_ready 1\n"));
   assert.equal(text.match(/# TYPE smsgw_credits gauge/g)?.length, 1);
   assert.ok(!text.includes("smsgw_heap"), "gauges that were not read are not shown");
+});
+
+test("waits are a histogram per pool and priority", () => {
+  const boundMs = (bucket: number): number => [1, 2, Number.POSITIVE_INFINITY][bucket] as number;
+  const text = prometheusText([], [], [{ labels: [1000, 3], counts: [4, 0, 2], boundMs }]);
+  const lines = text.split("\n").filter((line) => line.includes("queue_wait"));
+  assert.deepEqual(lines.slice(1), [
+    "# TYPE smsgw_queue_wait_ms histogram",
+    'smsgw_queue_wait_ms_bucket{pool="1000",priority="3",le="1"} 4',
+    'smsgw_queue_wait_ms_bucket{pool="1000",priority="3",le="2"} 4',
+    'smsgw_queue_wait_ms_bucket{pool="1000",priority="3",le="+Inf"} 6',
+    'smsgw_queue_wait_ms_count{pool="1000",priority="3"} 6',
+  ]);
 });
 
 test("names are unique, end as their kind does, and the page in docs is the generated one", () => {

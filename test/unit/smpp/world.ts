@@ -27,6 +27,7 @@ import { assignSessions } from "../../../src/smpp/plan.ts";
 import type { SharedPlan } from "../../../src/tables/plan.ts";
 import { SmppWorker } from "../../../src/smpp/worker.ts";
 import { allocateCreditTable, CreditTable } from "../../../src/tables/credit-table.ts";
+import { allocateQueueTable, QueueTable } from "../../../src/tables/queue-table.ts";
 import { allocateContract } from "../../../src/limit/contract.ts";
 import {
   allocateDials,
@@ -160,6 +161,7 @@ export class World {
   readonly links: DerivedLink[];
   readonly pools: DerivedPool[];
   readonly credits: CreditTable;
+  readonly queues: QueueTable;
   readonly linkWords: Int32Array;
   readonly dialWords = new Int32Array(allocateDials());
   readonly sessionWords: Int32Array;
@@ -212,6 +214,7 @@ export class World {
     };
     this.#plan = plan;
     this.credits = new CreditTable(allocateCreditTable(plan), plan);
+    this.queues = new QueueTable(allocateQueueTable(plan), plan);
     this.linkWords = new Int32Array(allocateRows(plan.linkCount));
     this.sessionWords = new Int32Array(allocateSessions(plan.sessionCount));
     this.contracts = Array.from({ length: plan.linkCount }, (_, linkIndex) => {
@@ -264,6 +267,7 @@ export class World {
             }),
         ),
         credits: this.credits,
+        queueTable: this.queues,
         linkWords: this.linkWords,
         dialWords: this.dialWords,
         sessionWords: this.sessionWords,
@@ -367,13 +371,18 @@ export class World {
       producer: 0,
       plan: this.#plan,
       credits: this.credits,
+      queues: this.queues,
       submitRings: this.#submits.map((rings) => rings[0]!),
       returnRings: this.#returns.map((rings) => rings[0]!),
       bells: this.workers.map(
         () => new Doorbell(new Int32Array(new SharedArrayBuffer(4)), 0, () => undefined),
       ),
       waitingMax: 1_000_000,
-      owner: { isWanted: () => true, expire: () => Number.MAX_SAFE_INTEGER },
+      owner: {
+        isWanted: () => true,
+        expire: () => Number.MAX_SAFE_INTEGER,
+        waitsSince: () => 0,
+      },
       links: {
         linkIndexOf: (_, linkId) => this.links.findIndex(({ config }) => config.id === linkId),
       },

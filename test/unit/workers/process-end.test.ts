@@ -8,6 +8,8 @@ import { ProcessEnd } from "../../../src/workers/process-end.ts";
 import type { ThreadEntry } from "../../../src/workers/threads.ts";
 
 const CLOSES = "parentPort.on('message', () => parentPort.postMessage({ kind: 'closed' }))";
+/** A thread that may go is given up on after 2 s. */
+const LIMITS = { loadMs: 30_000, closeMs: 2500, terminateMs: 30_000 };
 const SPINS = "for (;;) {}";
 
 function ending(entry: ThreadEntry, body: string, isLoaded = true) {
@@ -20,6 +22,7 @@ function ending(entry: ThreadEntry, body: string, isLoaded = true) {
     },
     exit: (code) => events.push(`exit ${code}`),
     kill: () => events.push("kill"),
+    limits: LIMITS,
   });
   const source = `const { parentPort } = require("node:worker_threads"); ${body}`;
   const worker = new Worker(source, { eval: true });
@@ -27,7 +30,6 @@ function ending(entry: ThreadEntry, body: string, isLoaded = true) {
   const loaded = (): number => Atomics.store(bells, systemIdIndex(0), 1);
   if (isLoaded) loaded();
   end.add({ entry, index: 0, worker });
-  end.hasRecovered = true;
   return { end, events, worker, loaded };
 }
 
