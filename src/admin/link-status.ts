@@ -4,7 +4,6 @@
  */
 import type { PoolPlan } from "../config/derive.ts";
 import type { Clock } from "../environment.ts";
-import { PRIORITY_COUNT } from "../records/types.ts";
 import type { CreditTable } from "../tables/credit-table.ts";
 import {
   LinkWord,
@@ -180,7 +179,7 @@ export function poolStatuses(sources: LinkSources): PoolStatus[] {
 
 function queueStatuses({ queueTable, clock }: LinkSources, poolIndex: number): QueueStatus[] {
   const statuses: QueueStatus[] = [];
-  for (let priority = PRIORITY_COUNT - 1; priority >= 0; priority--) {
+  for (let priority = queueTable.priorityCount - 1; priority >= 0; priority--) {
     const queued = queueTable.depth(poolIndex, priority);
     if (queued === 0) continue;
     const sinceMs = queueTable.sinceMs(poolIndex, priority);

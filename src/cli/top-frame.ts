@@ -3,7 +3,7 @@
  *
  *   messages   accepted, refused, sent, answered, receipts: per second, and latencies
  *   threads    CPU of each, as a share of one core      rings   how full
- *   links      state, window, rate                      queues  depth, age, wait by pool and priority
+ *   links      state, window, rate                      queues  depth, age, wait
  *   log        lag, disk
  */
 import { byLabel, type MetricSamples, percentileSince, sumOf } from "./prometheus-read.ts";

@@ -200,7 +200,7 @@ export const GAUGES = {
   queueDepth: {
     name: "queue_messages",
     labels: ["pool", "priority"],
-    help: "Messages that wait for any link of the pool, by priority: 3 otp, 2 transactional, 1 promotional, if not lowered.",
+    help: "Messages that wait for any link of the pool; 3: otp, 2: transactional, 1: promotional.",
   },
   queueAge: {
     name: "queue_oldest_age_seconds",

@@ -3,11 +3,11 @@
  * went out had waited.
  *
  *   depth[source][pool][priority]            Int32: messages
- *   since[source][pool][priority]            Int32: wall seconds from which the oldest waits, 0: none
+ *   since[source][pool][priority]            Int32: since when the oldest waits, wall s, 0: none
  *   waited[worker][pool][priority][bucket]   Int32, wraps: segments written, by their wait
  *
- * Sources are the producers, then the workers. Each writes its own rows; any thread reads. What only
- * one link may send counts for that link (credit-table.ts) and not here. A wait counts from
+ * Sources are the producers, then the workers. Each writes its own rows; any thread reads. What
+ * only one link may send counts for that link (credit-table.ts) and not here. A wait counts from
  * acceptance, or from `send_at`. Buckets: up to 1 ms, then doubling.
  */
 import { PRIORITY_COUNT } from "../records/types.ts";
@@ -28,6 +28,7 @@ export function allocateQueueTable(plan: SharedPlan): SharedArrayBuffer {
 }
 
 export class QueueTable {
+  readonly priorityCount = PRIORITY_COUNT;
   readonly #words: Int32Array;
   readonly #cells: number;
   readonly #sources: number;
@@ -47,7 +48,7 @@ export class QueueTable {
     return this.#producers + worker;
   }
 
-  /** A source has so many messages; the oldest waits since `sinceMs` (wall), 0 if that is unknown. */
+  /** A source has so many messages; the oldest waits since `sinceMs` (wall), 0: not known. */
   show(source: number, pool: number, priority: number, depth: number, sinceMs: number): void {
     const at = source * this.#cells + pool * PRIORITY_COUNT + priority;
     Atomics.store(this.#words, at, depth);
