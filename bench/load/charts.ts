@@ -18,6 +18,7 @@ export interface Line {
 
 const WIDTH = 760;
 const LABEL_WIDTH = 240;
+const LABEL_LENGTH_MAX = 34;
 const VALUE_WIDTH = 110;
 const BAR_HEIGHT = 22;
 const BAR_GAP = 12;
@@ -53,7 +54,7 @@ export function barChart(
     });
     return (
       `<text x="${LABEL_WIDTH - 10}" y="${middle + 5}" text-anchor="end">` +
-      `${escapeHtml(label)}</text>` +
+      `${labelText(label)}</text>` +
       `<rect x="${LABEL_WIDTH}" y="${y}" width="${width.toFixed(1)}" height="${BAR_HEIGHT}" ` +
       `rx="2" class="${isOwn ? "own" : "other"}"/>${dots.join("")}` +
       `<text x="${WIDTH}" y="${middle + 5}" text-anchor="end">` +
@@ -101,6 +102,13 @@ export function lineChart(
       `${escapeHtml(end.label)}</text>`,
   );
   return svg(LINE_HEIGHT + MARGIN * 2 + 8, [...grid, ...feet, ...paths, ...labels].join(""));
+}
+
+/** As much of a name as fits, all of it for a pointer that rests there. */
+function labelText(label: string): string {
+  if (label.length <= LABEL_LENGTH_MAX) return escapeHtml(label);
+  const cut = `${label.slice(0, LABEL_LENGTH_MAX - 1)}…`;
+  return `${escapeHtml(cut)}<title>${escapeHtml(label)}</title>`;
 }
 
 /** Moves labels that would cover each other down, the upper ones first. */

@@ -25,9 +25,9 @@ const CONNECTIONS = 256;
 const SATURATION_S_MAX = 15;
 const LINKS = 2;
 const LINK_PER_S_MIN = 5;
-/** Full after some thousand waiting messages, so that most of the run is refusals. */
-const JOURNAL_BYTES_MAX = 64 * 2 ** 20;
-const SEGMENT_BYTES = 8 * 2 ** 20;
+/** Full after some ten thousand waiting messages, so that most of the run is refusals. */
+const JOURNAL_BYTES_MAX = 16 * 2 ** 20;
+const SEGMENT_BYTES = 2 ** 20;
 /** After a start all tokens of a contract rest for a second. */
 const WARM_UP_S = 3;
 const OTHER_APP = 2;

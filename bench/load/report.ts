@@ -127,7 +127,11 @@ function throughputCharts(result: ThroughputResult): string {
   const chart = (title: string, pick: (figures: Figures) => number, unit: string): string =>
     `<h3>${title}</h3>${barChart(bars(pick), median, (value) => `${short(value)} ${unit}`)}`;
   const steps = ["p50", "p90", "p99", "p99.9", "max"];
-  const lines = names.map((label) => {
+  // What takes no HTTP has no time to an answer.
+  const answering = names.filter((label) =>
+    figuresOf(result, label).every(({ wrk }) => wrk.max_us > 0),
+  );
+  const lines = answering.map((label) => {
     const own = figuresOf(result, label);
     const at = (pick: (figures: Figures) => number): number => median(own.map(pick)) / 1000;
     const values = [

@@ -108,6 +108,12 @@ describe("smaller benches", { concurrency: 2 }, () => {
     assert.ok((segmentsPerS as number) > 0 && (rawPerS as number) > 0);
   });
 
+  test("stages of the ingress thread", async () => {
+    const file = join(folder, "stages.json");
+    await bench("pipeline/stages", "--seconds", "0.2", "--messages", "32", "--json", file);
+    assert.equal(measureNames(file).length, 5);
+  });
+
   test("parts by themselves", async () => {
     const file = join(folder, "micro.json");
     await bench("micro/run", "--seconds", "0.01", "--json", file);

@@ -22,6 +22,7 @@ import type { UwsTls } from "../../../src/ingress/uws.ts";
 import { Dispatcher } from "../../../src/dispatch/dispatcher.ts";
 import { JournalAppender } from "../../../src/journal/appender.ts";
 import { Journal } from "../../../src/journal/journal.ts";
+import type { LogDirectory } from "../../../src/journal/log-directory.ts";
 import { ChunkedRecordLoader } from "../../../src/journal/record-loader.ts";
 import { MetricBlock } from "../../../src/metrics/block.ts";
 import type { MessageKey } from "../../../src/records/message-key.ts";
@@ -110,6 +111,8 @@ export interface RigOptions {
   readonly pendingMax?: number;
   readonly wake?: () => void;
   readonly refusalsPerSMax?: number;
+  /** Where the log is; default the rig's directory in memory. */
+  readonly log?: LogDirectory;
 }
 
 export class IngressRig {
@@ -150,7 +153,7 @@ export class IngressRig {
     const memory = allocateSharedMemory(plan);
     const words = new Int32Array(new SharedArrayBuffer(4));
     const bell = new Doorbell(words, 0, () => undefined);
-    const { directory } = this;
+    const directory = options.log ?? this.directory;
     this.config = config;
     this.pools = pools;
     this.plan = plan;
