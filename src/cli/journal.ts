@@ -1,8 +1,8 @@
 /**
- * `smsgw journal`: looks into the log of a data directory without changing it.
+ * `smsgw journal`: looks into the log of a data directory.
  *
  * `verify` checks every block of every segment, which needs a gateway that is stopped. `inspect`
- * prints records and may run beside one.
+ * prints records and may run beside one. Only `skip` changes anything.
  */
 import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -24,26 +24,34 @@ import { type BooksReport, verifyBooks } from "../ledger/books.ts";
 import { openLmdbStore } from "../ledger/lmdb-store.ts";
 import { listSegments } from "../journal/segments.ts";
 import { recordFields, typeName } from "./journal-records.ts";
+import { skip } from "./journal-skip.ts";
 import { printJson, UsageError } from "./output.ts";
 import type { CliIo } from "./output.ts";
 
 export const usage = `Usage: smsgw journal verify [options]
        smsgw journal inspect [--from OFFSET] [--limit N] [options]
+       smsgw journal skip [--at OFFSET] [options]
 
 verify   checks every block of the log; the gateway must be stopped. A torn tail is what a crash
          leaves and is cut by the next start (exit code 0); corruption is not (73).
 inspect  prints records, one a line: log offset, type, fields. Message text is never shown,
          numbers are masked.
+skip     shows the first corrupt stretch of the log and the ids in it; with --at and the log offset
+         that it shows, gives that stretch up for ever, so that the gateway starts without it.
+         The gateway must be stopped.
 
 Options:
   -c, --config FILE  configuration that names the data directory (smsgw.yaml)
   --data-dir DIR     the data directory itself, instead of a configuration
   --from OFFSET      first log offset to print (0)
   --limit N          records to print at most (100)
+  --at OFFSET        with skip: the log offset of the damage that is given up
   --conservation     with verify: also recount the books from the ledger's rows; exit code 1 if they
                      disagree
   --json             print JSON, for inspect one object a line
 `;
+
+const ACTIONS: readonly string[] = ["verify", "inspect", "skip"];
 
 /** A finished `inspect` stops the walk with it. */
 class EnoughError extends Error {}
@@ -54,6 +62,8 @@ interface Options {
   readonly conservation: boolean;
   readonly from: number;
   readonly limit: number;
+  /** Of `skip`; null: only show. */
+  readonly at: number | null;
 }
 
 export async function run(args: string[], io: CliIo): Promise<number> {
@@ -65,17 +75,19 @@ export async function run(args: string[], io: CliIo): Promise<number> {
       "data-dir": { type: "string" },
       from: { type: "string", default: "0" },
       limit: { type: "string", default: "100" },
+      at: { type: "string" },
       conservation: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
     },
   });
   const [action, ...rest] = positionals;
-  if ((action !== "verify" && action !== "inspect") || rest.length > 0) {
-    throw new UsageError("say verify or inspect");
+  if (action === undefined || !ACTIONS.includes(action) || rest.length > 0) {
+    throw new UsageError("say verify, inspect or skip");
   }
   const options: Options = {
     from: wholeNumber("--from", values.from),
     limit: wholeNumber("--limit", values.limit),
+    at: values.at === undefined ? null : wholeNumber("--at", values.at),
     json: values.json,
     conservation: values.conservation,
     dataDir: resolve(io.cwd, values["data-dir"] ?? configuredDataDir(values.config, io)),
@@ -86,6 +98,7 @@ export async function run(args: string[], io: CliIo): Promise<number> {
   const directory = openNodeLogDirectory(options.dataDir);
   try {
     if (action === "verify") return await verify(directory, options, io);
+    if (action === "skip") return await skipLocked(directory, options, io);
     return await inspect(directory, options, io);
   } catch (error) {
     if (!(error instanceof DataDirError)) throw error;
@@ -116,6 +129,15 @@ async function verify(directory: LogDirectory, options: Options, io: CliIo): Pro
     }
     if (books?.ok === false && found.damage === null) return EXIT_CODES.failure.code;
     return exitOf(found.damage);
+  } finally {
+    lock.release();
+  }
+}
+
+async function skipLocked(directory: LogDirectory, options: Options, io: CliIo): Promise<number> {
+  const lock = await lockDataDir(options.dataDir);
+  try {
+    return await skip(directory, options, io);
   } finally {
     lock.release();
   }

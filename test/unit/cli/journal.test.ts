@@ -112,6 +112,28 @@ test("corruption ends with 73 and says where, and what is intact behind it", () 
   assert.equal(smsgw("inspect", "--data-dir", path).status, 73);
 });
 
+test("corruption is shown with its ids, and given up only at the offset that was shown", () => {
+  const path = damaged("skipped", (bytes) => {
+    bytes[100] = (bytes[100] as number) ^ 1;
+  });
+  const shown = smsgw("skip", "--data-dir", path);
+  assert.equal(shown.status, 1);
+  assert.match(shown.stdout, /ACCEPT +gw-1-0{14}00000101 lost\nnothing is changed.* --at 0\n$/);
+  assert.equal(smsgw("skip", "--data-dir", path, "--at", "8").status, 1);
+  assert.equal(smsgw("verify", "--data-dir", path).status, 73);
+  const done = smsgw("skip", "--data-dir", path, "--at", "0", "--json");
+  assert.equal(done.status, 0, done.stderr);
+  const report = JSON.parse(done.stdout) as { records: { id: string }[]; copy: string };
+  assert.equal(report.records.length, 1);
+  assert.ok(readFileSync(join(path, report.copy)).length > 72);
+  const after = smsgw("verify", "--data-dir", path);
+  assert.equal(after.status, 0);
+  assert.match(after.stdout, /ACCEPT 39, ANSWER 40|ANSWER 40, ACCEPT 39/);
+  const again = smsgw("skip", "--data-dir", path, "--at", "0");
+  assert.equal(again.status, 1);
+  assert.match(again.stderr, /intact/);
+});
+
 test("records are printed with masked numbers and without their text", () => {
   const { status, stdout } = smsgw("inspect", "--data-dir", intact, "--limit", "3");
   assert.equal(status, 0);

@@ -1,0 +1,186 @@
+/**
+ * Gives up a damaged stretch of the log by an operator's decision, so that the gateway can start:
+ * skipped blocks take its place, and readers pass over them.
+ *
+ *   before   block, block, ✗ damaged ✗ ✗, block, …        the start refuses
+ *   after    block, block, │ skipped     │, block, …       numbers go on behind it
+ *
+ * The bytes are kept beside the log first (`skipped-<16 hex digits of the offset>`). What can still
+ * be read of the stretch is shown to a visitor: a block whose checksum is wrong has often all its
+ * records. Command line only, while no gateway runs.
+ */
+import { recordMemory, type RecordMemory } from "../records/memory.ts";
+import {
+  Block,
+  BLOCK_HEADER_BYTES,
+  BLOCK_MAGIC,
+  sealSkipped,
+  visitRecords,
+  type BlockStamp,
+} from "./block.ts";
+import { BlockReader } from "./block-reader.ts";
+import type { LogDirectory } from "./log-directory.ts";
+import { examineLog, type LogDamage, type LogExamination } from "./log-examination.ts";
+import type { RecordVisitor } from "./log-reading.ts";
+import { listSegments, segmentName } from "./segments.ts";
+
+/** What `planSkip` found, and what `skipDamage` will do. */
+export interface SkipPlan {
+  readonly damage: LogDamage;
+  /** Log offsets: nothing in [from, to) will be read any more. */
+  readonly from: number;
+  readonly to: number;
+  /** Blocks that stood there, by the numbers before and behind; null if nothing is behind. */
+  readonly blocksLost: number | null;
+  /** Of the last skipped block; those before it count down. */
+  readonly stamp: BlockStamp;
+}
+
+/** Why there is nothing that could be skipped. */
+export class SkipRefusedError extends Error {}
+
+/**
+ * Finds the first corruption of the whole log, or the one that a start with the ledger's `cursor`
+ * refuses. Throws SkipRefusedError if there is none that can be skipped.
+ */
+export function planSkip(directory: LogDirectory, cursor: number): SkipPlan {
+  const whole = examineLog(directory, null);
+  const found = isCorruption(whole) ? whole : examineLog(directory, cursor);
+  const { damage } = found;
+  if (damage === null) throw new SkipRefusedError("the log is intact: there is nothing to skip");
+  if (damage.torn) {
+    throw new SkipRefusedError("a torn tail is no corruption: the next start cuts it by itself");
+  }
+  const from = damage.offset;
+  const to = damage.nextIntact >= 0 ? damage.nextIntact : cursor;
+  if (to - from < BLOCK_HEADER_BYTES) {
+    throw new SkipRefusedError(`${damage.reason}: no bytes lie there that could be skipped`);
+  }
+  const behind = damage.nextIntact >= 0 ? numberAt(directory, to) : -1;
+  const count = stretchesOf(directory, { from, to }).length;
+  const number = behind >= 0 ? behind - 1 : found.nextNumber + count - 1;
+  if (number - count + 1 < found.nextNumber) {
+    throw new SkipRefusedError("the blocks behind the damage are older than those before it");
+  }
+  return {
+    damage,
+    from,
+    to,
+    blocksLost: behind >= 0 ? behind - found.nextNumber : null,
+    stamp: {
+      number,
+      offset: from,
+      synced: Math.min(found.syncedOffset, from),
+      writtenAt: 0,
+      epoch: found.epochSeen,
+      flags: 0,
+    },
+  };
+}
+
+/**
+ * Shows what is readable in the stretch, unverified: records of blocks whose headers are in place.
+ * Returns how many such blocks there were.
+ */
+export function salvage(directory: LogDirectory, plan: SkipPlan, visitor: RecordVisitor): number {
+  let count = 0;
+  for (const { bytes, offset } of stretchesOf(directory, plan)) {
+    const memory = recordMemory(bytes);
+    for (let at = 0; at + BLOCK_HEADER_BYTES <= bytes.length; at += 8) {
+      const length = plausibleLength(memory, at, offset);
+      if (length === 0) continue;
+      visitRecords(memory, at, length, offset + at, visitor);
+      count += 1;
+      at += length - 8;
+    }
+  }
+  return count;
+}
+
+/**
+ * Copies the stretch aside and puts skipped blocks in its place, durably. Returns the copy's name.
+ * Interrupted, it can be done again.
+ */
+export function skipDamage(directory: LogDirectory, plan: SkipPlan): string {
+  const name = `skipped-${plan.from.toString(16).padStart(16, "0")}`;
+  const stretches = stretchesOf(directory, plan);
+  const copy = directory.open(name, true);
+  for (const { bytes, offset } of stretches) copy.write(bytes, bytes.length, offset - plan.from);
+  copy.dataSync();
+  copy.close();
+  directory.sync();
+  // From the last one on: until the first is in place, the damage is found where it was.
+  let { number } = plan.stamp;
+  for (const { segment, bytes, offset } of stretches.toReversed()) {
+    const block = recordMemory(new Uint8Array(bytes.length));
+    sealSkipped(block, { ...plan.stamp, number: number--, offset });
+    const file = directory.open(segmentName(segment), true);
+    file.write(block.bytes, block.bytes.length, offset - segment);
+    file.dataSync();
+    file.close();
+  }
+  directory.sync();
+  return name;
+}
+
+function isCorruption({ damage }: LogExamination): boolean {
+  return damage !== null && !damage.torn;
+}
+
+/** Number of the intact block at `offset`. */
+function numberAt(directory: LogDirectory, offset: number): number {
+  const start = listSegments(directory).findLast((candidate) => candidate <= offset) as number;
+  const file = directory.open(segmentName(start), false);
+  try {
+    const reader = new BlockReader(BLOCK_HEADER_BYTES);
+    const length = reader.read(file, start, offset, start + file.sizeBytes());
+    return length > 0 ? reader.field(Block.NUMBER) : -1;
+  } finally {
+    file.close();
+  }
+}
+
+interface Stretch {
+  /** Start of the segment it lies in. */
+  readonly segment: number;
+  /** Log offset of its first byte. */
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+/** The parts of [from, to) by segment; of a missing segment they are zeros. */
+function stretchesOf(
+  directory: LogDirectory,
+  { from, to }: Pick<SkipPlan, "from" | "to">,
+): Stretch[] {
+  const starts = listSegments(directory);
+  const found: Stretch[] = [];
+  for (let at = from; at < to; ) {
+    const index = starts.findLastIndex((start) => start <= at);
+    const start = starts[index] as number;
+    const file = directory.open(segmentName(start), false);
+    const fileEnd = start + file.sizeBytes();
+    const isMissing = at >= fileEnd;
+    const next = starts[index + 1] ?? to;
+    const end = Math.min(to, next, isMissing ? next : fileEnd);
+    const bytes = new Uint8Array(end - at);
+    if (!isMissing) file.read(bytes, 0, bytes.length, at - start);
+    file.close();
+    // A rest too small for a header stays zero, as at the end of any segment.
+    if (bytes.length >= BLOCK_HEADER_BYTES) {
+      found.push({ segment: isMissing ? at : start, offset: at, bytes });
+    }
+    at = end;
+  }
+  return found;
+}
+
+/** Length of what looks like a block at `at`, whatever its checksum says; 0 if nothing does. */
+function plausibleLength(memory: RecordMemory, at: number, offset: number): number {
+  const { view } = memory;
+  if (view.getUint32(at, true) !== BLOCK_MAGIC) return 0;
+  const length = view.getUint32(at + Block.LENGTH, true);
+  const fits = length >= BLOCK_HEADER_BYTES && length % 8 === 0;
+  if (!fits || at + length > memory.bytes.length) return 0;
+  return view.getFloat64(at + Block.OFFSET, true) === offset + at ? length : 0;
+}
