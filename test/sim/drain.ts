@@ -22,6 +22,8 @@ export interface DrainParts {
   readonly scheduler: Scheduler;
   readonly random: SeededRandom;
   readonly nowMs: () => number;
+  /** The listeners close: what they have not answered now gets no answer. */
+  readonly onClosed: () => void;
 }
 
 type Step = "ingress" | "workers" | "ledger" | "drained" | "late";
@@ -51,6 +53,7 @@ export class Drain {
     if (nowMs() - this.#startedAtMs > DRAIN_MS_MAX && this.step !== "drained") this.step = "late";
     if (this.step === "ingress" && ingresses.every((ingress) => ingress.isDrained())) {
       this.step = "workers";
+      this.#parts.onClosed();
       this.#cutShortAtMs = nowMs() + this.#windowsMs;
       for (const [i, worker] of workers.entries()) {
         this.#tell(firstWorker + i, () => worker.drain());

@@ -197,8 +197,11 @@ export class SimulatedGateway {
     this.ledger.reload(this.#ledgerPlan);
   }
 
-  /** SIGTERM. Returns the drain; null if it is too early or one is under way. */
-  drain(): Drain | null {
+  /**
+   * SIGTERM; `onClosed` when the listeners close. Returns the drain; null if it is too early or one
+   * is under way.
+   */
+  drain(onClosed: () => void): Drain | null {
     if (!this.isReady || this.#drain !== null) return null;
     const { scheduler, nowMs } = this.#world;
     const random = this.#given.random.fork("drain");
@@ -213,6 +216,7 @@ export class SimulatedGateway {
       scheduler,
       random,
       nowMs,
+      onClosed,
     });
     return this.#drain;
   }

@@ -200,9 +200,13 @@ class Run {
   /** SIGTERM, and perhaps a second one `againMs` later. */
   #terminate(againMs: number | null): void {
     const gateway = this.#gateway;
-    const drain = gateway?.drain() ?? null;
+    const { effects, scheduler, judge } = this.#world;
+    const onClosed = (): void => {
+      const { pendingCount } = this.#senders;
+      if (pendingCount > 0) judge.violate(`a drain cut off ${pendingCount} calls`);
+    };
+    const drain = gateway?.drain(onClosed) ?? null;
     if (gateway === null || drain === null) return;
-    const { effects, scheduler } = this.#world;
     effects.note("SIGTERM");
     const isAlive = (): boolean => this.#gateway === gateway;
     watchDrain(drain, scheduler, isAlive, (step) => this.#exit(gateway, step));
@@ -218,8 +222,6 @@ class Run {
     this.#crashKind = "kill";
     if (how === "drained") {
       gateway.writeLastDrain();
-      const { pendingCount } = this.#senders;
-      if (pendingCount > 0) judge.violate(`a drain left ${pendingCount} calls without an answer`);
       const unended = model.unended();
       if (unended > 0) judge.violate(`a drain left ${unended} SENDINGs without an end in the log`);
     }
