@@ -5,9 +5,10 @@
  *   node dist/test/sim/sim.js --seed N [--trace] [--messages M] [--faults F] [--deaths D]
  *                             [--reloads R] [--only REST]
  *   node dist/test/sim/sim.js --seed N --shrink
- *   node dist/test/sim/sim.js --seeds A..B [--threads T] [--out FILE] [--violations]
+ *   node dist/test/sim/sim.js --seeds A..B [--minutes M] [--threads T] [--out FILE]
+ *                             [--violations]
  *
- * Seeds are independent, so they are dealt out to threads. A failing seed is replayed by `--seed N
+ * With `--minutes` no seed is begun after that time. Seeds are independent, so they are dealt out to threads. A failing seed is replayed by `--seed N
  * --trace`; the first that fails is also shrunk, and what is left of it traced.
  */
 import { availableParallelism } from "node:os";
@@ -22,6 +23,8 @@ interface SeedRange {
   readonly first: number;
   readonly last: number;
   readonly step: number;
+  /** Wall ms after which no seed is begun; null: none. */
+  readonly untilMs: number | null;
 }
 
 /** A result as it travels between threads: without its trace. */
@@ -32,11 +35,20 @@ function summarise(seed: number): Summary {
   return summary;
 }
 
-function runRange({ first, last, step }: SeedRange, tell: (summary: Summary) => void): void {
-  for (let seed = first; seed <= last; seed += step) tell(summarise(seed));
+function runRange(range: SeedRange, tell: (summary: Summary) => void): void {
+  const { first, last, step, untilMs } = range;
+  for (let seed = first; seed <= last; seed += step) {
+    if (untilMs !== null && Date.now() > untilMs) return;
+    tell(summarise(seed));
+  }
 }
 
-async function runOnThreads(first: number, last: number, threads: number): Promise<Summary[]> {
+async function runOnThreads(
+  first: number,
+  last: number,
+  threads: number,
+  untilMs: number | null,
+): Promise<Summary[]> {
   const results: Summary[] = [];
   const tell = (summary: Summary): void => {
     results.push(summary);
@@ -45,7 +57,7 @@ async function runOnThreads(first: number, last: number, threads: number): Promi
   };
   await Promise.all(
     Array.from({ length: threads }, (_, thread) => {
-      const range: SeedRange = { first: first + thread, last, step: threads };
+      const range: SeedRange = { first: first + thread, last, step: threads, untilMs };
       return new Promise<void>((resolve, reject) => {
         const worker = new Worker(new URL(import.meta.url), { workerData: range });
         worker.on("message", tell);
@@ -202,6 +214,7 @@ async function main(): Promise<number> {
       seed: { type: "string" },
       seeds: { type: "string", default: "1..100" },
       threads: { type: "string" },
+      minutes: { type: "string" },
       trace: { type: "boolean", default: false },
       out: { type: "string" },
       violations: { type: "boolean", default: false },
@@ -232,7 +245,9 @@ async function main(): Promise<number> {
   }
   const threads = Number(values.threads ?? Math.min(2, availableParallelism()));
   const commit = values.out === undefined ? "" : committedState();
-  const results = await runOnThreads(Number(match[1]), Number(match[2]), threads);
+  const { minutes } = values;
+  const untilMs = minutes === undefined ? null : Date.now() + Number(minutes) * 60_000;
+  const results = await runOnThreads(Number(match[1]), Number(match[2]), threads, untilMs);
   if (values.violations) return tellViolations(results);
   const figures = figuresOf(results);
   const holds = report(figures);
