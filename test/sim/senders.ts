@@ -103,7 +103,10 @@ export class Senders {
         readonly item: number;
         readonly sequence: number;
       }): void => {
-        accepted.push({ message: call[item] as PlannedMessage, sequence });
+        const message = call[item];
+        if (message === undefined) {
+          this.#world.judge.violate(`item ${item} of a call of ${call.length} is answered`);
+        } else accepted.push({ message, sequence });
         count();
       },
     };

@@ -8,8 +8,9 @@
  *   node dist/test/sim/sim.js --seeds A..B [--minutes M] [--threads T] [--out FILE]
  *                             [--violations]
  *
- * With `--minutes` no seed is begun after that time. Seeds are independent, so they are dealt out to threads. A failing seed is replayed by `--seed N
- * --trace`; the first that fails is also shrunk, and what is left of it traced.
+ * With `--minutes` no seed is begun after that time. Seeds are independent, so they are dealt out
+ * to threads. A failing seed is replayed by `--seed N --trace`; the first that fails is also
+ * shrunk, and what is left of it traced.
  */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
