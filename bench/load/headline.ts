@@ -2,11 +2,11 @@
  * Every bar of the gateway in one go: runs the benches one after the other, keeps their results,
  * and tells for each bar what it came to.
  *
- *   npm run bench:headline -- [--seconds 8] [--runs 5] [--only disk,worker,…] [--out FOLDER]
+ *   npm run bench:headline -- [--seconds 7] [--runs 5] [--only disk,worker,…] [--out FOLDER]
  *
- * The default takes about twenty minutes, with turns of 8 s; a figure to quote takes `--seconds
- * 60`.
- * Refuses to run where a reference is missing. Exit code 1: a bar was not met or not measured.
+ * The default takes about twenty minutes, with turns of 7 s; a figure to quote takes `--seconds
+ * 60`. Refuses to run where a reference is missing; a step that fails leaves its bars unmeasured.
+ * Exit code 1: a bar was not met or not measured.
  */
 import { execFile, spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -20,7 +20,7 @@ import { type Measure, readResult, type Result, writeFigures } from "./results.t
 
 const { values: flags } = parseArgs({
   options: {
-    seconds: { type: "string", default: "8" },
+    seconds: { type: "string", default: "7" },
     runs: { type: "string", default: "5" },
     connections: { type: "string", default: "256" },
     only: { type: "string" },
@@ -37,7 +37,7 @@ const TURN_S = 5;
 const QUOTABLE_S = 60;
 /** Each pair of turns is long; three of each kind tell a tenth of throughput. */
 const GROWTH_RUNS_MAX = 3;
-const OVERLOAD_RUNS_MAX = 2;
+const OVERLOAD_RUNS_MAX = 1;
 const WORKER_S_MAX = 4;
 const BENCH_FOLDER = dirname(fileURLToPath(import.meta.url));
 
@@ -88,8 +88,13 @@ async function main(): Promise<void> {
   for (const each of steps) {
     console.log(`\n== ${each.name}`);
     const path = join(flags.out, `${each.name}.json`);
-    await (each.bench === "worker" ? runWorker(path, from) : runBench(each, path));
-    results.set(each.name, readResult(path));
+    try {
+      await (each.bench === "worker" ? runWorker(path, from) : runBench(each, path));
+      results.set(each.name, readResult(path));
+    } catch (error) {
+      // Its bars are not measured; the other steps are worth their time all the same.
+      console.error(`${each.name} failed: ${String(error)}`);
+    }
   }
   const rows = judge(results);
   const shown = rows.filter(({ value }) => value !== null || flags.only === undefined);
