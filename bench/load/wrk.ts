@@ -19,7 +19,10 @@ export interface WrkResult {
 }
 
 /** Runs wrk, one thread, against a contender. Rejects if wrk is missing or fails. */
-export function runWrk(standing: Standing, settings: LoadSettings): Promise<WrkResult> {
+export function runWrk(
+  standing: Pick<Standing, "port" | "token" | "tokensFile" | "dialect">,
+  settings: LoadSettings,
+): Promise<WrkResult> {
   const { connections, seconds, batch, receipts } = settings;
   const args = ["-t1", `-c${connections}`, `-d${seconds}s`, "--latency", "-s", SCRIPT];
   const env = {

@@ -49,3 +49,17 @@ test("a headline is not taken with short runs", async () => {
   const refused = bench("load/throughput", "--headline", "--seconds", "5");
   await assert.rejects(refused, /a headline takes --seconds 60 and --runs 5/);
 });
+
+test("the last message of a load with receipts is asked for until it is final", async () => {
+  const file = join(folder, "final.json");
+  const size = ["--seconds", "1", "--connections", "8", "--receipt-delay-ms", "20"];
+  // Its exit code is the bar's, which a busy machine may miss.
+  await bench("load/final", ...size, "--json", file).catch(() => undefined);
+  const { result } = JSON.parse(readFileSync(file, "utf8")) as {
+    result: { answered: number; lastStatus: string; lastFinalMs: number; barMs: number };
+  };
+  assert.ok(result.answered > 0);
+  assert.equal(result.lastStatus, "delivered");
+  assert.ok(result.lastFinalMs >= 20, "not before its receipt");
+  assert.equal(result.barMs, 1020);
+});

@@ -15,13 +15,15 @@ export interface Operator {
   counts(): Promise<SmscStats>;
 }
 
-/** Starts `smsgw smsc` on a free port. */
+/** Starts `smsgw smsc` on a free port; with a delay its receipts take so long. */
 export async function startOperator(
   workspace: Workspace,
   receipts: "none" | "final",
+  receiptDelayMs: number | null = null,
 ): Promise<Operator> {
+  const delay = receiptDelayMs === null ? [] : ["--receipt-delay-ms", String(receiptDelayMs)];
   const running = await workspace.run(
-    ["smsc", "--port", "0", "--receipts", receipts, "--control-port", "0"],
+    ["smsc", "--port", "0", "--receipts", receipts, "--control-port", "0", ...delay],
     (line) => line.includes("control on"),
   );
   const portOf = (words: string): number => {

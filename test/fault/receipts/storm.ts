@@ -9,6 +9,7 @@
  * Receipts come by either of two links of one operator account. Ids are dense, so that one read in
  * the wrong base is often another message's. All from a seed, in simulated time.
  */
+import { readFileSync } from "node:fs";
 import { JournalAppender } from "../../../src/journal/appender.ts";
 import type { LogTailer, RecordVisitor } from "../../../src/journal/log-reading.ts";
 import { verifyBooks } from "../../../src/ledger/books.ts";
@@ -47,7 +48,11 @@ export interface StormReport {
   readonly parkedMost: number;
   readonly parkedLeft: number;
   readonly indexBytesMost: number;
-  readonly residentBytesMost: number;
+  /** What the process holds (RssAnon), and shares (RssShmem): the memory that it costs. */
+  readonly anonymousBytesMost: number;
+  readonly sharedBytesMost: number;
+  /** Pages of mapped files (RssFile), mostly the store's: the kernel takes them back at need. */
+  readonly fileBytesMost: number;
 }
 
 /** The final state of message `i`. */
@@ -155,12 +160,15 @@ export async function runStorm(
   const ledger = makeLedger(storm, store, table);
   let parkedMost = 0;
   let indexBytesMost = 0;
-  let residentBytesMost = 0;
+  const most = { anonymousBytesMost: 0, sharedBytesMost: 0, fileBytesMost: 0 };
   const look = (): void => {
     const { parked, receipt_index: index } = ledger.status();
     parkedMost = Math.max(parkedMost, parked);
     indexBytesMost = Math.max(indexBytesMost, index.bytes);
-    residentBytesMost = Math.max(residentBytesMost, process.memoryUsage.rss());
+    const status = readFileSync("/proc/self/status", "latin1");
+    most.anonymousBytesMost = Math.max(most.anonymousBytesMost, statusBytes(status, "RssAnon"));
+    most.sharedBytesMost = Math.max(most.sharedBytesMost, statusBytes(status, "RssShmem"));
+    most.fileBytesMost = Math.max(most.fileBytesMost, statusBytes(status, "RssFile"));
   };
   for (let rounds = 0; !storm.isOver; rounds++) {
     table.store(LogWord.COMMITTED, Number.MAX_SAFE_INTEGER);
@@ -195,7 +203,7 @@ export async function runStorm(
     parkedMost,
     parkedLeft: ledger.status().parked,
     indexBytesMost,
-    residentBytesMost,
+    ...most,
   };
 }
 
@@ -238,4 +246,9 @@ function makeLedger(storm: Storm, store: LedgerStore, logTable: LogTable): Ledge
     policy: POLICY,
     limits: { parkedMax: PARKED_MAX },
   });
+}
+
+/** A size that Linux shows in a process' status. */
+function statusBytes(status: string, field: string): number {
+  return 1024 * Number(new RegExp(`${field}:\\s*(\\d+) kB`).exec(status)?.[1]);
 }
