@@ -39,8 +39,8 @@ console.log(
     `(${(result.answered / result.loadS).toFixed(0)}/s), ${result.refused} refused`,
 );
 console.log(
-  `the last message was accepted ${result.lastAcceptedMs.toFixed(0)} ms after the load, and shown ` +
-    `${result.lastStatus} after ${result.lastFinalMs.toFixed(0)} ms; the bar is ${result.barMs} ms`,
+  `the last message was accepted ${result.lastAcceptedMs.toFixed(0)} ms after the load, and ` +
+    `shown ${result.lastStatus} after ${result.lastFinalMs.toFixed(0)} ms; the bar is ${result.barMs} ms`,
 );
 console.log(`every message was final after ${result.allFinalMs.toFixed(0)} ms`);
 if (flags.json !== undefined) {
