@@ -38,16 +38,17 @@ console.log(
   `${result.answered} messages in ${result.loadS.toFixed(1)} s ` +
     `(${(result.answered / result.loadS).toFixed(0)}/s), ${result.refused} refused`,
 );
+const { lastAcceptedMs, lastStatus, lastFinalMs, barMs } = result;
 console.log(
-  `the last message was accepted ${result.lastAcceptedMs.toFixed(0)} ms after the load, and ` +
-    `shown ${result.lastStatus} after ${result.lastFinalMs.toFixed(0)} ms; the bar is ${result.barMs} ms`,
+  `the last message was accepted ${lastAcceptedMs.toFixed(0)} ms after the load, shown ` +
+    `${lastStatus} after ${lastFinalMs.toFixed(0)} ms; the bar is ${barMs} ms`,
 );
 console.log(`every message was final after ${result.allFinalMs.toFixed(0)} ms`);
 if (flags.json !== undefined) {
   const document = { kind: "final", origin: from, result };
   writeFileSync(flags.json, `${JSON.stringify(document, null, 2)}\n`);
 }
-process.exitCode = result.lastFinalMs <= result.barMs ? 0 : 1;
+process.exitCode = lastFinalMs <= barMs ? 0 : 1;
 
 function count(name: "seconds" | "connections" | "receipt-delay-ms"): number {
   const value = Number(flags[name]);
