@@ -164,12 +164,16 @@ for (const { name, start } of PEERS) {
         assert.equal(posted.status, 202);
         const message = await client.untilStatus(posted.body["id"] as string, "delivered");
         assert.ok(message.parts.length >= 3);
-        const submits = peer.of(COMMAND_ID.submit_sm).slice(seen);
+        // What the peer says of itself may come later than what the gateway does.
+        const submitsOf = (): PeerLine[] => peer.of(COMMAND_ID.submit_sm).slice(seen);
+        await peer.until(() => submitsOf().length >= message.parts.length, "every part");
+        const submits = submitsOf();
         assert.equal(submits.length, message.parts.length);
         assert.equal(textOf(submits), text);
       }
+      await peer.until(() => peer.of(COMMAND_ID.deliver_sm_resp).length >= 6, "receipts answered");
       const receipts = peer.of(COMMAND_ID.deliver_sm_resp);
-      assert.ok(receipts.length >= 6 && receipts.every(({ status }) => status === 0));
+      assert.ok(receipts.every(({ status }) => status === 0));
     });
 
     test("enquire_link goes both ways", async () => {
