@@ -65,8 +65,10 @@ export const BODY_RECORD_OFFSET = 64;
 
 /**
  * Messages that a producer may have waiting here, per pool and priority: what the pool sends in 20
- * ms.
+ * ms, but no more than some windows. They go out in the order of their coming, so they are what
+ * another app's message waits for at a link that is slow to answer.
  */
+export const ALLOWANCE_WINDOWS = 4;
 export const ALLOWANCE_MIN = 16;
 export const ALLOWANCE_MAX = 512;
 export const ALLOWANCE_HORIZON_MS = 20;

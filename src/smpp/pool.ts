@@ -9,7 +9,13 @@
  */
 import { PRIORITY_COUNT } from "../records/types.ts";
 import { SmoothWeightedRoundRobin } from "../routing/swrr.ts";
-import { ALLOWANCE_HORIZON_MS, ALLOWANCE_MAX, ALLOWANCE_MIN, WEIGHT_SCALE } from "./limits.ts";
+import {
+  ALLOWANCE_HORIZON_MS,
+  ALLOWANCE_MAX,
+  ALLOWANCE_MIN,
+  ALLOWANCE_WINDOWS,
+  WEIGHT_SCALE,
+} from "./limits.ts";
 import { MessageList } from "./message-list.ts";
 import type { MessageTable } from "./message-table.ts";
 import type { SmppSession } from "./session.ts";
@@ -65,6 +71,7 @@ export class WorkerPool {
   /** Looks at its sessions again after one of them was bound, lost or stalled. */
   refresh(): void {
     let perS = 0;
+    let windows = 0;
     this.isAvailable = false;
     this.availableWeight = 0;
     for (let i = 0; i < this.#sessions.length; i++) {
@@ -72,10 +79,14 @@ export class WorkerPool {
       if (!session.isOpen || session.link.isClosed) continue;
       const { rateTps, sessions } = session.link.config;
       this.isAvailable = true;
+      windows += session.link.config.windowMax;
       perS += rateTps === null ? Number.POSITIVE_INFINITY : rateTps / sessions;
       if (!session.isStalled) this.availableWeight += this.#weights[i] as number;
     }
-    const needed = Math.ceil((perS * ALLOWANCE_HORIZON_MS) / 1000);
+    const needed = Math.min(
+      Math.ceil((perS * ALLOWANCE_HORIZON_MS) / 1000),
+      ALLOWANCE_WINDOWS * windows,
+    );
     const allowance = Math.max(ALLOWANCE_MIN, Math.min(ALLOWANCE_MAX, needed));
     this.allowance = this.isAvailable ? allowance : 0;
   }

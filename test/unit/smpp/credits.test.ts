@@ -11,13 +11,15 @@ test("a pool without a bound session has neither credits nor weight", () => {
   assert.equal(world.credits.weight(0, 0), 0);
 });
 
-test("the allowance is what the pool sends here in 20 ms, within its bounds", () => {
+test("the allowance is what goes out in 20 ms, or four windows, within its bounds", () => {
   const cases: [WorldOptions, number][] = [
     [{ links: [{ rateTps: 100 }] }, ALLOWANCE_MIN],
     [{ links: [{ rateTps: 5000 }] }, 100],
     [{ links: [{ rateTps: 5000, sessions: 2 }], workers: 2 }, 50],
-    [{ links: [{ rateTps: null }] }, ALLOWANCE_MAX],
-    [{ links: [{ rateTps: 1_000_000 }] }, ALLOWANCE_MAX],
+    [{ links: [{ rateTps: null, windowMax: 1000 }] }, ALLOWANCE_MAX],
+    [{ links: [{ rateTps: 1_000_000, windowMax: 1000 }] }, ALLOWANCE_MAX],
+    [{ links: [{ rateTps: null, windowMax: 10 }] }, 40],
+    [{ links: [{ rateTps: null, windowMax: 1 }] }, ALLOWANCE_MIN],
     [{ links: [{ rateTps: 0 }] }, 0],
   ];
   for (const [options, allowance] of cases) {
@@ -51,20 +53,20 @@ test("the weights of a link's sessions add up to the member's weight over all wo
 });
 
 test("granted = received + allowance - held, and grants ring the producer", () => {
-  const world = new World({ links: [{ rateTps: 1000, windowMax: 4 }], producers: 2 });
+  const world = new World({ links: [{ rateTps: 1000, windowMax: 5 }], producers: 2 });
   world.bindAll();
   world.run(10);
   assert.equal(world.creditsOf(0, 1), 20);
   for (let i = 0; i < 20; i++) world.submit();
   world.run(50);
-  // Four are in the window, sixteen are held.
-  assert.equal(world.creditsOf(0, 1), 24);
+  // Five are in the window, fifteen are held.
+  assert.equal(world.creditsOf(0, 1), 25);
   assert.equal(world.creditsOf(0, 1, 0, 1), 20, "the other producer's are its own");
   assert.equal(world.creditsOf(0, 2), 20);
   const rings = world.bellRings;
   for (const submit of world.smsc.submits()) world.smsc.last().answer(submit, "ok");
   world.run(50);
-  assert.equal(world.creditsOf(0, 1), 28);
+  assert.equal(world.creditsOf(0, 1), 30);
   assert.ok(world.bellRings > rings);
 });
 
