@@ -3,6 +3,7 @@ import type { Workspace } from "../../support/processes.ts";
 import { isClean, type Verdict } from "./judge.ts";
 import { fillDisk, fillLog, troubleDisk } from "./disk-trouble.ts";
 import { killAtPoints, killUnderLoad } from "./kills.ts";
+import { timeRecovery } from "./recovery-time.ts";
 
 export interface RowOptions {
   readonly workspace: Workspace;
@@ -10,6 +11,8 @@ export interface RowOptions {
   readonly seed: number;
   /** No further trial once it is aborted. */
   readonly signal: AbortSignal;
+  /** Messages that wait at the start, for `recovery-time`. */
+  readonly pending: number;
   readonly say: (line: string) => void;
 }
 
@@ -61,6 +64,24 @@ export const ROWS: Readonly<Record<string, Row>> = {
       const found = await fillDisk({ ...options, rounds: trials });
       if (found === null) throw new Error("a tmpfs cannot be mounted here: run it as root");
       return withSurprises("F7-disk", "a full disk", found.trials, found, { ended: found.ended });
+    },
+  },
+  "recovery-time": {
+    trials: 3,
+    run: async (options) => {
+      const found = await timeRecovery(options);
+      const worst = { first_submit_ms: Math.max(...found.first_submit_ms) };
+      const what = "first submit_sm after a start with messages waiting";
+      const { trials } = options;
+      return {
+        row: "recovery-time",
+        what,
+        trials,
+        failures: 0,
+        bound_95: null,
+        worst,
+        details: found,
+      };
     },
   },
   F8: {

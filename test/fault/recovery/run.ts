@@ -1,7 +1,7 @@
 /**
  * Recovery at large: `npm run fault:recovery -- [--only F1,F2,…] [--trials N] [--seed N]
- * [--out FILE]`. Prints what it does; writes the result with commit, date and machine. SIGINT ends
- * a row after the trial at hand, and what was done until then is judged and counts.
+ * [--pending N] [--out FILE]`. Prints what it does; writes the result with commit, date and
+ * machine. SIGINT ends a row after the trial at hand; what was done until then counts.
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -14,6 +14,7 @@ const { values } = parseArgs({
     only: { type: "string" },
     trials: { type: "string" },
     seed: { type: "string", default: "1" },
+    pending: { type: "string", default: "100000" },
     out: { type: "string" },
   },
 });
@@ -31,6 +32,7 @@ for (const name of wanted) {
       trials: Number(values.trials ?? row.trials),
       seed: Number(values.seed),
       signal: stop.signal,
+      pending: Number(values.pending),
       say: (line) => process.stdout.write(`${name}: ${line}\n`),
     });
     results.push(result);
