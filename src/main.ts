@@ -7,6 +7,7 @@
  *
  * Main thread only, one gateway a process.
  */
+import { randomInt } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
@@ -27,6 +28,7 @@ import { openNodeLogDirectory } from "./journal/node-log-directory.ts";
 import { restAll } from "./limit/contract.ts";
 import { restAfterStartMs } from "./limit/start-rest.ts";
 import type { SessionRecording } from "./smpp/session.ts";
+import { seedIdempotency } from "./tables/idempotency-table.ts";
 import {
   journalThreadIndex,
   ledgerIndex,
@@ -185,7 +187,8 @@ class Assembly {
       workerCount: workersCount(config.workers.count, availableParallelism()),
       ...slotCounts(config, pools),
     };
-    this.#memory = allocateSharedMemory(this.#plan);
+    this.#memory = allocateSharedMemory(this.#plan, config.idempotency.keysMax);
+    seedIdempotency(this.#memory.idempotency, randomInt(2 ** 32));
     resetReferences(this.#memory.references, this.#clock.wallMs());
     this.#ports = makeBellPorts(this.#plan);
     this.#bells = new Int32Array(this.#memory.bells);

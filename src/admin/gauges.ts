@@ -58,6 +58,7 @@ function addLog(sources: AdminSources, add: Add): void {
   const oldest = logTable.load(LogWord.CDR_OLDEST_AT);
   const age = oldest === 0 ? 0 : Math.max(0, sources.clock.wallMs() - oldest);
   add("cdrOldest", age / 1000);
+  add("idempotencyKeys", sources.idempotency.keptCount);
   add("openMessages", logTable.load(LogWord.OPEN_COUNT));
   add("openLife", logTable.load(LogWord.OPEN_LIFE_BYTES));
 }

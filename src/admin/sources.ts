@@ -5,6 +5,7 @@
 import type { GatewayConfig } from "../config/types.ts";
 import type { MetricBlock } from "../metrics/block.ts";
 import type { SessionRecording } from "../smpp/session.ts";
+import type { IdempotencyTable } from "../tables/idempotency-table.ts";
 import type { LogTable } from "../tables/log-table.ts";
 import type { LinkSources } from "./link-status.ts";
 
@@ -35,6 +36,7 @@ export interface AdminSources extends LinkSources {
   /** By thread index. */
   readonly blocks: readonly MetricBlock[];
   readonly logTable: LogTable;
+  readonly idempotency: IdempotencyTable;
   readonly rings: readonly WatchedRing[];
   /** Over all ingress threads: messages that wait for a link, calls that wait for their commit. */
   readonly waitingMessages: () => number;

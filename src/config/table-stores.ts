@@ -98,6 +98,31 @@ export const LEDGER = block(
   },
 );
 
+export const IDEMPOTENCY = block(
+  { doc: "Idempotency keys: a repeated call gets the answer of the first, and sends nothing." },
+  {
+    ttl_h: int({
+      doc: "How long a key is kept after its message was accepted.",
+      unit: "h",
+      min: 1,
+      max: 8784,
+      default: 24,
+    }),
+    keys_max: int({
+      doc: "Keys over all apps, about 55 bytes each; beyond it the app with most loses its oldest.",
+      min: 1,
+      max: 100_000_000,
+      default: 1_000_000,
+    }),
+    app_keys_max: int({
+      doc: "Keys per app; beyond it the app's oldest go first.",
+      min: 1,
+      max: 100_000_000,
+      default: 500_000,
+    }),
+  },
+);
+
 export const AEROSPIKE = blockOrNull(
   { doc: "Write-behind copy of message states; null: none.", built: false },
   {

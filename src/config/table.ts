@@ -10,7 +10,16 @@ import { ADMIN, APPS, AUTH, GRPC, HTTP, LOG, NODE, WORKERS } from "./table-front
 import { LIMITS, LINKS, POOLS, ROUTES } from "./table-links.ts";
 import { POLICY } from "./table-policy.ts";
 import { PROFILES } from "./table-profiles.ts";
-import { AEROSPIKE, CDR, JOURNAL, LEDGER, REDIS, S3, WEBHOOKS } from "./table-stores.ts";
+import {
+  AEROSPIKE,
+  CDR,
+  IDEMPOTENCY,
+  JOURNAL,
+  LEDGER,
+  REDIS,
+  S3,
+  WEBHOOKS,
+} from "./table-stores.ts";
 
 export const TABLE = block(
   { doc: "The whole file.", reload: "restart" },
@@ -28,6 +37,7 @@ export const TABLE = block(
     routes: ROUTES,
     journal: JOURNAL,
     ledger: LEDGER,
+    idempotency: IDEMPOTENCY,
     aerospike: AEROSPIKE,
     redis: REDIS,
     limits: LIMITS,

@@ -26,6 +26,7 @@ export interface GatewayConfig {
   readonly routes: readonly RouteConfig[];
   readonly journal: JournalConfig;
   readonly ledger: LedgerConfig;
+  readonly idempotency: IdempotencyConfig;
   readonly aerospike: AerospikeConfig | null;
   readonly redis: RedisConfig | null;
   readonly limits: { readonly replicasMax: number | null; readonly forgetS: number };
@@ -193,6 +194,12 @@ export interface LedgerConfig {
   readonly deadLetterTexts: boolean;
   readonly eventsTtlH: number;
   readonly eventsMax: number;
+}
+
+export interface IdempotencyConfig {
+  readonly ttlH: number;
+  readonly keysMax: number;
+  readonly appKeysMax: number;
 }
 
 export interface AerospikeConfig {

@@ -9,16 +9,13 @@ import type { PendingMessage } from "./pending-messages.ts";
 
 export class AcceptedTexts {
   readonly #node: string;
-  readonly #origin: number;
 
-  /** For the ids of one node and producer. */
-  constructor(node: string, origin: number) {
+  constructor(node: string) {
     this.#node = node;
-    this.#origin = origin;
   }
 
   id(message: PendingMessage): string {
-    return formatMessageId(this.#node, message.sequence, this.#origin);
+    return formatMessageId(this.#node, message.sequence, message.origin);
   }
 
   /** The body of its 202. `id`: as `id` gives it. */
@@ -26,7 +23,13 @@ export class AcceptedTexts {
     return `{${this.members(id, message)}}`;
   }
 
-  /** The same without its braces, to stand beside other members. */
+  /** The same for one of several messages, which says whether it is a replay. */
+  result(message: PendingMessage): string {
+    const members = this.members(this.id(message), message);
+    return message.isReplay ? `${members},"replayed":true` : members;
+  }
+
+  /** The members of `body`. */
   members(id: string, message: PendingMessage): string {
     const encoding = BODY_ENCODING_NAMES[message.encoding as 0 | 1 | 2 | 3];
     const { reference, transliterated } = message;

@@ -13,31 +13,25 @@ import type { Clock } from "../environment.ts";
 import type { FieldError } from "../errors.ts";
 import type { JournalAppender } from "../journal/appender.ts";
 import { admissionFits, lifeCharge } from "../journal/space.ts";
-import {
-  availableUnits,
-  bucketNow,
-  giveBack,
-  settle,
-  tryAcquire,
-  UNITS_PER_TOKEN,
-} from "../limit/bucket.ts";
+import type { MetricBlock } from "../metrics/block.ts";
 import {
   ACCEPT_TYPE,
   Accept,
   acceptLength,
   acceptReplayOffset,
+  acceptTailOffset,
   RoutedBy,
   TailKind,
 } from "../records/accept.ts";
 import { copyBytes } from "../records/memory.ts";
 import { type MessageKey, nextSequence, originOf } from "../records/message-key.ts";
-import { PARTS_MAX } from "../records/types.ts";
 import { RING_FULL } from "../ring/layout.ts";
 import { NO_ROUTE, PrefixTable } from "../routing/prefix-table.ts";
 import { CdrLevel, LEDGER_LAG_BYTES_MAX, type LogTable, LogWord } from "../tables/log-table.ts";
-import { bucketWord } from "../tables/plan.ts";
+import { Claim, type IdempotencyTable, KEY_WORDS } from "../tables/idempotency-table.ts";
 import { UNKNOWN_ADDRESS } from "./address-filter.ts";
-import { MessageBody } from "./message-body.ts";
+import { IdempotencyKeys, KEY_FIELD } from "./idempotency.ts";
+import { MessageBody, replacedIn } from "./message-body.ts";
 import {
   MessageDraft,
   readMessage,
@@ -46,6 +40,7 @@ import {
   checkSendTime,
   sendDelayS,
 } from "./message-fields.ts";
+import { MessageRates } from "./message-rates.ts";
 import { PoolAccess } from "./pool-access.ts";
 import { PoolProfile } from "./pool-profile.ts";
 import type { RateLimitState } from "./rate-headers.ts";
@@ -60,6 +55,12 @@ export const Admit = {
   NO_ROUTE: -3,
   RATE_LIMITED: -4,
   OVERLOADED: -5,
+  /** Another call with its idempotency key has no answer yet. */
+  KEY_RUNNING: -6,
+  /** Its idempotency key belongs to another request. */
+  KEY_CONFLICT: -7,
+  /** Nothing is staged: an earlier call with its idempotency key was accepted. */
+  REPLAYED: 1,
 } as const;
 
 /** Scopes of a token, as a bit set. */
@@ -68,7 +69,6 @@ export const ScopeBit = { SEND: 1, OPS: 2, PIN: 4 } as const;
 /** Space is looked up anew at each `refresh` and after charging so much. */
 const SPACE_STEP_BYTES = 1024 * 1024;
 const RETRY_OVERLOADED_S = 1;
-const RETRY_CLOSED_S = 60;
 /** Between two looks at buckets that nobody uses. */
 const SETTLE_INTERVAL_MS = 1000;
 
@@ -88,11 +88,14 @@ export interface AdmissionOptions {
   /** Bytes that the other ingress threads have staged and the journal has not committed. */
   readonly othersPendingBytes: () => number;
   readonly pools: PoolPlan;
+  readonly keys: IdempotencyTable;
+  readonly metrics: MetricBlock;
 }
 
 /** What the last `admit` found: the message if it was staged, the reason if it was not. */
 export interface AdmissionOutcome {
   sequence: number;
+  origin: number;
   poolIndex: number;
   priority: number;
   /** Whether its time is still to come (`send_at`). */
@@ -116,6 +119,7 @@ export interface AdmissionOutcome {
 export class Admission {
   readonly outcome: AdmissionOutcome = {
     sequence: 0,
+    origin: 0,
     poolIndex: 0,
     priority: 0,
     isScheduled: false,
@@ -130,6 +134,7 @@ export class Admission {
     limit: null,
   };
   readonly origin: number;
+  readonly keys: IdempotencyKeys;
   readonly #options: AdmissionOptions;
   #plan: PoolPlan;
   #routes: PrefixTable;
@@ -140,6 +145,7 @@ export class Admission {
   #profiles: readonly (PoolProfile | undefined)[];
   readonly #body: MessageBody;
   #access: PoolAccess;
+  readonly #rates: MessageRates;
   readonly #draft = new MessageDraft();
   #lastSequence = 0;
   #nextSettleMs = 0;
@@ -154,6 +160,8 @@ export class Admission {
   constructor(options: AdmissionOptions) {
     this.#options = options;
     this.origin = originOf(options.epoch, options.producer);
+    this.keys = new IdempotencyKeys(options.keys, this.origin, options.metrics);
+    this.#rates = new MessageRates(options.bucketWords, options.pools, this.outcome);
     this.#plan = options.pools;
     this.#routes = new PrefixTable(options.pools.routes);
     this.#apps = byIndex(options.pools.apps, (app) => app.appIndex);
@@ -170,6 +178,7 @@ export class Admission {
    */
   reload(plan: PoolPlan): void {
     this.#plan = plan;
+    this.#rates.reload(plan);
     this.#routes = new PrefixTable(plan.routes);
     this.#apps = byIndex(plan.apps, (app) => app.appIndex);
     this.#pools = byIndex(plan.pools, (pool) => pool.poolIndex);
@@ -208,24 +217,63 @@ export class Admission {
     this.#cdrIsFull = table.load(LogWord.CDR_LEVEL) === CdrLevel.FULL;
     this.#spaceLeft = 0;
     const monotonicMs = this.#options.clock.monotonicMs();
-    if (monotonicMs >= this.#nextSettleMs) this.#settleBuckets(monotonicMs);
+    if (monotonicMs < this.#nextSettleMs) return;
+    this.#nextSettleMs = monotonicMs + SETTLE_INTERVAL_MS;
+    this.#rates.settleAll(monotonicMs);
   }
 
   /**
    * Admits the parsed JSON `body` of app `appIndex`, whose token has `scopes` and whose call comes
-   * from address `from` (4 or 16 bytes; 0: unknown). On STAGED the ACCEPT
-   * is claimed and written, to be published by the caller; on anything else nothing was charged and
-   * `outcome` says why.
+   * from address `from` (4 or 16 bytes; 0: unknown) with the idempotency key `key` (empty: none, but
+   * for one of the message's own). On STAGED the ACCEPT is claimed and written, to be published by
+   * the caller, who completes `keys.claimed` after its commit; on anything else nothing was charged
+   * and `outcome` says why, or on REPLAYED which message it is.
    */
   admit(
     appIndex: number,
     body: unknown,
     scopes: number,
     from: ArrayBuffer = UNKNOWN_ADDRESS,
+    key: string = "",
   ): number {
-    const code = this.#judge(appIndex, body, scopes, from);
-    if (code !== Admit.STAGED) return code;
-    return this.#stage(this.#apps[appIndex] as DerivedApp, this.#draft);
+    const { keys } = this;
+    keys.claimed = null;
+    let code = this.#read(appIndex, body);
+    if (code === Admit.STAGED && (key !== "" || this.#draft.idempotencyKey !== "")) {
+      code = this.#claimKey(this.#apps[appIndex] as DerivedApp, key, body as object);
+    }
+    if (code === Admit.STAGED) code = this.#judge(appIndex, scopes, from);
+    if (code === Admit.STAGED) code = this.#stage(this.#apps[appIndex] as DerivedApp, this.#draft);
+    if (code < Admit.STAGED && keys.claimed !== null) keys.release(keys.claimed);
+    return code;
+  }
+
+  /** Takes the message's key before anything is asked that another time may answer otherwise. */
+  #claimKey(app: DerivedApp, key: string, body: object): number {
+    const { outcome, keys } = this;
+    const draft = this.#draft;
+    if (key !== "" && draft.idempotencyKey !== "") {
+      refuse(outcome.problems, `/${KEY_FIELD}`, "cannot stand beside the header Idempotency-Key");
+      return Admit.INVALID;
+    }
+    switch (keys.claim(app.config.id, key === "" ? draft.idempotencyKey : key, body)) {
+      case Claim.TAKEN:
+        return Admit.STAGED;
+      case Claim.REPLAY:
+        keys.readAnswer(outcome);
+        outcome.reference = draft.reference;
+        outcome.transliterated = replacedIn(draft);
+        return Admit.REPLAYED;
+      case Claim.RUNNING:
+        outcome.detail = "the first call with this key has no answer yet";
+        outcome.retryAfterS = RETRY_OVERLOADED_S;
+        return Admit.KEY_RUNNING;
+      case Claim.CONFLICT:
+        outcome.detail = "this key came with another message before";
+        return Admit.KEY_CONFLICT;
+      default:
+        return this.#overloaded("there is no room for another idempotency key");
+    }
   }
 
   /** `admit` for a message that sends the dead letter `replayOf` anew, whose ACCEPT says so. */
@@ -242,14 +290,15 @@ export class Admission {
    * FORBIDDEN.
    */
   preview(appIndex: number, body: unknown, scopes: number, from: ArrayBuffer): number {
-    const code = this.#judge(appIndex, body, scopes, from);
+    let code = this.#read(appIndex, body);
+    if (code === Admit.STAGED) code = this.#judge(appIndex, scopes, from);
     if (code !== Admit.STAGED) return code;
     const app = this.#apps[appIndex] as DerivedApp;
     const monotonicMs = this.#options.clock.monotonicMs();
     if (!this.#hasCapacity(this.#recordLength(this.#draft))) return Admit.OVERLOADED;
-    if (!this.#acquire(app, monotonicMs)) return Admit.RATE_LIMITED;
-    this.#giveBackToApp(app, monotonicMs);
-    this.#giveBackToNode(monotonicMs);
+    const { parts } = this.outcome;
+    if (!this.#rates.acquire(app, parts, monotonicMs)) return Admit.RATE_LIMITED;
+    this.#rates.giveBack(app, parts, monotonicMs);
     return Admit.STAGED;
   }
 
@@ -258,16 +307,22 @@ export class Admission {
     return this.#draft;
   }
 
-  /** Everything that depends on nothing but the message, the app and the routes. */
-  #judge(appIndex: number, body: unknown, scopes: number, from: ArrayBuffer): number {
+  /** Reads the message into the draft. */
+  #read(appIndex: number, body: unknown): number {
     const { outcome } = this;
-    const derived = this.#apps[appIndex];
-    if (derived === undefined) return this.#forbidden("the app is not configured any more");
-    const app = derived.config;
-    const draft = this.#draft;
+    const app = this.#apps[appIndex];
+    if (app === undefined) return this.#forbidden("the app is not configured any more");
     outcome.limit = null;
     if (outcome.problems.length > 0) outcome.problems = [];
-    if (!readMessage(body, app.policies, draft, outcome.problems)) return Admit.INVALID;
+    const isRead = readMessage(body, app.config.policies, this.#draft, outcome.problems);
+    return isRead ? Admit.STAGED : Admit.INVALID;
+  }
+
+  /** Everything that depends on nothing but the draft, the app, the routes, and the time. */
+  #judge(appIndex: number, scopes: number, from: ArrayBuffer): number {
+    const { outcome } = this;
+    const app = (this.#apps[appIndex] as DerivedApp).config;
+    const draft = this.#draft;
     if (draft.sendAtMs !== 0) {
       const wallMs = this.#options.clock.wallMs();
       if (!checkSendTime(draft, wallMs, outcome.problems)) return Admit.INVALID;
@@ -338,17 +393,17 @@ export class Admission {
     const lengthBytes = this.#recordLength(draft);
     if (!this.#hasCapacity(lengthBytes)) return Admit.OVERLOADED;
     const monotonicMs = clock.monotonicMs();
-    if (!this.#acquire(app, monotonicMs)) return Admit.RATE_LIMITED;
+    if (!this.#rates.acquire(app, outcome.parts, monotonicMs)) return Admit.RATE_LIMITED;
     const wallMs = clock.wallMs();
     const reference = body.takeReference(wallMs);
     const record = reference < 0 ? RING_FULL : appender.claim(lengthBytes, ACCEPT_TYPE);
     if (record === RING_FULL) {
-      this.#giveBackToApp(app, monotonicMs);
-      this.#giveBackToNode(monotonicMs);
+      this.#rates.giveBack(app, outcome.parts, monotonicMs);
       return this.#overloaded("the journal is behind");
     }
     this.#lastSequence = nextSequence(this.#lastSequence, wallMs);
     outcome.sequence = this.#lastSequence;
+    outcome.origin = this.origin;
     outcome.priority = draft.priority;
     const delayS = sendDelayS(draft, wallMs);
     outcome.isScheduled = delayS > 0;
@@ -374,7 +429,8 @@ export class Admission {
   }
 
   #tailKinds(): number {
-    return this.#replayOf === null ? 0 : TailKind.REPLAY;
+    const replay = this.#replayOf === null ? 0 : TailKind.REPLAY;
+    return this.keys.claimed === null ? replay : replay | TailKind.IDEMPOTENCY;
   }
 
   #write(
@@ -427,15 +483,24 @@ export class Admission {
     at = writeUtf8(draft.campaign, bytes, at);
     copyBytes(body.udh, 0, bytes, at, body.udhLength);
     copyBytes(body.bytes, 0, bytes, at + body.udhLength, body.length);
-    if (this.#replayOf !== null) this.#writeReplay(record, this.#replayOf);
+    const tailKinds = this.#tailKinds();
+    if (tailKinds !== 0) this.#writeTail(record, tailKinds);
   }
 
-  #writeReplay(record: number, { sequence, origin }: MessageKey): void {
+  #writeTail(record: number, tailKinds: number): void {
     const { view } = this.#options.appender.memory;
-    view.setUint8(record + Accept.TAIL_KINDS, this.#tailKinds());
-    const at = record + acceptReplayOffset(view, record);
-    view.setFloat64(at, sequence, true);
-    view.setUint32(at + 8, origin, true);
+    const { claimed } = this.keys;
+    view.setUint8(record + Accept.TAIL_KINDS, tailKinds);
+    const at = record + acceptTailOffset(view, record);
+    if (claimed !== null) {
+      for (let i = 0; i < KEY_WORDS; i++) {
+        view.setInt32(at + 4 * i, claimed.words[i] as number, true);
+      }
+    }
+    if (this.#replayOf === null) return;
+    const replay = record + acceptReplayOffset(view, record);
+    view.setFloat64(replay, this.#replayOf.sequence, true);
+    view.setUint32(replay + 8, this.#replayOf.origin, true);
   }
 
   #hasCapacity(lengthBytes: number): boolean {
@@ -471,98 +536,6 @@ export class Admission {
     this.outcome.retryAfterS = RETRY_OVERLOADED_S;
     return Admit.OVERLOADED;
   }
-
-  #settleBuckets(monotonicMs: number): void {
-    this.#nextSettleMs = monotonicMs + SETTLE_INTERVAL_MS;
-    for (const app of this.#plan.apps) {
-      const { rateTps, burst } = app.config;
-      this.#settle(bucketWord(app.appIndex, app.bucketHalf), rateTps, burst, monotonicMs);
-    }
-    const { nodeRateTps } = this.#plan;
-    this.#settle(this.#nodeWord(), nodeRateTps, nodeBurst(nodeRateTps), monotonicMs);
-  }
-
-  #settle(word: number, rateTps: number | null, burst: number, monotonicMs: number): void {
-    if (rateTps === null || rateTps === 0) return;
-    const now = bucketNow(monotonicMs, rateTps);
-    settle(this.#options.bucketWords, word, now, burst * UNITS_PER_TOKEN);
-  }
-
-  /**
-   * Takes the message's segments from the app's bucket and the node's, or from neither. Afterwards
-   * `outcome.limit` is the bucket that was empty, or the app's.
-   */
-  #acquire(app: DerivedApp, monotonicMs: number): boolean {
-    const { outcome } = this;
-    const { rateTps, burst } = app.config;
-    const word = bucketWord(app.appIndex, app.bucketHalf);
-    if (!this.#acquireOne("app", word, rateTps, burst, monotonicMs)) {
-      outcome.detail = "the app is over its rate";
-      return false;
-    }
-    const ofApp = outcome.limit;
-    const rate = this.#plan.nodeRateTps;
-    if (!this.#acquireOne("node", this.#nodeWord(), rate, nodeBurst(rate), monotonicMs)) {
-      this.#giveBackToApp(app, monotonicMs);
-      outcome.detail = "the gateway is over its rate";
-      return false;
-    }
-    outcome.limit = ofApp;
-    return true;
-  }
-
-  #acquireOne(
-    scope: RateLimitState["scope"],
-    word: number,
-    rateTps: number | null,
-    burst: number,
-    monotonicMs: number,
-  ): boolean {
-    if (rateTps === null) return true;
-    const { outcome } = this;
-    if (rateTps === 0) {
-      outcome.limit = { scope, rateTps, burst, left: 0 };
-      outcome.retryAfterS = RETRY_CLOSED_S;
-      return false;
-    }
-    const now = bucketNow(monotonicMs, rateTps);
-    const cost = outcome.parts * UNITS_PER_TOKEN;
-    const words = this.#options.bucketWords;
-    const burstUnits = burst * UNITS_PER_TOKEN;
-    const missing = -tryAcquire(words, word, now, cost, burstUnits);
-    const left = availableUnits(words, word, now, burstUnits) / UNITS_PER_TOKEN;
-    outcome.limit = { scope, rateTps, burst, left };
-    if (missing === 0) return true;
-    outcome.retryAfterS = Math.max(1, Math.ceil(missing / UNITS_PER_TOKEN / rateTps));
-    return false;
-  }
-
-  #giveBack(word: number, rateTps: number | null, burst: number, monotonicMs: number): void {
-    if (rateTps === null || rateTps === 0) return;
-    const cost = this.outcome.parts * UNITS_PER_TOKEN;
-    const now = bucketNow(monotonicMs, rateTps);
-    giveBack(this.#options.bucketWords, word, now, cost, burst * UNITS_PER_TOKEN);
-  }
-
-  #giveBackToApp({ appIndex, bucketHalf, config }: DerivedApp, monotonicMs: number): void {
-    const word = bucketWord(appIndex, bucketHalf);
-    this.#giveBack(word, config.rateTps, config.burst, monotonicMs);
-  }
-
-  #giveBackToNode(monotonicMs: number): void {
-    const rate = this.#plan.nodeRateTps;
-    this.#giveBack(this.#nodeWord(), rate, nodeBurst(rate), monotonicMs);
-  }
-
-  /** The node's words are the last two. */
-  #nodeWord(): number {
-    return this.#options.bucketWords.length - 2 + this.#plan.nodeBucketHalf;
-  }
-}
-
-/** The node's bucket holds what it may accept in a second, and the longest message at least. */
-export function nodeBurst(rateTps: number | null): number {
-  return Math.max(rateTps ?? 0, PARTS_MAX);
 }
 
 /** The profiles of the pools, by the same index. */

@@ -17,7 +17,7 @@ import type { Exchange } from "./exchange.ts";
 import type { MessageLookup } from "./message-lookup.ts";
 import type { PendingMessage } from "./pending-messages.ts";
 import type { RateLimitState } from "./rate-headers.ts";
-import { endAnswer, JSON_MEDIA_TYPE, statusLine, writeRateLimit } from "./reply.ts";
+import { endAnswer, JSON_MEDIA_TYPE, statusLine, writeRateLimit, writeReplayed } from "./reply.ts";
 
 /** Longest wait that is granted; a longer one is cut to it. */
 export const WAIT_S_MAX = 30;
@@ -31,6 +31,7 @@ interface Wait {
   /** Body of the 202. */
   readonly accepted: string;
   readonly limit: RateLimitState | null;
+  readonly isReplay: boolean;
   readonly seconds: number;
   readonly deadlineMs: number;
 }
@@ -40,8 +41,6 @@ export interface AnswerWaitsOptions {
   readonly clock: Clock;
   readonly ends: CallEnds;
   readonly texts: AcceptedTexts;
-  /** Of the keys of this thread's messages. */
-  readonly origin: number;
 }
 
 export class AnswerWaits {
@@ -58,7 +57,7 @@ export class AnswerWaits {
    * and the caller answers.
    */
   take(exchange: Exchange, message: PendingMessage): boolean {
-    const { lookup, clock, ends, texts, origin } = this.#options;
+    const { lookup, clock, ends, texts } = this.#options;
     const seconds = preferredWait(exchange.prefer);
     const isOpen = exchange.response !== null && !ends.isClosing && !message.isScheduled;
     if (seconds === 0 || !isOpen) return false;
@@ -72,12 +71,14 @@ export class AnswerWaits {
       id,
       accepted: texts.body(id, message),
       limit: message.limit,
+      isReplay: message.isReplay,
       seconds,
       deadlineMs: clock.monotonicMs() + waitMs,
     };
     exchange.isHeld = true;
     this.#waits.add(wait);
-    lookup.awaitAnswer({ sequence: message.sequence, origin }, appId, waitMs, (answer) => {
+    const { sequence, origin } = message;
+    lookup.awaitAnswer({ sequence, origin }, appId, waitMs, (answer) => {
       if (answer !== null && answer !== "late") this.#end(wait, JSON.stringify(answer));
     });
     return true;
@@ -110,6 +111,7 @@ export class AnswerWaits {
         response.writeHeader("Location", `/v1/messages/${id}`);
         response.writeHeader("Content-Type", JSON_MEDIA_TYPE);
         response.writeHeader("Preference-Applied", `wait=${seconds}`);
+        if (wait.isReplay) writeReplayed(response);
         writeRateLimit(response, wait.limit, 0);
         endAnswer(response, document ?? wait.accepted);
       });

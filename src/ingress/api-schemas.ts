@@ -12,6 +12,7 @@ import {
   PRIORITY_COUNT,
 } from "../records/types.ts";
 import { BATCH_MESSAGES_MAX } from "./batch-call.ts";
+import { KEY_PATTERN } from "./idempotency.ts";
 import { ENCODING_NAMES, REFERENCE_BYTES_MAX, TTL_S_MAX } from "./message-fields.ts";
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -88,6 +89,7 @@ export const MESSAGE_PROPERTIES: Readonly<Record<string, Schema>> = {
   ttl_s: number("How long it is tried, in seconds; by class if left out.", 1, TTL_S_MAX),
   policy: text("One of the app's contact policies.", { minLength: 1 }),
   dlr: { ...words("Which receipts are asked for.", DLR_MODE_NAMES), default: "final" },
+  idempotency_key: text("Like the header, in a batch or a stream.", { pattern: KEY_PATTERN }),
   webhook: text("Where events go; must be under the app's webhook_allow.", { format: "uri" }),
 };
 
@@ -100,6 +102,11 @@ const ACCEPTED: Readonly<Record<string, Schema>> = {
   transliterated: text("Characters that were replaced."),
 };
 const ACCEPTED_OPTIONAL = ["reference", "transliterated"];
+
+const REPLAYED = {
+  type: "boolean",
+  description: "Whether it is the answer of an earlier call with the same key.",
+};
 
 const PROBLEM: Readonly<Record<string, Schema>> = {
   type: text("/problems/ and a suffix that stays the same over versions.", {
@@ -162,7 +169,10 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     {
       accepted: number("How many were.", 0, BATCH_MESSAGES_MAX),
       results: list({
-        oneOf: [schemaOf("Accepted"), object({ problem: schemaOf("Problem") }, [])],
+        oneOf: [
+          object({ ...ACCEPTED, replayed: REPLAYED }, [...ACCEPTED_OPTIONAL, "replayed"]),
+          object({ problem: schemaOf("Problem") }, []),
+        ],
       }),
     },
     [],
@@ -171,9 +181,10 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     {
       line: number("Counted from 1; missing in a last line that ends the stream.", 1),
       ...ACCEPTED,
+      replayed: REPLAYED,
       problem: schemaOf("Problem"),
     },
-    ["line", ...Object.keys(ACCEPTED), "problem"],
+    ["line", ...Object.keys(ACCEPTED), "replayed", "problem"],
   ),
   Preview: object(
     {

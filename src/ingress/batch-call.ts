@@ -12,11 +12,12 @@ import { Admit } from "./admission.ts";
 import type { AppGrant } from "./authentication.ts";
 import { admissionProblem, type CallEnds } from "./call-ends.ts";
 import type { CallKind, Exchange } from "./exchange.ts";
+import { keyOfItem } from "./idempotency.ts";
 import type { Ingress } from "./ingress.ts";
 import { pointerStep, readJson } from "./json-body.ts";
 import { refuse } from "./message-fields.ts";
 import type { PendingMessage, Ticket } from "./pending-messages.ts";
-import { endAnswer, JSON_MEDIA_TYPE, statusLine, writeRateLimit } from "./reply.ts";
+import { endAnswer, JSON_MEDIA_TYPE, statusLine, writeRateLimit, writeReplayed } from "./reply.ts";
 import type { RateLimitState } from "./rate-headers.ts";
 
 /** Messages of one batch. */
@@ -59,10 +60,11 @@ export class BatchCall implements CallKind {
     }
     const batch = new Batch(messages.length, exchange, this.#ends, this.#texts);
     exchange.isHeld = true;
-    const { from } = exchange;
+    const { from, idempotencyKey } = exchange;
     const { appIndex, scopes } = grant;
     for (let item = 0; item < messages.length; item++) {
-      const code = ingress.accept(appIndex, messages[item], scopes, batch, from, item);
+      const key = idempotencyKey === "" ? "" : keyOfItem(idempotencyKey, item);
+      const code = ingress.accept(appIndex, messages[item], scopes, batch, from, item, key);
       if (code === Admit.STAGED) continue;
       const { outcome } = ingress;
       const limit = code === Admit.RATE_LIMITED ? outcome.limit : null;
@@ -83,6 +85,7 @@ class Batch implements Ticket {
   readonly #ends: CallEnds;
   readonly #texts: AcceptedTexts;
   #accepted = 0;
+  #replayed = 0;
   /** Messages without a result, and one more until all are admitted. */
   #missing: number;
   #firstProblem: ProblemSource | null = null;
@@ -99,7 +102,8 @@ class Batch implements Ticket {
   accepted(message: PendingMessage): void {
     this.#accepted++;
     this.#limit = message.limit;
-    this.#results[message.item] = this.#texts.body(this.#texts.id(message), message);
+    if (message.isReplay) this.#replayed++;
+    this.#results[message.item] = `{${this.#texts.result(message)}}`;
     this.#count();
   }
 
@@ -132,6 +136,7 @@ class Batch implements Ticket {
       response.cork(() => {
         response.writeStatus(statusLine(problem === null ? 202 : ERRORS[problem.code].http));
         response.writeHeader("Content-Type", JSON_MEDIA_TYPE);
+        if (this.#replayed === this.#results.length) writeReplayed(response);
         const retryAfterS = problem?.retryAfterS ?? 0;
         if (retryAfterS > 0) response.writeHeader("Retry-After", String(retryAfterS));
         writeRateLimit(response, this.#limit, retryAfterS);

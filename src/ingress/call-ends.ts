@@ -71,7 +71,14 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
   [Admit.NO_ROUTE]: "no-route",
   [Admit.RATE_LIMITED]: "rate-limited",
   [Admit.OVERLOADED]: "overloaded",
+  [Admit.KEY_RUNNING]: "idempotency-running",
+  [Admit.KEY_CONFLICT]: "idempotency-conflict",
 };
+
+/** Whether the same call may succeed later. */
+function isTemporary(code: number): boolean {
+  return code === Admit.RATE_LIMITED || code === Admit.OVERLOADED || code === Admit.KEY_RUNNING;
+}
 
 /**
  * Why a message was not admitted. `path` is a JSON Pointer to the message within the body, if it is
@@ -88,6 +95,5 @@ export function admissionProblem(
     return { code: "invalid", detail: INVALID_DETAIL, errors };
   }
   const source = { code: CODES[code] as ErrorCode, detail };
-  const isTemporary = code === Admit.RATE_LIMITED || code === Admit.OVERLOADED;
-  return isTemporary ? { ...source, retryAfterS } : source;
+  return isTemporary(code) ? { ...source, retryAfterS } : source;
 }

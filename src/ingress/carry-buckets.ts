@@ -8,7 +8,7 @@
 import type { PoolPlan } from "../config/derive.ts";
 import { type BucketRate, carryDebt, fillBucket } from "../limit/bucket.ts";
 import { bucketWord } from "../tables/plan.ts";
-import { nodeBurst } from "./admission.ts";
+import { nodeBurst } from "./message-rates.ts";
 
 /** Sets the words that `after` uses and `before` does not. */
 export function carryBuckets(

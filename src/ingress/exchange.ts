@@ -11,6 +11,7 @@
 import type { AppGrant } from "./authentication.ts";
 import { UNKNOWN_ADDRESS } from "./address-filter.ts";
 import { EMPTY_VALUE, Framing, REPEATED_VALUE } from "./framing.ts";
+import { BAD_KEY } from "./idempotency.ts";
 import type { PendingMessage, Ticket } from "./pending-messages.ts";
 import type { UwsRequest, UwsResponse } from "./uws.ts";
 
@@ -59,7 +60,8 @@ export class Exchange implements Ticket {
   contentType = "";
   /** Whether Authorization or X-App-ID came more than once. */
   hasRepeated = false;
-  hasIdempotencyKey = false;
+  /** Empty: none. */
+  idempotencyKey = "";
   hasContentEncoding = false;
   /** Preferences (RFC 7240), of all such headers. */
   prefer = "";
@@ -87,7 +89,7 @@ export class Exchange implements Ticket {
     this.appId = "";
     this.contentType = "";
     this.hasRepeated = false;
-    this.hasIdempotencyKey = false;
+    this.idempotencyKey = "";
     this.hasContentEncoding = false;
     this.prefer = "";
     this.#body = EMPTY;
@@ -160,7 +162,7 @@ export class Exchange implements Ticket {
         this.hasContentEncoding ||= value !== "identity";
         break;
       case "idempotency-key":
-        this.hasIdempotencyKey = true;
+        this.idempotencyKey = this.idempotencyKey === "" ? value || BAD_KEY : BAD_KEY;
         break;
       case "prefer":
         this.prefer = this.prefer === "" ? value : `${this.prefer},${value}`;

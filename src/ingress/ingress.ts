@@ -13,7 +13,7 @@ import type { Dispatcher, LinkDirectory, WaitingOwner } from "../dispatch/dispat
 import { emptyDispatchEntry, type WholeMessage } from "../dispatch/waiting-room.ts";
 import type { CommitVisitor, JournalAppender } from "../journal/appender.ts";
 import type { RecordLoader } from "../journal/log-reading.ts";
-import { Counter, Histogram, type MetricBlock } from "../metrics/block.ts";
+import { Counter, Histogram } from "../metrics/block.ts";
 import { Accept, ACCEPT_TYPE, sendableFrom } from "../records/accept.ts";
 import { Concluded, CONCLUDED_BYTES, CONCLUDED_TYPE, Verdict } from "../records/concluded.ts";
 import type { MessageKey } from "../records/message-key.ts";
@@ -23,7 +23,7 @@ import { Admission, type AdmissionOptions, type AdmissionOutcome, Admit } from "
 import { UNKNOWN_ADDRESS } from "./address-filter.ts";
 import type { MessageDraft } from "./message-fields.ts";
 import type { MessageLookup } from "./message-lookup.ts";
-import { PendingMessages, type Ticket } from "./pending-messages.ts";
+import { PendingMessage, PendingMessages, type Ticket } from "./pending-messages.ts";
 import { type RefusalCode, Refusals } from "./refusals.ts";
 
 /** So many calls go to the journal at once: it commits them while further ones are still read. */
@@ -51,7 +51,6 @@ export interface IngressOptions extends AdmissionOptions {
   /** Reads ACCEPTs of expired waiting messages. */
   readonly loader: RecordLoader;
   readonly lookup: MessageLookup;
-  readonly metrics: MetricBlock;
   /** Of the producer table. */
   readonly producerWords: Int32Array;
   /** "Call doWork soon": the runner's `wake`. */
@@ -89,6 +88,8 @@ export class Ingress implements CommitVisitor, WaitingOwner {
   #follower: IngressFollower | null = null;
   /** Taken back, CONCLUDED still to be staged. */
   #toConclude: TakeBack[] = [];
+  /** Messages of earlier calls, to be told to those that repeat them. */
+  #replays: PendingMessage[] = [];
   #unpublished = 0;
   /** Messages staged since workers were last given any. */
   #sinceDispatch = 0;
@@ -132,8 +133,9 @@ export class Ingress implements CommitVisitor, WaitingOwner {
   }
 
   /**
-   * Admits the parsed JSON of one message, sent from `from`. Admit.STAGED: `ticket` will be told
-   * when the message, its number `item`, is durable. Anything else: refused for good, `outcome`
+   * Admits the parsed JSON of one message, sent from `from` with the idempotency key `key` (empty:
+   * none). Admit.STAGED: `ticket` will be told when the message, its number `item`, is durable; with
+   * a known key that is the message of the earlier call. Anything else: refused for good, `outcome`
    * says why.
    */
   accept(
@@ -143,10 +145,15 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     ticket: Ticket,
     from: ArrayBuffer = UNKNOWN_ADDRESS,
     item: number = 0,
+    key: string = "",
   ): number {
     const code = this.isShedding()
       ? Admit.OVERLOADED
-      : this.#admission.admit(appIndex, body, scopes, from);
+      : this.#admission.admit(appIndex, body, scopes, from, key);
+    if (code === Admit.REPLAYED) {
+      this.#replay(ticket, item);
+      return Admit.STAGED;
+    }
     if (code !== Admit.STAGED) {
       this.#options.metrics.add(Counter.messagesRefused, 1);
       if (this.#refusals !== null) this.#recordRefusal(code, appIndex, body);
@@ -180,6 +187,24 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     return this.#admission.appIndexOf(appId);
   }
 
+  /** The message was accepted before: `ticket` is told soon, and never within its own call. */
+  #replay(ticket: Ticket, item: number): void {
+    const { outcome } = this.#admission;
+    const message = new PendingMessage();
+    message.ticket = ticket;
+    message.item = item;
+    message.sequence = outcome.sequence;
+    message.origin = outcome.origin;
+    message.isScheduled = outcome.isScheduled;
+    message.parts = outcome.parts;
+    message.encoding = outcome.encoding;
+    message.reference = outcome.reference;
+    message.transliterated = outcome.transliterated;
+    message.isReplay = true;
+    this.#replays.push(message);
+    this.#options.wake();
+  }
+
   /** The message was staged: `ticket` is told when it is durable. */
   #note(appIndex: number, ticket: Ticket, item: number): void {
     const { outcome } = this.#admission;
@@ -187,6 +212,8 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     slot.ticket = ticket;
     slot.item = item;
     slot.sequence = outcome.sequence;
+    slot.origin = outcome.origin;
+    slot.claim = this.#admission.keys.claimed;
     slot.poolIndex = outcome.poolIndex;
     slot.priority = outcome.priority;
     slot.appIndex = appIndex;
@@ -299,6 +326,7 @@ export class Ingress implements CommitVisitor, WaitingOwner {
 
   /** Whether every staged record is committed and every call answered. */
   isDrained(): boolean {
+    if (this.#replays.length > 0) return false;
     return this.#draining && this.#pending.count === 0 && this.#appender.pendingBytes() === 0;
   }
 
@@ -308,6 +336,10 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     const slot = this.#pending.commit();
     if (slot === null || memory.view.getFloat64(offset + Accept.SEQUENCE, true) !== slot.sequence) {
       throw new Error("committed ACCEPT is not the one that waits for its commit");
+    }
+    if (slot.claim !== null) {
+      this.#admission.keys.complete(slot.claim, slot);
+      slot.claim = null;
     }
     if (slot.isScheduled) return;
     const entry = this.#entry;
@@ -384,5 +416,12 @@ export class Ingress implements CommitVisitor, WaitingOwner {
       answered++;
     }
     if (answered > 0) metrics.add(Counter.messagesAccepted, answered);
+    if (this.#replays.length > 0) this.#answerReplays();
+  }
+
+  #answerReplays(): void {
+    const replays = this.#replays;
+    this.#replays = [];
+    for (const message of replays) message.ticket?.accepted(message);
   }
 }

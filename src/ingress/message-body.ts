@@ -91,9 +91,8 @@ export class MessageBody {
       return true;
     }
     let text = draft.text as string;
-    const { encoding } = draft;
     if (text.length > TEXT_UNITS_MAX) return refuseLength(draft, problems);
-    if (draft.transliterate && encoding !== ENCODING.ucs2 && encoding !== ENCODING.latin1) {
+    if (isTransliterated(draft)) {
       const { text: plain, replaced } = transliterate(text);
       text = plain;
       this.transliterated = replaced;
@@ -165,6 +164,16 @@ export class MessageBody {
     this.udh = udh;
     this.udhLength = udh.length;
   }
+}
+
+/** Characters of a draft's text that are replaced, as asked for. */
+export function replacedIn(draft: Readonly<MessageDraft>): string {
+  return isTransliterated(draft) ? transliterate(draft.text as string).replaced : "";
+}
+
+function isTransliterated({ text, transliterate: isAsked, encoding }: Readonly<MessageDraft>) {
+  const isFixed = encoding === ENCODING.ucs2 || encoding === ENCODING.latin1;
+  return text !== null && isAsked && !isFixed;
 }
 
 function refuseLength(draft: MessageDraft, problems: FieldError[]): boolean {

@@ -52,7 +52,9 @@ export class MessageCall implements CallKind {
       this.#ends.refuseInvalid(exchange, errors);
       return;
     }
-    const code = ingress.accept(grant.appIndex, body, grant.scopes, exchange, exchange.from);
+    const { appIndex, scopes } = grant;
+    const { from, idempotencyKey } = exchange;
+    const code = ingress.accept(appIndex, body, scopes, exchange, from, 0, idempotencyKey);
     if (code === Admit.STAGED) exchange.isHeld = true;
     else this.#ends.refuseAdmission(exchange, code, ingress.outcome);
   }

@@ -25,6 +25,7 @@ import {
   PARTS_MAX,
   PRIORITY_COUNT,
 } from "../records/types.ts";
+import { isKey, KEY_FIELD, KEY_LENGTH_MAX } from "./idempotency.ts";
 import { pointerStep } from "./json-body.ts";
 import { parseTime, TIME_ALLOWED } from "./time-text.ts";
 import { scanText, TEXT_CLEAN, TEXT_CONTROL, utf8Length } from "./text-bytes.ts";
@@ -93,6 +94,8 @@ export class MessageDraft {
   ttlS = 0;
   dlr: number = DlrMode.FINAL;
   policy = "";
+  /** Empty: none. */
+  idempotencyKey = "";
 
   reset(): void {
     this.to = "";
@@ -115,6 +118,7 @@ export class MessageDraft {
     this.ttlS = 0;
     this.dlr = DlrMode.FINAL;
     this.policy = "";
+    this.idempotencyKey = "";
   }
 }
 
@@ -136,6 +140,7 @@ const FIELDS: ReadonlyMap<string, FieldCheck> = new Map<string, FieldCheck>([
   ["ttl_s", checkTtl],
   ["policy", checkPolicy],
   ["dlr", checkDlr],
+  [KEY_FIELD, checkKey],
   ["webhook", () => "is not under the webhook_allow of this app"],
 ]);
 
@@ -348,6 +353,14 @@ function checkDlr(draft: MessageDraft, value: unknown): string | null {
   const index = (DLR_MODE_NAMES as readonly unknown[]).indexOf(value);
   if (index < 0) return `must be one of ${DLR_MODE_NAMES.join(", ")}`;
   draft.dlr = index;
+  return null;
+}
+
+function checkKey(draft: MessageDraft, value: unknown): string | null {
+  if (typeof value !== "string" || !isKey(value)) {
+    return `must be 1 to ${KEY_LENGTH_MAX} printable ASCII characters`;
+  }
+  draft.idempotencyKey = value;
   return null;
 }
 

@@ -6,6 +6,7 @@
  */
 import { ERRORS, type ErrorCode } from "../errors.ts";
 import { DEAD_REASONS, MESSAGE_CLASS_NAMES } from "../records/types.ts";
+import { KEY_PATTERN } from "./idempotency.ts";
 import { PAGE_DEFAULT, PAGE_MAX, STATUS_WORDS } from "./read-calls.ts";
 import { problemResponses, schemaOf, SCHEMAS } from "./api-schemas.ts";
 
@@ -39,6 +40,7 @@ const ADMIN = ["admin"] as const;
 const CALL_ERRORS = ["unauthenticated", "forbidden", "overloaded"] as const;
 const BODY_ERRORS = [...CALL_ERRORS, "invalid", "too-large", "media-type"] as const;
 const SEND_ERRORS = [...BODY_ERRORS, "no-route", "rate-limited"] as const;
+const KEY_ERRORS = [...SEND_ERRORS, "idempotency-running", "idempotency-conflict"] as const;
 const READ_ERRORS = [...CALL_ERRORS, "invalid"] as const;
 const TEXT = { type: "string" };
 const TIME = { type: "string", format: "date-time" };
@@ -71,7 +73,7 @@ export const ROUTES: readonly RouteRow[] = [
       200: { type: JSON_TYPE, schema: "MessageState" },
       202: { type: JSON_TYPE, schema: "Accepted" },
     },
-    errors: SEND_ERRORS,
+    errors: KEY_ERRORS,
   },
   {
     method: "post",
@@ -81,7 +83,7 @@ export const ROUTES: readonly RouteRow[] = [
     scope: "send",
     body: { type: JSON_TYPE, schema: "Batch" },
     answers: { 202: { type: JSON_TYPE, schema: "BatchAnswer" } },
-    errors: SEND_ERRORS,
+    errors: KEY_ERRORS,
   },
   {
     method: "post",
@@ -269,6 +271,14 @@ function describe(): object {
           description: "Must equal the token's app_id.",
           schema: { type: "integer", minimum: 1 },
         },
+        IdempotencyKey: {
+          name: "Idempotency-Key",
+          in: "header",
+          description:
+            "Repeated with the same body, the call gets the first answer; in a batch it counts " +
+            "for each message by its place.",
+          schema: { type: "string", pattern: KEY_PATTERN },
+        },
         Prefer: {
           name: "Prefer",
           in: "header",
@@ -313,6 +323,9 @@ function parametersOf(route: RouteRow): object[] {
   if (route.scope !== "none") parameters.push({ $ref: "#/components/parameters/AppId" });
   if (200 in route.answers && 202 in route.answers) {
     parameters.push({ $ref: "#/components/parameters/Prefer" });
+  }
+  if (route.errors.includes("idempotency-running")) {
+    parameters.push({ $ref: "#/components/parameters/IdempotencyKey" });
   }
   for (const [name, parameter] of Object.entries(route.query ?? {})) {
     parameters.push({ name, in: "query", ...parameter });

@@ -6,6 +6,7 @@
  *
  * Slots are made once and used round and round. One instance per ingress thread.
  */
+import type { KeyClaim } from "./idempotency.ts";
 import type { RateLimitState } from "./rate-headers.ts";
 
 /** Where the news that a message is durable goes: whoever asked for it. */
@@ -22,6 +23,7 @@ export class PendingMessage {
   /** Which of the ticket's messages it is, counted from 0. */
   item = 0;
   sequence = 0;
+  origin = 0;
   poolIndex = 0;
   priority = 0;
   appIndex = 0;
@@ -37,6 +39,10 @@ export class PendingMessage {
   transliterated = "";
   /** The app's bucket after it was charged; null: the app has none. */
   limit: RateLimitState | null = null;
+  /** The idempotency key that it came with, until its commit is seen; null: none. */
+  claim: KeyClaim | null = null;
+  /** Whether it is the message of an earlier call with the same key. */
+  isReplay = false;
   /** Monotonic ms of its admission. */
   admittedAtMs = 0;
 }

@@ -116,6 +116,11 @@ export function writeRateLimit(
   response.writeHeader("RateLimit", rateLimit(limit, retryAfterS));
 }
 
+/** Says that the answer is that of an earlier call with the same key. */
+export function writeReplayed(response: UwsResponse): void {
+  response.writeHeader("Idempotency-Replayed", "true");
+}
+
 /** Refuses a HEAD, whose answer has no body, and ends the connection. */
 function writeHeadRefusal(
   response: UwsResponse,
@@ -198,6 +203,7 @@ export class AcceptedWriter {
       head += `\r\nRateLimit-Policy: ${rateLimitPolicy(limit)}`;
       head += `\r\nRateLimit: ${rateLimit(limit, 0)}`;
     }
+    if (message.isReplay) head += "\r\nIdempotency-Replayed: true";
     response.writeStatus(head);
     endAnswer(response, this.#texts.body(id, message));
   };

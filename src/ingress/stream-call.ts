@@ -123,7 +123,7 @@ export class StreamCall implements Ticket {
   accepted(message: PendingMessage): void {
     if (this.#response === null) return;
     const { texts } = this.#owner;
-    this.#acknowledge(message.item, texts.members(texts.id(message), message));
+    this.#acknowledge(message.item, texts.result(message));
   }
 
   /** To be called every few milliseconds. */

@@ -54,6 +54,8 @@ export class AnswerWatch implements OutcomeObserver {
 
   onRefused(): void {}
 
+  onKeyed(): void {}
+
   beforeCommit(): void {}
 
   /** Tells those that have waited enough; changes nothing in the store. */

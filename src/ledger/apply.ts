@@ -15,6 +15,7 @@ import { Counter, type MetricBlock } from "../metrics/block.ts";
 import {
   Accept,
   acceptCampaignOffset,
+  acceptHasKey,
   acceptIsConsistent,
   acceptReplayOffset,
   REPLAY_BYTES,
@@ -193,6 +194,7 @@ export class RecordApplier implements RecordVisitor {
     const message = this.#newMessage(view, offset, logOffset, sequence, origin);
     if (quarantined.size > 0 && quarantined.has(logOffset)) this.#quarantine(message);
     messages.admit(message);
+    if (acceptHasKey(view, offset)) this.#options.outcomes.onKeyed(memory, offset);
     const replayed = replayOf(message);
     if (replayed !== null) this.#options.onReplayed(replayed);
     const producer = producerOf(origin);

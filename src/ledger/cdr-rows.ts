@@ -148,6 +148,8 @@ export class CdrRows implements OutcomeObserver {
     this.#append(CdrItem.REFUSAL, 1, length);
   }
 
+  onKeyed(): void {}
+
   beforeCommit(): void {
     this.#commits += 1;
     this.#putChunk();

@@ -47,6 +47,8 @@ export class Followers implements OutcomeObserver {
 
   onRefused(): void {}
 
+  onKeyed(): void {}
+
   beforeCommit(): void {
     this.#index.write();
     this.#endings.write();

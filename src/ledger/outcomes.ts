@@ -1,9 +1,11 @@
 /**
- * Who wants to know what became of messages, in the ledger's transaction: CDR rows, events.
+ * Who wants to know what became of messages, in the ledger's transaction: CDR rows, events,
+ * idempotency keys.
  *
  *   part final ─► onPartFinal … ─► onStatus (message folded) ─┐
  *   a final part was sent again ─► onDuplicate ───────────────┼─► store.put ─► the same commit
- *   a call was refused ─► onRefused ──────────────────────────┘
+ *   a call was refused ─► onRefused ──────────────────────────┤
+ *   a message came with a key ─► onKeyed ─────────────────────┘
  *
  * What an observer puts into the store goes into the commit that holds the states and the cursor it
  * rests on, so each outcome is told exactly once over all crashes: what is lost with an unflushed
@@ -30,6 +32,8 @@ export interface OutcomeObserver {
   onDuplicate(message: MessageState, part: number): void;
   /** A REFUSED record (records/refused.ts): a call that was never accepted. */
   onRefused(memory: RecordMemory, offset: number): void;
+  /** An ACCEPT with an idempotency key was applied, for the first time. */
+  onKeyed(memory: RecordMemory, offset: number): void;
   /**
    * Right before a commit: the last chance to add to it. Called with every commit, so it must put
    * nothing if nothing changed.
@@ -65,6 +69,10 @@ export class OutcomeObservers implements OutcomeObserver {
 
   onRefused(memory: RecordMemory, offset: number): void {
     for (const observer of this.#observers) observer.onRefused(memory, offset);
+  }
+
+  onKeyed(memory: RecordMemory, offset: number): void {
+    for (const observer of this.#observers) observer.onKeyed(memory, offset);
   }
 
   beforeCommit(): void {

@@ -25,6 +25,7 @@ export const LedgerTable = {
   INDEX: 10,
   HELD: 11,
   DEAD_LETTERS: 12,
+  IDEMPOTENCY: 13,
 } as const;
 export const LEDGER_TABLE_NAMES = [
   "meta",
@@ -40,6 +41,7 @@ export const LEDGER_TABLE_NAMES = [
   "index",
   "held",
   "dead_letters",
+  "idempotency",
 ] as const;
 
 /**

@@ -75,6 +75,26 @@ export const COUNTERS = {
     name: "cdr_unconditional_puts_total",
     help: "Files put into the bucket without a condition, since its service refuses them.",
   },
+  idempotencyReplays: {
+    name: "idempotency_replays_total",
+    help: "Calls with a known Idempotency-Key that got the first answer again.",
+  },
+  idempotencyRunning: {
+    name: "idempotency_running_total",
+    help: "Calls refused because the first one with their key had no answer yet.",
+  },
+  idempotencyConflicts: {
+    name: "idempotency_conflicts_total",
+    help: "Calls refused because their key belongs to another request.",
+  },
+  idempotencyFull: {
+    name: "idempotency_full_total",
+    help: "Calls refused because their key had no room in memory.",
+  },
+  idempotencyKeysDropped: {
+    name: "idempotency_keys_dropped_total",
+    help: "Keys let go of before idempotency.ttl_h, to make room for others.",
+  },
   refusalsUnrecorded: {
     name: "cdr_refusals_unrecorded_total",
     help: "Refusals beyond cdr.refusals_per_s_max: without a row.",
@@ -161,6 +181,7 @@ export const GAUGES = {
     labels: [],
     help: "Ledger lag beyond which calls are refused.",
   },
+  idempotencyKeys: { name: "idempotency_keys", labels: [], help: "Idempotency keys kept." },
   movedBodies: {
     name: "moved_body_bytes",
     labels: [],

@@ -8,6 +8,7 @@ import type { Clock } from "../environment.ts";
 import { MetricBlock } from "../metrics/block.ts";
 import { assignSessions } from "../smpp/plan.ts";
 import { CreditTable } from "../tables/credit-table.ts";
+import { IdempotencyTable } from "../tables/idempotency-table.ts";
 import { LogTable } from "../tables/log-table.ts";
 import { type SharedPlan, threadCount } from "../tables/plan.ts";
 import { QueueTable } from "../tables/queue-table.ts";
@@ -57,6 +58,7 @@ export function adminSources(parts: AdminParts): AdminSources {
       (_, thread) => new MetricBlock(memory.metrics, thread),
     ),
     logTable: new LogTable(memory.log),
+    idempotency: new IdempotencyTable(memory.idempotency),
     rings: watchedRings(memory),
     waitingMessages: () => sumOf(memory, ProducerWord.WAITING_MESSAGES),
     pendingCalls: () => sumOf(memory, ProducerWord.PENDING_CALLS),

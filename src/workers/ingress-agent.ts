@@ -27,6 +27,7 @@ import { ledgerPath, LmdbMovedBodies } from "../ledger/lmdb-store.ts";
 import { MetricBlock } from "../metrics/block.ts";
 import type { Doorbell } from "../ring/doorbell.ts";
 import { ringUsedBytes } from "../ring/layout.ts";
+import { IdempotencyTable } from "../tables/idempotency-table.ts";
 import { LogTable } from "../tables/log-table.ts";
 import { journalThreadIndex, producerCount } from "../tables/plan.ts";
 import { linkSources } from "./admin-sources.ts";
@@ -196,6 +197,7 @@ function makeIngress(
     epoch,
     clock,
     references: memory.references,
+    keys: new IdempotencyTable(memory.idempotency),
     appender: new JournalAppender(
       ringProducer(memory.staging[producer]),
       ringConsumer(memory.notices[producer]),

@@ -17,6 +17,7 @@ import { ChunkedRecordLoader } from "../journal/record-loader.ts";
 import { recoverLog } from "../journal/recovery.ts";
 import { CdrRows } from "../ledger/cdr-rows.ts";
 import { resolveHeld } from "../ledger/held.ts";
+import { IdempotencyKeys } from "../ledger/idempotency-keys.ts";
 import { Ledger } from "../ledger/ledger.ts";
 import { ledgerPath, type LmdbLedgerStore, openLmdbStore } from "../ledger/lmdb-store.ts";
 import { movedBodiesIn } from "../ledger/body-moves.ts";
@@ -24,6 +25,7 @@ import { readCursor } from "../ledger/meta.ts";
 import { ledgerPlanOf } from "../ledger/policy.ts";
 import { MetricBlock } from "../metrics/block.ts";
 import { CreditTable } from "../tables/credit-table.ts";
+import { IdempotencyTable } from "../tables/idempotency-table.ts";
 import { LogTable, LogWord } from "../tables/log-table.ts";
 import { journalThreadIndex, ledgerIndex } from "../tables/plan.ts";
 import { doorbells, ownBell } from "./bell-ports.ts";
@@ -89,6 +91,7 @@ parentPort?.on("message", (command: ThreadCommand) => {
 const { store, cursor, recovered, epoch } = await recover();
 logLastCrash();
 const cdrRows = makeCdrRows();
+const keys = makeKeys();
 const ledger = makeLedger();
 const runner: EventLoopRunner = new EventLoopRunner(
   ledger,
@@ -173,6 +176,17 @@ function makeCdrRows(): CdrRows | null {
   });
 }
 
+/** Puts the keys that the store has into shared memory. */
+function makeKeys(): IdempotencyKeys {
+  const { ttlH, keysMax, appKeysMax } = config.idempotency;
+  return new IdempotencyKeys({
+    store,
+    table: new IdempotencyTable(memory.idempotency),
+    metrics: new MetricBlock(memory.metrics, self),
+    bounds: { ttlMs: ttlH * 3_600_000, keysMax, appKeysMax },
+  });
+}
+
 function makeLedger(): Ledger {
   const loader = new ChunkedRecordLoader(directory, logTable, movedBodiesIn(store));
   setInterval(() => loader.closeRemoved(), LOADER_LOOK_MS);
@@ -203,7 +217,7 @@ function makeLedger(): Ledger {
     inHand: new Float64Array(memory.inHand),
     inHandIndex: self,
     quarantined: quarantined(),
-    observers: cdrRows === null ? [] : [cdrRows],
+    observers: cdrRows === null ? [keys] : [keys, cdrRows],
     cancelOrders: (producer, cancel) =>
       data.queries[producer]?.postMessage({ cancel } satisfies LedgerOrder),
     queueReasonOf: (poolIndex) =>

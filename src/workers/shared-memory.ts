@@ -10,6 +10,7 @@ import { allocateMetrics } from "../metrics/block.ts";
 import { allocateRing } from "../ring/layout.ts";
 import { RingConsumer, RingMemory, RingProducer } from "../ring/one-to-one-ring.ts";
 import { allocateCreditTable } from "../tables/credit-table.ts";
+import { allocateIdempotency } from "../tables/idempotency-table.ts";
 import { allocateDials, allocateRows } from "../tables/link-table.ts";
 import { allocateSessions } from "../tables/session-notes.ts";
 import { allocateLogTable } from "../tables/log-table.ts";
@@ -46,13 +47,16 @@ export interface SharedMemory {
   readonly apps: SharedArrayBuffer;
   /** Words of concatenation references. */
   readonly references: SharedArrayBuffer;
+  /** Idempotency keys. */
+  readonly idempotency: SharedArrayBuffer;
   readonly producers: SharedArrayBuffer;
   readonly bells: SharedArrayBuffer;
   readonly inHand: SharedArrayBuffer;
   readonly metrics: SharedArrayBuffer;
 }
 
-export function allocateSharedMemory(plan: SharedPlan): SharedMemory {
+/** `idempotencyKeysMax`: how many idempotency keys there can be. */
+export function allocateSharedMemory(plan: SharedPlan, idempotencyKeysMax: number): SharedMemory {
   const producers = producerCount(plan);
   const appenders = appenderCount(plan);
   return {
@@ -70,6 +74,7 @@ export function allocateSharedMemory(plan: SharedPlan): SharedMemory {
     contracts: times(plan.linkCount, () => allocateContract()),
     apps: new SharedArrayBuffer(bucketWordCount(plan) * 4),
     references: allocateReferences(),
+    idempotency: allocateIdempotency(idempotencyKeysMax),
     producers: allocateProducers(producers),
     bells: allocateBells(threadCount(plan)),
     inHand: allocateInHand(threadCount(plan)),

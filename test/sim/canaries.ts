@@ -174,6 +174,7 @@ function bound(rows: OutcomeObserver): OutcomeObserver {
     onStatus: (message, before) => rows.onStatus(message, before),
     onDuplicate: (message, part) => rows.onDuplicate(message, part),
     onRefused: (memory, offset) => rows.onRefused(memory, offset),
+    onKeyed: (memory, offset) => rows.onKeyed(memory, offset),
     beforeCommit: () => rows.beforeCommit(),
     doWork: (now, flushedCommit) => rows.doWork(now, flushedCommit),
   };

@@ -91,5 +91,6 @@ journal: { durability: ${random.chance(0.8) ? "disk" : "process"}, segment_bytes
     random.pick([64, 128]) * 1024
   }, bytes_max: ${random.pick([2, 4, 64]) * 1024 * 1024} }
 ledger: { receipt_grace_s: 15, dead_letter_texts: true }
+idempotency: { keys_max: 4000 }
 `;
 }

@@ -32,6 +32,7 @@ import { movedBodiesIn } from "../../src/ledger/body-moves.ts";
 import { ChunkedRecordLoader } from "../../src/journal/record-loader.ts";
 import { recoverLog } from "../../src/journal/recovery.ts";
 import { verifyBooks } from "../../src/ledger/books.ts";
+import { IdempotencyKeys } from "../../src/ledger/idempotency-keys.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
 import { readCursor } from "../../src/ledger/meta.ts";
 import { type LedgerPlan, ledgerPlanOf } from "../../src/ledger/policy.ts";
@@ -332,7 +333,7 @@ export class SimulatedGateway {
             this.#tell(self, () => this.ledger.refuseCancel(order)),
           ),
         ),
-      observers: [this.#given.mutations.cdrRows(rows)],
+      observers: [this.#makeKeys(), this.#given.mutations.cdrRows(rows)],
       node: config.node.name,
       epoch: this.epoch,
       tailer,
@@ -361,6 +362,16 @@ export class SimulatedGateway {
         receiptGraceMs: config.ledger.receiptGraceS * 1000,
         plan: this.#ledgerPlan,
       },
+    });
+  }
+
+  #makeKeys(): IdempotencyKeys {
+    const { ttlH, keysMax, appKeysMax } = this.#world.settings.config.idempotency;
+    return new IdempotencyKeys({
+      store: this.store,
+      table: this.memory.keys,
+      metrics: this.memory.metrics(ledgerIndex(this.plan)),
+      bounds: { ttlMs: ttlH * 3_600_000, keysMax, appKeysMax },
     });
   }
 

@@ -177,6 +177,7 @@ export class LogModel implements ObservedRecordVisitor {
       decisions: [],
     };
     if (this.messages.has(message.key)) this.complaints.push(`key ${message.key} given out twice`);
+    if (this.byDestination.has(to)) this.complaints.push(`${to} was accepted twice`);
     this.messages.set(message.key, message);
     this.byDestination.set(to, message);
     this.onAccept(message);

@@ -12,6 +12,7 @@ import { allocateRing, ringUsedBytes } from "../../src/ring/layout.ts";
 import { RingConsumer, RingMemory, type RingProducer } from "../../src/ring/one-to-one-ring.ts";
 import { allocateCreditTable, CreditTable } from "../../src/tables/credit-table.ts";
 import { allocateQueueTable, QueueTable } from "../../src/tables/queue-table.ts";
+import { allocateIdempotency, IdempotencyTable } from "../../src/tables/idempotency-table.ts";
 import { allocateDials, allocateRows } from "../../src/tables/link-table.ts";
 import { allocateSessions } from "../../src/tables/session-notes.ts";
 import { allocateLogTable, LogTable } from "../../src/tables/log-table.ts";
@@ -45,6 +46,7 @@ export class ProcessMemory {
   readonly contracts: readonly Int32Array[];
   readonly bucketWords: Int32Array;
   readonly inHand: Float64Array;
+  readonly keys: IdempotencyTable;
   readonly #staging: SharedArrayBuffer[];
   readonly #notices: SharedArrayBuffer[];
   readonly #submit: SharedArrayBuffer[][];
@@ -87,6 +89,7 @@ export class ProcessMemory {
       return tokens;
     });
     this.bucketWords = new Int32Array(bucketWordCount(plan));
+    this.keys = new IdempotencyTable(allocateIdempotency(settings.config.idempotency.keysMax));
     this.inHand = new Float64Array(allocateInHand(threads));
     this.#bells = new Int32Array(allocateBells(threads));
     this.#metrics = allocateMetrics(threads);

@@ -48,6 +48,8 @@ export interface RunResult {
   readonly violations: readonly string[];
   readonly messages: number;
   readonly promised: number;
+  /** Repeated calls that got the first answer again. */
+  readonly repeated: number;
   readonly refusals: number;
   readonly segments: number;
   readonly deaths: readonly string[];
@@ -85,6 +87,8 @@ const END_MS = 140_000;
 const CLOCK_SKEW_MS_MAX = 3000;
 const STARTS_MAX = 60;
 const ARMED_MS_MAX = 5000;
+/** What repeating every call that has a key takes, and more. */
+const REPEAT_MS = 200;
 /** Effects of a start, at which it may die as well. */
 const START_EFFECTS: readonly EffectKind[] = [
   "disk.create",
@@ -426,6 +430,8 @@ class Run {
       gateway.isReady && !gateway.ledger.isRecovering() && gateway.ledger.status().books.open === 0;
     scheduler.run(isBack, nowMs() + 30_000);
     if (!isBack()) judge.violate("the restart at the end did not come to life");
+    this.#senders.repeatAll();
+    scheduler.run(() => false, nowMs() + REPEAT_MS);
     for (const message of model.messages.values()) {
       const was = before.get(message.key)?.status;
       const is = gateway.documentOf(message)?.status;
@@ -446,6 +452,7 @@ class Run {
       violations: judge.violations,
       messages: model.messages.size,
       promised: this.#senders.promised.length,
+      repeated: this.#senders.repeated,
       refusals,
       segments: judge.submits,
       deaths: this.#deaths,

@@ -4,7 +4,11 @@
  *
  *   send ──down──► again later        arrive ──429, 503──► again later, a few times
  *     └──────up──► arrive at ingress ─────┴──staged──► 202, or never an answer if the process dies
+ *
+ * With an idempotency key a call is repeated: when it got no answer, and now and then although it
+ * has one, or has none yet. Whatever is answered, one key has one id.
  */
+import { UNKNOWN_ADDRESS } from "../../src/ingress/address-filter.ts";
 import { Admit, ScopeBit } from "../../src/ingress/admission.ts";
 import type { Ingress } from "../../src/ingress/ingress.ts";
 import type { CancelAnswer } from "../../src/ingress/message-lookup.ts";
@@ -17,10 +21,10 @@ import { WORLD } from "./scheduler.ts";
 import type { PlannedMessage, Promised } from "./traffic.ts";
 import type { World } from "./world.ts";
 
-/** A message of a call, and the sequence that it was accepted under. */
+/** A message of a call, and what it was accepted as. */
 interface Accepted {
   readonly message: PlannedMessage;
-  readonly sequence: number;
+  readonly key: MessageKey;
 }
 
 const TRIES_MAX = 60;
@@ -36,11 +40,15 @@ export class Senders {
   /** Messages given up after too many refusals, and messages whose answer a death swallowed. */
   gaveUp = 0;
   unanswered = 0;
+  /** Repeated calls that were answered with the id of the first. */
+  repeated = 0;
   readonly #world: World;
   readonly #repliesEarly: boolean;
   readonly #inFlight = new Set<PlannedMessage>();
   /** Calls that reached the gateway and wait for their answer. */
   readonly #staged = new Set<PlannedMessage>();
+  /** Ids that were told, by destination. */
+  readonly #ids = new Map<string, string>();
   #open = 0;
   #gateway: SimulatedGateway | null = null;
 
@@ -66,11 +74,23 @@ export class Senders {
 
   /** The process that listens now, or null; calls to an earlier one get no answer any more. */
   setGateway(gateway: SimulatedGateway | null): void {
+    const { scheduler } = this.#world;
     this.#gateway = gateway;
-    this.unanswered += this.#inFlight.size;
-    this.#open -= this.#inFlight.size;
+    for (const message of this.#inFlight) {
+      if (message.idempotencyKey === "") {
+        this.unanswered++;
+        this.#open--;
+      } else scheduler.after(DOWN_RETRY_MS, WORLD, () => this.#send([message]));
+    }
     this.#inFlight.clear();
     this.#staged.clear();
+  }
+
+  /** Repeats the call of every message that has a key and an id. */
+  repeatAll(): void {
+    for (const { message } of this.promised) {
+      if (message.idempotencyKey !== "") this.#repeat(message);
+    }
   }
 
   #send(call: readonly PlannedMessage[]): void {
@@ -81,10 +101,34 @@ export class Senders {
       scheduler.after(ms, WORLD, () => this.#send(call));
       return;
     }
-    for (const message of call) this.#inFlight.add(message);
-    const thread = random.below(gateway.ingresses.length);
-    const ingress = gateway.ingresses[thread] as Ingress;
+    for (const message of call) {
+      this.#inFlight.add(message);
+      if (message.repeatInMs === 0 || message.request !== null) continue;
+      scheduler.after(message.repeatInMs, WORLD, () => this.#repeat(message));
+    }
+    const { thread, ingress } = this.#anyIngress(gateway);
     scheduler.after(0, thread, () => this.#arrive(call, ingress));
+  }
+
+  #anyIngress({ ingresses }: SimulatedGateway): { thread: number; ingress: Ingress } {
+    const thread = this.#world.random.below(ingresses.length);
+    return { thread, ingress: ingresses[thread] as Ingress };
+  }
+
+  /** The same call once more, on any thread, for whose answer nobody waits. */
+  #repeat(message: PlannedMessage): void {
+    const gateway = this.#gateway;
+    if (gateway === null || !gateway.isReady) return;
+    const { scheduler, judge } = this.#world;
+    const { thread, ingress } = this.#anyIngress(gateway);
+    const ticket = {
+      accepted: (key: MessageKey): void => this.#reply([{ message, key }], ingress),
+    };
+    scheduler.after(0, thread, () => {
+      const code = this.#admit(message, ingress, ticket, 0);
+      if (code === Admit.STAGED || code === Admit.OVERLOADED || code === Admit.KEY_RUNNING) return;
+      if (this.#ids.has(message.to)) judge.violate(`key of ${message.to} is forgotten: ${code}`);
+    });
   }
 
   /** One call, of one message or a batch. */
@@ -96,17 +140,11 @@ export class Senders {
       if (--missing === 0 && accepted.length > 0) this.#reply(accepted, ingress);
     };
     const ticket = {
-      accepted: ({
-        item,
-        sequence,
-      }: {
-        readonly item: number;
-        readonly sequence: number;
-      }): void => {
+      accepted: ({ item, sequence, origin }: MessageKey & { readonly item: number }): void => {
         const message = call[item];
         if (message === undefined) {
           this.#world.judge.violate(`item ${item} of a call of ${call.length} is answered`);
-        } else accepted.push({ message, sequence });
+        } else accepted.push({ message, key: { sequence, origin } });
         count();
       },
     };
@@ -114,7 +152,7 @@ export class Senders {
       const code = this.#admit(message, ingress, ticket, item);
       if (code === Admit.STAGED) {
         this.#staged.add(message);
-        if (this.#repliesEarly) this.#reply([{ message, ...ingress.outcome }], ingress);
+        if (this.#repliesEarly) this.#reply([{ message, key: { ...ingress.outcome } }], ingress);
       } else {
         this.#refused(message, code, ingress);
         count();
@@ -123,17 +161,25 @@ export class Senders {
     count();
   }
 
+  /** The message as a listener hands it on; with a key it stays the same over all calls. */
   #admit(message: PlannedMessage, ingress: Ingress, ticket: Ticket, item: number): number {
     const appIndex = APP_IDS.indexOf(message.appId as (typeof APP_IDS)[number]);
-    const sendAt = new Date(this.#world.clock.wallMs() + message.sendInMs).toISOString();
-    const body = message.sendInMs === 0 ? message.body : { ...message.body, send_at: sendAt };
-    return ingress.accept(appIndex, body, ScopeBit.SEND, ticket, undefined, item);
+    const { idempotencyKey } = message;
+    if (message.request === null || idempotencyKey === "") {
+      const sendAt = new Date(this.#world.clock.wallMs() + message.sendInMs).toISOString();
+      const isLater = message.sendInMs > 0;
+      message.request = isLater ? { ...message.body, send_at: sendAt } : message.body;
+    }
+    const { request } = message;
+    const from = UNKNOWN_ADDRESS;
+    const { SEND } = ScopeBit;
+    return ingress.accept(appIndex, request, SEND, ticket, from, item, idempotencyKey);
   }
 
   #refused(message: PlannedMessage, code: number, ingress: Ingress): void {
     this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
     this.#inFlight.delete(message);
-    if (code !== Admit.RATE_LIMITED && code !== Admit.OVERLOADED) {
+    if (!isTemporary(code)) {
       this.#open--;
       const { problems, detail } = ingress.outcome;
       this.#world.judge.violate(
@@ -152,21 +198,36 @@ export class Senders {
 
   /** The one answer of a call. */
   #reply(accepted: readonly Accepted[], ingress: Ingress): void {
-    const { origin } = ingress;
     const first = (accepted[0] as Accepted).message;
     this.#world.effects.run("reply.accepted", `${first.to} x${accepted.length}`, () => {
-      for (const { message, sequence } of accepted) {
+      for (const { message, key } of accepted) {
         this.#staged.delete(message);
-        if (!this.#inFlight.delete(message)) continue;
-        this.#open--;
-        this.notePromise(message, { sequence, origin });
+        if (this.#inFlight.delete(message)) this.#open--;
+        else if (message.idempotencyKey === "") continue;
+        if (!this.#isFirst(message, key)) continue;
+        this.notePromise(message, key);
         if (message.cancelInMs > 0) {
-          const cancel = (): void => this.#cancel(message, { sequence, origin });
+          const cancel = (): void => this.#cancel(message, key);
           this.#world.scheduler.after(message.cancelInMs, WORLD, cancel);
         }
-        if (this.#world.random.chance(0.05)) this.#find(message, { sequence, origin }, ingress);
+        if (this.#world.random.chance(0.05)) this.#find(message, key, ingress);
       }
     });
+  }
+
+  /** Whether this is the first answer for a message; others must give the same id. */
+  #isFirst(message: PlannedMessage, { sequence, origin }: MessageKey): boolean {
+    const id = formatMessageId("sim-1", sequence, origin);
+    const told = this.#ids.get(message.to);
+    if (told === undefined) {
+      this.#ids.set(message.to, id);
+      return true;
+    }
+    const { judge } = this.#world;
+    this.repeated++;
+    judge.onAccepted(keyText(sequence, origin), message.to);
+    if (told !== id) judge.violate(`key of ${message.to} has two ids`);
+    return false;
   }
 
   /** A 202 for this message has arrived. */
@@ -215,4 +276,8 @@ function callsOf(messages: readonly PlannedMessage[]): PlannedMessage[][] {
     calls.push(call);
   }
   return calls;
+}
+
+function isTemporary(code: number): boolean {
+  return code === Admit.RATE_LIMITED || code === Admit.OVERLOADED || code === Admit.KEY_RUNNING;
 }

@@ -93,6 +93,7 @@ interface Figures {
   readonly deaths: number;
   readonly faults: number;
   readonly reloads: number;
+  readonly repeated: number;
   readonly replayed: number;
   readonly decided: number;
   readonly statuses: Readonly<Record<string, number>>;
@@ -131,6 +132,7 @@ function figuresOf(results: readonly Summary[]): Figures {
     deaths: sum(({ deaths }) => deaths.length),
     faults: sum(({ faults }) => faults),
     reloads: sum(({ reloads }) => reloads),
+    repeated: sum(({ repeated }) => repeated),
     replayed: sum(({ replayed }) => replayed),
     decided: sum(({ decided }) => decided),
     statuses,
@@ -154,6 +156,7 @@ function report(figures: Figures): boolean {
   console.log(
     `${figures.deaths} deaths (${figures.deathsLeast} at least),`,
     `${figures.faults} faults (${figures.faultsLeast} at least), ${figures.reloads} reloads,`,
+    `${figures.repeated} calls repeated by key,`,
     `${figures.replayed} dead letters sent anew,`,
     `${figures.decided} decisions about held messages`,
   );

@@ -43,6 +43,7 @@ export function makeIngress(producer: number, parts: IngressParts): Ingress {
     producer,
     appender: memory.appender(producer, journalThreadIndex(plan)),
     logTable,
+    keys: memory.keys,
     bucketWords: memory.bucketWords,
     ingressCount: plan.ingressCount,
     othersPendingBytes: () => others.reduce((sum, other) => sum + memory.stagedBytes(other), 0),

@@ -4,7 +4,7 @@
  * of a run.
  *
  * A refused message (429, 503) is tried again later a few times; one whose answer was lost in a
- * crash is not.
+ * crash only if it has an idempotency key.
  */
 import type { SeededRandom } from "./random.ts";
 import { APP_IDS, ROUTES } from "./configuration.ts";
@@ -26,6 +26,12 @@ export interface PlannedMessage {
   readonly cancelInMs: number;
   /** Messages of the same batch go in one call; -1: alone. */
   readonly batch: number;
+  /** Its sender's idempotency key; empty: none. With one, what got no answer is sent again. */
+  readonly idempotencyKey: string;
+  /** When its sender repeats its call, in ms after the first; 0: only if it gets no answer. */
+  readonly repeatInMs: number;
+  /** The request as it was sent first. */
+  request: Readonly<Record<string, unknown>> | null;
   tries: number;
 }
 
@@ -91,10 +97,26 @@ function planMessage(
   const isCanceled = random.chance(sendInMs > 0 ? 0.5 : 0.1);
   const cancelInMs = isCanceled ? 1 + random.pick([0, 20, 2000, 15_000]) * random.next() : 0;
   const drawn = random.weighted([3, 1]);
-  // A call has one app.
-  const appId = APP_IDS[batch < 0 ? drawn : batch % APP_IDS.length] as number;
-  const times = { atMs, sendInMs, cancelInMs };
-  return { index, ...times, batch, appId, body, to, text, messageClass, dlr, tries: 0 };
+  const isKeyed = random.chance(0.3);
+  const isRepeated = isKeyed && random.chance(0.4);
+  return {
+    index,
+    atMs,
+    // A call has one app.
+    appId: APP_IDS[batch < 0 ? drawn : batch % APP_IDS.length] as number,
+    body,
+    to,
+    text,
+    messageClass,
+    dlr,
+    sendInMs,
+    cancelInMs,
+    batch,
+    idempotencyKey: isKeyed ? `key-${index}` : "",
+    repeatInMs: isRepeated ? 0.01 + random.pick([0, 5, 500, 10_000]) * random.next() : 0,
+    request: null,
+    tries: 0,
+  };
 }
 
 function drawText(random: SeededRandom, index: number): string {

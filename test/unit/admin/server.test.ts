@@ -37,6 +37,7 @@ function setUp(token: string | null = null): Set {
     clock: rig.clock,
     blocks: [new MetricBlock(memory.metrics, 0)],
     logTable: rig.logTable,
+    idempotency: rig.keys,
     linkWords: new Int32Array(memory.links),
     sessionWords: new Int32Array(memory.sessions),
     sessionNotes: new SessionNotes(new Int32Array(memory.sessions)),

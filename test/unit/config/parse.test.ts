@@ -81,6 +81,7 @@ test("defaults are those of api.md section 4", () => {
       eventsTtlH: 72,
       eventsMax: 1_000_000,
     },
+    idempotency: { ttlH: 24, keysMax: 1_000_000, appKeysMax: 500_000 },
     aerospike: null,
     redis: null,
     limits: { replicasMax: null, forgetS: 30 },

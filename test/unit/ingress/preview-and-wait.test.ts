@@ -125,8 +125,8 @@ test("a caller that goes away makes room for another to wait", () => {
   const kind: CallKind = { bodyBytesMax: 1, start: assert.fail, onAccepted: assert.fail };
   const clock = { monotonicMs: () => 0, wallMs: () => 0 };
   const lookup = { awaitAnswer: () => undefined } as unknown as MessageLookup;
-  const texts = new AcceptedTexts("gw-1", 1);
-  const waits = new AnswerWaits({ lookup, clock, ends: new CallEnds(), texts, origin: 1 });
+  const texts = new AcceptedTexts("gw-1");
+  const waits = new AnswerWaits({ lookup, clock, ends: new CallEnds(), texts });
   const callOf = (appId = 1): Exchange => {
     const call = new Exchange({ giveBack: () => undefined } as unknown as ExchangeOwner, kind);
     Object.assign(call, { response: {}, grant: { appId }, prefer: "wait=30" });

@@ -31,6 +31,7 @@ import { RING_EMPTY } from "../../../src/ring/layout.ts";
 import type { RingConsumer } from "../../../src/ring/one-to-one-ring.ts";
 import { CreditTable } from "../../../src/tables/credit-table.ts";
 import { QueueTable } from "../../../src/tables/queue-table.ts";
+import { IdempotencyTable } from "../../../src/tables/idempotency-table.ts";
 import { LogTable } from "../../../src/tables/log-table.ts";
 import type { SharedPlan } from "../../../src/tables/plan.ts";
 import {
@@ -100,6 +101,9 @@ export class CollectingTicket implements Ticket {
   }
 }
 
+/** Idempotency keys that a rig may keep. */
+const KEYS_MAX = 1000;
+
 export interface RigOptions {
   /** Of the HTTP server over the rig. */
   readonly tls?: () => UwsTls | null;
@@ -129,6 +133,7 @@ export class IngressRig {
   readonly appender: JournalAppender;
   readonly metrics: MetricBlock;
   readonly loader: ChunkedRecordLoader;
+  readonly keys: IdempotencyTable;
   /** What the ledger would answer, by sequence. */
   readonly documents = new Map<number, LookupAnswer>();
   /** Who waits for an operator's answer. */
@@ -150,7 +155,7 @@ export class IngressRig {
       workerCount: 2,
       ...slotCounts(config, pools),
     };
-    const memory = allocateSharedMemory(plan);
+    const memory = allocateSharedMemory(plan, KEYS_MAX);
     const words = new Int32Array(new SharedArrayBuffer(4));
     const bell = new Doorbell(words, 0, () => undefined);
     const directory = options.log ?? this.directory;
@@ -162,6 +167,7 @@ export class IngressRig {
     this.credits = new CreditTable(memory.credits, plan);
     this.queues = new QueueTable(memory.queues, plan);
     this.metrics = new MetricBlock(memory.metrics, 0);
+    this.keys = new IdempotencyTable(memory.idempotency);
     const appenders = memory.staging.map((staging, i) => ({
       staging: ringConsumer(staging),
       notices: ringProducer(memory.notices[i]),
@@ -220,7 +226,6 @@ export class IngressRig {
         epoch: EPOCH,
         producerCount: 2,
       }),
-      metrics: this.metrics,
       producerWords: new Int32Array(memory.producers),
       wake: options.wake ?? (() => undefined),
       refusalsPerSMax: options.refusalsPerSMax ?? 0,
@@ -239,6 +244,8 @@ export class IngressRig {
       appender: this.appender,
       logTable: this.logTable,
       bucketWords: new Int32Array(this.memory.apps),
+      keys: this.keys,
+      metrics: this.metrics,
       journalBytesMax: this.config.journal.bytesMax,
       pools: this.pools,
     };

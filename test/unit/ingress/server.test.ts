@@ -240,11 +240,6 @@ test("a body beyond the bound is refused, announced or not", async () => {
   assert.match(unannounced.text, /^HTTP\/1\.1 413 /);
 });
 
-test("an Idempotency-Key is refused while it would not be honoured", async () => {
-  const headers = { ...http.headers(), "idempotency-key": "k" };
-  assertProblem(await http.post({ to: TO, text: "x" }, headers), 400, "invalid");
-});
-
 test("unknown paths are 404, wrong methods 405 with those that are right", async () => {
   for (const path of [
     "/",

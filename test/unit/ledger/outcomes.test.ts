@@ -46,6 +46,8 @@ class Rows implements OutcomeObserver {
     this.#put(`refused ${view.getUint16(offset + Refused.HTTP_STATUS, true)}`);
   }
 
+  onKeyed(): void {}
+
   beforeCommit(): void {}
 
   doWork(): boolean {

@@ -1,6 +1,12 @@
 /** Builds log records for tests of the ledger, as their writers lay them out. */
 import { Buffer } from "node:buffer";
-import { Accept, acceptLength, acceptReplayOffset, TailKind } from "../../../src/records/accept.ts";
+import {
+  Accept,
+  acceptLength,
+  acceptReplayOffset,
+  acceptTailOffset,
+  TailKind,
+} from "../../../src/records/accept.ts";
 import { Attempt, ATTEMPT_BYTES } from "../../../src/records/attempt.ts";
 import { Concluded, CONCLUDED_BYTES } from "../../../src/records/concluded.ts";
 import { type MessageKey, originOf } from "../../../src/records/message-key.ts";
@@ -42,6 +48,8 @@ export interface AcceptFields {
   readonly delayS?: number;
   readonly to?: string;
   readonly replayOf?: MessageKey;
+  /** The four words of an idempotency key. */
+  readonly idempotency?: Int32Array;
 }
 
 export function accept(of: MessageKey, fields: AcceptFields = {}): Buffer {
@@ -50,7 +58,10 @@ export function accept(of: MessageKey, fields: AcceptFields = {}): Buffer {
   const body = "x".repeat(10 * parts);
   const all = Buffer.from(texts.join("") + body);
   const { replayOf } = fields;
-  const tailKinds = replayOf === undefined ? 0 : TailKind.REPLAY;
+  const { idempotency } = fields;
+  const tailKinds =
+    (replayOf === undefined ? 0 : TailKind.REPLAY) |
+    (idempotency === undefined ? 0 : TailKind.IDEMPOTENCY);
   const view = record(RecordType.ACCEPT, acceptLength(parts, all.length, tailKinds));
   view.setUint8(Accept.TAIL_KINDS, tailKinds);
   const at = fields.at ?? T0;
@@ -74,6 +85,9 @@ export function accept(of: MessageKey, fields: AcceptFields = {}): Buffer {
   if (replayOf !== undefined) {
     view.setFloat64(acceptReplayOffset(view, 0), replayOf.sequence, true);
     view.setUint32(acceptReplayOffset(view, 0) + 8, replayOf.origin, true);
+  }
+  for (const [i, word] of (idempotency ?? []).entries()) {
+    view.setInt32(acceptTailOffset(view, 0) + 4 * i, word, true);
   }
   const bytes = bytesOf(view);
   bytes.set(all, Accept.PART_ENDS + 2 * parts);
