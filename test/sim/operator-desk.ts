@@ -116,7 +116,7 @@ export class OperatorDesk {
     }
     const number = String(REPLAYS_FROM + this.#replays++);
     const to = original.to.slice(0, PREFIX_DIGITS) + number;
-    const message = { ...original, to, cancelInMs: 0 };
+    const message = { ...original, to, cancelInMs: 0, idempotencyKey: "" };
     this.#senders.planned.set(to, message);
     this.#replaysOf.set(id, [...(this.#replaysOf.get(id) ?? []), to]);
     const ticket = {
