@@ -12,6 +12,7 @@
  * thread.
  */
 import { hash } from "node:crypto";
+import type { ProblemSource } from "../errors.ts";
 import { Counter, type MetricBlock } from "../metrics/block.ts";
 import {
   Claim,
@@ -38,6 +39,15 @@ export const KEY_FIELD = "idempotency_key";
 /** Whether a client may use `text` as a key. */
 export function isKey(text: string): boolean {
   return KEY.test(text);
+}
+
+/** Why a header Idempotency-Key (empty: none) is refused, or null. */
+export function keyProblem(key: string, isStream: boolean): ProblemSource | null {
+  if (key === "" || (!isStream && isKey(key))) return null;
+  const detail = isStream
+    ? `a stream has no Idempotency-Key; its lines may have ${KEY_FIELD}`
+    : `Idempotency-Key must be one of 1 to ${KEY_LENGTH_MAX} printable ASCII characters`;
+  return { code: "invalid", detail, errors: [{ pointer: "", detail }] };
 }
 
 /** The key of message `item` of a batch whose header gave `key`; no client can give it itself. */

@@ -2,8 +2,8 @@
  * The rates that admission charges: a message's segments from the app's bucket and from the node's,
  * or from neither.
  *
- * Which words a bucket has, and what they say, is that of src/limit/bucket.ts: shared by all ingress
- * threads. One instance per ingress thread.
+ * Which words a bucket has, and what they say, is that of src/limit/bucket.ts: shared by all
+ * ingress threads. One instance per ingress thread.
  */
 import type { DerivedApp, PoolPlan } from "../config/derive.ts";
 import {

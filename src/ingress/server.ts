@@ -26,7 +26,7 @@ import { BUSY, CallEnds, UNAUTHENTICATED } from "./call-ends.ts";
 import { DeadLetterCalls } from "./dead-letter-calls.ts";
 import { type CallKind, Exchange, type ExchangeOwner } from "./exchange.ts";
 import { EMPTY_VALUE, GuardedRoutes } from "./framing.ts";
-import { isKey, KEY_FIELD, KEY_LENGTH_MAX } from "./idempotency.ts";
+import { keyProblem } from "./idempotency.ts";
 import type { Ingress, IngressFollower } from "./ingress.ts";
 import { fetchText } from "./key-fetch.ts";
 import { NO_KEY_SET } from "./key-source.ts";
@@ -420,7 +420,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
       const type = isTyped === isJson ? JSON_MEDIA_TYPE : NDJSON_MEDIA_TYPE;
       return problem("media-type", `the body must be ${type}, as it is`);
     }
-    return call.idempotencyKey === "" ? null : keyProblem(call.idempotencyKey, isTyped);
+    return keyProblem(call.idempotencyKey, isTyped === isNdjson);
   }
 
   /** The client's address; the peer's word for it is taken from the relay only. */
@@ -577,16 +577,6 @@ function isJson(contentType: string): boolean {
 
 function isNdjson(contentType: string): boolean {
   return /^application\/x-ndjson[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?$/i.test(contentType);
-}
-
-/** Why a header Idempotency-Key is refused, or null. */
-function keyProblem(key: string, isTyped: (type: string) => boolean): ProblemSource | null {
-  const isStream = isTyped === isNdjson;
-  if (!isStream && isKey(key)) return null;
-  const detail = isStream
-    ? `a stream has no Idempotency-Key; its lines may have ${KEY_FIELD}`
-    : `Idempotency-Key must be one of 1 to ${KEY_LENGTH_MAX} printable ASCII characters`;
-  return { code: "invalid", detail, errors: [{ pointer: "", detail }] };
 }
 
 function filtersOf(pools: PoolPlan): (AddressFilter | null)[] {

@@ -7,7 +7,7 @@
  *                                   └─ older than the ttl, or too many ──► out of ────┘
  *
  *   key    app u32 │ number u48 (big-endian)
- *   value  newest accepted_at f64 │ (tail of the ACCEPT 16 │ sequence f64 │ origin u32 │ facts u32) × n
+ *   value  newest accepted_at f64 │ (tail of the ACCEPT 16 │ sequence f64 │ origin u32 │ facts) × n
  *
  * A block is of one app and commit, so an app's keys leave in whole blocks in the end, whatever
  * others do. What is let go of for want of room stays in its block until that is empty, and is let

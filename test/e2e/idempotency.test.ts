@@ -156,7 +156,7 @@ class Callers {
   }
 }
 
-test(`clients that call again by key over ${KILLS} kills send every message once`, async (context) => {
+test(`calls repeated by key over ${KILLS} kills send every message once`, async (context) => {
   const log = join(workspace.folder, "kills.ndjson");
   const { smsc, port } = await startOperator(log);
   const yaml = yamlOf(port, "kills");
@@ -198,7 +198,7 @@ test(`clients that call again by key over ${KILLS} kills send every message once
   await end(gateway);
   await end(smsc);
   context.diagnostic(
-    `${callers.ids.size} keys over ${KILLS} kills, ${callers.unanswered} calls without an answer, ` +
+    `${callers.ids.size} keys over ${KILLS} kills, ${callers.unanswered} calls unanswered, ` +
       `${callers.replays} answered again; ${twice} sent twice, ${inDoubt} in doubt, none lost`,
   );
   assert.equal(twice, 0);

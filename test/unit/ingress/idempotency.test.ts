@@ -223,7 +223,7 @@ test("a repeated call may wait for the operator, too", async () => {
   assert.equal(answer.headers["idempotency-replayed"], "true");
 });
 
-test("a key is free again when its message finds no room, and stands in its ACCEPT when it does", () => {
+test("a key is free again if there was no room, and else stands in the ACCEPT", () => {
   const rig = new IngressRig();
   const full = rig.admissionWithFullStaging();
   const from = new ArrayBuffer(0);
