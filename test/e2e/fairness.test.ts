@@ -1,7 +1,6 @@
 /**
  * Who goes first at a slow link: an OTP passes the 20,000 promotions of its own pool, and another
- * app's promotion does not wait for them. Judged by the order in which the operator saw them;
- * `npm run bench:fairness` measures the same in time.
+ * app's promotion does not wait for them. Judged by the order in which the operator saw them.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";

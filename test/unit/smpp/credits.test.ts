@@ -117,7 +117,7 @@ test("when the last session of a pool goes, what waits comes back in order", () 
   world.smsc.greeting = "accept";
   world.runUntil(() => world.boundCount() === 1, 20_000);
   world.run(10);
-  assert.equal(world.creditsOf(0, 1), 11 + 20);
+  assert.equal(world.creditsOf(0, 1), 11 + 16);
 });
 
 test("a full return ring delays what comes back, and loses nothing", () => {
