@@ -33,6 +33,8 @@ const REASON = 0;
 const CLASS = 1;
 const APP = 4;
 const RECORD = 8;
+/** In place of an entry: replayed before it ended. */
+const REPLAYED = Uint8Array.of(0);
 /** Entries looked at for one page; a page that would need more is short and has a next. */
 const SCAN_MAX = 20_000;
 /** Replays under way at once. */
@@ -115,7 +117,7 @@ export class DeadLetters {
   /** A part has become final. While it holds its body, the message's ACCEPT can still be read. */
   notePart(message: MessageState, part: PartRecord): void {
     const reason = deathOf(message, part);
-    if (reason < 0) return;
+    if (reason < 0 || this.#wasReplayed(message)) return;
     const record = this.#keepsTexts && message.holdsBody ? this.#recordOf(message) : null;
     const value = new Uint8Array(RECORD + (record?.length ?? 0));
     value[REASON] = reason;
@@ -125,12 +127,24 @@ export class DeadLetters {
     this.#store.put(LedgerTable.DEAD_LETTERS, this.#keyOf(message), value);
   }
 
-  /** A replay of it was applied. It stays claimed until no read can see it any more. */
-  noteReplayed(key: MessageKey): void {
+  /**
+   * A replay of it was applied. It stays claimed until no read can see it any more. `isOpen`: power
+   * was lost with the state that it ended in, and it is still to end again; then a mark stays in
+   * its place, for as long as its row.
+   */
+  noteReplayed(key: MessageKey, isOpen: boolean): void {
     const name = nameOf(key);
     this.#claims.add(name);
     this.#leaving.push(name);
-    this.#store.remove(LedgerTable.DEAD_LETTERS, this.#keyOf(key));
+    if (isOpen) this.#store.put(LedgerTable.DEAD_LETTERS, this.#keyOf(key), REPLAYED);
+    else this.#store.remove(LedgerTable.DEAD_LETTERS, this.#keyOf(key));
+  }
+
+  #wasReplayed(message: MessageState): boolean {
+    if (this.#claims.has(nameOf(message))) return true;
+    return (
+      this.#store.get(LedgerTable.DEAD_LETTERS, this.#keyOf(message))?.length === REPLAYED.length
+    );
   }
 
   /** Right before a commit; the one before it is visible. */
@@ -163,7 +177,7 @@ export class DeadLetters {
       seen++;
       last = { sequence: readKeySequence(key, 0), origin: readKeyOrigin(key, 0) };
       const reason = DEAD_REASONS[value[REASON] as 0];
-      if (!fits(filter, value, reason)) return true;
+      if (value.length < RECORD || !fits(filter, value, reason)) return true;
       letters.push({ key: last, reason, hasText: value.length > RECORD });
       return true;
     });
@@ -173,7 +187,7 @@ export class DeadLetters {
   /** Takes a dead letter for a replay; until `noteReplayed` or `release` nobody else gets it. */
   claim(key: MessageKey): ReplayClaim {
     const value = this.#store.get(LedgerTable.DEAD_LETTERS, this.#keyOf(key));
-    if (value === undefined) return { outcome: "unknown" };
+    if (value === undefined || value.length < RECORD) return { outcome: "unknown" };
     if (value.length === RECORD) return { outcome: "text_gone" };
     const name = nameOf(key);
     if (this.#claims.has(name)) return { outcome: "being_replayed" };

@@ -239,7 +239,10 @@ export class Ledger {
         handOvers.onConcluded(message);
         this.#cancels.onConcluded(message);
       },
-      onReplayed: (key) => deadLetters.noteReplayed(key),
+      onReplayed: (key) => {
+        const message = messages.find(key.sequence, key.origin);
+        deadLetters.noteReplayed(key, message !== null && message.finalAt === 0);
+      },
       onResolved: (sequence, origin, isChanged) =>
         this.#held.onResolved(sequence, origin, isChanged),
     });
