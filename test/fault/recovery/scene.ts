@@ -173,7 +173,7 @@ export class Scene {
     let still = 0;
     for (const from = Date.now(); ; await sleep(4 * LOOK_MS)) {
       const books = await booksOf(adminPort);
-      if (books.open === 0) return;
+      if (books.open === 0 && (await this.#rowsAreFiled())) return;
       still = before?.open === books.open ? still + 1 : 0;
       before = books;
       if (still >= STILL_LOOKS) {
@@ -183,6 +183,13 @@ export class Scene {
       if (Date.now() - from < SETTLE_DEADLINE_MS) continue;
       throw new Error(`messages are still open: ${JSON.stringify(books)}`);
     }
+  }
+
+  /** The ledger may still hold rows of what ended last; a drain leaves them to the next start. */
+  async #rowsAreFiled(): Promise<boolean> {
+    const response = await fetch(`http://127.0.0.1:${this.gateway.adminPort}/status`);
+    const { cdr } = (await response.json()) as { cdr: { store_bytes: number } };
+    return cdr.store_bytes === 0;
   }
 
   async #resendHeld(): Promise<void> {
