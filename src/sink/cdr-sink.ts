@@ -15,7 +15,7 @@ import { dirname, join } from "node:path";
 import type { Clock, Log, Random } from "../environment.ts";
 import type { CdrCut } from "../ledger/cdr-format.ts";
 import { Counter, type MetricBlock } from "../metrics/block.ts";
-import { CdrLevel, LogWord, type LogTable } from "../tables/log-table.ts";
+import { LogWord, type LogTable } from "../tables/log-table.ts";
 import {
   type CdrFileName,
   type CdrManifest,
@@ -38,8 +38,6 @@ import { ObjectConflictError, type ObjectStore } from "./object-store.ts";
 const RETRY_MS_MIN = 500;
 const RETRY_MS_MAX = 10_000;
 const UPLOADS_MAX = 4;
-/** So many cuts may wait for their turn before they are made into files at a higher priority. */
-const CUTS_CALM_MAX = 4;
 /** A line in the log of an outage that goes on, so often. */
 const REMIND_MS = 60_000;
 /** Files that are somebody else's to move are counted anew so often. */
@@ -51,8 +49,8 @@ export interface CdrSinkOptions {
   readonly folder: string;
   /** Null: files stay in the folder. */
   readonly store: ObjectStore | null;
-  /** Makes a file; `isPressing` says that they pile up. */
-  readonly pack: (cut: CdrCut, isPressing: boolean) => Promise<CdrManifest>;
+  /** Makes a file. */
+  readonly pack: (cut: CdrCut) => Promise<CdrManifest>;
   /** Told, in order, of every cut that has become a durable file. */
   readonly onFiled: () => void;
   readonly logTable: LogTable;
@@ -165,7 +163,7 @@ export class CdrSink {
       try {
         const cut = this.#cuts[0] as CdrCut;
         if (!(await this.#isFile(cut))) {
-          const manifest = await pack(cut, this.#isPressing());
+          const manifest = await pack(cut);
           metrics.add(Counter.cdrFilesMade, 1);
           metrics.add(Counter.cdrRowsFiled, manifest.rows);
           this.#add(manifest);
@@ -181,12 +179,6 @@ export class CdrSink {
       }
     }
     this.#isPacking = false;
-  }
-
-  /** Whether files are made more slowly than rows come, or the disk for them runs out. */
-  #isPressing(): boolean {
-    if (this.#cuts.length > CUTS_CALM_MAX) return true;
-    return this.#options.logTable.load(LogWord.CDR_LEVEL) !== CdrLevel.FINE;
   }
 
   /** Whether a run before this one has made the file, and the ledger had not noted it yet. */

@@ -66,9 +66,9 @@ export function relayThreadIndex(plan: SharedPlan): number {
   return appenderCount(plan) + 2;
 }
 
-/** Indices as threads of the sink's pool: the one that gives way, and that of pressing work. */
-export function packThreadIndices(plan: SharedPlan): { calm: number; pressing: number } {
-  return { calm: appenderCount(plan) + 3, pressing: appenderCount(plan) + 4 };
+/** Index as thread of the sink's pool. */
+export function packThreadIndex(plan: SharedPlan): number {
+  return appenderCount(plan) + 3;
 }
 
 /** Names of all threads by index, for people. */
@@ -79,6 +79,6 @@ export function threadNames(plan: SharedPlan): readonly string[] {
   }
   names.push("ledger");
   for (let worker = 0; worker < plan.workerCount; worker++) names.push(`worker-${worker}`);
-  names.push("journal", "sink", "relay", "pack", "pack-pressing");
+  names.push("journal", "sink", "relay", "pack");
   return names;
 }

@@ -8,7 +8,7 @@ import { LmdbCdrReader } from "../ledger/lmdb-store.ts";
 import type { CdrManifest } from "../sink/cdr-files.ts";
 import { packCut, type PackTask } from "../sink/cdr-pack.ts";
 import type { PackThreadData } from "./pack-pool.ts";
-import { giveWay, leaveSystemId, Niceness } from "./thread-cpu.ts";
+import { leaveSystemId } from "./thread-cpu.ts";
 
 export interface PackRequest extends PackTask {
   /** Path of the ledger's store. */
@@ -17,7 +17,7 @@ export interface PackRequest extends PackTask {
   readonly bytesMax: number;
 }
 
-const { bells, index, isCalm } = workerData as PackThreadData;
+const { bells, index } = workerData as PackThreadData;
 let reader: LmdbCdrReader | null = null;
 
 /** The pool calls the default export of its entry by this name. */
@@ -32,7 +32,5 @@ function openReader(store: string, bytesMax: number): LmdbCdrReader {
     return new LmdbCdrReader(store, bytesMax);
   } finally {
     leaveSystemId(bells, index);
-    // Not before: whoever ends the process waits until here.
-    if (isCalm) giveWay(Niceness.PACK);
   }
 }

@@ -14,12 +14,12 @@ import { ConditionalWrites } from "../sink/conditional-writes.ts";
 import { LogArchive } from "../sink/log-archive.ts";
 import type { ObjectStore } from "../sink/object-store.ts";
 import { LogTable } from "../tables/log-table.ts";
-import { packThreadIndices, sinkThreadIndex } from "../tables/plan.ts";
+import { packThreadIndex, sinkThreadIndex } from "../tables/plan.ts";
 import { ticksIndex } from "../tables/thread-table.ts";
 import { threadClock } from "./clock.ts";
 import { threadLog } from "./log.ts";
 import { PackPool } from "./pack-pool.ts";
-import { giveWay, leaveSystemId, Niceness } from "./thread-cpu.ts";
+import { giveWay, leaveSystemId } from "./thread-cpu.ts";
 import type {
   CutNote,
   FiledNote,
@@ -28,7 +28,7 @@ import type {
   ThreadNote,
 } from "./thread-data.ts";
 
-giveWay(Niceness.SINK);
+giveWay();
 
 const TICK_MS = 250;
 const LOOK_MS = 10;
@@ -43,7 +43,7 @@ const clock = threadClock(data.clock);
 const { dataDir, name: node, region } = config.node;
 const { bytesMax } = config.ledger;
 const folder = join(dataDir, "cdr");
-const pool = new PackPool(bells, packThreadIndices(plan));
+const pool = new PackPool(bells, packThreadIndex(plan));
 
 leaveSystemId(bells, self);
 
@@ -65,8 +65,7 @@ const sink = new CdrSink({
   node,
   folder,
   store,
-  pack: (cut, isPressing) =>
-    pool.pack({ store: ledgerPath(config), bytesMax, node, region, folder, cut }, isPressing),
+  pack: (cut) => pool.pack({ store: ledgerPath(config), bytesMax, node, region, folder, cut }),
   onFiled: () => data.ledger.postMessage({ kind: "filed" } satisfies FiledNote),
   logTable: new LogTable(memory.log),
   metrics,

@@ -37,22 +37,20 @@ export function isAtDisk(bells: Int32Array, thread: number): boolean {
 }
 
 /**
- * How much threads behind the ledger give way to those that messages wait for: nobody waits for a
- * file. A thread starts with the niceness of the one that makes it.
+ * A quarter of a share while other threads want the CPU: less, and a thread might not even end in
+ * time on a busy machine.
  */
-export const Niceness = {
-  /** About a quarter of a share while other threads want the CPU. */
-  SINK: 5,
-  /** About a sixtieth. */
-  PACK: 19,
-} as const;
+const BACKGROUND_NICENESS = 5;
 
-/** Lowers the priority of the thread that calls, for good. */
-export function giveWay(niceness: number): void {
+/**
+ * Lowers the priority of the thread that calls, and of those it starts, for good: nobody waits for
+ * what it does.
+ */
+export function giveWay(): void {
   const systemId = ownSystemId();
   if (systemId === UNKNOWN) return;
   try {
-    setPriority(systemId, niceness);
+    setPriority(systemId, BACKGROUND_NICENESS);
   } catch {
     // It goes on as it is: a started service may have a lower one already.
   }

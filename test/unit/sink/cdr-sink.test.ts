@@ -18,7 +18,7 @@ import {
   type ObjectEntry,
   type ObjectStore,
 } from "../../../src/sink/object-store.ts";
-import { allocateLogTable, CdrLevel, LogTable, LogWord } from "../../../src/tables/log-table.ts";
+import { allocateLogTable, LogTable, LogWord } from "../../../src/tables/log-table.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 import { CutRig } from "./cut-rig.ts";
 
@@ -89,7 +89,6 @@ class SinkRig {
   readonly cuts: CutRig;
   filed = 0;
   packFailures = 0;
-  readonly pressing: boolean[] = [];
   now = 0;
 
   constructor(folder: string, store: ObjectStore | null, cuts: CutRig, random: () => number) {
@@ -98,8 +97,7 @@ class SinkRig {
       node: "gw-1",
       folder,
       store,
-      pack: async (cut, isPressing) => {
-        this.pressing.push(isPressing);
+      pack: async (cut) => {
         if (this.packFailures-- > 0) throw new Error("no space left on device");
         return await packCut({ node: "gw-1", region: "r", folder, cut }, cuts.chunks(cut));
       },
@@ -255,19 +253,4 @@ test("without a bucket files stay, are counted, and are not made twice", async (
   writeFileSync(join(folder, "tmp", "left"), "by a crash");
   await new SinkRig(folder, null, cuts, random).sink.open();
   assert.deepEqual(await listFiles(folder, "tmp"), []);
-});
-
-test("files that pile up are made at a higher priority, and so is the last disk", async () => {
-  const random = seededRandom(4);
-  const cuts = new CutRig([1, 1, 1, 1, 1, 1, 1]);
-  const rig = new SinkRig(newFolder(), null, cuts, random);
-  await rig.sink.open();
-  for (const cut of cuts.cuts) rig.sink.take(cut);
-  await rig.until(() => rig.filed === 7);
-  // Seven wait, then six, then five; four may.
-  assert.deepEqual(rig.pressing, [true, true, true, false, false, false, false]);
-  rig.logTable.store(LogWord.CDR_LEVEL, CdrLevel.ALARM);
-  rig.sink.take({ ...(cuts.cuts[0] as (typeof cuts.cuts)[number]), epoch: 4 });
-  await rig.until(() => rig.filed === 8);
-  assert.equal(rig.pressing.at(-1), true);
 });
