@@ -38,7 +38,7 @@ export function appenderCount(plan: SharedPlan): number {
 }
 
 export function threadCount(plan: SharedPlan): number {
-  return appenderCount(plan) + 5;
+  return appenderCount(plan) + 4;
 }
 
 /** The ledger's index as producer, appender and thread. */
