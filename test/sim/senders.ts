@@ -122,7 +122,8 @@ export class Senders {
     const { scheduler, judge } = this.#world;
     const { thread, ingress } = this.#anyIngress(gateway);
     const ticket = {
-      accepted: (key: MessageKey): void => this.#reply([{ message, key }], ingress),
+      accepted: ({ sequence, origin }: MessageKey): void =>
+        this.#reply([{ message, key: { sequence, origin } }], ingress),
     };
     scheduler.after(0, thread, () => {
       const code = this.#admit(message, ingress, ticket, 0);
