@@ -4,38 +4,42 @@
  *   await ─► watched by key ─► status changes ─► every part answered or final? ─► told
  *                        └───► its time is over ─────────────────────────────────► told null
  *
- * An observer of outcomes: a message that nobody waits for costs a look at an empty map. Bounded;
- * the ledger's thread only.
+ * Several may wait for one message: calls repeated by Idempotency-Key. An observer of outcomes: a
+ * message that nobody waits for costs a look at an empty map. Bounded; the ledger's thread only.
  */
 import type { MessageKey } from "../records/message-key.ts";
 import { type MessageState } from "./message-state.ts";
 import type { OutcomeObserver } from "./outcomes.ts";
 import { isFinal, PartState } from "./part-state.ts";
 
-/** Messages that are watched at once. */
+/** Callers that wait at once. */
 export const WATCHES_MAX = 16_384;
 /** Between two looks for those whose time is over. */
 const LOOK_MS = 50;
 
 interface Watch {
-  readonly key: MessageKey;
   readonly untilMs: number;
   readonly done: (isAnswered: boolean) => void;
 }
 
 export class AnswerWatch implements OutcomeObserver {
-  readonly #watches = new Map<string, Watch>();
+  /** By message; none is empty. */
+  readonly #watches = new Map<string, Watch[]>();
+  #count = 0;
   #answered: Watch[] = [];
   #nextLookMs = 0;
 
   /**
    * Calls `done` once, later: with true when every part of the message is answered, with false when
-   * wall ms `untilMs` has passed. False: too many are watched, and it will not be called. Only one
-   * caller may wait for a message.
+   * wall ms `untilMs` has passed. False: too many wait, and it will not be called.
    */
   add(key: MessageKey, untilMs: number, done: (isAnswered: boolean) => void): boolean {
-    if (this.#watches.size >= WATCHES_MAX) return false;
-    this.#watches.set(textOf(key), { key, untilMs, done });
+    if (this.#count >= WATCHES_MAX) return false;
+    this.#count += 1;
+    const name = textOf(key);
+    const watches = this.#watches.get(name);
+    if (watches === undefined) this.#watches.set(name, [{ untilMs, done }]);
+    else watches.push({ untilMs, done });
     return true;
   }
 
@@ -44,10 +48,10 @@ export class AnswerWatch implements OutcomeObserver {
   onStatus(message: MessageState): void {
     if (this.#watches.size === 0 || !isAnswered(message)) return;
     const name = textOf(message);
-    const watch = this.#watches.get(name);
-    if (watch === undefined) return;
+    const watches = this.#watches.get(name);
+    if (watches === undefined) return;
     this.#watches.delete(name);
-    this.#answered.push(watch);
+    this.#answered.push(...watches);
   }
 
   onDuplicate(): void {}
@@ -60,15 +64,22 @@ export class AnswerWatch implements OutcomeObserver {
 
   /** Tells those that have waited enough; changes nothing in the store. */
   doWork(now: number): boolean {
-    for (const watch of this.#answered.splice(0)) watch.done(true);
+    for (const watch of this.#answered.splice(0)) this.#tell(watch, true);
     if (this.#watches.size === 0 || now < this.#nextLookMs) return false;
     this.#nextLookMs = now + LOOK_MS;
-    for (const [name, watch] of this.#watches) {
-      if (now < watch.untilMs) continue;
-      this.#watches.delete(name);
-      watch.done(false);
+    for (const [name, watches] of this.#watches) {
+      const left = watches.filter(({ untilMs }) => now < untilMs);
+      if (left.length === watches.length) continue;
+      if (left.length === 0) this.#watches.delete(name);
+      else this.#watches.set(name, left);
+      for (const watch of watches) if (now >= watch.untilMs) this.#tell(watch, false);
     }
     return false;
+  }
+
+  #tell(watch: Watch, isAnswered: boolean): void {
+    this.#count -= 1;
+    watch.done(isAnswered);
   }
 }
 

@@ -82,9 +82,9 @@ export interface RecordApplierOptions {
    */
   readonly onAttempt: (message: MessageState, part: number, attempt: number) => void;
   readonly onConcluded: (message: MessageState) => void;
-  /** A decision about a held message is in the log; `isChanged`: it found it held. */
   /** A message was applied that sends this dead letter anew. */
   readonly onReplayed: (key: MessageKey) => void;
+  /** A decision about a held message is in the log; `isChanged`: it found it held. */
   readonly onResolved: (sequence: number, origin: number, isChanged: boolean) => void;
 }
 

@@ -34,7 +34,13 @@ export class GzipFile {
   /** Makes the file, or empties it. Throws what the file system says, as all of it does. */
   constructor(path: string) {
     this.#file = openSync(path, "w", 0o600);
-    this.#write(HEADER);
+    try {
+      this.#write(HEADER);
+    } catch (error) {
+      // On a full disk there is a file, and nobody to close it.
+      this.close();
+      throw error;
+    }
   }
 
   /** Adds a block; best are some hundred kilobytes: the next one cannot refer to it. */
@@ -44,13 +50,16 @@ export class GzipFile {
     this.#write(deflateRawSync(block, OPTIONS));
   }
 
-  /** Ends and closes the file. */
+  /** Ends the file, and closes it also if that fails. */
   finish(): void {
     const trailer = Buffer.alloc(8);
     trailer.writeUInt32LE(this.#crc, 0);
     trailer.writeUInt32LE(this.#bytes, 4);
-    this.#write(Buffer.concat([LAST_BLOCK, trailer]));
-    this.close();
+    try {
+      this.#write(Buffer.concat([LAST_BLOCK, trailer]));
+    } finally {
+      this.close();
+    }
   }
 
   /** Closes a file that is of no use. */

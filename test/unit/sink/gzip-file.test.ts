@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -43,4 +43,19 @@ test("a damaged file is noticed by its checksum", () => {
   const trailer = bytes.length - 8;
   bytes[trailer] = (bytes[trailer] as number) ^ 1;
   assert.throws(() => gunzipSync(bytes), /incorrect data check/);
+});
+
+/** Takes no byte, as a full disk does. */
+const FULL = "/dev/full";
+
+test("a file that cannot be begun is closed", () => {
+  assert.throws(() => new GzipFile(FULL), { code: "ENOSPC" });
+  const open = readdirSync("/proc/self/fd").filter((descriptor) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${descriptor}`) === FULL;
+    } catch {
+      return false;
+    }
+  });
+  assert.deepEqual(open, []);
 });
