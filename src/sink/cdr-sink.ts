@@ -172,6 +172,7 @@ export class CdrSink {
         this.#cuts.shift();
         onFiled();
       } catch (error) {
+        if (this.#isStopped) break;
         // The rows stay where they are, counted against the disk: a full disk is the likely cause.
         this.#warn("make a CDR file", error);
         metrics.add(Counter.cdrFileFailures, 1);

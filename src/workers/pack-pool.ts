@@ -7,6 +7,7 @@
 import { Piscina } from "piscina";
 import type { CdrManifest } from "../sink/cdr-files.ts";
 import type { PackRequest } from "./pack-task.ts";
+import { stopIndex } from "../tables/thread-table.ts";
 import { hasLoaded } from "./thread-cpu.ts";
 
 /** There is little garbage: a small space is as good as a large one. */
@@ -23,6 +24,7 @@ export interface PackThreadData {
 export class PackPool {
   readonly #pool: Piscina<PackRequest, CdrManifest>;
   readonly #data: PackThreadData;
+  #running: Promise<unknown> = Promise.resolve();
 
   /** `index`: of its thread in the thread table. */
   constructor(bells: Int32Array, index: number) {
@@ -46,15 +48,20 @@ export class PackPool {
    * leave the store in order.
    */
   async pack(request: PackRequest): Promise<CdrManifest> {
-    return await this.#pool.run(request);
+    const made = this.#pool.run(request);
+    this.#running = made.catch(() => null);
+    return await made;
   }
 
   /**
-   * Resolves when its thread may be ended with the process: not while it loads its modules, or Node
-   * aborts. No further cut may be packed.
+   * Resolves when its thread may be ended with the process: not while it loads its modules or reads
+   * the ledger's store, or Node aborts. A file that is being made is given up. No further cut may
+   * be packed.
    */
   async settle(): Promise<void> {
     const { bells, index } = this.#data;
+    Atomics.store(bells, stopIndex(index), 1);
+    await this.#running;
     while (this.#pool.threads.length > 0 && !hasLoaded(bells, index)) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }

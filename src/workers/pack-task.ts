@@ -6,7 +6,8 @@
 import { workerData } from "node:worker_threads";
 import { LmdbCdrReader } from "../ledger/lmdb-store.ts";
 import type { CdrManifest } from "../sink/cdr-files.ts";
-import { packCut, type PackTask } from "../sink/cdr-pack.ts";
+import { type CdrChunk, packCut, type PackTask } from "../sink/cdr-pack.ts";
+import { stopIndex } from "../tables/thread-table.ts";
 import type { PackThreadData } from "./pack-pool.ts";
 import { leaveSystemId } from "./thread-cpu.ts";
 
@@ -23,7 +24,15 @@ let reader: LmdbCdrReader | null = null;
 /** The pool calls the default export of its entry by this name. */
 export async function pack({ store, bytesMax, ...task }: PackRequest): Promise<CdrManifest> {
   reader ??= openReader(store, bytesMax);
-  return await packCut(task, reader.chunks(task.cut.from, task.cut.until));
+  return await packCut(task, untilStopped(reader.chunks(task.cut.from, task.cut.until)));
+}
+
+/** Throws between two chunks once the process ends: the rows are still there at the next start. */
+function* untilStopped(chunks: Iterable<CdrChunk>): Generator<CdrChunk> {
+  for (const chunk of chunks) {
+    if (Atomics.load(bells, stopIndex(index)) === 1) throw new Error("the process ends");
+    yield chunk;
+  }
 }
 
 /** A thread that is ended within a call of LMDB aborts the process: so it counts as loading. */
