@@ -393,6 +393,9 @@ class Assembly {
       this.#log.write("info", "drain");
       connections.stop();
       await this.#drain(agent, port);
+      // Also where a step was late: from here on threads go because they are told to.
+      this.#supervisor.stop();
+      agent.close();
       agent.stop();
       admin.close();
       this.#log.write("info", "drained");

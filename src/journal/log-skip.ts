@@ -23,6 +23,7 @@ import type { LogDirectory } from "./log-directory.ts";
 import { examineLog, type LogDamage, type LogExamination } from "./log-examination.ts";
 import type { RecordVisitor } from "./log-reading.ts";
 import { listSegments, segmentName } from "./segments.ts";
+import { skippedName } from "./skipped-stretches.ts";
 
 /** What `planSkip` found, and what `skipDamage` will do. */
 export interface SkipPlan {
@@ -30,6 +31,8 @@ export interface SkipPlan {
   /** Log offsets: nothing in [from, to) will be read any more. */
   readonly from: number;
   readonly to: number;
+  /** Of the ledger: where it lies in the stretch a block must begin, or the start refuses. */
+  readonly cursor: number;
   /** Blocks that stood there, by the numbers before and behind; null if nothing is behind. */
   readonly blocksLost: number | null;
   /** Of the last skipped block; those before it count down. */
@@ -57,7 +60,7 @@ export function planSkip(directory: LogDirectory, cursor: number): SkipPlan {
     throw new SkipRefusedError(`${damage.reason}: no bytes lie there that could be skipped`);
   }
   const behind = damage.nextIntact >= 0 ? numberAt(directory, to) : -1;
-  const count = stretchesOf(directory, { from, to }).length;
+  const count = stretchesOf(directory, { from, to, cursor }).length;
   const number = behind >= 0 ? behind - 1 : found.nextNumber + count - 1;
   if (number - count + 1 < found.nextNumber) {
     throw new SkipRefusedError("the blocks behind the damage are older than those before it");
@@ -66,6 +69,7 @@ export function planSkip(directory: LogDirectory, cursor: number): SkipPlan {
     damage,
     from,
     to,
+    cursor,
     blocksLost: behind >= 0 ? behind - found.nextNumber : null,
     stamp: {
       number,
@@ -102,7 +106,7 @@ export function salvage(directory: LogDirectory, plan: SkipPlan, visitor: Record
  * Interrupted, it can be done again.
  */
 export function skipDamage(directory: LogDirectory, plan: SkipPlan): string {
-  const name = `skipped-${plan.from.toString(16).padStart(16, "0")}`;
+  const name = skippedName(plan.from);
   const stretches = stretchesOf(directory, plan);
   const copy = directory.open(name, true);
   for (const { bytes, offset } of stretches) copy.write(bytes, bytes.length, offset - plan.from);
@@ -148,10 +152,13 @@ interface Stretch {
   readonly bytes: Uint8Array;
 }
 
-/** The parts of [from, to) by segment; of a missing segment they are zeros. */
+/**
+ * The parts of [from, to) by segment, and before and behind the cursor; of a missing segment they
+ * are zeros.
+ */
 function stretchesOf(
   directory: LogDirectory,
-  { from, to }: Pick<SkipPlan, "from" | "to">,
+  { from, to, cursor }: Pick<SkipPlan, "from" | "to" | "cursor">,
 ): Stretch[] {
   const starts = listSegments(directory);
   const found: Stretch[] = [];
@@ -162,7 +169,8 @@ function stretchesOf(
     const fileEnd = start + file.sizeBytes();
     const isMissing = at >= fileEnd;
     const next = starts[index + 1] ?? to;
-    const end = Math.min(to, next, isMissing ? next : fileEnd);
+    const split = cursor > at ? cursor : to;
+    const end = Math.min(to, next, split, isMissing ? next : fileEnd);
     const bytes = new Uint8Array(end - at);
     if (!isMissing) file.read(bytes, 0, bytes.length, at - start);
     file.close();

@@ -37,6 +37,8 @@ export interface BodyMovesOptions {
   readonly log: Log;
   readonly metrics: MetricBlock;
   readonly segmentBytes: number;
+  /** Whether an operator gave up the stretch of the log at an offset; default: none was. */
+  readonly isSkipped?: (logOffset: number) => boolean;
 }
 
 export class BodyMoves {
@@ -107,10 +109,12 @@ export class BodyMoves {
     return seen;
   }
 
+  /** Keeps the body; false if it cannot be read. What was given up holds no segment either. */
   #move(logOffset: number): boolean {
-    const { loader, store, log } = this.#options;
+    const { loader, store, log, isSkipped } = this.#options;
     const at = loader.load(logOffset);
     if (at < 0) {
+      if (isSkipped?.(logOffset) === true) return true;
       // It stays held, and so does its segment: nothing is lost by it but room.
       if (this.#unreadable++ === 0) {
         log.write("error", "move body", { cause: "its record cannot be read", logOffset });

@@ -60,6 +60,8 @@ export interface HandOversOptions {
   readonly log: Log;
   readonly epoch: number;
   readonly quarantined: ReadonlySet<number>;
+  /** Whether an operator gave up the stretch of the log at an offset; default: none was. */
+  readonly isSkipped?: (logOffset: number) => boolean;
   /** Messages of the backlog looked at per call. */
   readonly walkStep: number;
   /** Due parts looked at per call. */
@@ -301,6 +303,7 @@ export class HandOvers implements WaitingOwner {
       const isPlain =
         wallMs < waiting.expiresAt &&
         !quarantined.has(waiting.logOffset) &&
+        !this.#isLost(waiting.logOffset) &&
         this.#hasPool(waiting.poolId);
       if (isPlain) {
         if (!this.#submit(waiting, PARTS_ALL, 1, 0, 0)) return false;
@@ -315,15 +318,26 @@ export class HandOvers implements WaitingOwner {
 
   #takeUpLoaded(message: MessageState, wallMs: number): boolean {
     if (message.finalAt !== 0) return true;
-    if (this.#options.quarantined.has(message.logOffset)) {
-      return this.#conclude(message, Verdict.QUARANTINED);
-    }
+    const verdict = this.#unsendable(message);
+    if (verdict !== 0) return this.#conclude(message, verdict);
     for (const part of message.parts) {
       if (part.state !== PartState.WAITING || part.dueAt !== 0) return true;
     }
     if (wallMs >= message.expiresAt) return this.#conclude(message, Verdict.EXPIRED);
     if (!this.#hasPool(message.poolId)) return this.#strand(message);
     return this.#submit(message, PARTS_ALL, 1, 0, 0);
+  }
+
+  /** The verdict over a message that cannot be handed to a worker; 0: it can. */
+  #unsendable({ logOffset }: MessageState): number {
+    if (this.#options.quarantined.has(logOffset)) return Verdict.QUARANTINED;
+    return this.#isLost(logOffset) ? Verdict.UNSENDABLE : 0;
+  }
+
+  /** Whether its text was in a stretch that was given up, and nowhere else. */
+  #isLost(logOffset: number): boolean {
+    const { isSkipped, loader } = this.#options;
+    return isSkipped !== undefined && isSkipped(logOffset) && loader.load(logOffset) < 0;
   }
 
   #handOverDue(wallMs: number): number {
@@ -357,9 +371,8 @@ export class HandOvers implements WaitingOwner {
     if (this.#handed.has(message.logOffset)) return true;
     const first = message.parts.find((part) => isDue(part, wallMs));
     if (first === undefined) return true;
-    if (this.#options.quarantined.has(message.logOffset)) {
-      return this.#conclude(message, Verdict.QUARANTINED);
-    }
+    const verdict = this.#unsendable(message);
+    if (verdict !== 0) return this.#conclude(message, verdict);
     if (wallMs >= message.expiresAt) return this.#conclude(message, Verdict.EXPIRED);
     if (!this.#hasPool(message.poolId)) return this.#strand(message);
     // After a crash amid its sending only the rest of it is still scheduled, and due like a part.

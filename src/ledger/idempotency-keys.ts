@@ -38,8 +38,10 @@ const ORIGIN = SEQUENCE + 8;
 const FACTS = ORIGIN + 4;
 const QUEUE_START = 64;
 const EXPIRY_INTERVAL_MS = 1000;
-/** Keys of an app that one look lets go of at most. */
-const EXPIRY_STEP = 65_536;
+/** Keys that one look lets go of at most, over all apps; then the next look comes at once. */
+const EXPIRY_STEP = 4096;
+/** Blocks that are gone, kept at the front of a list until it is cut. */
+const GONE_BLOCKS_MAX = 1024;
 
 /** How long keys are kept, and how many. */
 export interface KeyBounds {
@@ -103,10 +105,32 @@ class FingerprintQueue {
   }
 }
 
+/** An app's blocks, oldest first; taking the oldest costs the same however many there are. */
+class KeyBlocks {
+  #blocks: KeyBlock[] = [];
+  #first = 0;
+
+  get oldest(): KeyBlock | undefined {
+    return this.#blocks[this.#first];
+  }
+
+  push(block: KeyBlock): void {
+    this.#blocks.push(block);
+  }
+
+  /** Takes the oldest out. */
+  shift(): void {
+    this.#first++;
+    if (this.#first < GONE_BLOCKS_MAX || this.#first < this.#blocks.length / 2) return;
+    this.#blocks = this.#blocks.slice(this.#first);
+    this.#first = 0;
+  }
+}
+
 class AppKeys {
   readonly appId: number;
   readonly queue = new FingerprintQueue();
-  readonly blocks: KeyBlock[] = [];
+  readonly blocks = new KeyBlocks();
   nextNumber = 1;
   /** Of the next block; `gone` of them are not kept any more. */
   readonly entries = new EntryBuffer(ENTRY_BYTES);
@@ -185,8 +209,9 @@ export class IdempotencyKeys implements OutcomeObserver {
 
   doWork(now: number): boolean {
     if (now < this.#nextExpiryAt) return false;
-    this.#nextExpiryAt = now + EXPIRY_INTERVAL_MS;
-    return this.#expire(now) > 0;
+    const expired = this.#expire(now);
+    if (expired < EXPIRY_STEP) this.#nextExpiryAt = now + EXPIRY_INTERVAL_MS;
+    return expired > 0;
   }
 
   /**
@@ -197,8 +222,8 @@ export class IdempotencyKeys implements OutcomeObserver {
     const before = now - this.#options.bounds.ttlMs;
     let expired = 0;
     for (const app of this.#apps.values()) {
-      for (let step = 0; step < EXPIRY_STEP; step++) {
-        const block = app.blocks[0];
+      while (expired < EXPIRY_STEP) {
+        const block = app.blocks.oldest;
         if (block === undefined || block.newestAt > before) break;
         this.#dropOldest(app);
         expired++;
@@ -245,7 +270,7 @@ export class IdempotencyKeys implements OutcomeObserver {
     queue.shift();
     this.#count--;
     if (!this.#passOver(queue.high, queue.low)) this.#options.table.remove(queue.high, queue.low);
-    const block = blocks[0];
+    const block = blocks.oldest;
     if (block === undefined) {
       app.gone++;
       return;

@@ -120,6 +120,8 @@ export interface LedgerOptions {
   readonly inHand: Float64Array;
   readonly inHandIndex: number;
   readonly quarantined: ReadonlySet<number>;
+  /** Whether an operator gave up the stretch of the log at an offset; default: none was. */
+  readonly isSkipped?: (logOffset: number) => boolean;
   readonly policy: LedgerPolicy;
   readonly limits?: Partial<LedgerLimits>;
   /** Who is told, in the transaction, what became of messages. */

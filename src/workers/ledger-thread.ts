@@ -15,6 +15,7 @@ import { BlockTailer } from "../journal/log-tailer.ts";
 import { openNodeLogDirectory } from "../journal/node-log-directory.ts";
 import { ChunkedRecordLoader } from "../journal/record-loader.ts";
 import { recoverLog } from "../journal/recovery.ts";
+import { readSkipped } from "../journal/skipped-stretches.ts";
 import { CdrRows } from "../ledger/cdr-rows.ts";
 import { resolveHeld } from "../ledger/held.ts";
 import { IdempotencyKeys } from "../ledger/idempotency-keys.ts";
@@ -217,6 +218,7 @@ function makeLedger(): Ledger {
     inHand: new Float64Array(memory.inHand),
     inHandIndex: self,
     quarantined: quarantined(),
+    isSkipped: readSkipped(directory),
     observers: cdrRows === null ? [keys] : [keys, cdrRows],
     cancelOrders: (producer, cancel) =>
       data.queries[producer]?.postMessage({ cancel } satisfies LedgerOrder),

@@ -74,6 +74,9 @@ export function noteOf<K extends ThreadNote["kind"]>(
       if (note.kind === "refused") {
         settle();
         reject(new StartRefusedError(note.exitCode, note.reason));
+      } else if (note.kind === "broken") {
+        settle();
+        reject(new Error(note.reason));
       } else if (note.kind === kind) {
         settle();
         resolve(note as Extract<ThreadNote, { kind: K }>);

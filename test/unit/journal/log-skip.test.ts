@@ -1,6 +1,7 @@
 /** Damage that a start refuses, given up: everything else is read, and the log goes on. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { BLOCK_HEADER_BYTES, RUN_HEADER_BYTES } from "../../../src/journal/block.ts";
 import { examineLog } from "../../../src/journal/log-examination.ts";
 import { planSkip, salvage, skipDamage, SkipRefusedError } from "../../../src/journal/log-skip.ts";
 import { BlockTailer } from "../../../src/journal/log-tailer.ts";
@@ -98,6 +99,25 @@ test("what the ledger has read and nothing follows is given up to its cursor", (
   assert.throws(() => recoverLog(directory.copy(), { segmentBytes: SEGMENT, from: end }));
   skipDamage(directory, planSkip(directory, end));
   assert.deepEqual(readAll(directory, end), sequences.slice(0, -1));
+});
+
+test("the ledger's cursor amid the stretch stays one where a start can go on", () => {
+  const random = seededRandom(8);
+  for (let seed = 1; seed <= 20; seed++) {
+    const { directory, sequences, offsets } = written(seed);
+    const first = integerIn(random, 3, sequences.length - 12);
+    const starts = listSegments(directory);
+    for (let hit = first; hit < first + 6; hit++) {
+      const offset = offsets[hit] as number;
+      const start = starts.findLast((candidate) => candidate <= offset) as number;
+      (directory.bytesOf(segmentName(start))[offset - start + 20] as number) ^= 1;
+    }
+    const amid = offsets[first + integerIn(random, 1, 5)] as number;
+    const cursor = amid - BLOCK_HEADER_BYTES - RUN_HEADER_BYTES;
+    skipDamage(directory, planSkip(directory, cursor));
+    assert.equal(examineLog(directory, cursor).damage, null, `seed ${seed}`);
+    assert.deepEqual(readAll(directory, cursor), sequences.toSpliced(first, 6));
+  }
 });
 
 test("an interrupted skip can be done again", () => {

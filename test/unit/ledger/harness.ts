@@ -65,6 +65,11 @@ export class MemoryLog implements RecordLoader {
     return offsets;
   }
 
+  /** No record there can be read any more. */
+  lose(logOffset: number): void {
+    this.#byOffset.delete(logOffset);
+  }
+
   load(logOffset: number): number {
     const entry = this.#byOffset.get(logOffset);
     if (entry === undefined || entry.type !== RecordType.ACCEPT) return -1;
@@ -107,6 +112,7 @@ export interface HarnessOptions {
   readonly policy?: Partial<LedgerPolicy>;
   readonly limits?: Partial<LedgerLimits>;
   readonly quarantined?: ReadonlySet<number>;
+  readonly isSkipped?: (logOffset: number) => boolean;
   readonly queueReasonOf?: LedgerOptions["queueReasonOf"];
   readonly observersOf?: (store: LedgerStore) => readonly OutcomeObserver[];
   /** Whether what the ledger stages is never committed, so that the log stays as it was written. */
@@ -173,6 +179,7 @@ export class Harness {
       inHand: this.inHand,
       inHandIndex: 0,
       quarantined: options.quarantined ?? new Set(),
+      ...(options.isSkipped === undefined ? {} : { isSkipped: options.isSkipped }),
       policy: { ...POLICY, ...options.policy },
       cancelOrders: (producer, order) => this.cancelOrders.push({ producer, order }),
       observers: options.observersOf?.(this.store) ?? [],

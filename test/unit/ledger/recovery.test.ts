@@ -176,6 +176,22 @@ test("quarantined: an ACCEPT that the store has already is concluded, not handed
   assert.equal(statusOf(second), "failed");
 });
 
+test("a message whose text was in a stretch that was given up fails at once", () => {
+  const first = new Harness();
+  first.work();
+  const [offset] = first.feed(accepted());
+  first.flush();
+  for (const isText of [true, false]) {
+    if (!isText) first.log.lose(offset as number);
+    const next = first.restart({ isSkipped: (logOffset) => logOffset === offset });
+    next.work();
+    next.pass(1000);
+    assert.equal(next.submitted.length, isText ? 1 : 0);
+    assert.equal(statusOf(next), isText ? "accepted" : "failed");
+    if (!isText) assert.equal(next.ledger.getMessage(k, 7)?.reason?.code, "unsendable");
+  }
+});
+
 test("quarantined: any other record is left out with an alarm", () => {
   const first = new Harness({ limits: { flushIntervalMs: 1e12 } });
   first.work();
