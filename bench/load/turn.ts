@@ -1,6 +1,6 @@
 /**
- * One contender's turn: start it fresh, load it, wait until it has finished everything it took, and
- * stop it. What it still did after the load counts.
+ * One contender's turn: start it fresh, warm it up, load it, wait until it has finished everything
+ * it took, and stop it. What it still did after the load counts; the warm-up does not.
  */
 import { residentBytes } from "../../test/support/processes.ts";
 import type {
@@ -13,6 +13,9 @@ import type {
 import { cpuSeconds, cpuSet } from "./process-figures.ts";
 import { runStreams } from "./stream-load.ts";
 import { runWrk, type WrkResult } from "./wrk.ts";
+
+/** The same load for so long at first, but no longer than what counts: code gets compiled. */
+const WARM_UP_S_MAX = 4;
 
 /** What a turn came to. */
 export interface Figures {
@@ -35,6 +38,7 @@ export async function takeTurn(contender: Contender, settings: LoadSettings): Pr
   try {
     const { pids } = standing;
     const own = standing.takesBatches ? settings : { ...settings, batch: 1, stream: false };
+    if (standing.load === undefined) await warmUp(standing, own);
     const before = cpuSeconds(pids);
     const settle = standing.watch();
     const { wrk, messagesPerS } = await loadOf(standing, own);
@@ -56,6 +60,13 @@ export async function takeTurn(contender: Contender, settings: LoadSettings): Pr
   } finally {
     await standing.stop();
   }
+}
+
+async function warmUp(standing: Standing, settings: LoadSettings): Promise<void> {
+  const seconds = Math.min(WARM_UP_S_MAX, settings.seconds);
+  const settle = standing.watch();
+  await loadOf(standing, { ...settings, seconds });
+  await settle();
 }
 
 async function loadOf(standing: Standing, settings: LoadSettings): Promise<OwnLoad> {

@@ -37,13 +37,14 @@ export async function startOperator(
   };
 }
 
-/** Watches until the operator's count of answers stops growing. */
+/** Watches until the operator's count of answers stops growing; counts from now on. */
 export function watchOperator(operator: Operator): () => Promise<Settled> {
   const startedAt = performance.now();
+  const before = operator.counts();
   let answered = 0;
   let lastAtMs = startedAt;
   const look = async (): Promise<void> => {
-    const { accepted } = await operator.counts();
+    const accepted = (await operator.counts()).accepted - (await before).accepted;
     if (accepted > answered) lastAtMs = performance.now();
     answered = accepted;
   };
