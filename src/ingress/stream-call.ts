@@ -170,7 +170,10 @@ export class StreamCall implements Ticket {
     // An empty body, too, is answered only for a token that was verified.
     const isWhole = this.#grant !== null && this.#lines.isDrained;
     const isLast = this.#acks.length === 0 && (this.#isEnding || isWhole);
-    if (count === 0 && !isLast) return;
+    if (count === 0 && !isLast) {
+      if (this.#isPaused) response.pause();
+      return;
+    }
     // The pause is the connection's: the next request on it would never be read.
     if (isLast && this.#isPaused) response.resume();
     response.cork(() => this.#write(response, text, isLast));
@@ -202,6 +205,8 @@ export class StreamCall implements Ticket {
     if (isLast) this.#lines.end();
     this.#hasMoved = true;
     this.#pump();
+    // uWS tries what waits to be written once more after this call, and reads on if it still waits.
+    if (this.#isPaused && this.#isBlocked) this.#flushSoon();
   }
 
   /**
