@@ -4,8 +4,9 @@
  *
  *   builders ─► staging ring ─► Journal ─► segments, as the journal thread leaves them
  *
- * So many messages are on their way at once that the records of one lie apart as they do in a busy
- * gateway. Keys and ids follow from the message's number. One thread.
+ * So many messages are on their way at once as its owner says: at least so many that the records of
+ * one lie apart as they do in a busy gateway. Keys and ids follow from the message's number. One
+ * thread.
  */
 import { JournalAppender } from "../../src/journal/appender.ts";
 import { Journal } from "../../src/journal/journal.ts";
@@ -23,8 +24,6 @@ const NOTICE_BYTES = 1 << 16;
 export const FEED_SEGMENT_BYTES = 16 * 1024 * 1024;
 const BLOCK_BYTES_MAX = 256 * 1024;
 const MESSAGES_PER_MS = 40;
-/** Messages from ACCEPT to RECEIPT at once. */
-const ON_THEIR_WAY = 4000;
 const DELIVERED = 2;
 const TTL_MS = 86_400_000;
 
@@ -53,11 +52,22 @@ export class LedgerFeed {
   readonly #journal: Journal;
   readonly #appender: JournalAppender;
   readonly #table: LogTable;
+  readonly #open: number;
   #next = 0;
 
-  /** `ledger`: by which the ledger itself stages. */
-  constructor(directory: LogDirectory, table: LogTable, clock: Clock, ledger: FeedRings) {
+  /**
+   * `open`: messages between ACCEPT and RECEIPT at once, even; the first half of them between
+   * SENDING and ANSWER. `ledger`: by which the ledger itself stages.
+   */
+  constructor(
+    directory: LogDirectory,
+    table: LogTable,
+    clock: Clock,
+    ledger: FeedRings,
+    open: number,
+  ) {
     this.#table = table;
+    this.#open = open;
     const own = allocateFeedRings();
     this.#appender = feedAppender(own);
     const ends = [own, ledger].map(({ staging, notices }) => {
@@ -100,7 +110,7 @@ export class LedgerFeed {
       const of = key(number);
       this.#stage(accept(of, { at: T0 + ms, ttlMs: TTL_MS, reference: `order-${number}` }));
       this.#stage(sending(of, { at: ms }));
-      this.#follow(number - ON_THEIR_WAY / 2, number - ON_THEIR_WAY, ms);
+      this.#follow(number - this.#open / 2, number - this.#open, ms);
     }
     this.commit();
   }
@@ -108,10 +118,10 @@ export class LedgerFeed {
   /** Writes the ends of the messages that are still on their way. */
   finish(): void {
     const ms = timeOf(this.#next) - T0;
-    for (let i = 0; i < ON_THEIR_WAY; i++) {
+    for (let i = 0; i < this.#open; i++) {
       const number = this.#next + i;
-      const answered = number - ON_THEIR_WAY / 2;
-      this.#follow(answered < this.#next ? answered : -1, number - ON_THEIR_WAY, ms);
+      const answered = number - this.#open / 2;
+      this.#follow(answered < this.#next ? answered : -1, number - this.#open, ms);
     }
     this.commit();
   }

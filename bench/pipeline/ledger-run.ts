@@ -30,6 +30,8 @@ export interface LedgerBenchOptions {
   readonly stored: readonly number[];
   /** Messages over which it is taken. */
   readonly sample: number;
+  /** Messages that are open at once. */
+  readonly open: number;
   readonly onProgress: (stored: number) => void;
 }
 
@@ -55,7 +57,7 @@ export interface LedgerReport {
 
 /** Runs the bench; whatever it leaves in `directory` is the caller's. */
 export async function runLedgerBench(options: LedgerBenchOptions): Promise<LedgerReport> {
-  const rig = new Rig(options.directory);
+  const rig = new Rig(options.directory, options.open);
   try {
     const points: LedgerPoint[] = [];
     for (const stored of options.stored) {
@@ -83,12 +85,13 @@ class Rig {
   #cpuUs = 0;
   #ms = 0;
 
-  constructor(path: string) {
+  constructor(path: string, open: number) {
     this.#storePath = join(path, "ledger");
     const logTable = allocateLogTable(PRODUCERS);
     const rings = allocateFeedRings();
     const clock = { wallMs: () => this.#wallMs, monotonicMs: () => performance.now() };
-    this.feed = new LedgerFeed(openNodeLogDirectory(path), new LogTable(logTable), clock, rings);
+    const log = openNodeLogDirectory(path);
+    this.feed = new LedgerFeed(log, new LogTable(logTable), clock, rings, open);
     const data: LedgerAgentData = { directory: path, storePath: this.#storePath, logTable, rings };
     const entry = new URL("./ledger-agent.js", import.meta.url);
     this.#ledger = new Worker(entry, { workerData: data, resourceLimits: THREAD_LIMITS });

@@ -1,8 +1,8 @@
 /**
  * What a message costs the ledger with few and with many messages stored.
  *
- *   npm run bench:ledger -- [--stored 100000,10000000] [--sample 100000] [--directory DIR]
- *   [--out FILE]
+ *   npm run bench:ledger -- [--stored 100000,10000000] [--sample 100000] [--open 4000]
+ *   [--directory DIR] [--out FILE]
  *
  * Prints a line a number of stored messages; `--out` writes a result file. The directory (a new
  * temporary one) must be on the kind of disk that is meant. Asserts nothing but the books.
@@ -20,14 +20,16 @@ const { values } = parseArgs({
   options: {
     stored: { type: "string", default: "100000,10000000" },
     sample: { type: "string", default: "100000" },
+    open: { type: "string", default: "4000" },
     directory: { type: "string", default: tmpdir() },
     out: { type: "string" },
   },
 });
 const stored = values.stored.split(",").map(Number);
 const sample = Number(values.sample);
-if (![...stored, sample].every((count) => Number.isSafeInteger(count) && count > 0)) {
-  console.error("bench:ledger: --stored and --sample take positive whole numbers");
+const open = Number(values.open);
+if (![...stored, sample, open / 2].every((count) => Number.isSafeInteger(count) && count > 0)) {
+  console.error("bench:ledger: --stored, --sample take positive whole numbers, --open an even one");
   process.exit(2);
 }
 stored.sort((a, b) => a - b);
@@ -36,11 +38,11 @@ const about = origin();
 console.log(describeOrigin(about));
 let nextProgressAt = performance.now() + PROGRESS_MS;
 try {
-  const report = await runLedgerBench({ directory, stored, sample, onProgress: tell });
+  const report = await runLedgerBench({ directory, stored, sample, open, onProgress: tell });
   for (const point of report.points) console.log(lineOf(point));
   if (!report.booksAgree) throw new Error("the books do not agree with the rows");
   if (values.out !== undefined) {
-    const result = { kind: "ledger", origin: about, settings: { stored, sample }, ...report };
+    const result = { kind: "ledger", origin: about, settings: { stored, sample, open }, ...report };
     writeFileSync(values.out, `${JSON.stringify(result, null, 2)}\n`);
   }
 } finally {

@@ -12,7 +12,13 @@ test("the ledger bench delivers what it fed and says what that took", async () =
     const told: number[] = [];
     const onProgress = (count: number): void => void told.push(count);
     const stored = [5000, 12_000];
-    const report = await runLedgerBench({ directory, stored, sample: 2000, onProgress });
+    const report = await runLedgerBench({
+      directory,
+      stored,
+      sample: 2000,
+      open: 4000,
+      onProgress,
+    });
     assert.equal(report.delivered, 12_000);
     assert.ok(report.booksAgree);
     assert.deepEqual(told, [3000, 10_000]);
