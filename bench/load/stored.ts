@@ -11,8 +11,8 @@
  * Every message goes to the simulated operator and is final before the next turn; all of them stay
  * stored (`ledger.retention_h` is a day). Fewer than 300,000 would not warm the program up; the
  * ledger alone is measured from 100,000 on by `bench:ledger`. Ten million take about 6 GB under
- * TMPDIR, which must be on the disk that is meant. Exit code 1 if memory was ever above 400 MB, or if a message costs
- * more than 1.3 times as much at the end as at first.
+ * TMPDIR, which must be on the disk that is meant. Exit code 1 if memory was ever above 400 MB, or
+ * if a message costs more than 1.3 times as much at the end as at first.
  */
 import { readdirSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
