@@ -347,19 +347,17 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
       return;
     }
     if (grant !== undefined && !this.#admitCall(call, grant, isNdjson)) return;
-    const stream = this.#streams.start(call, from, this.#options.clock.monotonicMs());
+    const nowMs = this.#options.clock.monotonicMs();
+    const stream = this.#streams.start(call, from, nowMs, grant ?? null);
     if (stream === null) {
-      this.#ends.refuse(call, TOO_MANY_STREAMS, {}, true);
+      this.#ends.refuse(call, grant === undefined ? BUSY : TOO_MANY_STREAMS, {}, true);
       return;
     }
+    if (grant !== undefined) return;
     const refuse = (problem: ProblemSource): void => {
       const open = stream.takeResponse();
       if (open !== null) writeProblem(open, problem, {}, true);
     };
-    if (grant !== undefined) {
-      if (!this.#streams.open(stream, grant)) refuse(TOO_MANY_STREAMS);
-      return;
-    }
     const problemOf = (verified: GrantAnswer): ProblemSource | null => {
       if (verified === null) return UNAUTHENTICATED;
       if (verified === NO_KEY_SET) return BUSY;

@@ -51,19 +51,25 @@ export class StreamCalls implements StreamOwner {
   }
 
   /**
-   * Takes over a call from this address as a stream that waits for its grant; null if too many wait
-   * like it.
+   * Takes over a call from this address as a stream of its grant's app, or, with null, as one that
+   * waits for its grant; null if there are as many as may be.
    */
-  start(call: Exchange, from: ArrayBuffer, nowMs: number): StreamCall | null {
-    if (!this.#places.take(NO_APP)) return null;
+  start(
+    call: Exchange,
+    from: ArrayBuffer,
+    nowMs: number,
+    grant: AppGrant | null,
+  ): StreamCall | null {
+    if (!this.#places.take(grant?.appId ?? NO_APP)) return null;
     const stream = new StreamCall(this, call, from, nowMs);
     this.#streams.add(stream);
+    if (grant !== null) stream.open(grant);
     return stream;
   }
 
   /**
-   * Begins a stream that was started, for the app of its grant; false, and nothing else, if that
-   * has as many as it may.
+   * Begins a stream that waited, for the app of its grant; false, and nothing else, if that has as
+   * many as it may.
    */
   open(stream: StreamCall, grant: AppGrant): boolean {
     if (!this.#places.move(NO_APP, grant.appId)) return false;

@@ -148,8 +148,11 @@ export class IdempotencyKeys implements OutcomeObserver {
   readonly #key = new Int32Array(KEY_WORDS);
   /** Store keys of blocks without a key that is kept. */
   #emptied: Uint8Array[] = [];
-  /** Fingerprints that stand in a queue again, behind an earlier one that is to be passed over. */
-  readonly #replaced = new Map<string, number>();
+  /**
+   * Fingerprints that stand in a queue and are not what the table has for them, and how often: one
+   * for which there was no room, or one that stands there again for a later message.
+   */
+  readonly #passedOver = new Map<string, number>();
   #count = 0;
   #nextExpiryAt = 0;
 
@@ -254,9 +257,9 @@ export class IdempotencyKeys implements OutcomeObserver {
     app.queue.push(key[0] as number, key[1] as number);
     this.#count++;
     const restored = table.restore(key, sequence, origin, facts);
-    if (restored === Restored.REPLACED) {
+    if (restored !== Restored.KEPT) {
       const name = nameOf(key[0] as number, key[1] as number);
-      this.#replaced.set(name, (this.#replaced.get(name) ?? 0) + 1);
+      this.#passedOver.set(name, (this.#passedOver.get(name) ?? 0) + 1);
     }
     let dropped = restored === Restored.FULL ? 1 : 0;
     for (; app.queue.count > bounds.appKeysMax; dropped++) this.#dropOldest(app);
@@ -281,13 +284,13 @@ export class IdempotencyKeys implements OutcomeObserver {
     this.#emptied.push(blockKey(app.appId, block.number));
   }
 
-  /** Whether the key stands in the queue again, for a later message. */
+  /** Whether this place in the queue, the earliest of its key, is not what the table has. */
   #passOver(high: number, low: number): boolean {
-    if (this.#replaced.size === 0) return false;
+    if (this.#passedOver.size === 0) return false;
     const name = nameOf(high, low);
-    const times = this.#replaced.get(name) ?? 0;
-    if (times > 1) this.#replaced.set(name, times - 1);
-    else this.#replaced.delete(name);
+    const times = this.#passedOver.get(name) ?? 0;
+    if (times > 1) this.#passedOver.set(name, times - 1);
+    else this.#passedOver.delete(name);
     return times > 0;
   }
 

@@ -172,11 +172,12 @@ export class IdempotencyTable {
     return restored;
   }
 
-  /** Lets go of the key with this fingerprint. */
+  /** Lets go of the kept key with this fingerprint; one that is a call's stays the call's. */
   remove(high: number, low: number): void {
     const region = this.#lock(high);
     const at = this.#find(region, high, low);
-    if (this.#words[at + FACTS] !== 0) this.#removeAt(region, at);
+    const state = (this.#words[at + FACTS] as number) & STATE_MASK;
+    if (state === STATE_KEPT) this.#removeAt(region, at);
     this.#unlock(region);
   }
 

@@ -6,7 +6,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { Client } from "../../support/client.ts";
 import type { FloodCount, FloodPlan } from "./flood-attacker.ts";
-import { gatewayYaml, startGateway, type Workspace } from "../../support/processes.ts";
+import {
+  gatewayYaml,
+  residentBytes,
+  startGateway,
+  type Workspace,
+} from "../../support/processes.ts";
 
 export interface FloodResult {
   readonly idle: number;
@@ -19,7 +24,11 @@ export interface FloodResult {
   readonly refused: number;
   readonly healthAsked: number;
   readonly healthFailed: number;
+  readonly healthP99Ms: number;
   readonly healthMaxMs: number;
+  /** Memory of the gateway before the flood, and the most during it. */
+  readonly residentBeforeMb: number;
+  readonly residentMaxMb: number;
   /** Times that listening was paused. */
   readonly pauses: number;
   /** Whether a message was accepted within seconds of the end of the flood. */
@@ -42,6 +51,8 @@ export async function flood(
   const { idle, active, seconds, descriptorsMax } = options;
   const yaml = gatewayYaml(1);
   const gateway = await startGateway(workspace, yaml, { descriptorsMax });
+  const residentBefore = residentBytes(gateway.pid);
+  let residentMax = residentBefore;
   const plan: FloodPlan = { port: gateway.httpPort, idle, active };
   const attacker = new Worker(new URL("./flood-attacker.js", import.meta.url), {
     workerData: plan,
@@ -60,6 +71,9 @@ export async function flood(
     );
     if (isOk) health.push(performance.now() - startMs);
     else healthFailed += 1;
+    if (gateway.child.exitCode === null) {
+      residentMax = Math.max(residentMax, residentBytes(gateway.pid));
+    }
     await sleep(ASK_INTERVAL_MS);
   }
   const counted = new Promise<FloodCount>((resolve) => attacker.once("message", resolve));
@@ -77,7 +91,12 @@ export async function flood(
     refused,
     healthAsked: health.length + healthFailed,
     healthFailed,
+    healthP99Ms: Math.round(
+      health.toSorted((a, b) => a - b)[Math.floor(0.99 * health.length)] ?? 0,
+    ),
     healthMaxMs: Math.round(Math.max(0, ...health)),
+    residentBeforeMb: Math.round(residentBefore / 1048576),
+    residentMaxMb: Math.round(residentMax / 1048576),
     pauses: gateway.lines.filter((line) => line.includes("listening paused")).length,
     isServingAfter,
     drainExit,

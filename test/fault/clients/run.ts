@@ -1,7 +1,8 @@
 /**
  * Hostile clients at large: `node dist/test/fault/clients/run.js [--connections N] [--seconds S]
- * [--idle N] [--active N] [--descriptors N] [--flood-trials N] [--out FILE]`. Prints each trial;
- * writes the result with commit, date and machine.
+ * [--tls-seconds S] [--idle N] [--active N] [--descriptors N] [--flood-trials N] [--out FILE]`.
+ * Prints each trial; writes the result with commit, date and machine. As root, or with a limit of
+ * open files above the flood's connections.
  */
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -9,19 +10,31 @@ import { availableParallelism, cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { Workspace } from "../../support/processes.ts";
 import { flood, type FloodResult } from "./flood.ts";
-import { type AttackName, type AttackResult, attackSlowly, ATTACKS } from "./slow-attacks.ts";
+import {
+  type AttackName,
+  type AttackResult,
+  attackSlowly,
+  ATTACKS,
+  isByTls,
+} from "./slow-attacks.ts";
 
 const { values } = parseArgs({
   options: {
     connections: { type: "string", default: "2000" },
     seconds: { type: "string", default: "300" },
-    idle: { type: "string", default: "12000" },
-    active: { type: "string", default: "3000" },
+    "tls-seconds": { type: "string", default: "60" },
+    idle: { type: "string", default: "20000" },
+    active: { type: "string", default: "5000" },
     descriptors: { type: "string", default: "4096" },
     "flood-trials": { type: "string", default: "3" },
     out: { type: "string" },
   },
 });
+/** How long the good senders are alone first. */
+const ALONE_SECONDS = 20;
+/** Open files of this process beside the flood's. */
+const OWN_FILES = 1000;
+
 const commit = execFileSync("git", ["rev-parse", "HEAD"], { encoding: "utf8" }).trim();
 const results: (AttackResult | FloodResult)[] = [];
 
@@ -37,8 +50,14 @@ async function trial(run: (workspace: Workspace) => Promise<AttackResult | Flood
 }
 
 const seconds = Number(values.seconds);
+const connections = Number(values.connections);
 for (const attack of Object.keys(ATTACKS) as AttackName[]) {
-  await trial((workspace) => attackSlowly(workspace, attack, Number(values.connections), seconds));
+  const lasts = isByTls(attack) ? Number(values["tls-seconds"]) : seconds;
+  await trial((workspace) => attackSlowly(workspace, attack, connections, lasts, ALONE_SECONDS));
+}
+if (Number(values["flood-trials"]) > 0) {
+  const files = Number(values.idle) + Number(values.active) + OWN_FILES;
+  execFileSync("prlimit", ["--pid", `${process.pid}`, `--nofile=${files}:${files}`]);
 }
 for (let i = 0; i < Number(values["flood-trials"]); i++) {
   const options = {

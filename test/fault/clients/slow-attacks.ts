@@ -1,9 +1,11 @@
 /**
  * slowhttptest against a real gateway: slow headers, slow bodies, slow reading, overlapping ranges,
- * with well-behaved senders beside it.
+ * the first two through TLS as well; with well-behaved senders beside it, who were alone first.
  */
 import { execFile } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { readPem, TestAuthority } from "../../support/certificates.ts";
 import { gatewayYaml, startGateway, type Workspace } from "../../support/processes.ts";
 import { GoodClient, type GoodClientResult } from "./good-client.ts";
 
@@ -12,6 +14,8 @@ export const ATTACKS = {
   "slow bodies": ["-B", "-i", "5", "-t", "POST", "-s", "60000", "-x", "10"],
   "slow reading": ["-X", "-w", "8", "-y", "16", "-n", "5", "-z", "8", "-k", "5"],
   ranges: ["-R", "-t", "HEAD", "-a", "10", "-b", "3000"],
+  "slow headers by TLS": ["-H", "-i", "5", "-t", "GET", "-x", "24"],
+  "slow bodies by TLS": ["-B", "-i", "5", "-t", "POST", "-s", "60000", "-x", "10"],
 } as const;
 
 export type AttackName = keyof typeof ATTACKS;
@@ -21,25 +25,45 @@ export interface AttackResult extends GoodClientResult {
   readonly connections: number;
   readonly seconds: number;
   readonly isAlive: boolean;
+  /** Of the same senders in the same gateway before the attack. */
+  readonly aloneP99Ms: number;
   /** What the attacker saw at its end. */
   readonly attacker: string;
 }
 
-/** Runs one attack for `seconds` with so many connections. */
+const LANES = 2;
+
+/** Whether the attack goes through TLS. */
+export function isByTls(attack: AttackName): boolean {
+  return attack.endsWith("TLS");
+}
+
+/**
+ * Runs one attack for `seconds` with so many connections, after the good senders were alone for
+ * `aloneSeconds`.
+ */
 export async function attackSlowly(
   workspace: Workspace,
   attack: AttackName,
   connections: number,
   seconds: number,
+  aloneSeconds: number,
 ): Promise<AttackResult> {
   const smsc = await workspace.run(["smsc", "--port", "0"], (line) =>
     line.includes("listening on"),
   );
   const smscPort = Number(smsc.lines[0]?.split(":").at(-1));
-  const gateway = await startGateway(workspace, gatewayYaml(smscPort));
-  const good = new GoodClient(gateway.httpPort, 2);
-  const path = attack === "slow bodies" ? "v1/messages" : "healthz";
-  const url = `http://127.0.0.1:${gateway.httpPort}/${path}`;
+  const ca = isByTls(attack) ? issueCertificate(workspace) : null;
+  const plain = gatewayYaml(smscPort);
+  const tls = "http: { port: 0, tls: { cert_file: ./gateway.pem, key_file: ./gateway.key } }";
+  const yaml = ca === null ? plain : plain.replace("http: { port: 0 }", tls);
+  const gateway = await startGateway(workspace, yaml);
+  const before = new GoodClient(gateway.httpPort, LANES, ca);
+  await sleep(aloneSeconds * 1000);
+  const { p99Ms: aloneP99Ms } = await before.stop();
+  const good = new GoodClient(gateway.httpPort, LANES, ca);
+  const path = attack.startsWith("slow bodies") ? "v1/messages" : "healthz";
+  const url = `http${ca === null ? "" : "s"}://127.0.0.1:${gateway.httpPort}/${path}`;
   const rate = Math.max(50, Math.round(connections / 4));
   const common = [
     "-c",
@@ -62,7 +86,15 @@ export async function attackSlowly(
   await gateway.exited;
   smsc.child.kill("SIGKILL");
   await smsc.exited;
-  return { attack, connections, seconds, isAlive, attacker: lastStatus(stdout), ...result };
+  const attacker = lastStatus(stdout);
+  return { attack, connections, seconds, isAlive, attacker, aloneP99Ms, ...result };
+}
+
+/** Makes a certificate for the gateway; returns that of its authority. */
+function issueCertificate(workspace: Workspace): string {
+  const authority = new TestAuthority(workspace.folder);
+  authority.issue("gateway", "IP:127.0.0.1");
+  return readPem(authority.caFile);
 }
 
 /** The last status block: initializing, pending, connected, error, closed, service available. */

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
-import { type ClientRequest, type IncomingMessage, request } from "node:http";
+import { type ClientRequest, createServer, type IncomingMessage, request } from "node:http";
+import type { AddressInfo } from "node:net";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { derivePools } from "../../../src/config/derive.ts";
 import { STREAMS_MAX } from "../../../src/ingress/stream-calls.ts";
 import { CONFIG, configOf } from "./rig.ts";
 import { HttpRig } from "./http-rig.ts";
+import { encode } from "./signing-keys.ts";
 
 const TO = "+998901234567";
 const http = new HttpRig({ waitingMax: 1_000_000, pendingMax: 16_384 });
@@ -376,5 +378,44 @@ test("an app has half of all streams, and another one has room beside it", async
   } finally {
     for (const stream of started) stream.destroy();
     await own.close();
+  }
+});
+
+test("streams that wait for their keys leave those of a token that is known alone", async () => {
+  // The keys of app 2 are behind a URL that takes every call and answers none.
+  const mute = createServer(() => undefined);
+  await new Promise<void>((resolve) => mute.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${(mute.address() as AddressInfo).port}`;
+  const jwt = `jwt: { jwks_url: "${url}", audience: smsgw },`;
+  const own = new HttpRig({ config: CONFIG.replace("name: pinner,", `name: pinner, ${jwt}`) });
+  const known = own.headers() as Record<string, string>;
+  const started: Stream[] = [];
+  const start = (headers: Record<string, string>): Stream => {
+    const stream = new Stream(own, headers);
+    stream.send({ to: TO, text: "x" });
+    started.push(stream);
+    return stream;
+  };
+  try {
+    assert.equal((await own.post({ to: TO, text: "x" }, known)).status, 202, "the token is known");
+    const token = own.token(2);
+    const payload = token.split(".")[1];
+    const unknown = {
+      authorization: `Bearer ${encode({ alg: "RS256", kid: "x" })}.${payload}.AAAA`,
+      "x-app-id": "2",
+    };
+    for (let i = 0; i <= STREAMS_MAX / 2; i++) start(unknown);
+    // One more than may wait: it is refused at once.
+    while (!started.some((stream) => stream.closed)) await sleep(3);
+    assert.equal(started.find((stream) => stream.closed)?.status, 503);
+    const { authorization, "x-app-id": id } = known;
+    const stream = start({ authorization, "x-app-id": id } as Record<string, string>);
+    assert.equal((await stream.until(1))[0]?.line, 1);
+    assert.equal(stream.status, 200);
+  } finally {
+    for (const stream of started) stream.destroy();
+    await own.close();
+    mute.closeAllConnections();
+    mute.close();
   }
 });

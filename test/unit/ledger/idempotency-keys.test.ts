@@ -190,3 +190,28 @@ test("thousands of keys in one commit are all there after a restart", () => {
   assert.equal(again.kept(900).length, 900);
   assert.equal(again.table.keptCount, 900);
 });
+
+test("a key without room is let go of once, and not in place of its later message", () => {
+  const run = new Run();
+  // Claims of calls under way fill the table's only region.
+  const claims: Int32Array[] = [];
+  for (let i = 0; ; i++) {
+    const words = Int32Array.of(Math.imul(i + 1, 0x9e3779b1), -1 - i, 1, 1);
+    if (run.table.claim(words, OTHER_RUN, 1 + i) !== Claim.TAKEN) break;
+    claims.push(words);
+  }
+  run.accept(0);
+  run.harness.flush();
+  assert.equal(run.metrics.read(Counter.idempotencyKeysDropped), 1);
+  for (const [i, words] of claims.entries()) run.table.release(words, OTHER_RUN, 1 + i);
+  assert.deepEqual(run.kept(1), []);
+  run.harness.pass(1_800_000, 60_000);
+  run.accept(50, 7, wordsOf(0));
+  run.harness.flush();
+  // The first place in the queue comes of age; the key belongs to the later message.
+  run.harness.pass(1_900_000, 60_000);
+  assert.equal(run.find(0), Claim.REPLAY);
+  assert.equal(run.table.answer.sequence, key(50).sequence);
+  run.harness.pass(1_900_000, 60_000);
+  assert.equal(run.find(0), Claim.TAKEN);
+});

@@ -65,6 +65,13 @@ test("only who has claimed a key releases or completes it", () => {
   assert.equal(table.claim(keyOf(1), ORIGIN, 7), Claim.REPLAY);
 });
 
+test("the ledger lets go of what it keeps, not of a key that a call has", () => {
+  const table = tableOf();
+  table.claim(keyOf(1), ORIGIN, 1);
+  table.remove(keyOf(1)[0] as number, keyOf(1)[1] as number);
+  assert.equal(table.claim(keyOf(1), ORIGIN, 2), Claim.RUNNING);
+});
+
 test("the ledger completes what it applies, and tells of a key that had another message", () => {
   const table = tableOf();
   table.claim(keyOf(1), ORIGIN, 1);
