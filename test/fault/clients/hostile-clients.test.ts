@@ -20,7 +20,7 @@ function makeWorkspace(): Workspace {
 
 for (const attack of Object.keys(ATTACKS) as AttackName[]) {
   test(`${attack}: good clients are served`, async (context) => {
-    const result = await attackSlowly(makeWorkspace(), attack, 200, 6, 1);
+    const result = await attackSlowly(makeWorkspace(), attack, 200, 4, 1);
     context.diagnostic(JSON.stringify(result));
     assert.ok(result.isAlive);
     assert.ok(result.accepted > 50);

@@ -24,6 +24,8 @@ export interface AttackResult extends GoodClientResult {
   readonly attack: AttackName;
   readonly connections: number;
   readonly seconds: number;
+  /** How often all connections were opened. */
+  readonly rounds: number;
   readonly isAlive: boolean;
   /** Of the same senders in the same gateway before the attack. */
   readonly aloneP99Ms: number;
@@ -32,6 +34,7 @@ export interface AttackResult extends GoodClientResult {
 }
 
 const LANES = 2;
+const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
 
 /** Whether the attack goes through TLS. */
 export function isByTls(attack: AttackName): boolean {
@@ -65,21 +68,16 @@ export async function attackSlowly(
   const path = attack.startsWith("slow bodies") ? "v1/messages" : "healthz";
   const url = `http${ca === null ? "" : "s"}://127.0.0.1:${gateway.httpPort}/${path}`;
   const rate = Math.max(50, Math.round(connections / 4));
-  const common = [
-    "-c",
-    `${connections}`,
-    "-r",
-    `${rate}`,
-    "-l",
-    `${seconds}`,
-    "-p",
-    "3",
-    "-u",
-    url,
-  ];
-  const { stdout } = await promisify(execFile)("slowhttptest", [...ATTACKS[attack], ...common], {
-    maxBuffer: 64 * 1024 * 1024,
-  });
+  const common = ["-c", `${connections}`, "-r", `${rate}`, "-p", "3", "-u", url];
+  const endMs = performance.now() + seconds * 1000;
+  let rounds = 0;
+  let stdout = "";
+  // It ends early when all its connections were closed; then they come again.
+  for (let leftS = seconds; leftS > 0; leftS = Math.round((endMs - performance.now()) / 1000)) {
+    rounds += 1;
+    const args = [...ATTACKS[attack], ...common, "-l", `${leftS}`];
+    ({ stdout } = await promisify(execFile)("slowhttptest", args, { maxBuffer: OUTPUT_BYTES_MAX }));
+  }
   const result = await good.stop();
   const isAlive = gateway.child.exitCode === null;
   gateway.child.kill("SIGKILL");
@@ -87,7 +85,7 @@ export async function attackSlowly(
   smsc.child.kill("SIGKILL");
   await smsc.exited;
   const attacker = lastStatus(stdout);
-  return { attack, connections, seconds, isAlive, attacker, aloneP99Ms, ...result };
+  return { attack, connections, seconds, rounds, isAlive, attacker, aloneP99Ms, ...result };
 }
 
 /** Makes a certificate for the gateway; returns that of its authority. */
