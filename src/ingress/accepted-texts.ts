@@ -9,6 +9,8 @@ import type { PendingMessage } from "./pending-messages.ts";
 
 export class AcceptedTexts {
   readonly #node: string;
+  /** By segments, encoding and whether it is scheduled. */
+  readonly #tails: string[] = [];
 
   constructor(node: string) {
     this.#node = node;
@@ -31,16 +33,27 @@ export class AcceptedTexts {
 
   /** The members of `body`. */
   members(id: string, message: PendingMessage): string {
-    const encoding = BODY_ENCODING_NAMES[message.encoding as 0 | 1 | 2 | 3];
-    const { reference, transliterated } = message;
-    let tail = reference === "" ? "" : `,"reference":${quote(reference)}`;
-    if (transliterated !== "") tail += `,"transliterated":${JSON.stringify(transliterated)}`;
-    const status = message.isScheduled ? "scheduled" : "accepted";
-    return (
-      `"id":"${id}","status":"${status}","segments":${message.parts},` +
-      `"encoding":"${encoding}"${tail}`
-    );
+    return `"id":"${id}${this.tail(message)}`;
   }
+
+  /** What follows the id in its string's place, its closing quote first. */
+  tail(message: PendingMessage): string {
+    const { reference, transliterated, encoding, parts, isScheduled } = message;
+    const kind = (parts * ENCODING_COUNT + encoding) * 2 + Number(isScheduled);
+    const plain = (this.#tails[kind] ??= plainTail(message));
+    if (reference === "" && transliterated === "") return plain;
+    let tail = reference === "" ? plain : `${plain},"reference":${quote(reference)}`;
+    if (transliterated !== "") tail += `,"transliterated":${JSON.stringify(transliterated)}`;
+    return tail;
+  }
+}
+
+const ENCODING_COUNT = BODY_ENCODING_NAMES.length;
+
+function plainTail({ isScheduled, parts, encoding }: PendingMessage): string {
+  const status = isScheduled ? "scheduled" : "accepted";
+  const name = BODY_ENCODING_NAMES[encoding as 0 | 1 | 2 | 3];
+  return `","status":"${status}","segments":${parts},"encoding":"${name}"`;
 }
 
 /** A reference as a JSON string. It has no control characters and no half surrogate pairs. */

@@ -8,6 +8,7 @@
  */
 import { type FieldError, problemOf } from "../errors.ts";
 import { BODY_ENCODING_NAMES, MESSAGE_CLASS_NAMES } from "../records/types.ts";
+import type { AcceptedWriter } from "./accepted-writer.ts";
 import { Admit } from "./admission.ts";
 import type { AnswerWaits } from "./answer-waits.ts";
 import type { AppGrant } from "./authentication.ts";
@@ -16,7 +17,7 @@ import type { CallKind, Exchange } from "./exchange.ts";
 import type { Ingress } from "./ingress.ts";
 import { readJson } from "./json-body.ts";
 import type { PendingMessage } from "./pending-messages.ts";
-import { type AcceptedWriter, JSON_MEDIA_TYPE, writeText } from "./reply.ts";
+import { JSON_MEDIA_TYPE, writeText } from "./reply.ts";
 
 /** One message. */
 export class MessageCall implements CallKind {

@@ -1,5 +1,5 @@
 /**
- * Writing answers: 202 for an accepted message, problem+json (RFC 9457) for everything refused.
+ * Writing answers: JSON for what was asked, problem+json (RFC 9457) for everything refused.
  *
  *   answer ─► the client takes it ─► over
  *       └──► it does not: what is left waits here, the response stays open, and at a further
@@ -14,8 +14,6 @@ import {
   problemJson,
   type ProblemSource,
 } from "../errors.ts";
-import type { AcceptedTexts } from "./accepted-texts.ts";
-import type { PendingMessage } from "./pending-messages.ts";
 import { rateLimit, rateLimitPolicy, type RateLimitState } from "./rate-headers.ts";
 import type { UwsRequest, UwsResponse } from "./uws.ts";
 
@@ -69,14 +67,15 @@ export function ignoreAbort(response: UwsResponse): void {
 const IGNORED = (): void => undefined;
 
 /**
- * Ends an answer whose headers are written with `body`, which is not empty. What the client does
- * not take at once is written as it reads; a client that asks for more meanwhile is let go.
+ * Ends an answer whose headers are written with `body`, which is not empty and may be used again
+ * afterwards. What the client does not take at once is written as it reads; a client that asks for
+ * more meanwhile is let go.
  */
 export function endAnswer(response: UwsResponse, body: string | Uint8Array): void {
   const totalBytes = typeof body === "string" ? Buffer.byteLength(body) : body.length;
   const [, isOver] = response.tryEnd(body, totalBytes);
   if (isOver) return;
-  const bytes = typeof body === "string" ? Buffer.from(body) : body;
+  const bytes = typeof body === "string" ? Buffer.from(body) : Uint8Array.from(body);
   // The listener of the call may serve another one by then.
   ignoreAbort(response);
   response.onWritable((offset) => response.tryEnd(bytes.subarray(offset), totalBytes)[0]);
@@ -172,39 +171,4 @@ export function writeMethodRefusal(
 export function writeNoPath(response: UwsResponse, request: UwsRequest): void {
   if (request.getMethod() === "head") writeHeadRefusal(response, "not-found");
   else writeProblem(response, { code: "not-found", detail: "there is no such path" });
-}
-
-/** Writes 202s of single messages; allocates no function per answer. */
-export class AcceptedWriter {
-  readonly #texts: AcceptedTexts;
-  #response: UwsResponse | null = null;
-  #message: PendingMessage | null = null;
-
-  constructor(texts: AcceptedTexts) {
-    this.#texts = texts;
-  }
-
-  write(response: UwsResponse, message: PendingMessage): void {
-    this.#response = response;
-    this.#message = message;
-    response.cork(this.#writeNow);
-    this.#response = null;
-    this.#message = null;
-  }
-
-  readonly #writeNow = (): void => {
-    const response = this.#response as UwsResponse;
-    const message = this.#message as PendingMessage;
-    const { limit } = message;
-    const id = this.#texts.id(message);
-    // uWS writes the status as it is: headers behind it cost one call together, not one each.
-    let head = `202 Accepted\r\nLocation: /v1/messages/${id}\r\nContent-Type: application/json`;
-    if (limit !== null) {
-      head += `\r\nRateLimit-Policy: ${rateLimitPolicy(limit)}`;
-      head += `\r\nRateLimit: ${rateLimit(limit, 0)}`;
-    }
-    if (message.isReplay) head += "\r\nIdempotency-Replayed: true";
-    response.writeStatus(head);
-    endAnswer(response, this.#texts.body(id, message));
-  };
 }

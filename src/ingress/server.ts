@@ -17,6 +17,7 @@ import type { Clock, Log } from "../environment.ts";
 import type { ErrorCode, ProblemSource } from "../errors.ts";
 import { type MessageKey, parseMessageId } from "../records/message-key.ts";
 import { AcceptedTexts } from "./accepted-texts.ts";
+import { AcceptedWriter } from "./accepted-writer.ts";
 import { AddressFilter, UNKNOWN_ADDRESS } from "./address-filter.ts";
 import { ScopeBit } from "./admission.ts";
 import { AnswerWaits } from "./answer-waits.ts";
@@ -36,7 +37,6 @@ import type { CancelAnswer, LookupAnswer } from "./message-lookup.ts";
 import { openapiJson } from "./openapi.ts";
 import { type Authorise, type LedgerReads, ReadCalls } from "./read-calls.ts";
 import {
-  AcceptedWriter,
   peerName,
   JSON_MEDIA_TYPE,
   writeMethodRefusal,
@@ -158,7 +158,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
     const { bodyBytesMax, batchBytesMax } = config.http;
     const ends = this.#ends;
     const texts = this.#texts;
-    const writer = new AcceptedWriter(texts);
+    const writer = new AcceptedWriter(texts, config.node.name);
     const message = new MessageCall(ingress, ends, writer, this.#waits, bodyBytesMax);
     const batch = new BatchCall(ingress, ends, texts, batchBytesMax);
     const preview = new PreviewCall(ingress, ends, bodyBytesMax);

@@ -17,7 +17,7 @@ export interface UwsListenSocket {
 
 /** Valid until `onAborted` is called or one of `end`, `close` was. */
 export interface UwsResponse {
-  writeStatus(status: string): UwsResponse;
+  writeStatus(status: string | Uint8Array): UwsResponse;
   writeHeader(name: string, value: string): UwsResponse;
   /** Ends the response; with `closeConnection` the connection after it. */
   end(body?: string | Uint8Array, closeConnection?: boolean): UwsResponse;

@@ -11,7 +11,8 @@
 
 const BASE_MS = Date.UTC(2025, 0, 1);
 const COUNTER_PER_MS = 4096;
-const ID_HEX_DIGITS = 22;
+/** The digits of an id, behind its node and a hyphen. */
+export const ID_HEX_DIGITS = 22;
 
 export const EPOCH_MAX = 0xffffff;
 export const PRODUCER_COUNT_MAX = 256;
@@ -56,6 +57,13 @@ export function formatMessageId(node: string, sequence: number, origin: number):
   return `${node}-${hex8(high).slice(2)}${hex8(low)}${hex8(origin)}`;
 }
 
+/** Writes the ID_HEX_DIGITS of an id as ASCII to `out` at `at`. */
+export function writeIdDigits(sequence: number, origin: number, out: Uint8Array, at: number): void {
+  writeHex(Math.floor(sequence / 0x100000000), 6, out, at);
+  writeHex(sequence >>> 0, 8, out, at + 6);
+  writeHex(origin, 8, out, at + 14);
+}
+
 /**
  * Splits an id into its node and key; null if it is none. Only ids as `formatMessageId` writes them
  * pass.
@@ -85,6 +93,11 @@ function hex8(value: number): string {
     digit(value >>> 4),
     digit(value),
   );
+}
+
+/** The lowest `digits` of `value`. */
+function writeHex(value: number, digits: number, out: Uint8Array, at: number): void {
+  for (let i = 0; i < digits; i++) out[at + i] = digit(value >>> (4 * (digits - 1 - i)));
 }
 
 /** Character code of the lowest four bits. */

@@ -38,6 +38,20 @@ test("a message is answered with 202, its id, and where to find it", async () =>
   assert.deepEqual(Object.keys(plain.json), ["id", "status", "segments", "encoding"]);
 });
 
+test("a 202 tells its reference and what was replaced, short after long", async () => {
+  const quotes = '"'.repeat(255);
+  const text = "ąćęłńóśźż".repeat(60);
+  const long = await http.post({ to: TO, text, transliterate: true, reference: quotes });
+  const short = await http.post({ to: TO, text: "ł", transliterate: true, reference: "s" });
+  const last = await http.post({ to: TO, text: "x" });
+  assert.deepEqual([long.status, long.json["reference"]], [202, quotes]);
+  assert.deepEqual([short.json["transliterated"], short.json["reference"]], ["ł", "s"]);
+  assert.deepEqual(Object.keys(last.json), ["id", "status", "segments", "encoding"]);
+  for (const { headers, json } of [short, long, last]) {
+    assert.equal(headers["location"], `/v1/messages/${json["id"] as string}`);
+  }
+});
+
 test("many calls over few connections each get their own answer", async () => {
   const answers = await Promise.all(
     Array.from({ length: 500 }, (_, i) => http.post({ to: TO, text: "x", reference: `r${i}` })),

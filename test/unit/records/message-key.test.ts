@@ -5,11 +5,13 @@ import {
   EPOCH_MAX,
   epochOf,
   formatMessageId,
+  ID_HEX_DIGITS,
   nextSequence,
   originOf,
   parseMessageId,
   producerOf,
   sequenceWallMs,
+  writeIdDigits,
 } from "../../../src/records/message-key.ts";
 
 const NOW = Date.UTC(2026, 5, 1);
@@ -28,6 +30,9 @@ test("an id says its key and node again", () => {
         assert.deepEqual(parseMessageId(id), { node, key: { sequence, origin } });
         assert.equal(epochOf(origin), epoch);
         assert.equal(producerOf(origin), producer);
+        const digits = new Uint8Array(ID_HEX_DIGITS);
+        writeIdDigits(sequence, origin, digits, 0);
+        assert.equal(`${node}-${Buffer.from(digits).toString("latin1")}`, id);
       },
     ),
   );
