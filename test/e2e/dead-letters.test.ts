@@ -45,7 +45,7 @@ async function call(path: string, body?: unknown, scopes = ["ops"]): Promise<Ans
 }
 
 async function untilListed(query: string, count: number): Promise<readonly Letter[]> {
-  for (let i = 0; i < 100; i++) {
+  for (let i = 0; i < 1000; i++) {
     const { status, body } = await call(`/v1/deadletters${query}`);
     assert.equal(status, 200, JSON.stringify(body));
     const data = body["data"] as readonly Letter[];

@@ -16,7 +16,7 @@ import { type GatewayProcess, startGateway, Workspace } from "../support/process
 
 const LONG_GSM7 = "The quick brown fox jumps over the lazy dog [at] €5. ".repeat(7).trim();
 const LONG_UCS2 = "Съешь же ещё этих мягких французских булок 🙂. ".repeat(4).trim();
-const DEADLINE_MS = 20_000;
+const DEADLINE_MS = 60_000;
 
 /** A PDU that the peer has read, or an event of its own. */
 interface PeerLine {
@@ -212,10 +212,10 @@ for (const { name, start } of PEERS) {
       await stopCapture();
       const ours = `tcp.dstport == ${port}`;
       const bad = `${ours} && (_ws.malformed || _ws.expert.severity >= error)`;
-      assert.deepEqual(readPackets(capture, port, bad), []);
-      const submits = readPackets(capture, port, `${ours} && smpp.command_id == 0x00000004`);
+      assert.deepEqual(await readPackets(capture, port, bad), []);
+      const submits = await readPackets(capture, port, `${ours} && smpp.command_id == 0x00000004`);
       assert.equal(submits.length, peer.of(COMMAND_ID.submit_sm).length);
-      const commands = readFields(capture, port, `${ours} && smpp`, ["smpp.command_id"]);
+      const commands = await readFields(capture, port, `${ours} && smpp`, ["smpp.command_id"]);
       const seen = new Set(commands.flatMap(([ids = ""]) => ids.split(",").map(Number)));
       for (const id of WITNESSED) assert.ok(seen.has(id), `tshark saw 0x${id.toString(16)}`);
     });

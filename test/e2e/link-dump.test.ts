@@ -72,16 +72,16 @@ describe("the flight recorder of a link", () => {
 
   test("is a capture that tshark reads as SMPP, without texts and passwords", async () => {
     assert.equal(dump(100).trim(), capture);
-    const of = (commandId: number): string[] =>
+    const of = (commandId: number): Promise<string[]> =>
       readPackets(capture, smscPort, `smpp.command_id == 0x${commandId.toString(16)}`);
-    assert.equal(of(COMMAND_ID.bind_transceiver).length, 1);
-    assert.equal(of(COMMAND_ID.bind_transceiver_resp).length, 1);
-    assert.equal(of(COMMAND_ID.submit_sm).length, 5);
-    assert.equal(of(COMMAND_ID.submit_sm_resp).length, 5);
-    assert.equal(of(COMMAND_ID.deliver_sm).length, 5);
-    assert.equal(of(COMMAND_ID.deliver_sm_resp).length, 5);
+    assert.equal((await of(COMMAND_ID.bind_transceiver)).length, 1);
+    assert.equal((await of(COMMAND_ID.bind_transceiver_resp)).length, 1);
+    assert.equal((await of(COMMAND_ID.submit_sm)).length, 5);
+    assert.equal((await of(COMMAND_ID.submit_sm_resp)).length, 5);
+    assert.equal((await of(COMMAND_ID.deliver_sm)).length, 5);
+    assert.equal((await of(COMMAND_ID.deliver_sm_resp)).length, 5);
     const bad = "_ws.malformed || tcp.analysis.lost_segment || tcp.analysis.retransmission";
-    assert.deepEqual(readPackets(capture, smscPort, bad), []);
+    assert.deepEqual(await readPackets(capture, smscPort, bad), []);
     const bytes = readFileSync(capture).toString("latin1");
     assert.ok(bytes.includes("test-100") && bytes.includes("stat:DELIVRD"));
     assert.ok(!bytes.includes("QQZZ") && !bytes.includes(PASSWORD));

@@ -74,13 +74,13 @@ describe("link profiles", () => {
       ["gsm7", 3],
     ]);
     const bad = "_ws.malformed || _ws.expert.severity >= error";
-    assert.deepEqual(readPackets(capture, smscPort, bad), []);
+    assert.deepEqual(await readPackets(capture, smscPort, bad), []);
   });
 
-  test("number parts by sar_* TLVs, in Latin-1, to the number as it is dialled there", () => {
+  test("number parts by sar_* TLVs, in Latin-1, to the number as it is dialled there", async () => {
     const of = ["service_type", "source_addr_ton", "source_addr_npi", "dest_addr_ton"];
     const fields = [...of, "dest_addr_npi", "data_coding", "sar_total_segments", "message"];
-    const rows = read('smpp.destination_addr == "01711234567"', fields);
+    const rows = await read('smpp.destination_addr == "01711234567"', fields);
     const sent = values(rows, 7).map((hex) => Buffer.from(hex, "hex").toString("latin1"));
     assert.equal(sent.join(""), LONG);
     assert.deepEqual([...new Set(values(rows, 0))], ["CMT"]);
@@ -90,8 +90,8 @@ describe("link profiles", () => {
     }
   });
 
-  test("pack septets behind a 16-bit header that names the Turkish tables", () => {
-    const rows = read('smpp.destination_addr == "905321234567"', ["message"]);
+  test("pack septets behind a 16-bit header that names the Turkish tables", async () => {
+    const rows = await read('smpp.destination_addr == "905321234567"', ["message"]);
     const parts = values(rows, 0);
     assert.equal(parts.length, 2);
     for (const part of parts) {
@@ -100,9 +100,9 @@ describe("link profiles", () => {
     }
   });
 
-  test("carry a long text whole, with the operator's own TLV and sender", () => {
+  test("carry a long text whole, with the operator's own TLV and sender", async () => {
     const fields = ["source_addr", "message_payload", "opt_param_tag"];
-    const rows = read('smpp.destination_addr == "919812345678"', fields);
+    const rows = await read('smpp.destination_addr == "919812345678"', fields);
     assert.deepEqual(values(rows, 0), ["INFO"]);
     assert.equal(values(rows, 1)[0], "78".repeat(400));
     assert.ok(values(rows, 2).map(Number).includes(0x1400));
@@ -115,9 +115,9 @@ describe("link profiles", () => {
     assert.deepEqual(errors, [{ pointer: "/from", detail: "may not be used to this number" }]);
   });
 
-  function read(filter: string, fields: readonly string[]): string[][] {
+  async function read(filter: string, fields: readonly string[]): Promise<string[][]> {
     const names = fields.map((field) => `smpp.${field}`);
-    return readFields(capture, smscPort, `smpp.command_id == 0x00000004 && ${filter}`, names);
+    return await readFields(capture, smscPort, `smpp.command_id == 0x00000004 && ${filter}`, names);
   }
 });
 

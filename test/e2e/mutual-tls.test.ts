@@ -84,8 +84,6 @@ async function reload(line: RegExp): Promise<void> {
   const seen = gateway.lines.length;
   gateway.child.kill("SIGHUP");
   while (!gateway.lines.slice(seen).some((one) => line.test(one))) await sleep(10);
-  // The relay's thread takes the files right after main.
-  await sleep(100);
 }
 
 test("only certificates of the configured authority open the port", async () => {
@@ -112,10 +110,12 @@ test("new certificates and authorities count for new connections, old ones go on
   const { session } = await check(CLIENT, good);
   use(renewed, theirs);
   await reload(/"reload certificates"/);
+  // The relay's thread takes the files after main has said so.
+  let now = await check(CLIENT, foreign);
+  for (; now.statuses.length === 0; now = await check(CLIENT, foreign)) await sleep(10);
+  assert.deepEqual([now.statuses, now.name], [[200], "renewed"]);
   assert.deepEqual((await check(CLIENT, good)).statuses, []);
   assert.deepEqual((await check(CLIENT, good, session)).statuses, [], "no session is resumed");
-  const now = await check(CLIENT, foreign);
-  assert.deepEqual([now.statuses, now.name], [[200], "renewed"]);
   assert.deepEqual(await open.write(HEALTH).answers(2), [200, 200]);
   open.end();
 });

@@ -65,8 +65,8 @@ describe("one message", () => {
     assert.equal(textOf(log, "998901110001", "latin1"), LONG_GSM7);
     assert.equal(textOf(log, "998901110002", "utf16be"), LONG_UCS2);
     const bad = "_ws.malformed || _ws.expert.severity >= error";
-    assert.deepEqual(readPackets(capture, smscPort, bad), []);
-    const submits = readPackets(capture, smscPort, "smpp.command_id == 0x00000004");
+    assert.deepEqual(await readPackets(capture, smscPort, bad), []);
+    const submits = await readPackets(capture, smscPort, "smpp.command_id == 0x00000004");
     assert.equal(submits.length, 3 + 3, "three parts each, seen by tshark");
   });
 

@@ -39,7 +39,7 @@ async function call(path: string, init: RequestInit = {}): Promise<{ status: num
 
 /** Asks until the page has `count` entries: what is listed follows the states by a commit. */
 async function untilListed(path: string, count: number): Promise<Page> {
-  for (let i = 0; i < 100; i++) {
+  for (let i = 0; i < 500; i++) {
     const { page } = await call(path);
     if (page.data.length === count) return page;
     await new Promise((resolve) => setTimeout(resolve, 100));

@@ -76,11 +76,13 @@ test("the address that a trusted balancer names decides, in both versions", asyn
     [header("2001:db8::1"), 200],
     [Buffer.from("0d0a0d0a000d0a515549540a20000000", "hex"), 403],
   ];
+  // One token: uWS closes at a further request while a new one is verified.
+  const get = request();
   for (const [first, status] of cases) {
-    const whole = dial(BALANCER).write(Buffer.concat([Buffer.from(first), Buffer.from(request())]));
+    const whole = dial(BALANCER).write(Buffer.concat([Buffer.from(first), Buffer.from(get)]));
     assert.deepEqual(await whole.answers(1), [status], first.toString("latin1"));
     // Any request of the connection is the same client's.
-    assert.deepEqual(await whole.write(request(), request()).answers(3), Array(3).fill(status));
+    assert.deepEqual(await whole.write(get, get).answers(3), Array(3).fill(status));
     whole.end();
     const slow = dial(BALANCER);
     for (const octet of Buffer.from(first)) {
@@ -224,11 +226,10 @@ test("SIGTERM under load: what was promised is kept, what is answered arrives", 
       else other.push(status);
     },
   });
-  await sleep(700);
+  while (promised.size <= 100) await sleep(10);
   first.child.kill("SIGTERM");
   assert.equal(await first.exited, 0, first.lines.slice(-5).join("\n"));
   await load.done;
-  assert.ok(promised.size > 100, `${promised.size}`);
   assert.ok(
     other.every((status) => status === 503),
     `only 503 while it drains: ${other.join(" ")}`,
@@ -238,7 +239,7 @@ test("SIGTERM under load: what was promised is kept, what is answered arrives", 
     const accepted = acceptedByDestination(smscLog);
     return [...promised].every((to) => accepted.get(to) === 1);
   };
-  for (let waited = 0; waited < 200 && !isDone(); waited++) await sleep(100);
+  for (let waited = 0; waited < 600 && !isDone(); waited++) await sleep(100);
   assert.ok(isDone(), "a message was lost or doubled");
   second.child.kill("SIGTERM");
   assert.equal(await second.exited, 0);

@@ -114,7 +114,7 @@ test("a running gateway takes another configuration under load, and loses nothin
     const yaml = typeof wanted === "string" ? wanted : yamlOf(ports, wanted);
     workspace.write("smsgw.yaml", yaml);
     gateway.child.kill("SIGHUP");
-    for (let looks = 0; looks < 400; looks++) {
+    for (let looks = 0; looks < 6000; looks++) {
       const status = await statusOf(gateway);
       if (JSON.stringify(status.configuration.last) !== JSON.stringify(before)) return status;
       await sleep(10);

@@ -9,6 +9,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "../support/client.ts";
 import { gatewayYaml, SECRET, Workspace } from "../support/processes.ts";
 
+const LOOK_MS = 25;
+const LOOKS_MAX = 2400;
 const workspace = new Workspace();
 after(() => workspace.dispose());
 
@@ -24,7 +26,7 @@ test("a killed gateway is started again and finishes what it accepted", async ()
   const posted = await new Client(first).post({ to: "998901234567", text: "survive" });
   assert.equal(posted.status, 202);
   process.kill(childOf(parent.pid), "SIGKILL");
-  for (let i = 0; i < 200 && listenings(parent.lines).length < 2; i++) await sleep(50);
+  await comeBack(parent.lines);
   const client = new Client(portOf(parent.lines, 1));
   await client.untilStatus(posted.body.id as string, "delivered");
   parent.child.kill("SIGTERM");
@@ -47,7 +49,7 @@ test("SIGHUP to the parent reloads, and in a backoff it does no harm", async () 
   process.kill(child, "SIGKILL");
   await seen(parent.lines, (line) => line.includes("again in"));
   parent.child.kill("SIGHUP");
-  for (let i = 0; i < 200 && listenings(parent.lines).length < 2; i++) await sleep(50);
+  await comeBack(parent.lines);
   const client = new Client(portOf(parent.lines, 1));
   const posted = await client.post({ to: "998901234567", text: "after the reload" });
   await client.untilStatus(posted.body.id as string, "delivered");
@@ -59,10 +61,15 @@ test("SIGHUP to the parent reloads, and in a backoff it does no harm", async () 
   assert.equal(listenings(parent.lines).length, 2);
 });
 
+/** Waits until a second gateway listens. */
+async function comeBack(lines: readonly string[]): Promise<void> {
+  for (let i = 0; i < LOOKS_MAX && listenings(lines).length < 2; i++) await sleep(LOOK_MS);
+}
+
 async function seen(lines: readonly string[], wanted: (line: string) => boolean): Promise<void> {
-  for (let i = 0; i < 400; i++) {
+  for (let i = 0; i < LOOKS_MAX; i++) {
     if (lines.some(wanted)) return;
-    await sleep(25);
+    await sleep(LOOK_MS);
   }
   throw new Error(`never said:\n${lines.join("\n")}`);
 }

@@ -23,7 +23,9 @@ test("what is scheduled waits for its time, also in the next run", async () => {
   const late = await before.post({ to: "+998901234502", text, send_at: inMs(3_600_000) });
   assert.deepEqual([soon.status, soon.body["status"]], [202, "scheduled"]);
   const id = soon.body["id"] as string;
-  assert.equal((await before.get(id)).body.status, "scheduled");
+  const { status } = (await before.get(id)).body;
+  // On a busy machine its time may have come.
+  if (Date.now() < Date.parse(sendAt)) assert.equal(status, "scheduled");
   first.child.kill("SIGKILL");
   await first.exited;
   const client = new Client((await startGateway(workspace, yaml)).httpPort);

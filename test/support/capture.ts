@@ -1,30 +1,62 @@
 /**
- * tshark as a witness: captures loopback traffic of a port, and reads it back as SMPP.
+ * tcpdump as a witness of loopback traffic, and tshark that reads it back as SMPP.
+ *
+ *   mark (UDP) ─► what is captured is written ─► mark ─► the capture is whole
+ *
+ * A datagram of our own that is found in the file says that everything before it is there too, so
+ * nobody waits for a time that a busy machine exceeds.
  */
-import { execFileSync, spawn } from "node:child_process";
-import { existsSync, statSync } from "node:fs";
+import { execFile, spawn } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
 
-const LOOK_MS = 50;
-const LOOKS_MAX = 100;
-/** tshark writes its file before it listens, and reads on a little after the last packet. */
-const SETTLE_MS = 300;
+const LOOK_MS = 20;
+const DEADLINE_MS = 60_000;
 
-/** Captures traffic of `port` into `file`; resolves, when tshark listens, with what ends it. */
+/** Captures traffic of `port` into `file`; resolves, when tcpdump listens, with what ends it. */
 export async function startCapture(port: number, file: string): Promise<() => Promise<void>> {
-  const child = spawn("tshark", ["-q", "-i", "lo", "-f", `tcp port ${port}`, "-w", file], {
-    stdio: "ignore",
+  const marker = createSocket("udp4").unref().bind(0, "127.0.0.1");
+  await once(marker, "listening");
+  const { port: markPort } = marker.address();
+  const filter = `tcp port ${port} or udp port ${markPort}`;
+  const args = ["-i", "lo", "-n", "-U", "--immediate-mode", "-B", "16384", "-w", file, filter];
+  const child = spawn("tcpdump", args, { stdio: "ignore" });
+  // A test that fails before it ends the capture ends nevertheless, and so does tcpdump.
+  child.unref();
+  process.once("exit", () => child.kill("SIGKILL"));
+  let fault: string | null = null;
+  child.on("error", () => (fault = "tcpdump is missing: apt-get install tcpdump"));
+  const ended = new Promise<void>((resolve) => {
+    child.on("exit", (code) => {
+      fault ??= `tcpdump ended with ${code}: may this user capture on lo?`;
+      resolve();
+    });
   });
-  const ended = new Promise<void>((resolve, reject) => {
-    child.on("error", () => reject(new Error("tshark is missing: apt-get install tshark")));
-    child.on("exit", () => resolve());
-  });
-  for (let i = 0; i < LOOKS_MAX && !(existsSync(file) && statSync(file).size > 0); i++) {
-    await sleep(LOOK_MS);
+  const passMark = async (name: string): Promise<void> => {
+    const mark = `mark ${name} ${process.pid} ${markPort}`;
+    const deadline = Date.now() + DEADLINE_MS;
+    while (!existsSync(file) || !readFileSync(file).includes(mark)) {
+      if (fault !== null || Date.now() > deadline)
+        throw new Error(fault ?? `no ${mark} in ${file}`);
+      // Again and again: the first ones come before tcpdump listens.
+      marker.send(mark, markPort, "127.0.0.1");
+      await sleep(LOOK_MS);
+    }
+  };
+  try {
+    await passMark("first");
+  } catch (error) {
+    marker.close();
+    child.kill("SIGKILL");
+    throw error;
   }
-  await sleep(SETTLE_MS);
   return async () => {
-    await sleep(SETTLE_MS);
+    await passMark("last");
+    marker.close();
+    child.ref();
     child.kill("SIGINT");
     await ended;
   };
@@ -34,26 +66,26 @@ export async function startCapture(port: number, file: string): Promise<() => Pr
  * sequence_number of each PDU in the packets that `filter` selects, with `port` read as SMPP. One
  * element for each PDU of a packet, so also for those beside the one that was asked for.
  */
-export function readPackets(file: string, port: number, filter: string): string[] {
-  const numbers = readFields(file, port, filter, ["smpp.sequence_number"]).flat();
+export async function readPackets(file: string, port: number, filter: string): Promise<string[]> {
+  const numbers = (await readFields(file, port, filter, ["smpp.sequence_number"])).flat();
   return numbers.flatMap((number) => number.split(",")).filter((number) => number !== "");
 }
 
 /**
- * The named fields of each packet that `filter` selects, with `port` read as SMPP; values of one
- * field that occurs several times in a packet are joined by commas.
+ * The named fields of each packet of `port` that `filter` selects, with `port` read as SMPP; values
+ * of one field that occurs several times in a packet are joined by commas.
  */
-export function readFields(
+export async function readFields(
   file: string,
   port: number,
   filter: string,
   fields: readonly string[],
-): string[][] {
-  const args = ["-r", file, "-d", `tcp.port==${port},smpp`, "-Y", filter, "-T", "fields"];
-  const output = execFileSync("tshark", [...args, ...fields.flatMap((field) => ["-e", field])], {
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-  const lines = output.split("\n").filter((line) => line !== "");
+): Promise<string[][]> {
+  const ours = `tcp.port == ${port} && (${filter})`;
+  const args = ["-r", file, "-d", `tcp.port==${port},smpp`, "-Y", ours, "-T", "fields"];
+  const all = [...args, ...fields.flatMap((field) => ["-e", field])];
+  // Not in one go: connections that are kept open meanwhile are closed by the other side.
+  const { stdout } = await promisify(execFile)("tshark", all, { maxBuffer: 1 << 26 });
+  const lines = stdout.split("\n").filter((line) => line !== "");
   return lines.map((line) => line.split("\t"));
 }

@@ -53,7 +53,7 @@ export class Client {
   }
 
   /** Asks until the message has `status`; fails with what it has after `deadlineMs`. */
-  async untilStatus(id: string, status: string, deadlineMs = 20_000): Promise<MessageDocument> {
+  async untilStatus(id: string, status: string, deadlineMs = 60_000): Promise<MessageDocument> {
     let last: MessageDocument | null = null;
     for (let waited = 0; waited < deadlineMs; waited += LOOK_INTERVAL_MS) {
       const { body } = await this.get(id);

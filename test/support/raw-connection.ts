@@ -2,7 +2,7 @@
 import type { Duplex } from "node:stream";
 import { connect, type Socket } from "node:net";
 
-const DEADLINE_MS = 15_000;
+const DEADLINE_MS = 60_000;
 
 /** Collects what a connection gives; for any stream of bytes. */
 export class RawConnection {

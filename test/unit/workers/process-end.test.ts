@@ -8,11 +8,12 @@ import { ProcessEnd } from "../../../src/workers/process-end.ts";
 import type { ThreadEntry } from "../../../src/workers/threads.ts";
 
 const CLOSES = "parentPort.on('message', () => parentPort.postMessage({ kind: 'closed' }))";
-/** A thread that may go is given up on after 2 s. */
-const LIMITS = { loadMs: 30_000, closeMs: 2500, terminateMs: 30_000 };
+const LIMITS = { loadMs: 60_000, closeMs: 60_000, terminateMs: 60_000 };
+/** A thread that may go without is given up on after 2 s. */
+const HANGING = { ...LIMITS, closeMs: 2500 };
 const SPINS = "for (;;) {}";
 
-function ending(entry: ThreadEntry, body: string, isLoaded = true) {
+function ending(entry: ThreadEntry, body: string, isLoaded = true, limits = LIMITS) {
   const bells = new Int32Array(allocateBells(1));
   const events: string[] = [];
   const end = new ProcessEnd({
@@ -22,7 +23,7 @@ function ending(entry: ThreadEntry, body: string, isLoaded = true) {
     },
     exit: (code) => events.push(`exit ${code}`),
     kill: () => events.push("kill"),
-    limits: LIMITS,
+    limits,
   });
   const source = `const { parentPort } = require("node:worker_threads"); ${body}`;
   const worker = new Worker(source, { eval: true });
@@ -34,7 +35,7 @@ function ending(entry: ThreadEntry, body: string, isLoaded = true) {
 }
 
 async function until(isDone: () => boolean): Promise<void> {
-  for (let i = 0; i < 1200 && !isDone(); i++) await sleep(25);
+  for (let i = 0; i < 4800 && !isDone(); i++) await sleep(25);
   assert.ok(isDone());
 }
 
@@ -60,8 +61,8 @@ test("a thread that is loading its modules is waited for", async () => {
 });
 
 test("a worker that hangs is ended, a ledger that hangs takes the process along", async () => {
-  const worker = ending("smpp-thread", SPINS);
-  const ledger = ending("ledger-thread", SPINS);
+  const worker = ending("smpp-thread", SPINS, true, HANGING);
+  const ledger = ending("ledger-thread", SPINS, true, HANGING);
   worker.end.end(75);
   ledger.end.end(75);
   await until(isEnded(worker.events));

@@ -5,9 +5,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import type { Log } from "../../../src/environment.ts";
 import { allocateBells, allocateInHand, ticksIndex } from "../../../src/tables/thread-table.ts";
-import { clockBase, threadClock } from "../../../src/workers/clock.ts";
 import { Supervisor } from "../../../src/workers/supervisor.ts";
+import { LOOK_INTERVAL_MS } from "../../../src/workers/tick-watch.ts";
 
+const LOOKS_A_MINUTE = 240;
+/** A thread that stays. */
+const IDLE = "setInterval(() => undefined, 1000)";
 const SILENT: Log = { write: () => undefined };
 
 interface Crash {
@@ -16,25 +19,25 @@ interface Crash {
   readonly inHand: number | null;
 }
 
-function supervise(source: string) {
+function supervise(source: string, monotonicMs: () => number = () => performance.now()) {
   const bells = new Int32Array(allocateBells(2));
   const inHand = new Float64Array(allocateInHand(2));
   const crashes: Crash[] = [];
   const supervisor = new Supervisor({
     bells,
     inHand,
-    clock: threadClock(clockBase()),
+    clock: { monotonicMs, wallMs: () => Date.now() },
     log: SILENT,
     crash: (reason, thread, offset) => crashes.push({ reason, thread, inHand: offset }),
   });
-  const worker = new Worker(source, { eval: true, workerData: { bells, tick: ticksIndex(1) } });
+  const worker = new Worker(source, { eval: true });
   supervisor.watch({ name: "watched", index: 1, worker });
   supervisor.start();
-  return { supervisor, worker, crashes, inHand };
+  return { supervisor, worker, crashes, inHand, bells };
 }
 
 async function until(isDone: () => boolean): Promise<void> {
-  for (let i = 0; i < 600 && !isDone(); i++) await sleep(50);
+  for (let i = 0; i < 2400 && !isDone(); i++) await sleep(50);
 }
 
 test("an uncaught throw is a crash, with the record in hand", async () => {
@@ -55,21 +58,27 @@ test("a thread that ends by itself is a crash", async () => {
   assert.deepEqual(crashes, [{ reason: "ended with 0", thread: "watched", inHand: null }]);
 });
 
-test("a thread without ticks is stalled, one with ticks is not", async () => {
-  const ticking = supervise(
-    "const { bells, tick } = require('node:worker_threads').workerData;" +
-      "setInterval(() => Atomics.add(bells, tick, 1), 20)",
+test("a thread without ticks is stalled, one with ticks is not", async (context) => {
+  context.mock.timers.enable({ apis: ["setInterval"] });
+  let nowMs = 0;
+  const supervised = (): ReturnType<typeof supervise> => supervise(IDLE, () => nowMs);
+  const [ticking, stalled] = [supervised(), supervised()];
+  for (let i = 0; i < LOOKS_A_MINUTE; i++) {
+    Atomics.add(ticking.bells, ticksIndex(1), 1);
+    nowMs += LOOK_INTERVAL_MS;
+    context.mock.timers.tick(LOOK_INTERVAL_MS);
+  }
+  assert.deepEqual(
+    stalled.crashes.map(({ reason }) => reason),
+    ["stalled"],
   );
-  const stalled = supervise("for (;;) {}");
-  await until(() => stalled.crashes.length > 0);
-  assert.equal(stalled.crashes[0]?.reason, "stalled");
   assert.deepEqual(ticking.crashes, []);
   ticking.supervisor.stop();
   await Promise.all([ticking.worker.terminate(), stalled.worker.terminate()]);
 });
 
 test("an end on purpose is no crash", async () => {
-  const { supervisor, worker, crashes } = supervise("setInterval(() => undefined, 1000)");
+  const { supervisor, worker, crashes } = supervise(IDLE);
   supervisor.stop();
   await worker.terminate();
   await sleep(20);
