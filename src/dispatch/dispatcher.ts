@@ -139,6 +139,15 @@ export class Dispatcher {
     return this.#options.waitingMax - this.#room.count;
   }
 
+  get waitingMax(): number {
+    return this.#options.waitingMax;
+  }
+
+  /** Messages of one app that wait here. Looks at every lane. */
+  waitingOfApp(appIndex: number): number {
+    return this.#room.waitingOfApp(appIndex);
+  }
+
   /** Whether `submit` would refuse a message that has to wait. */
   isFull(): boolean {
     return this.#room.count >= this.#options.waitingMax;

@@ -107,6 +107,11 @@ export class WaitingLane {
     this.#inRound = new Uint8Array(appCount);
   }
 
+  /** Messages of one app that wait. */
+  countOf(app: number): number {
+    return this.#counts[app] as number;
+  }
+
   /**
    * Queues a message behind its app's others. `expiresAtMs` 0 means not known: the next sweep asks.
    */

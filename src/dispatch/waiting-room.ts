@@ -113,6 +113,13 @@ export class WaitingRoom {
     return this.#lanes[group * PRIORITY_COUNT + priority]?.count ?? 0;
   }
 
+  /** Messages of one app, in all lanes. */
+  waitingOfApp(appIndex: number): number {
+    let sum = 0;
+    for (const lane of this.#lanes) sum += lane?.countOf(appIndex) ?? 0;
+    return sum;
+  }
+
   /** Log offset of about the oldest message that waits there; NONE_WAITING for none. */
   oldestIn(group: number, priority: number): number {
     return this.#lanes[group * PRIORITY_COUNT + priority]?.oldest() ?? NONE_WAITING;

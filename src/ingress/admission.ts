@@ -12,7 +12,7 @@ import { byIndex, type DerivedApp, type DerivedPool, type PoolPlan } from "../co
 import type { Clock } from "../environment.ts";
 import type { FieldError } from "../errors.ts";
 import type { JournalAppender } from "../journal/appender.ts";
-import { admissionFits, lifeCharge } from "../journal/space.ts";
+import { lifeCharge } from "../journal/space.ts";
 import type { MetricBlock } from "../metrics/block.ts";
 import {
   ACCEPT_TYPE,
@@ -31,6 +31,7 @@ import { CdrLevel, LEDGER_LAG_BYTES_MAX, type LogTable, LogWord } from "../table
 import { Claim, type IdempotencyTable, KEY_WORDS } from "../tables/idempotency-table.ts";
 import { UNKNOWN_ADDRESS } from "./address-filter.ts";
 import { IdempotencyKeys, KEY_FIELD } from "./idempotency.ts";
+import { LogRoom, type WaitingMessages } from "./log-room.ts";
 import { MessageBody, replacedIn } from "./message-body.ts";
 import {
   MessageDraft,
@@ -66,8 +67,6 @@ export const Admit = {
 /** Scopes of a token, as a bit set. */
 export const ScopeBit = { SEND: 1, OPS: 2, PIN: 4 } as const;
 
-/** Space is looked up anew at each `refresh` and after charging so much. */
-const SPACE_STEP_BYTES = 1024 * 1024;
 const RETRY_OVERLOADED_S = 1;
 /** Between two looks at buckets that nobody uses. */
 const SETTLE_INTERVAL_MS = 1000;
@@ -151,14 +150,18 @@ export class Admission {
   #nextSettleMs = 0;
   #ledgerLags = false;
   #cdrIsFull = false;
-  #spaceLeft = 0;
+  readonly #room: LogRoom;
   /** The dead letter that the message at hand sends anew. */
   #replayOf: MessageKey | null = null;
   #referenceLength = 0;
   #campaignLength = 0;
 
-  constructor(options: AdmissionOptions) {
+  /** `waiting`: what waits in this thread, asked for at messages only. */
+  constructor(options: AdmissionOptions, waiting: () => WaitingMessages) {
     this.#options = options;
+    const { appender, othersPendingBytes } = options;
+    const pendingBytes = (): number => appender.pendingBytes() + othersPendingBytes();
+    this.#room = new LogRoom({ ...options, pendingBytes, waiting });
     this.origin = originOf(options.epoch, options.producer);
     this.keys = new IdempotencyKeys(options.keys, this.origin, options.metrics);
     this.#rates = new MessageRates(options.bucketWords, options.pools, this.outcome);
@@ -215,7 +218,7 @@ export class Admission {
     const lag = table.load(LogWord.COMMITTED) - table.load(LogWord.LEDGER_APPLIED);
     this.#ledgerLags = lag > LEDGER_LAG_BYTES_MAX;
     this.#cdrIsFull = table.load(LogWord.CDR_LEVEL) === CdrLevel.FULL;
-    this.#spaceLeft = 0;
+    this.#room.refresh();
     const monotonicMs = this.#options.clock.monotonicMs();
     if (monotonicMs < this.#nextSettleMs) return;
     this.#nextSettleMs = monotonicMs + SETTLE_INTERVAL_MS;
@@ -295,7 +298,7 @@ export class Admission {
     if (code !== Admit.STAGED) return code;
     const app = this.#apps[appIndex] as DerivedApp;
     const monotonicMs = this.#options.clock.monotonicMs();
-    if (!this.#hasCapacity(this.#recordLength(this.#draft))) return Admit.OVERLOADED;
+    if (!this.#hasCapacity(appIndex, this.#recordLength(this.#draft))) return Admit.OVERLOADED;
     const { parts } = this.outcome;
     if (!this.#rates.acquire(app, parts, monotonicMs)) return Admit.RATE_LIMITED;
     this.#rates.giveBack(app, parts, monotonicMs);
@@ -391,7 +394,7 @@ export class Admission {
     }
     outcome.parts = body.segmentCount;
     const lengthBytes = this.#recordLength(draft);
-    if (!this.#hasCapacity(lengthBytes)) return Admit.OVERLOADED;
+    if (!this.#hasCapacity(app.appIndex, lengthBytes)) return Admit.OVERLOADED;
     const monotonicMs = clock.monotonicMs();
     if (!this.#rates.acquire(app, outcome.parts, monotonicMs)) return Admit.RATE_LIMITED;
     const wallMs = clock.wallMs();
@@ -503,32 +506,16 @@ export class Admission {
     view.setUint32(replay + 8, this.#replayOf.origin, true);
   }
 
-  #hasCapacity(lengthBytes: number): boolean {
-    if (this.#ledgerLags) {
-      this.#overloaded("the ledger is behind");
-      return false;
-    }
-    if (this.#cdrIsFull) {
+  #hasCapacity(appIndex: number, lengthBytes: number): boolean {
+    if (this.#ledgerLags) this.#overloaded("the ledger is behind");
+    else if (this.#cdrIsFull) {
       this.#overloaded("call records wait for their bucket and have no more disk");
-      return false;
-    }
-    const charge = lifeCharge(lengthBytes, this.#body.partCount);
-    if (charge > this.#spaceLeft) {
-      const { appender, logTable, journalBytesMax, ingressCount } = this.#options;
-      const pending = appender.pendingBytes() + this.#options.othersPendingBytes();
-      // The other threads may be about to take a step of their own.
-      const others = (ingressCount - 1) * SPACE_STEP_BYTES;
-      if (admissionFits(logTable, journalBytesMax, SPACE_STEP_BYTES + others, pending)) {
-        this.#spaceLeft = SPACE_STEP_BYTES;
-      } else if (admissionFits(logTable, journalBytesMax, charge + others, pending)) {
-        return true;
-      } else {
-        this.#overloaded("the journal has no space");
-        return false;
-      }
-    }
-    this.#spaceLeft -= charge;
-    return true;
+    } else if (!this.#room.mayWait(appIndex)) {
+      this.#overloaded("too many messages of the app wait for a link");
+    } else if (!this.#room.take(appIndex, lifeCharge(lengthBytes, this.#body.partCount))) {
+      this.#overloaded("the journal has no space");
+    } else return true;
+    return false;
   }
 
   #overloaded(detail: string): number {

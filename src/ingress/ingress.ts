@@ -97,7 +97,7 @@ export class Ingress implements CommitVisitor, WaitingOwner {
 
   constructor(options: IngressOptions) {
     this.#options = options;
-    this.#admission = new Admission(options);
+    this.#admission = new Admission(options, () => this.dispatcher);
     const perSMax = options.refusalsPerSMax ?? 0;
     this.#refusals = perSMax === 0 ? null : new Refusals({ ...options, perSMax });
     this.#appender = options.appender;

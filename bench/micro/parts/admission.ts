@@ -28,7 +28,10 @@ export async function runAdmissionBench(span: MicroSpan): Promise<MicroRow[]> {
   const rig = new IngressRig({ config: CONFIG });
   const journal = new InstantJournal();
   const appender = journal.appender();
-  const admission = new Admission({ ...rig.admissionOptions(), appender });
+  const admission = new Admission(
+    { ...rig.admissionOptions(), appender },
+    () => rig.ingress.dispatcher,
+  );
   const bodies = Array.from({ length: CALLS }, (_, i) => Buffer.from(messageText(i, false)));
   const visitor = { onCommitted: (): void => undefined };
   const admit = (): void => {

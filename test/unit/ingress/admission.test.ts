@@ -373,10 +373,10 @@ test("rate 0 is closed; the node's bucket bounds all, and the app gets its token
   assert.equal(closed.admit(3, { to: TO, text: "x" }, ScopeBit.SEND), Admit.RATE_LIMITED);
   assert.equal(closed.outcome.retryAfterS, 60);
   const own = new IngressRig();
-  const admission = new Admission({
-    ...own.admissionOptions(),
-    pools: { ...own.pools, nodeRateTps: 15 },
-  });
+  const admission = new Admission(
+    { ...own.admissionOptions(), pools: { ...own.pools, nodeRateTps: 15 } },
+    () => own.ingress.dispatcher,
+  );
   const send = (app: number): number => admission.admit(app, { to: TO, text: "x" }, ScopeBit.SEND);
   for (let i = 0; i < 15; i++) assert.equal(send(i % 2), Admit.STAGED);
   assert.equal(send(0), Admit.RATE_LIMITED);

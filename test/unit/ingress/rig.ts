@@ -253,7 +253,7 @@ export class IngressRig {
 
   /** An admission of its own on the same memory. */
   admission(): Admission {
-    return new Admission(this.admissionOptions());
+    return new Admission(this.admissionOptions(), () => this.ingress.dispatcher);
   }
 
   /** An admission whose staging ring has no room left. */
