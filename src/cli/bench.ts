@@ -29,7 +29,7 @@ Options:
   --workers N        SMPP workers, workers.count (1)
   --links N          links to the operator (2)
   --window N         window_max of each session (1000)
-  --durability MODE  disk or process (disk)
+  --durability MODE  disk, process or none (disk)
   --receipts MODE    none or final (none)
   --dir FOLDER       a folder on the disk to measure (the system's for temporary files)
   --out FILE         also write everything as JSON
@@ -60,7 +60,7 @@ export function countOf(name: string, text: string, max: number): number {
   throw new UsageError(`--${name} takes 1 to ${max}, not ${JSON.stringify(text)}`);
 }
 
-/** Reads one of two words. Throws UsageError. */
+/** Reads one of some words. Throws UsageError. */
 export function wordOf<A extends string>(name: string, text: string, words: readonly A[]): A {
   const found = words.find((word) => word === text);
   if (found !== undefined) return found;
@@ -75,7 +75,7 @@ export async function run(args: string[], io: CliIo): Promise<number> {
     links: countOf("links", values.links, 64),
     sessions: 1,
     window: countOf("window", values.window, 10_000),
-    durability: wordOf("durability", values.durability, ["disk", "process"]),
+    durability: wordOf("durability", values.durability, ["disk", "process", "none"]),
   };
   const receipts = wordOf("receipts", values.receipts, ["none", "final"]);
   const load = {

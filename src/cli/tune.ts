@@ -34,7 +34,7 @@ Options:
   --links N            links to the operator (2)
   --sessions N         sessions of each link (1)
   --window-max N       the largest window to try (1000)
-  --durability MODE    disk or process (disk)
+  --durability MODE    disk, process or none (disk)
   --dir FOLDER         a folder on the disk to measure (the system's for temporary files)
   --write FILE         write the recommended keys as YAML
   --json FILE          write all measurements and reasons
@@ -180,7 +180,7 @@ class Tuner {
       links: countOf("links", values.links, 64),
       sessions: countOf("sessions", values.sessions, 64),
       window,
-      durability: wordOf("durability", values.durability, ["disk", "process"]),
+      durability: wordOf("durability", values.durability, ["disk", "process", "none"]),
     };
     const { to } = values;
     const load = {

@@ -290,7 +290,8 @@ export function configWarnings(config: GatewayConfig): readonly string[] {
   }
   if (config.journal.durability !== "disk") {
     const mode = config.journal.durability;
-    warnings.push(`journal.durability is ${mode}: power loss may lose accepted messages`);
+    const loss = mode === "none" ? "accepted messages, and data_dir" : "accepted messages";
+    warnings.push(`journal.durability is ${mode}: power loss may lose ${loss}`);
   }
   if (config.apps.length === 0) warnings.push("apps is empty: nobody can send");
   if (config.routes.length === 0) warnings.push("routes is empty: every message is refused");

@@ -24,9 +24,11 @@ export const JOURNAL = block(
   { doc: "The log that every accepted message is written to first." },
   {
     durability: oneOf(["disk", "process", "none"], {
-      doc: "What 202 promises: `disk` survives power loss, `process` kill -9, `none` neither.",
+      doc:
+        "What 202 promises: `disk` survives power loss, `process` kill -9, `none` nothing: with it " +
+        "no write to the log or the ledger's store is synced while the gateway runs, and after a " +
+        "power loss `data_dir` may have to be thrown away.",
       default: "disk",
-      built: ["disk", "process"],
     }),
     commit_interval_us: int({
       doc:
@@ -45,7 +47,9 @@ export const JOURNAL = block(
       default: 64 * MIB,
     }),
     bytes_max: int({
-      doc: "Disk that accepted messages may take; beyond it 503. At least 4 segments.",
+      doc:
+        "Disk that accepted messages may take; beyond it 503. At least 4 segments. The last " +
+        "eighth is for apps of which few messages wait.",
       unit: "bytes",
       min: 256 * KIB,
       max: 16 * TIB,

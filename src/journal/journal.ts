@@ -55,7 +55,7 @@ export interface AppenderEnd {
 }
 
 export interface JournalOptions {
-  /** `process` publishes after the write, `disk` after fdatasync. */
+  /** `process` publishes after the write, `disk` after fdatasync. `none` is `process` here. */
   readonly durability: "disk" | "process";
   /** Size of new segments in bytes: a multiple of 8, at least twice BLOCK_BYTES_MIN. */
   readonly segmentBytes: number;

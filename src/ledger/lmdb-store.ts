@@ -233,17 +233,19 @@ export class LmdbLedgerStore implements LedgerStore {
 export class LmdbMovedBodies implements MovedBodies {
   readonly #path: string;
   readonly #bytesMax: number;
+  readonly #syncs: boolean;
   #environment: RootDatabase<Buffer, Buffer> | null = null;
   #bodies: Database<Buffer, Buffer> | null = null;
 
-  /** `path`, `bytesMax`: as given to `openLmdbStore`. */
-  constructor(path: string, bytesMax: number) {
+  /** `path`, `bytesMax`, `syncs`: as given to `openLmdbStore`. */
+  constructor(path: string, bytesMax: number, syncs: boolean = true) {
     this.#path = path;
     this.#bytesMax = bytesMax;
+    this.#syncs = syncs;
   }
 
   find(logOffset: number): Uint8Array | undefined {
-    this.#environment ??= openEnvironment(this.#path, this.#bytesMax);
+    this.#environment ??= openEnvironment(this.#path, this.#bytesMax, this.#syncs);
     const name = LEDGER_TABLE_NAMES[LedgerTable.BODIES];
     this.#bodies ??= this.#environment.openDB<Buffer, Buffer>({
       name,
@@ -262,21 +264,35 @@ export function ledgerPath(config: GatewayConfig): string {
   return join(config.node.dataDir, "ledger");
 }
 
-/**
- * Opens or makes the store in the directory `path`. `bytesMax`: what the ledger may come to hold.
- */
-export function openLmdbStore(path: string, bytesMax: number): LmdbLedgerStore {
-  return new LmdbLedgerStore(path, openEnvironment(path, bytesMax));
+/** Whether the store of a gateway syncs: with `durability: none` only the system writes it back. */
+export function ledgerSyncs(config: GatewayConfig): boolean {
+  return config.journal.durability !== "none";
 }
 
-function openEnvironment(path: string, bytesMax: number): RootDatabase<Buffer, Buffer> {
+/**
+ * Opens or makes the store in the directory `path`. `bytesMax`: what the ledger may come to hold.
+ * Without `syncs` a commit counts as flushed when it is visible: a power loss may destroy the store.
+ */
+export function openLmdbStore(
+  path: string,
+  bytesMax: number,
+  syncs: boolean = true,
+): LmdbLedgerStore {
+  return new LmdbLedgerStore(path, openEnvironment(path, bytesMax, syncs));
+}
+
+function openEnvironment(
+  path: string,
+  bytesMax: number,
+  syncs: boolean,
+): RootDatabase<Buffer, Buffer> {
   return open<Buffer, Buffer>({
     path,
     encoding: "binary",
     keyEncoding: "binary",
     maxDbs: LEDGER_TABLE_NAMES.length,
     mapSize: Math.max(MAP_BYTES_MIN, 2 * bytesMax),
-    overlappingSync: true,
+    ...(syncs ? { overlappingSync: true } : { overlappingSync: false, noSync: true }),
     cache: false,
     compression: false,
     // All there is are batches; with it, a promise that nobody sees tells of failed ones.
@@ -292,9 +308,9 @@ export class LmdbCdrReader {
   readonly #environment: RootDatabase<Buffer, Buffer>;
   readonly #table: Database<Buffer, Buffer>;
 
-  /** `path`, `bytesMax`: as given to `openLmdbStore`. */
-  constructor(path: string, bytesMax: number) {
-    this.#environment = openEnvironment(path, bytesMax);
+  /** `path`, `bytesMax`, `syncs`: as given to `openLmdbStore`. */
+  constructor(path: string, bytesMax: number, syncs: boolean = true) {
+    this.#environment = openEnvironment(path, bytesMax, syncs);
     const name = LEDGER_TABLE_NAMES[LedgerTable.CDR];
     const options = { name, encoding: "binary", keyEncoding: "binary" } as const;
     this.#table = this.#environment.openDB<Buffer, Buffer>(options);

@@ -23,7 +23,7 @@ import { loadUws, type UwsTls } from "../ingress/uws.ts";
 import { JournalAppender } from "../journal/appender.ts";
 import { openNodeLogDirectory } from "../journal/node-log-directory.ts";
 import { ChunkedRecordLoader } from "../journal/record-loader.ts";
-import { ledgerPath, LmdbMovedBodies } from "../ledger/lmdb-store.ts";
+import { ledgerPath, ledgerSyncs, LmdbMovedBodies } from "../ledger/lmdb-store.ts";
 import { MetricBlock } from "../metrics/block.ts";
 import type { Doorbell } from "../ring/doorbell.ts";
 import { ringUsedBytes } from "../ring/layout.ts";
@@ -187,7 +187,11 @@ function makeIngress(
   const { plan } = memory;
   const logTable = new LogTable(memory.log);
   const directory = openNodeLogDirectory(config.node.dataDir);
-  const moved = new LmdbMovedBodies(ledgerPath(config), config.ledger.bytesMax);
+  const moved = new LmdbMovedBodies(
+    ledgerPath(config),
+    config.ledger.bytesMax,
+    ledgerSyncs(config),
+  );
   const loader = new ChunkedRecordLoader(directory, logTable, moved);
   setInterval(() => loader.closeRemoved(), LOADER_LOOK_MS).unref();
   const waitingMax = Math.floor(WAITING_MAX / plan.ingressCount);

@@ -20,7 +20,12 @@ import { CdrRows } from "../ledger/cdr-rows.ts";
 import { resolveHeld } from "../ledger/held.ts";
 import { IdempotencyKeys } from "../ledger/idempotency-keys.ts";
 import { Ledger } from "../ledger/ledger.ts";
-import { ledgerPath, type LmdbLedgerStore, openLmdbStore } from "../ledger/lmdb-store.ts";
+import {
+  ledgerPath,
+  ledgerSyncs,
+  type LmdbLedgerStore,
+  openLmdbStore,
+} from "../ledger/lmdb-store.ts";
 import { movedBodiesIn } from "../ledger/body-moves.ts";
 import { readCursor } from "../ledger/meta.ts";
 import { ledgerPlanOf } from "../ledger/policy.ts";
@@ -137,7 +142,7 @@ const readyTimer = setInterval(() => {
 /** Opens the store and recovers the log; says why and waits for its end if that is refused. */
 async function recover() {
   try {
-    const opened = openLmdbStore(ledgerPath(config), config.ledger.bytesMax);
+    const opened = openLmdbStore(ledgerPath(config), config.ledger.bytesMax, ledgerSyncs(config));
     openedStore = opened;
     const position = readCursor(opened);
     const found = recoverLog(directory, {

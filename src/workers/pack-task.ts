@@ -16,14 +16,16 @@ export interface PackRequest extends PackTask {
   readonly store: string;
   /** `ledger.bytes_max`. */
   readonly bytesMax: number;
+  /** Whether the store was opened so. */
+  readonly syncs: boolean;
 }
 
 const { bells, index } = workerData as PackThreadData;
 let reader: LmdbCdrReader | null = null;
 
 /** The pool calls the default export of its entry by this name. */
-export async function pack({ store, bytesMax, ...task }: PackRequest): Promise<CdrManifest> {
-  reader ??= openReader(store, bytesMax);
+export async function pack({ store, bytesMax, syncs, ...task }: PackRequest): Promise<CdrManifest> {
+  reader ??= openReader(store, bytesMax, syncs);
   return await packCut(task, untilStopped(reader.chunks(task.cut.from, task.cut.until)));
 }
 
@@ -36,9 +38,9 @@ function* untilStopped(chunks: Iterable<CdrChunk>): Generator<CdrChunk> {
 }
 
 /** A thread that is ended within a call of LMDB aborts the process: so it counts as loading. */
-function openReader(store: string, bytesMax: number): LmdbCdrReader {
+function openReader(store: string, bytesMax: number, syncs: boolean): LmdbCdrReader {
   try {
-    return new LmdbCdrReader(store, bytesMax);
+    return new LmdbCdrReader(store, bytesMax, syncs);
   } finally {
     leaveSystemId(bells, index);
   }

@@ -7,7 +7,7 @@
  */
 import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
-import { ledgerPath } from "../ledger/lmdb-store.ts";
+import { ledgerPath, ledgerSyncs } from "../ledger/lmdb-store.ts";
 import { Counter, MetricBlock } from "../metrics/block.ts";
 import { CdrSink } from "../sink/cdr-sink.ts";
 import { ConditionalWrites } from "../sink/conditional-writes.ts";
@@ -41,7 +41,11 @@ const self = sinkThreadIndex(plan);
 const bells = new Int32Array(memory.bells);
 const clock = threadClock(data.clock);
 const { dataDir, name: node, region } = config.node;
-const { bytesMax } = config.ledger;
+const ledgerStore = {
+  store: ledgerPath(config),
+  bytesMax: config.ledger.bytesMax,
+  syncs: ledgerSyncs(config),
+};
 const folder = join(dataDir, "cdr");
 const pool = new PackPool(bells, packThreadIndex(plan));
 
@@ -65,7 +69,7 @@ const sink = new CdrSink({
   node,
   folder,
   store,
-  pack: (cut) => pool.pack({ store: ledgerPath(config), bytesMax, node, region, folder, cut }),
+  pack: (cut) => pool.pack({ ...ledgerStore, node, region, folder, cut }),
   onFiled: () => data.ledger.postMessage({ kind: "filed" } satisfies FiledNote),
   logTable: new LogTable(memory.log),
   metrics,

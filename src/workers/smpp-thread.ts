@@ -5,7 +5,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { JournalAppender } from "../journal/appender.ts";
 import { openNodeLogDirectory } from "../journal/node-log-directory.ts";
 import { ChunkedRecordLoader } from "../journal/record-loader.ts";
-import { ledgerPath, LmdbMovedBodies } from "../ledger/lmdb-store.ts";
+import { ledgerPath, ledgerSyncs, LmdbMovedBodies } from "../ledger/lmdb-store.ts";
 import { MetricBlock } from "../metrics/block.ts";
 import { nodeDial } from "../smpp/node-dial.ts";
 import { assignSessions } from "../smpp/plan.ts";
@@ -38,7 +38,7 @@ leaveSystemId(bells, self);
 const loader = new ChunkedRecordLoader(
   openNodeLogDirectory(config.node.dataDir),
   new LogTable(memory.log),
-  new LmdbMovedBodies(ledgerPath(config), config.ledger.bytesMax),
+  new LmdbMovedBodies(ledgerPath(config), config.ledger.bytesMax, ledgerSyncs(config)),
 );
 const clock = threadClock(data.clock);
 

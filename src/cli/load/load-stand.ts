@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { Environment } from "../../config/env.ts";
+import type { Durability } from "../../config/types.ts";
 import { signToken } from "../token.ts";
 
 const START_MS_MAX = 30_000;
@@ -33,7 +34,7 @@ export interface GatewayShape {
   readonly links: number;
   readonly sessions: number;
   readonly window: number;
-  readonly durability: "disk" | "process";
+  readonly durability: Durability;
 }
 
 export interface StandingGateway {

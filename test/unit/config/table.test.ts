@@ -232,7 +232,6 @@ test("what is not built is refused, its default is not", () => {
     "grpc.enabled",
     "grpc.tls",
     "apps[].webhook_allow",
-    "journal.durability",
     "aerospike",
     "redis",
     "limits.replicas_max",
@@ -249,7 +248,7 @@ test("what is not built is refused, its default is not", () => {
   ]);
   const refused = check(TABLE, tree).problems.map((problem) => problem.path);
   for (const path of listed) {
-    const bySample = ["grpc.enabled", "journal.durability"];
+    const bySample = ["grpc.enabled"];
     const byDefault = ["policy.mode", ...bySample];
     const shown = refused.map((one) => one.replaceAll(/\[[^\]]*\]/g, "[]"));
     assert.equal(shown.includes(path), !byDefault.includes(path), path);
@@ -265,7 +264,6 @@ function isOff(path: Path): boolean {
 test("values that are not built yet are refused one by one", () => {
   const bad: [Path, unknown][] = [
     [["grpc", "enabled"], true],
-    [["journal", "durability"], "none"],
     [["policy", "mode"], "mcp"],
   ];
   for (const [path, value] of bad) {
