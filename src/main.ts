@@ -38,7 +38,7 @@ import {
   workerAppenderIndex,
 } from "./tables/plan.ts";
 import { stopIndex } from "./tables/thread-table.ts";
-import { adminSources } from "./workers/admin-sources.ts";
+import { adminSources, type LoopWatch } from "./workers/admin-sources.ts";
 import { type BellPorts, doorbells, makeBellPorts } from "./workers/bell-ports.ts";
 import { type ClockBase, clockBase, systemInstant, threadClock } from "./workers/clock.ts";
 import { watchConnections } from "./workers/connection-guard.ts";
@@ -167,6 +167,7 @@ class Assembly {
   readonly #bells: Int32Array;
   readonly #supervisor: Supervisor;
   readonly #workers: Worker[] = [];
+  readonly #loops = new Map<string, LoopWatch>([["main", performance]]);
   /** Ingress threads other than main. */
   readonly #ingresses: Worker[] = [];
   #epoch = 0;
@@ -307,6 +308,7 @@ class Assembly {
     const worker = startThread(entry, data, transfer);
     this.#supervisor.watch({ name, index, worker });
     this.#end.add({ entry, index, worker });
+    if (entry !== "journal-thread") this.#loops.set(name, worker.performance);
     return worker;
   }
 
@@ -367,6 +369,7 @@ class Assembly {
       loadUws(),
       adminSources({
         reloader,
+        loops: this.#loops,
         memory: this.#memory,
         clock: this.#clock,
         questions: this.#questions as LedgerQuestions,

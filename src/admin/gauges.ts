@@ -34,6 +34,7 @@ export function readGauges(sources: AdminSources): GaugeSample[] {
   add("external", usage.externalBytes);
   add("cpu", usage.cpuSeconds);
   for (const { thread, seconds } of usage.threads) add("threadCpu", seconds, thread);
+  for (const { thread, seconds } of usage.loops) add("loopBusy", seconds, thread);
   return samples;
 }
 

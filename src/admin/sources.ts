@@ -23,6 +23,8 @@ export interface ProcessUsage {
   readonly cpuSeconds: number;
   /** Of the threads that are known by name; what others use is in `cpuSeconds` only. */
   readonly threads: readonly { readonly thread: string; readonly seconds: number }[];
+  /** Seconds for which event loops did not wait for events. */
+  readonly loops: readonly { readonly thread: string; readonly seconds: number }[];
 }
 
 /** The ledger's status as an object with `books`; null or "late" if it cannot be had now. */

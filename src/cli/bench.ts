@@ -29,6 +29,7 @@ Options:
   --workers N        SMPP workers, workers.count (1)
   --links N          links to the operator (2)
   --window N         window_max of each session (1000)
+  --commit-interval-us N  journal.commit_interval_us (1000)
   --durability MODE  disk, process or none (disk)
   --receipts MODE    none or final (none)
   --dir FOLDER       a folder on the disk to measure (the system's for temporary files)
@@ -44,6 +45,7 @@ const OPTIONS = {
   workers: { type: "string", default: "1" },
   links: { type: "string", default: "2" },
   window: { type: "string", default: "1000" },
+  "commit-interval-us": { type: "string", default: "1000" },
   durability: { type: "string", default: "disk" },
   receipts: { type: "string", default: "none" },
   dir: { type: "string", default: tmpdir() },
@@ -53,11 +55,11 @@ const OPTIONS = {
 /** A generator so busy may be what limits the figures. */
 const GENERATOR_BUSY_MAX = 0.9;
 
-/** Reads a whole number from 1 on. Throws UsageError. */
-export function countOf(name: string, text: string, max: number): number {
+/** Reads a whole number. Throws UsageError. */
+export function countOf(name: string, text: string, max: number, min: number = 1): number {
   const value = Number(text);
-  if (/^\d+$/.test(text) && value >= 1 && value <= max) return value;
-  throw new UsageError(`--${name} takes 1 to ${max}, not ${JSON.stringify(text)}`);
+  if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+  throw new UsageError(`--${name} takes ${min} to ${max}, not ${JSON.stringify(text)}`);
 }
 
 /** Reads one of some words. Throws UsageError. */
@@ -75,6 +77,7 @@ export async function run(args: string[], io: CliIo): Promise<number> {
     links: countOf("links", values.links, 64),
     sessions: 1,
     window: countOf("window", values.window, 10_000),
+    commitIntervalUs: countOf("commit-interval-us", values["commit-interval-us"], 100_000, 0),
     durability: wordOf("durability", values.durability, ["disk", "process", "none"]),
   };
   const receipts = wordOf("receipts", values.receipts, ["none", "final"]);

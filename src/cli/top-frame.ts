@@ -104,8 +104,11 @@ function latencyLines(before: Look, now: Look): string[] {
   ];
 }
 
+/** CPU of each thread, and how much of the time its event loop was busy. */
 function threadLines(before: Look, now: Look): string[] {
   const seconds = (now.atMs - before.atMs) / 1000;
+  const loopsThen = byLabel(before.metrics, "thread_loop_busy_seconds_total", "thread");
+  const loops = byLabel(now.metrics, "thread_loop_busy_seconds_total", "thread");
   const then = byLabel(before.metrics, "thread_cpu_seconds_total", "thread");
   const threads = byLabel(now.metrics, "thread_cpu_seconds_total", "thread");
   const process = "process_cpu_seconds_total";
@@ -114,7 +117,10 @@ function threadLines(before: Look, now: Look): string[] {
   for (const [thread, cpu] of threads) {
     const used = cpu - (then.get(thread) ?? 0);
     others -= used;
-    lines.push(bar(thread, used / seconds));
+    const loop = loops.get(thread);
+    const busy = ((loop ?? 0) - (loopsThen.get(thread) ?? 0)) / seconds;
+    const text = loop === undefined ? "" : `   loop ${(busy * 100).toFixed(0).padStart(3)} %`;
+    lines.push(bar(thread, used / seconds) + text);
   }
   if (threads.size > 0) lines.push(bar("others", Math.max(0, others) / seconds));
   return ["threads, share of one core", ...lines];

@@ -2,7 +2,7 @@
  * `smsgw tune`: measures this machine with different thread counts, windows and batches, and says
  * which to take and why.
  *
- *   threads ─► workers ─► window ─► batch: one is swept, the others keep what was found best so far
+ *   threads ─► workers ─► window ─► commit ─► batch: one is swept, the others keep what was found best so far
  *
  * Against a simulated operator, or a given SMSC, which then really gets the messages.
  */
@@ -28,8 +28,9 @@ most, with reasons. Everything is ended and removed afterwards.
 Options:
   --seconds N          of load at each point, after a second of warm-up (4)
   --runs N             times each point is measured, of which the median counts (3)
-  --sweep NAME[=V,V…]  what to sweep: threads, workers, window, batch; may be given more than once
-                       (all four; threads and workers up to the number of cores)
+  --sweep NAME[=V,V…]  what to sweep: threads (http.threads), workers (workers.count), window
+                       (window_max), commit (journal.commit_interval_us), batch; may be given more
+                       than once (all; threads and workers up to the number of cores)
   --connections N      HTTP connections (64)
   --links N            links to the operator (2)
   --sessions N         sessions of each link (1)
@@ -69,13 +70,15 @@ const OPTIONS = {
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
 
-const DIMENSIONS: readonly Dimension[] = ["threads", "workers", "window", "batch"];
+const DIMENSIONS: readonly Dimension[] = ["threads", "workers", "window", "commit", "batch"];
 const WINDOWS = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000];
+const COMMITS_US = [0, 500, 1000, 2000, 4000];
 const BATCHES = [1, 10, 100];
 const LIMITS: Readonly<Record<Dimension, number>> = {
   threads: 64,
   workers: 64,
   window: 10_000,
+  commit: 100_000,
   batch: 1000,
 };
 /** Start, warm-up and end of a point. */
@@ -133,7 +136,7 @@ class Tuner {
   constructor(values: Values, io: CliIo, windowMax: number) {
     this.#values = values;
     this.#io = io;
-    this.#settings = { threads: 1, workers: 1, window: windowMax, batch: 1 };
+    this.#settings = { threads: 1, workers: 1, window: windowMax, commit: 1000, batch: 1 };
     this.#operator = givenOperator(values, io.cwd);
     this.#stand = new LoadStand(resolve(io.cwd, values.dir), io.env, io.wallMs());
     this.#release = stopAtSignals(this.#stand);
@@ -169,8 +172,8 @@ class Tuner {
   }
 
   async #measure(settings: Settings): Promise<Measurement> {
-    const { threads, workers, window, batch } = settings;
-    const key = `${threads} ${workers} ${window} ${batch}`;
+    const { threads, workers, window, commit, batch } = settings;
+    const key = `${threads} ${workers} ${window} ${commit} ${batch}`;
     const known = this.#measured.get(key);
     if (known !== undefined) return known;
     const values = this.#values;
@@ -180,6 +183,7 @@ class Tuner {
       links: countOf("links", values.links, 64),
       sessions: countOf("sessions", values.sessions, 64),
       window,
+      commitIntervalUs: commit,
       durability: wordOf("durability", values.durability, ["disk", "process", "none"]),
     };
     const { to } = values;
@@ -200,7 +204,8 @@ class Tuner {
     const measured = runs[runs.length >> 1] as Measurement;
     this.#measured.set(key, measured);
     this.#io.stderr(
-      `threads ${threads}, workers ${workers}, window ${window}, batch ${batch}: ` +
+      `threads ${threads}, workers ${workers}, window ${window}, commit ${commit} µs, ` +
+        `batch ${batch}: ` +
         `${Math.round(measured.perS)}/s\n`,
     );
     return measured;
@@ -215,6 +220,7 @@ function sweepsOf(asked: readonly string[], cores: number, windowMax: number): S
     threads: powers,
     workers: powers,
     window: [...WINDOWS.filter((value) => value < windowMax), windowMax],
+    commit: COMMITS_US,
     batch: BATCHES,
   };
   const given = new Map(asked.map((text) => sweepOf(text, usual)));
@@ -234,8 +240,14 @@ function sweepOf(
     throw new UsageError(`--sweep takes ${DIMENSIONS.join(", ")}, not ${JSON.stringify(name)}`);
   }
   if (list === undefined) return [dimension, usual[dimension]];
-  const values = list.split(",").map((value) => countOf("sweep", value, LIMITS[dimension]));
+  const values = list
+    .split(",")
+    .map((value) => countOf("sweep", value, LIMITS[dimension], leastOf(dimension)));
   return [dimension, [...new Set(values)].sort((a, b) => a - b)];
+}
+
+function leastOf(dimension: Dimension): number {
+  return dimension === "commit" ? 0 : 1;
 }
 
 /** The SMSC of the command line; null: the simulated one. */

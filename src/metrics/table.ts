@@ -320,7 +320,16 @@ export const GAUGES = {
   threadCpu: {
     name: "thread_cpu_seconds_total",
     labels: ["thread"],
-    help: "CPU time of one thread; garbage collection and LMDB have threads of their own.",
+    help:
+      "CPU time of one thread; garbage collection and LMDB have threads of their own. Its rate over " +
+      "that of messages_accepted_total is CPU a message.",
+  },
+  loopBusy: {
+    name: "thread_loop_busy_seconds_total",
+    labels: ["thread"],
+    help:
+      "Time in which the thread's event loop did not wait for events: its rate is the loop's " +
+      "utilisation. The journal thread has no event loop.",
   },
 } as const satisfies Record<string, GaugeRow>;
 

@@ -1,6 +1,7 @@
 /**
  * Gathers what the admin listener shows from all over the process. Main thread only.
  */
+import type { Performance } from "node:perf_hooks";
 import type { LinkSources, SessionRow } from "../admin/link-status.ts";
 import type { AdminSources, WatchedRing } from "../admin/sources.ts";
 import type { PoolPlan } from "../config/derive.ts";
@@ -20,7 +21,12 @@ import type { Reloader } from "./reloader.ts";
 import { threadCpu } from "./thread-cpu.ts";
 import type { LedgerQuestions } from "./threads.ts";
 
+/** What tells how busy an event loop is: of this thread, or of one that it started. */
+export type LoopWatch = Pick<Performance, "eventLoopUtilization">;
+
 export interface AdminParts {
+  /** The event loops to watch, by their threads' names. */
+  readonly loops: ReadonlyMap<string, LoopWatch>;
   readonly reloader: Reloader;
   readonly memory: SharedMemory;
   readonly clock: Clock;
@@ -72,6 +78,10 @@ export function adminSources(parts: AdminParts): AdminSources {
         externalBytes: external,
         cpuSeconds: (user + system) / 1e6,
         threads: threadCpu(bells, plan),
+        loops: [...parts.loops].map(([thread, loop]) => ({
+          thread,
+          seconds: loop.eventLoopUtilization().active / 1000,
+        })),
       };
     },
     unreadiness: parts.unreadiness,

@@ -36,12 +36,17 @@ test("bench prints its figures, writes them, and leaves nothing behind", async (
 
 test("tune recommends, says why, and writes what a configuration takes", async () => {
   const args = ["--seconds", "1", "--runs", "1", "--sweep", "workers=1", "--sweep", "window=5,500"];
+  args.push("--sweep", "commit=1000");
   const { stdout } = await smsgw("tune", ...args, "--latency-ms", "10", "--write", "tuned.yaml");
   assert.match(stdout, /^2 points, 1 runs each/);
   assert.match(stdout, /^workers: 1$/m);
   assert.match(stdout, /^window: (5|500)$/m);
   assert.match(stdout, /Window ≈ rate × answer time/);
-  assert.match(readFileSync(join(folder, "tuned.yaml"), "utf8"), /^workers:\n {2}count: 1$/m);
+  assert.match(stdout, /its event loop busy \d+ % of the time/);
+  assert.match(
+    readFileSync(join(folder, "tuned.yaml"), "utf8"),
+    /^workers:\n {2}count: 1\njournal:\n {2}commit_interval_us: 1000$/m,
+  );
   assert.deepEqual(readdirSync(folder).sort(), ["b", "tuned.yaml"]);
 });
 

@@ -35,6 +35,7 @@ export interface GatewayShape {
   readonly sessions: number;
   readonly window: number;
   readonly durability: Durability;
+  readonly commitIntervalUs: number;
 }
 
 export interface StandingGateway {
@@ -156,13 +157,14 @@ export function gatewayConfig(
   dataDir: string,
 ): object {
   const { ingressThreads, workers, links, sessions, window, durability } = shape;
+  const { commitIntervalUs } = shape;
   const ids = Array.from({ length: links }, (_, i) => 100 + i);
   return {
     node: { name: "bench", data_dir: dataDir },
     http: { port: 0, threads: ingressThreads },
     admin: { port: 0 },
     workers: { count: workers },
-    journal: { durability },
+    journal: { durability, commit_interval_us: commitIntervalUs },
     log: { level: "info" },
     apps: [{ id: 1, name: "bench", rate_tps: null, scopes: ["send"] }],
     links: ids.map((id) => ({

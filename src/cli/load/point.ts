@@ -51,6 +51,8 @@ export interface Measurement {
   readonly bytesPerCommit: number;
   /** Shares of a core by thread. */
   readonly busy: Readonly<Record<string, number>>;
+  /** Utilisation of event loops by thread. */
+  readonly loopBusy: Readonly<Record<string, number>>;
   /** CPU µs a message by thread, `others` included. */
   readonly cpuUs: Readonly<Record<string, number>>;
   /** The fullest each ring was seen, as a share. */
@@ -155,8 +157,13 @@ function ratesOf(before: Look, after: Look) {
   const since = (name: string): number => sumOf(after.metrics, name) - sumOf(before.metrics, name);
   const percentile = (name: string, p: number): number | null =>
     percentileSince(before.metrics, after.metrics, name, p);
-  const then = byLabel(before.metrics, "thread_cpu_seconds_total", "thread");
-  const threads = byLabel(after.metrics, "thread_cpu_seconds_total", "thread");
+  const shares = (name: string): Record<string, number> => {
+    const then = byLabel(before.metrics, name, "thread");
+    const now = [...byLabel(after.metrics, name, "thread")];
+    return Object.fromEntries(
+      now.map(([thread, value]) => [thread, (value - (then.get(thread) ?? 0)) / seconds]),
+    );
+  };
   return {
     perS: since("segments_accepted_total") / seconds,
     answerP50Ms: percentile("answer_duration_ms", 50),
@@ -164,9 +171,8 @@ function ratesOf(before: Look, after: Look) {
     commitP50Ms: percentile("journal_commit_duration_ms", 50),
     bytesPerCommit:
       since("journal_committed_bytes_total") / Math.max(1, since("journal_commits_total")),
-    busy: Object.fromEntries(
-      [...threads].map(([thread, cpu]) => [thread, (cpu - (then.get(thread) ?? 0)) / seconds]),
-    ),
+    busy: shares("thread_cpu_seconds_total"),
+    loopBusy: shares("thread_loop_busy_seconds_total"),
   };
 }
 

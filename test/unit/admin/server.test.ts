@@ -55,6 +55,7 @@ function setUp(token: string | null = null): Set {
       externalBytes: 3,
       cpuSeconds: 4.5,
       threads: [{ thread: "main", seconds: 2.5 }],
+      loops: [{ thread: "main", seconds: 3.5 }],
     }),
     unreadiness: () => missing,
     ledgerStatus: (done) => done(set.ledger),

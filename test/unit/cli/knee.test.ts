@@ -17,6 +17,7 @@ function measurement(perS: number, over: Partial<Measurement> = {}): Measurement
       sessions: 1,
       window: 1000,
       durability: "disk",
+      commitIntervalUs: 1000,
     },
     batch: 1,
     perS,
@@ -30,6 +31,7 @@ function measurement(perS: number, over: Partial<Measurement> = {}): Measurement
     commitP50Ms: 0.3,
     bytesPerCommit: 30_000,
     busy: { main: 0.97, ledger: 0.3, "worker-0": 0.2, journal: 0.2 },
+    loopBusy: { main: 0.99, ledger: 0.4, "worker-0": 0.3 },
     cpuUs: { main: 22, others: 6 },
     rings: { "submit 0 0": 0.004 },
     windowShare: 0.5,
@@ -64,7 +66,7 @@ test("the reasons name every rate, the busiest thread and the fullest ring", () 
   assert.match(knee ?? "", /^1 ingress thread: the best, 2, brings 2\.9 % more, which is noise/);
   assert.match(
     busy ?? "",
-    /main with 97 % of a core, all took 1\.7 of 2: that thread is the bound/,
+    /main with 97 % of a core \(its event loop busy 99 % of the time\), all took 1\.7 of 2: that thread is the bound/,
   );
   assert.match(ring ?? "", /nearly empty/);
 });
@@ -100,12 +102,25 @@ test("a load that was busy itself, and refusals, are no secret", () => {
   assert.ok(reasons.some((text) => /29 KiB to disk in at most 0\.30 ms/.test(text)));
 });
 
+test("of commit intervals the least is taken that does as much, 0 among them", () => {
+  const { value, reasons } = recommend(
+    "commit",
+    sweep({ 0: 20_000, 1000: 30_000, 4000: 31_000 }),
+    2,
+  );
+  assert.equal(value, 1000);
+  assert.match(reasons[1] ?? "", /^1000 µs from commit to commit: 50\.0 % more than 0; the best/);
+  assert.match(reasons[2] ?? "", /^A commit took 29 KiB to disk in at most 0\.30 ms/);
+  assert.equal(recommend("commit", sweep({ 0: 30_000, 1000: 30_000 }), 2).value, 0);
+});
+
 test("the YAML has the recommended keys only, and a configuration takes them", () => {
   const yaml = tunedYaml(
     [
       { dimension: "threads", value: 2, reasons: [] },
       { dimension: "workers", value: 3, reasons: [] },
       { dimension: "window", value: 200, reasons: [] },
+      { dimension: "commit", value: 2000, reasons: [] },
       { dimension: "batch", value: 100, reasons: [] },
     ],
     "smsgw tune, 2 × a CPU: with a colon",
@@ -118,6 +133,7 @@ test("the YAML has the recommended keys only, and a configuration takes them", (
   const config = parseConfig(yaml + rest, "/", {}, () => secret);
   assert.equal(config.http.threads, 2);
   assert.equal(config.workers.count, 3);
+  assert.equal(config.journal.commitIntervalUs, 2000);
   const one = tunedYaml([{ dimension: "workers", value: 1, reasons: [] }], "here");
   assert.equal(one, "# here\nworkers:\n  count: 1\n");
 });
