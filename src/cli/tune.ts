@@ -2,7 +2,9 @@
  * `smsgw tune`: measures this machine with different thread counts, windows and batches, and says
  * which to take and why.
  *
- *   threads ─► workers ─► window ─► commit ─► batch: one is swept, the others keep what was found best so far
+ *   threads ─► workers ─► window ─► commit ─► batch
+ *
+ * One is swept, the others keep what was found best so far.
  *
  * Against a simulated operator, or a given SMSC, which then really gets the messages.
  */

@@ -27,8 +27,8 @@ export interface Recommendation {
 const WORTH = 0.05;
 const FULL = 0.9;
 const COMMIT_COST =
-  "A longer interval makes fewer, larger commits, which cost less CPU; under load a 202 waits for " +
-  "up to one more interval. A message that comes nearly alone never waits.";
+  "A longer interval makes fewer, larger commits, which cost less CPU; under load a 202 waits " +
+  "for up to one more interval. A message that comes nearly alone never waits.";
 const BATCH_CHOICE = "Batches are the clients' choice: there is nothing to set.";
 
 const NOUNS: Readonly<Record<Dimension, readonly [string, string]>> = {
