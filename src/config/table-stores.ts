@@ -26,8 +26,8 @@ export const JOURNAL = block(
     durability: oneOf(["disk", "process", "none"], {
       doc:
         "What 202 promises: `disk` survives power loss, `process` kill -9, `none` nothing: with " +
-        "it no write to the log or the ledger's store is synced while the gateway runs, and after " +
-        "a power loss `data_dir` may have to be thrown away.",
+        "it no write to the log or the ledger's store is synced while the gateway runs, and " +
+        "after a power loss `data_dir` may have to be thrown away.",
       default: "disk",
     }),
     commit_interval_us: int({

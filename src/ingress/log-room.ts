@@ -1,7 +1,7 @@
 /**
  * Whether one more message of an app may be accepted: room in the log, and among those that wait.
  *
- *   0 ──────────────── every app ─────────────── 7/8 ── apps with few waiting messages ──── the bound
+ *   0 ─────────────── every app ────────────── 7/8 ── apps with few waiting messages ── the bound
  *
  * An app that sends more than its links take is refused at seven eighths of either bound; the rest
  * is for others, so that its trouble stays its own. Few: 1/16 of what is kept back. What an app

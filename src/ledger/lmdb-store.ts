@@ -271,7 +271,8 @@ export function ledgerSyncs(config: GatewayConfig): boolean {
 
 /**
  * Opens or makes the store in the directory `path`. `bytesMax`: what the ledger may come to hold.
- * Without `syncs` a commit counts as flushed when it is visible: a power loss may destroy the store.
+ * Without `syncs` a commit counts as flushed when it is visible: a power loss may destroy the
+ * store.
  */
 export function openLmdbStore(
   path: string,
