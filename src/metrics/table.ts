@@ -321,8 +321,8 @@ export const GAUGES = {
     name: "thread_cpu_seconds_total",
     labels: ["thread"],
     help:
-      "CPU time of one thread; garbage collection and LMDB have threads of their own. Its rate over " +
-      "that of messages_accepted_total is CPU a message.",
+      "CPU time of one thread; garbage collection and LMDB have threads of their own. Its rate " +
+      "over that of messages_accepted_total is CPU a message.",
   },
   loopBusy: {
     name: "thread_loop_busy_seconds_total",

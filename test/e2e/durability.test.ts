@@ -14,7 +14,7 @@ const CDR_MS_MAX = 60_000;
 const workspace = new Workspace();
 after(() => workspace.dispose());
 
-test("without a sync messages are sent and recorded; the same data_dir goes on with disk", async () => {
+test("without a sync messages go out and are recorded; data_dir goes on with disk", async () => {
   const smsc = await workspace.run(["smsc", "--port", "0"], (line) =>
     line.includes("listening on"),
   );
