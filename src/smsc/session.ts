@@ -90,6 +90,7 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
   #isDirty = false;
   #isEnding = false;
   #hadPdu = false;
+  #isBinding = false;
   readonly #isMischievous: boolean;
   /** Nothing is read any more. */
   #isDeaf = false;
@@ -138,9 +139,10 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
 
   /** Reads nothing for as long as a slow peer takes for these octets. */
   #rest(bytes: number): void {
+    if (this.#isDeaf || this.isOver) return;
     const { options, pool, wheel, tick } = this.#shared;
     const job = pool.claim();
-    if (job === JOB_NONE || this.#isDeaf || this.isOver) return;
+    if (job === JOB_NONE) return;
     pool.set(job, JOB_WORD.KIND, JOB_KIND.reading);
     this.#nameIn(job);
     this.#socket.pause();
@@ -284,8 +286,6 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
     this.#markDirty();
   }
 
-  // PduSink
-
   get isOver(): boolean {
     return this.state >= SESSION_STATE.ending;
   }
@@ -428,7 +428,7 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
       out.used,
       status,
       sequence,
-      bytesNone,
+      this.#shared.idBytes,
       0,
       0,
     );
@@ -460,6 +460,7 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
       this.answerBind(commandId, status, sequence);
       return;
     }
+    this.#isBinding ||= status === COMMAND_STATUS.ESME_ROK;
     pool.set(job, JOB_WORD.KIND, JOB_KIND.bind);
     this.#nameIn(job);
     pool.set(job, JOB_WORD.SEQUENCE, sequence);
@@ -472,6 +473,7 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
   answerBind(commandId: number, status: number, sequence: number): void {
     const { counters, options } = this.#shared;
     if (status === COMMAND_STATUS.ESME_ROK && this.#account !== null) {
+      this.#isBinding = false;
       counters.binds++;
       this.#bindTo(this.#account, commandId);
     } else {
@@ -493,7 +495,7 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
   /** The status of a bind; if it is ESME_ROK, `#account` is set. */
   #judgeBind(bind: BindRequest, commandId: number): number {
     const { options, counters } = this.#shared;
-    if (this.state === SESSION_STATE.bound) {
+    if (this.state !== SESSION_STATE.open || this.#isBinding) {
       counters.countError(PROTOCOL_ERROR.already_bound);
       return COMMAND_STATUS.ESME_RALYBND;
     }
@@ -544,8 +546,6 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
     }
   }
 
-  // Timers
-
   /** Looks after everything that takes longer than it should; called about once a second. */
   sweep(): void {
     const { nowMs, options } = this.#shared;
@@ -589,12 +589,10 @@ export class SmscSession implements SocketEvents, PduSink, Receiver, Submitter, 
     this.#markDirty();
   }
 
-  /** Ends the connection without a word. */
+  /** Ends the connection without a word, also one that is silent. */
   drop(cause: string): void {
-    if (this.isOver) return;
+    if (this.state === SESSION_STATE.over) return;
     this.state = SESSION_STATE.over;
     this.#socket.destroy(cause);
   }
 }
-
-const bytesNone = new Uint8Array(0);

@@ -5,8 +5,10 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { parseSmscArgs } from "../../../src/cli/smsc.ts";
-import type { SmscStats } from "../../../src/smsc/counters.ts";
+import { parseSmscArgs, usage } from "../../../src/cli/smsc.ts";
+import { PROTOCOL_ERRORS, type SmscStats } from "../../../src/smsc/counters.ts";
+import type { SmscOptions } from "../../../src/smsc/options.ts";
+import { SCENARIOS } from "../../../src/smsc/scenarios.ts";
 import { ask, connectPackage } from "../../support/smpp-package.ts";
 
 const SMSGW = fileURLToPath(new URL("../../../src/cli/smsgw.js", import.meta.url));
@@ -37,6 +39,75 @@ test("flags become options", () => {
   assert.equal(options.outcomes.length, 2);
 });
 
+/** Every option that takes a value or is a switch, and what becomes of it. */
+const FLAGS: readonly (readonly [flag: string, option: keyof SmscOptions, value: unknown])[] = [
+  ["--host=::1", "host", "::1"],
+  ["--port=0", "port", 0],
+  ["--system-id=a", "systemId", "a"],
+  ["--password=b", "password", "b"],
+  ["--refuse-binds=0x0d=50%", "bindRefusals", [{ status: 0x0d, share: 0.5 }]],
+  ["--bind-silence=10%", "bindSilence", 0.1],
+  ["--bind-delay-ms=5:9", "bindDelayMs", [5, 9]],
+  ["--no-transceiver", "transceiver", false],
+  ["--ignore-enquire-link", "answersEnquireLink", false],
+  ["--binds-max=2", "bindsMax", 2],
+  ["--enquire-interval-ms=7", "enquireLinkIntervalMs", 7],
+  ["--latency-ms=tail:20", "latencyMs", [0, 20, "long_tail"]],
+  ["--refuse=ESME_RINVDSTADR=1%", "refusals", [{ status: 0x0b, share: 0.01 }]],
+  ["--storm=8=1:2:3", "storms", [{ status: 8, fromMs: 1000, toMs: 2000, everyMs: 3000 }]],
+  ["--tps=5", "tps", 5],
+  ["--window=6", "window", 6],
+  ["--drop-answers=3", "dropAnswers", 0.03],
+  ["--late-answers=4", "lateAnswers", 0.04],
+  ["--late-ms=99", "lateMs", 99],
+  ["--disconnect-every=10", "disconnectEvery", 10],
+  ["--id-format=zero-padded", "idFormat", "zero-padded"],
+  ["--id-base=5", "idBase", 5],
+  ["--receipts=none", "receipts", "none"],
+  ["--receipt-delay-ms=exp:30", "receiptDelayMs", [0, 30, "exponential"]],
+  ["--outcomes=none=1", "outcomes", [{ state: -1, weight: 1 }]],
+  ["--receipt-before-answer=50", "receiptBeforeAnswer", 0.5],
+  ["--duplicate-receipts=1", "duplicateReceipts", 0.01],
+  ["--contradict-receipts=2", "contradictReceipts", 0.02],
+  ["--stray-receipts=3", "strayReceipts", 0.03],
+  ["--receipt-window=4", "receiptWindow", 4],
+  ["--receipt-timeout-ms=5", "receiptTimeoutMs", 5],
+  ["--waiting-max=6", "waitingMax", 6],
+  ["--cut-mid-pdu-every=1", "cutMidPduEvery", 1],
+  ["--unbind-every=2", "unbindEvery", 2],
+  ["--deaf-every=3", "deafEvery", 3],
+  ["--silent-every=4", "silentEvery", 4],
+  ["--malformed-every=5", "malformedEvery", 5],
+  ["--malformed=garbage,bad_tlv", "malformed", ["garbage", "bad_tlv"]],
+  ["--write-bytes=1", "writeBytes", 1],
+  ["--read-bytes-per-s=2", "readBytesPerS", 2],
+  ["--magic", "magic", true],
+  ["--seed=4294967295", "seed", 0xffffffff],
+  ["--log=x", "logFile", "/work/x"],
+];
+/** Not the simulator's own: the command's, or of two together. */
+const COMMANDS_OWN = [
+  ["scenario", "tls-cert", "tls-key", "tls-ca", "stats-interval", "control-port"],
+  ["check", "list-checks", "list-scenarios", "json"],
+].flat();
+
+test("every option that the usage tells of becomes what it says", () => {
+  const told = new Set((usage.match(/--[a-z][a-z0-9-]+/g) ?? []).map((flag) => flag.slice(2)));
+  const tried = FLAGS.map(([flag]) => flag.slice(2).split("=")[0] as string);
+  assert.deepEqual([...told].toSorted(), [...tried, ...COMMANDS_OWN].toSorted());
+  for (const [flag, option, value] of FLAGS) {
+    assert.deepEqual(parseSmscArgs([flag], "/work").options[option], value, flag);
+  }
+  const tls = ["--tls-cert=a.pem", "--tls-key=a.key", "--tls-ca=/ca.pem"];
+  assert.deepEqual(parseSmscArgs(tls, "/work").options.tls, {
+    certFile: "/work/a.pem",
+    keyFile: "/work/a.key",
+    caFile: "/ca.pem",
+  });
+  const flaky = parseSmscArgs(["--tps=7", "--scenario=flaky", "--scenario=strict-rate"], "/");
+  assert.deepEqual([flaky.options.tps, flaky.options.window], [7, 10]);
+});
+
 test("what cannot be understood names itself", () => {
   const bad = [
     ["--port", "x", /port/],
@@ -46,6 +117,14 @@ test("what cannot be understood names itself", () => {
     ["--outcomes", "lost=1", /lost/],
     ["--stats-interval", "0", /stats-interval/],
     ["--colour", "red", /colour/],
+    ["--scenario", "sunny", /"sunny" is unknown, allowed: clean,/],
+    ["--malformed", "huge", /"huge" is unknown, allowed: short_length,/],
+    ["--storm", "0x58=9:5", /storms: to/],
+    ["--storm", "0x58", /storm/],
+    ["--storm", "0x58=1:2:1", /storms: every/],
+    ["--tls-cert", "a.pem", /--tls-key/],
+    ["--latency-ms", "exp:", /latency-ms/],
+    ["--control-port", "-1", /control-port/],
   ] as const;
   for (const [flag, value, naming] of bad) {
     assert.throws(() => parseSmscArgs([flag, value], "/"), naming, flag);
@@ -101,4 +180,51 @@ test("with --json the first line is JSON and a drawn seed is told", async () => 
   child.kill("SIGINT");
   const [code] = (await once(child, "exit")) as [number];
   assert.equal(code, 0);
+});
+
+test("counts come by the control port, on SIGUSR2 and at intervals; drop cuts all", async () => {
+  const args = ["smsc", "--port=0", "--control-port=0", "--stats-interval=1", "--json", "--seed=5"];
+  const child = spawn(process.execPath, [SMSGW, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const nextLine = linesOf(child);
+  const first = JSON.parse((await nextLine()) ?? "") as Record<string, number>;
+  assert.equal(first["seed"], 5);
+  const session = await connectPackage(first["port"] as number);
+  const closed = new Promise<void>((resolve) => session.on("close", () => resolve()));
+  const bind = { system_id: "esme1", password: "secret", interface_version: 0x34 };
+  assert.equal((await ask(session, "bind_transceiver", bind)).command_status, 0);
+  const control = `http://127.0.0.1:${first["control_port"]}`;
+  const counts = async (): Promise<SmscStats> =>
+    (await (await fetch(`${control}/counts`)).json()) as SmscStats;
+  assert.deepEqual([(await counts()).binds, (await counts()).sessions], [1, 1]);
+  const atInterval = JSON.parse((await nextLine()) ?? "") as SmscStats;
+  assert.equal(atInterval.seed, 5);
+  child.kill("SIGUSR2");
+  assert.equal((JSON.parse((await nextLine()) ?? "") as SmscStats).seed, 5);
+  assert.equal((await fetch(`${control}/drop`, { method: "POST" })).status, 204);
+  await closed;
+  while ((await counts()).sessions > 0) await new Promise((done) => setTimeout(done, 5));
+  for (const [method, path] of [
+    ["GET", "/drop"],
+    ["POST", "/counts"],
+    ["GET", "/"],
+  ] as const) {
+    assert.equal((await fetch(control + path, { method })).status, 404, `${method} ${path}`);
+  }
+  child.kill("SIGTERM");
+  const [code] = (await once(child, "exit")) as [number];
+  assert.equal(code, 0);
+});
+
+test("lists name every scenario and every check", async () => {
+  const lists = { "--list-scenarios": Object.keys(SCENARIOS), "--list-checks": PROTOCOL_ERRORS };
+  for (const [flag, names] of Object.entries(lists)) {
+    const child = spawn(process.execPath, [SMSGW, "smsc", flag]);
+    const nextLine = linesOf(child);
+    const seen: string[] = [];
+    for (let line = await nextLine(); line !== null; line = await nextLine()) {
+      assert.match(line, /^\S+ +\S.{10,}$/);
+      seen.push(line.split(" ")[0] as string);
+    }
+    assert.deepEqual(seen, [...names]);
+  }
 });

@@ -412,15 +412,17 @@ test("magic destinations decide for themselves, only if asked to", () => {
 test("magic destinations choose how a message ends", () => {
   const world = new World({ magic: true });
   const peer = world.bound();
-  for (const suffix of ["0100", "0102", "0103", "0105", "0107", "0108", "0106"]) {
+  for (const suffix of ["0000", "0100", "0102", "0103", "0104", "0105", "0107", "0108", "0106"]) {
     peer.submit({ destination: `44770090${suffix}` });
   }
   world.pass(10);
   assert.deepEqual(
     receiptsOf(peer).map(({ state, source }) => [source.slice(-3), state]),
     [
+      ["000", 2],
       ["102", 2],
       ["103", 3],
+      ["104", 4],
       ["105", 5],
       ["107", 7],
       ["108", 8],

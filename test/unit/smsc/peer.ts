@@ -154,6 +154,8 @@ export class Peer {
   isPaused = false;
   isEnded = false;
   destroyedFor: string | null = null;
+  /** Octets of each write so far. */
+  readonly lengthsWritten: number[] = [];
   /** Whether written bytes count as sent at once. */
   isReading = true;
   #written: { bytes: Uint8Array; start: number; end: number }[] = [];
@@ -161,7 +163,10 @@ export class Peer {
 
   constructor(engine: SmscEngine) {
     const socket: Socket = {
-      write: (bytes, start, end) => void this.#written.push({ bytes, start, end }),
+      write: (bytes, start, end) => {
+        this.lengthsWritten.push(end - start);
+        this.#written.push({ bytes, start, end });
+      },
       isDrained: false,
       end: () => {
         this.isEnded = true;
@@ -195,19 +200,33 @@ export class Peer {
     }
   }
 
+  /** Removes and returns all bytes seen so far, PDUs or not. */
+  takeBytes(): Uint8Array {
+    this.drain();
+    const bytes = this.#inbound;
+    this.#inbound = new Uint8Array(0);
+    return bytes;
+  }
+
   get writesWaiting(): number {
     return this.#written.length;
   }
 
-  /** Removes and returns every PDU seen so far. */
+  /** Removes and returns every PDU seen so far. Throws if there is anything else. */
   take(): Seen[] {
-    this.drain();
+    const seen = this.takeWhole();
+    if (this.#inbound.length > 0) throw new Error("the simulator sent a bad frame");
+    return seen;
+  }
+
+  /** Removes and returns the PDUs seen so far, up to what is none or not whole. */
+  takeWhole(): Seen[] {
     const seen: Seen[] = [];
-    const bytes = this.#inbound;
+    const bytes = this.takeBytes();
     let at = 0;
     while (at < bytes.length) {
       const length = readFrame(bytes, at, bytes.length);
-      if (length < 0) throw new Error(`the simulator sent a bad frame: ${length}`);
+      if (length <= 0) break;
       const pdu = bytes.slice(at, at + length);
       seen.push({
         commandId: readCommandId(pdu, 0),
@@ -218,7 +237,7 @@ export class Peer {
       });
       at += length;
     }
-    this.#inbound = new Uint8Array(0);
+    this.#inbound = bytes.slice(at);
     return seen;
   }
 
@@ -250,8 +269,11 @@ export class Peer {
     this.send(out);
   }
 
-  submit(fields: SubmitFields = {}): void {
-    this.send(submitPdu(this.sequence++, fields));
+  /** Sends a submit_sm; returns its length. */
+  submit(fields: SubmitFields = {}): number {
+    const pdu = submitPdu(this.sequence++, fields);
+    this.send(pdu);
+    return pdu.length;
   }
 
   answerReceipt(sequence: number, status = 0): void {
