@@ -48,6 +48,7 @@ export class AcceptedWriter {
   readonly #body: IdText;
   #response: UwsResponse | null = null;
   #message: PendingMessage | null = null;
+  #isLast = false;
 
   /** `texts` and this writer tell ids of `node`. */
   constructor(texts: AcceptedTexts, node: string) {
@@ -60,9 +61,11 @@ export class AcceptedWriter {
     this.#body = new IdText(`{"id":"${node}-`, "", TAIL_UNITS_MAX * UTF8_PER_UNIT_MAX + 1);
   }
 
-  write(response: UwsResponse, message: PendingMessage): void {
+  /** With `close` the connection ends after it. */
+  write(response: UwsResponse, message: PendingMessage, close: boolean): void {
     this.#response = response;
     this.#message = message;
+    this.#isLast = close;
     response.cork(this.#writeNow);
     this.#response = null;
     this.#message = null;
@@ -75,14 +78,14 @@ export class AcceptedWriter {
     response.writeStatus(this.#headOf(message));
     const tail = this.#texts.tail(message);
     if (tail.length > TAIL_UNITS_MAX) {
-      endAnswer(response, this.#texts.body(this.#texts.id(message), message));
+      endAnswer(response, this.#texts.body(this.#texts.id(message), message), this.#isLast);
       return;
     }
     const { bytes, digitsAt } = this.#body;
     writeIdDigits(sequence, origin, bytes, digitsAt);
     const at = writeUtf8(tail, bytes, digitsAt + ID_HEX_DIGITS);
     bytes[at] = 0x7d;
-    endAnswer(response, this.#body.upTo(at + 1));
+    endAnswer(response, this.#body.upTo(at + 1), this.#isLast);
   };
 
   #headOf({ sequence, origin, limit, isReplay }: PendingMessage): Uint8Array {

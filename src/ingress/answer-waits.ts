@@ -113,7 +113,7 @@ export class AnswerWaits {
         response.writeHeader("Preference-Applied", `wait=${seconds}`);
         if (wait.isReplay) writeReplayed(response);
         writeRateLimit(response, wait.limit, 0);
-        endAnswer(response, document ?? wait.accepted);
+        endAnswer(response, document ?? wait.accepted, this.#options.ends.isClosing);
       });
     }
     this.#options.ends.keep(exchange);

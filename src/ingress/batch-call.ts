@@ -140,7 +140,7 @@ class Batch implements Ticket {
         const retryAfterS = problem?.retryAfterS ?? 0;
         if (retryAfterS > 0) response.writeHeader("Retry-After", String(retryAfterS));
         writeRateLimit(response, this.#limit, retryAfterS);
-        endAnswer(response, body);
+        endAnswer(response, body, this.#ends.isClosing);
       });
     }
     this.#ends.keep(exchange);

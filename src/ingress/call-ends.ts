@@ -25,7 +25,7 @@ export const BUSY: ProblemSource = {
 };
 
 export class CallEnds {
-  /** Whether connections end with the refusals of a gateway that stops. */
+  /** Whether connections end with the answers and refusals of a gateway that stops. */
   isClosing = false;
   readonly #spare: Exchange[] = [];
 

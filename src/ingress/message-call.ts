@@ -64,7 +64,7 @@ export class MessageCall implements CallKind {
     exchange.isHeld = false;
     if (exchange.prefer !== "" && this.#waits.take(exchange, message)) return;
     const response = exchange.finish();
-    if (response !== null) this.#writer.write(response, message);
+    if (response !== null) this.#writer.write(response, message, this.#ends.isClosing);
     this.#ends.keep(exchange);
   }
 }

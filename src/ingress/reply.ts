@@ -69,9 +69,17 @@ const IGNORED = (): void => undefined;
 /**
  * Ends an answer whose headers are written with `body`, which is not empty and may be used again
  * afterwards. What the client does not take at once is written as it reads; a client that asks for
- * more meanwhile is let go.
+ * more meanwhile is let go. With `close` the connection ends after it, and the answer says so.
  */
-export function endAnswer(response: UwsResponse, body: string | Uint8Array): void {
+export function endAnswer(
+  response: UwsResponse,
+  body: string | Uint8Array,
+  close: boolean = false,
+): void {
+  if (close) {
+    response.end(body, true);
+    return;
+  }
   const totalBytes = typeof body === "string" ? Buffer.byteLength(body) : body.length;
   const [, isOver] = response.tryEnd(body, totalBytes);
   if (isOver) return;
@@ -99,8 +107,7 @@ export function writeProblem(
       response.writeHeader("Retry-After", String(source.retryAfterS));
     }
     writeRateLimit(response, headers.limit ?? null, source.retryAfterS ?? 0);
-    if (close) response.end(problemJson(source), true);
-    else endAnswer(response, problemJson(source));
+    endAnswer(response, problemJson(source), close);
   });
 }
 

@@ -11,7 +11,7 @@ import { EXIT_CODES } from "../errors.ts";
 import { writeLastExit } from "../journal/data-dir.ts";
 import type { LogDirectory } from "../journal/log-directory.ts";
 import { ticksIndex } from "../tables/thread-table.ts";
-import { isAtDisk } from "./thread-cpu.ts";
+import { threadState } from "./thread-cpu.ts";
 import { LOOK_INTERVAL_MS, NONE_STALLED, TickWatch } from "./tick-watch.ts";
 
 const MAIN = 0;
@@ -33,7 +33,7 @@ export function watchMain(options: MainWatchOptions): () => void {
   const timer = setInterval(() => {
     if (Atomics.load(bells, ticksIndex(MAIN)) === 0) return;
     if (watch === null) {
-      watch = new TickWatch(bells, clock.monotonicMs(), (thread) => isAtDisk(bells, thread));
+      watch = new TickWatch(bells, clock.monotonicMs(), (thread) => threadState(bells, thread));
       watch.add(MAIN);
     } else if (watch.look(clock.monotonicMs()) !== NONE_STALLED) {
       clearInterval(timer);

@@ -7,7 +7,7 @@
  */
 import type { Worker } from "node:worker_threads";
 import type { Clock, Log } from "../environment.ts";
-import { isAtDisk } from "./thread-cpu.ts";
+import { threadState } from "./thread-cpu.ts";
 import type { ThreadNote } from "./thread-data.ts";
 import { LOOK_INTERVAL_MS, NONE_STALLED, TickWatch } from "./tick-watch.ts";
 
@@ -49,7 +49,7 @@ export class Supervisor {
   /** Looks for stalls from now on, of all threads that are watched by now. */
   start(): void {
     const { bells, clock } = this.#options;
-    const watch = new TickWatch(bells, clock.monotonicMs(), (thread) => isAtDisk(bells, thread));
+    const watch = new TickWatch(bells, clock.monotonicMs(), (thread) => threadState(bells, thread));
     for (const { index } of this.#watched) watch.add(index);
     this.#timer = setInterval(() => {
       const stalled = watch.look(clock.monotonicMs());

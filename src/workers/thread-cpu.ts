@@ -1,5 +1,5 @@
 /**
- * What Linux knows of each thread: its CPU time, and whether it waits for the disk; and what it is
+ * What Linux knows of each thread: its CPU time, and what it waits for; and what it is
  * told of it, its priority. A thread leaves its number in the thread table at its start, once its
  * modules are loaded, and whoever wants to know reads the kernel's figures of it.
  *
@@ -31,9 +31,21 @@ export function hasLoaded(bells: Int32Array, thread: number): boolean {
   return Atomics.load(bells, systemIdIndex(thread)) !== 0;
 }
 
-/** Whether the kernel shows the thread in a call that waits for the disk. */
-export function isAtDisk(bells: Int32Array, thread: number): boolean {
-  return statOf(Atomics.load(bells, systemIdIndex(thread)))?.[0] === "D";
+/** A thread as the kernel sees it. */
+export interface ThreadState {
+  /** `cpu`: it runs, or would if it were let; the kernel does not tell these apart. */
+  readonly waitsFor: "disk" | "cpu" | "nothing";
+  /** That it has had so far. */
+  readonly cpuMs: number;
+}
+
+const WAITS: Readonly<Record<string, ThreadState["waitsFor"]>> = { D: "disk", R: "cpu" };
+
+/** What the kernel shows of a thread now; null if that cannot be had. */
+export function threadState(bells: Int32Array, thread: number): ThreadState | null {
+  const fields = statOf(Atomics.load(bells, systemIdIndex(thread)));
+  if (fields === null) return null;
+  return { waitsFor: WAITS[fields[0] as string] ?? "nothing", cpuMs: secondsIn(fields) * 1000 };
 }
 
 /**
@@ -75,7 +87,11 @@ export function threadCpu(bells: Int32Array, plan: SharedPlan): ThreadCpu[] {
 
 function secondsOf(systemId: number): number | null {
   const fields = statOf(systemId);
-  return fields === null ? null : (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S;
+  return fields === null ? null : secondsIn(fields);
+}
+
+function secondsIn(fields: readonly string[]): number {
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S;
 }
 
 /** State and numbers of a thread as the kernel gives them; null if they cannot be had. */

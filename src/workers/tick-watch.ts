@@ -1,42 +1,47 @@
 /**
  * Tells a stalled thread by its ticks, for whoever looks at them at regular times.
  *
- *   look ── on time? ── tick since the last look? ── no, 40 times in a row ──► stalled
+ *   look ── on time? ── tick since the last look? ── no: time of its own since then, up to 10 s ──►
  *
  * Only looks that come on time count, so a suspended machine, or a looker that is held up itself,
- * is no stall of others. Nor is a slow disk: a thread that says so, or that the kernel shows
- * waiting for the disk, is left alone. One thread.
+ * is no stall of others. Nor is a slow disk, or a machine too busy to let the thread run: where the
+ * kernel shows a thread waiting for the disk, or for a CPU, only what it ran counts as its own time.
+ * One thread.
  */
 import { blockedIndex, ticksIndex } from "../tables/thread-table.ts";
+import type { ThreadState } from "./thread-cpu.ts";
 
 /** Between two looks. */
 export const LOOK_INTERVAL_MS = 250;
-/** Looks that came on time without a tick of a thread: then it has stalled. */
-const STALLED_LOOKS_MAX = 40;
+/** So much time of its own without a tick: then a thread has stalled. */
+const STALLED_MS_MAX = 10_000;
 /** No thread has stalled. */
 export const NONE_STALLED = -1;
 
 interface Watched {
   readonly thread: number;
   ticks: number;
-  missed: number;
+  /** Without a tick; 0 after one. */
+  ownMs: number;
+  /** CPU time at the last look without a tick. */
+  cpuMs: number;
 }
 
 export class TickWatch {
   readonly #bells: Int32Array;
-  readonly #isAtDisk: (thread: number) => boolean;
+  readonly #stateOf: (thread: number) => ThreadState | null;
   readonly #watched: Watched[] = [];
   #expectedAt: number;
 
-  /** `isAtDisk`: whether the kernel shows the thread waiting for the disk; asked at the end. */
-  constructor(bells: Int32Array, nowMs: number, isAtDisk: (thread: number) => boolean) {
+  /** `stateOf`: what the kernel shows of a thread; asked of one without a tick. */
+  constructor(bells: Int32Array, nowMs: number, stateOf: (thread: number) => ThreadState | null) {
     this.#bells = bells;
     this.#expectedAt = nowMs + LOOK_INTERVAL_MS;
-    this.#isAtDisk = isAtDisk;
+    this.#stateOf = stateOf;
   }
 
   add(thread: number): void {
-    this.#watched.push({ thread, ticks: 0, missed: 0 });
+    this.#watched.push({ thread, ticks: 0, ownMs: 0, cpuMs: 0 });
   }
 
   /** To be called every LOOK_INTERVAL_MS; the index of a thread that has stalled, or none. */
@@ -53,9 +58,22 @@ export class TickWatch {
     const isBlocked = Atomics.load(this.#bells, blockedIndex(entry.thread)) === 1;
     const isMissing = ticks === entry.ticks && !isBlocked;
     entry.ticks = ticks;
-    entry.missed = isMissing ? entry.missed + 1 : 0;
-    if (entry.missed <= STALLED_LOOKS_MAX) return false;
-    entry.missed = 0;
-    return !this.#isAtDisk(entry.thread);
+    if (!isMissing) {
+      entry.ownMs = 0;
+      return false;
+    }
+    entry.ownMs += this.#ownSince(entry);
+    if (entry.ownMs <= STALLED_MS_MAX) return false;
+    entry.ownMs = 0;
+    return true;
+  }
+
+  /** Time since the last look that the thread had for itself, running or asleep. */
+  #ownSince(entry: Watched): number {
+    const state = this.#stateOf(entry.thread);
+    if (state === null) return LOOK_INTERVAL_MS;
+    const ranMs = Math.min(LOOK_INTERVAL_MS, state.cpuMs - entry.cpuMs);
+    entry.cpuMs = state.cpuMs;
+    return state.waitsFor === "nothing" ? LOOK_INTERVAL_MS : ranMs;
   }
 }

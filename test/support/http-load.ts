@@ -4,7 +4,7 @@
  *
  * Raw HTTP/1.1 over node:net, one request in flight per connection, so that what is on record is
  * exactly what the server answered. A connection that breaks leaves its request unknown (neither
- * promised nor refused).
+ * promised nor refused); one that the server ends with an answer gets no further request.
  */
 import { connect, type Socket } from "node:net";
 
@@ -57,7 +57,8 @@ function runLane(options: LoadOptions, isStopped: () => boolean): Promise<void> 
       if (answer === null || inFlight === null) return;
       received = received.slice(answer.length);
       options.onAnswer(inFlight, answer.status, answer.body);
-      post();
+      if (answer.isLast) inFlight = null;
+      else post();
     });
     socket.on("error", () => undefined);
     socket.on("close", () => resolve());
@@ -77,7 +78,15 @@ function writeRequest(
   );
 }
 
-function readAnswer(text: string): { status: number; body: string; length: number } | null {
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+  readonly length: number;
+  /** The server ends the connection with it. */
+  readonly isLast: boolean;
+}
+
+function readAnswer(text: string): Answer | null {
   const head = text.indexOf("\r\n\r\n");
   if (head < 0) return null;
   const length = /\r\ncontent-length: *(\d+)/i.exec(text.slice(0, head));
@@ -87,5 +96,6 @@ function readAnswer(text: string): { status: number; body: string; length: numbe
     status: Number(text.slice(9, 12)),
     body: text.slice(head + 4, head + 4 + bodyLength),
     length: head + 4 + bodyLength,
+    isLast: /\r\nconnection: *close/i.test(text.slice(0, head)),
   };
 }

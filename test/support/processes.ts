@@ -12,7 +12,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const SMSGW = fileURLToPath(new URL("../../src/cli/smsgw.js", import.meta.url));
-const START_DEADLINE_MS = 60_000;
+const START_DEADLINE_MS = 120_000;
 export const SECRET = "a secret of the tests, 32 bytes or more";
 
 /** What a command may use at most. */

@@ -1,37 +1,53 @@
 /**
- * Preloaded into a gateway under test (node --import): breaks one of its threads from within, as a
- * mistake of ours would.
+ * Breaks one thread of the gateway at a chosen time after it was started: preloaded by
+ * `NODE_OPTIONS=--import`, it runs in every thread of the gateway, before its own modules.
  *
- *   BREAK_THREAD=<entry>   main, or a file of src/workers/ without its ending: ledger-thread, …
- *   BREAK_HOW=throw | spin an error that nobody catches, or a loop that never ends
- *   BREAK_AFTER_MS=<n>     after the thread began to run
- *
- * In every thread of the gateway, before its own modules.
+ *   BREAK_AFTER_MS   so long after the thread was started, the thread BREAK_THREAD as BREAK_HOW
+ *   BREAK_FILE       when that file is there; its text is "THREAD HOW"
  */
+import { existsSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { isMainThread } from "node:worker_threads";
 
-const { BREAK_THREAD, BREAK_HOW, BREAK_AFTER_MS } = process.env;
+const LOOK_MS = 5;
+const { BREAK_THREAD, BREAK_HOW, BREAK_AFTER_MS, BREAK_FILE } = process.env;
 const entry = isMainThread ? "main" : basename(process.argv[1] ?? "", ".js");
+let how = BREAK_HOW ?? "";
 
-if (entry === BREAK_THREAD) {
+if (BREAK_FILE !== undefined) {
+  let lookAgainMs = 0;
+  breakWhen(() => {
+    if (performance.now() < lookAgainMs) return false;
+    lookAgainMs = performance.now() + LOOK_MS;
+    if (!existsSync(BREAK_FILE)) return false;
+    const [thread, wanted] = readFileSync(BREAK_FILE, "utf8").split(" ");
+    how = wanted ?? "";
+    return thread === entry;
+  });
+} else if (entry === BREAK_THREAD) {
   const atMs = performance.now() + Number(BREAK_AFTER_MS);
-  if (entry === "journal-thread") breakWithin(Atomics, atMs);
-  else setTimeout(breakNow, Number(BREAK_AFTER_MS));
+  breakWhen(() => performance.now() > atMs);
+}
+
+function breakWhen(isTime: () => boolean): void {
+  if (entry === "journal-thread") breakWithin(Atomics, isTime);
+  else setInterval(() => isTime() && breakNow(), LOOK_MS).unref();
 }
 
 /** The journal has no timers: each of its rounds adds a tick. */
-function breakWithin(atomics: Pick<Atomics, "add">, atMs: number): void {
+function breakWithin(atomics: Pick<Atomics, "add">, isTime: () => boolean): void {
   const add = atomics.add.bind(atomics) as (...args: unknown[]) => number;
   Object.assign(atomics, {
     add: (...args: unknown[]): number => {
-      if (performance.now() > atMs) breakNow();
+      if (isTime()) breakNow();
       return add(...args);
     },
   });
 }
 
 function breakNow(): never {
-  if (BREAK_HOW === "throw") throw new Error("broken on purpose");
-  for (;;);
+  if (how === "throw") throw new Error("broken on purpose");
+  if (how === "exit") process.exit(1);
+  const kept: unknown[] = [];
+  for (;;) if (how === "memory") kept.push(Array.from({ length: 1000 }, () => ({ how })));
 }

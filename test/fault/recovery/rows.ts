@@ -1,6 +1,7 @@
 /** The rows of docs/RELIABILITY.md that `npm run fault:recovery` fills, by name. */
 import type { Workspace } from "../../support/processes.ts";
 import { isClean, type Verdict } from "./judge.ts";
+import { breakThreads, type DeathResult, type DrainKind, terminate } from "./deaths.ts";
 import { fillDisk, fillLog, troubleDisk } from "./disk-trouble.ts";
 import { killAtPoints, killUnderLoad } from "./kills.ts";
 import { timeRecovery } from "./recovery-time.ts";
@@ -50,6 +51,13 @@ export const ROWS: Readonly<Record<string, Row>> = {
       return resultOf("F2", "end at named points", found.kills, found.verdict, worst, found);
     },
   },
+  F3: {
+    trials: 50,
+    run: async (options) => deathResult("F3", "a thread dies", await breakThreads(options)),
+  },
+  F4: { trials: 50, run: (options) => drainRow("F4", "once", options) },
+  "F4-twice": { trials: 50, run: (options) => drainRow("F4-twice", "twice", options) },
+  "F4-stuck": { trials: 20, run: (options) => drainRow("F4-stuck", "stuck", options) },
   F7: {
     trials: 20,
     run: async ({ trials, ...options }) => {
@@ -93,6 +101,15 @@ export const ROWS: Readonly<Record<string, Row>> = {
     },
   },
 };
+
+async function drainRow(row: string, kind: DrainKind, options: RowOptions): Promise<RowResult> {
+  return deathResult(row, `SIGTERM under load, ${kind}`, await terminate(options, kind));
+}
+
+function deathResult(row: string, what: string, found: DeathResult): RowResult {
+  const worst = { end_ms: found.end_ms_max, restart_ms: found.restart_ms_max };
+  return withSurprises(row, what, found.trials, found, worst);
+}
 
 /** Faults of the judge count as failed trials, each as one. */
 function resultOf(

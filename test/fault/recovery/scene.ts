@@ -129,6 +129,11 @@ export class Scene {
     return await this.gateway.exited;
   }
 
+  /** For instance SIGSTOP: an operator that holds its connections and does nothing. */
+  signalSmsc(signal: NodeJS.Signals): void {
+    this.#smsc.child.kill(signal);
+  }
+
   async kill(): Promise<void> {
     this.gateway.child.kill("SIGKILL");
     await this.untilGone();

@@ -2,15 +2,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { allocateBells, blockedIndex, ticksIndex } from "../../../src/tables/thread-table.ts";
+import type { ThreadState } from "../../../src/workers/thread-cpu.ts";
 import { LOOK_INTERVAL_MS, NONE_STALLED, TickWatch } from "../../../src/workers/tick-watch.ts";
 
 const THREAD = 1;
 /** Enough looks for a verdict, and some. */
 const MANY_LOOKS = 100;
 
-function watched(isAtDisk = false) {
+function watched(stateOf: () => ThreadState | null = () => null) {
   const bells = new Int32Array(allocateBells(2));
-  const watch = new TickWatch(bells, 0, () => isAtDisk);
+  const watch = new TickWatch(bells, 0, stateOf);
   watch.add(THREAD);
   return { bells, watch };
 }
@@ -59,5 +60,25 @@ test("a thread that says it is with the disk, or is seen there, has not stalled"
   const { bells, watch } = watched();
   Atomics.store(bells, blockedIndex(THREAD), 1);
   assert.equal(lookOften(watch, regular(MANY_LOOKS), nothing), NONE_STALLED);
-  assert.equal(lookOften(watched(true).watch, regular(MANY_LOOKS), nothing), NONE_STALLED);
+  const { watch: atDisk } = watched(() => ({ waitsFor: "disk", cpuMs: 70 }));
+  assert.equal(lookOften(atDisk, regular(MANY_LOOKS), nothing), NONE_STALLED);
+});
+
+test("one that waits for a CPU has not, until it had ten seconds of it", () => {
+  for (const share of [0, 0.02, 0.25, 1]) {
+    let cpuMs = 0;
+    const { watch } = watched(() => {
+      cpuMs += share * LOOK_INTERVAL_MS;
+      return { waitsFor: "cpu", cpuMs };
+    });
+    const found = lookOften(watch, regular(10 * MANY_LOOKS), nothing);
+    if (share < 0.04) assert.equal(found, NONE_STALLED);
+    else
+      assert.ok(Math.abs(found - 10_000 / share) <= (2 * LOOK_INTERVAL_MS) / share, `${found} ms`);
+  }
+});
+
+test("one that sleeps has stalled, whatever it ran before", () => {
+  const { watch } = watched(() => ({ waitsFor: "nothing", cpuMs: 70_000 }));
+  assert.ok(lookOften(watch, regular(MANY_LOOKS), nothing) > 10_000);
 });
