@@ -5,8 +5,8 @@
  *
  * Only looks that come on time count, so a suspended machine, or a looker that is held up itself,
  * is no stall of others. Nor is a slow disk, or a machine too busy to let the thread run: where the
- * kernel shows a thread waiting for the disk, or for a CPU, only what it ran counts as its own time.
- * One thread.
+ * kernel shows a thread waiting for the disk, or for a CPU, only what it ran counts as its own
+ * time. One thread.
  */
 import { blockedIndex, ticksIndex } from "../tables/thread-table.ts";
 import type { ThreadState } from "./thread-cpu.ts";

@@ -1,9 +1,10 @@
 /**
- * F3: a single thread of the gateway dies under load: it throws, ends itself, or runs out of memory.
- * The process ends with it and is started again.
+ * F3: a single thread of the gateway dies under load: it throws, ends itself, or runs out of
+ * memory. The process ends with it and is started again.
  *
- * F4: SIGTERM under load: once, a second time while it drains, and with an operator that is stopped.
- * A single one with an operator that answers doubles nothing and leaves no call without an answer.
+ * F4: SIGTERM under load: once, a second time while it drains, and with an operator that is
+ * stopped. A single one with an operator that answers doubles nothing and leaves no call without an
+ * answer.
  *
  * Each trial is a life of the gateway on one data directory, judged once, at the end.
  */
