@@ -145,7 +145,7 @@ for (const { name, start } of PEERS) {
     before(async () => {
       peer = start();
       port = await peer.port();
-      stopCapture = await startCapture(port, capture);
+      stopCapture = await startCapture([port], capture);
       gateway = await startGateway(workspace, yaml(port));
       client = new Client(gateway.httpPort);
     });

@@ -62,7 +62,7 @@ describe("link profiles", () => {
   }
 
   test("are what goes on the wire, and what the answers count", async () => {
-    const stop = await startCapture(smscPort, capture);
+    const stop = await startCapture([smscPort], capture);
     const national = await delivered({ to: "+491711234567", from: "SHOP", text: LONG });
     const packed = await delivered({ to: "+905321234567", from: "SHOP", text: TURKISH });
     const whole = await delivered({ to: "+919812345678", text: "x".repeat(400) });

@@ -50,7 +50,7 @@ describe("one message", () => {
 
   test("long texts arrive whole in both alphabets, and no packet is malformed", async () => {
     const capture = join(workspace.folder, "smpp.pcap");
-    const stop = await startCapture(smscPort, capture);
+    const stop = await startCapture([smscPort], capture);
     const ids: string[] = [];
     for (const [to, text] of [
       ["998901110001", LONG_GSM7],

@@ -12,7 +12,7 @@ after(() => workspace.dispose());
 function start(path: string): { code: number | null; text: string } {
   const result = spawnSync(process.execPath, [SMSGW, "start", "-c", path], {
     encoding: "utf8",
-    timeout: 20_000,
+    timeout: 120_000,
   });
   return { code: result.status, text: result.stdout + result.stderr };
 }

@@ -8,7 +8,7 @@ const RATE = 200_000;
 const GRANTS = 150_000;
 
 test("two threads never get more than burst and refill together", {
-  timeout: 60_000,
+  timeout: 170_000,
 }, async (context) => {
   const data: BucketTakerData = {
     words: new SharedArrayBuffer(4),

@@ -18,7 +18,7 @@ const ECHOES = 20_000;
  *   no          yes        allowed    rung after looking: the sleep ends
  *   no          no         forbidden  a lost wake-up
  */
-test("of ring and arm, one sees the other", { timeout: 60_000 }, async (context) => {
+test("of ring and arm, one sees the other", { timeout: 170_000 }, async (context) => {
   const shared = {
     bells: new SharedArrayBuffer(CELL_BYTES * CELLS),
     work: new SharedArrayBuffer(CELL_BYTES * CELLS),
@@ -44,7 +44,7 @@ test("of ring and arm, one sees the other", { timeout: 60_000 }, async (context)
 });
 
 test("two threads that sleep without end wake each other every time", {
-  timeout: 60_000,
+  timeout: 170_000,
 }, async (context) => {
   const bells = new SharedArrayBuffer(8);
   const work = new SharedArrayBuffer(4);

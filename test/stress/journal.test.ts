@@ -20,7 +20,7 @@ const SEGMENT = 1 << 20;
 
 for (const durability of ["disk", "process"] as const) {
   test(`nothing is lost, doubled, torn or out of order over four threads (${durability})`, {
-    timeout: 60_000,
+    timeout: 170_000,
   }, async (context) => {
     const path = mkdtempSync(join(tmpdir(), "smsgw-journal-"));
     try {

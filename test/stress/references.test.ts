@@ -4,7 +4,7 @@ import type { ReferenceTakerData } from "./reference-taker.ts";
 import { startThread } from "./threads.ts";
 
 test("threads that share a word are never given the same reference", {
-  timeout: 60_000,
+  timeout: 170_000,
 }, async (context) => {
   for (let round = 0; round < 5; round++) {
     const data: ReferenceTakerData = {

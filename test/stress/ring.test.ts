@@ -15,7 +15,7 @@ const SHAPES = [
 ] as const;
 
 test("records cross from thread to thread whole, once and in order", {
-  timeout: 60_000,
+  timeout: 170_000,
 }, async (context) => {
   for (const [seed, [capacity, position, bytesMax, records]] of SHAPES.entries()) {
     const ring = allocateRing(capacity);

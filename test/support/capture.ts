@@ -16,12 +16,15 @@ import { promisify } from "node:util";
 const LOOK_MS = 20;
 const DEADLINE_MS = 60_000;
 
-/** Captures traffic of `port` into `file`; resolves, when tcpdump listens, with what ends it. */
-export async function startCapture(port: number, file: string): Promise<() => Promise<void>> {
+/** Captures traffic of `ports` into `file`; resolves, when tcpdump listens, with what ends it. */
+export async function startCapture(
+  ports: readonly number[],
+  file: string,
+): Promise<() => Promise<void>> {
   const marker = createSocket("udp4").unref().bind(0, "127.0.0.1");
   await once(marker, "listening");
   const { port: markPort } = marker.address();
-  const filter = `tcp port ${port} or udp port ${markPort}`;
+  const filter = [...ports.map((port) => `tcp port ${port}`), `udp port ${markPort}`].join(" or ");
   const args = ["-i", "lo", "-n", "-U", "--immediate-mode", "-B", "16384", "-w", file, filter];
   const child = spawn("tcpdump", args, { stdio: "ignore" });
   // A test that fails before it ends the capture ends nevertheless, and so does tcpdump.

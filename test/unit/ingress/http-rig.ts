@@ -27,6 +27,7 @@ export interface CallOptions {
 }
 
 const PUMP_INTERVAL_MS = 2;
+const IDLE_MS_MAX = 3000;
 
 export class HttpRig {
   readonly rig: IngressRig;
@@ -37,7 +38,8 @@ export class HttpRig {
   reads: LedgerReads["ask"] = () => assert.fail("the ledger was asked");
   /** While true nothing is committed. */
   isJournalStopped = false;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 8 });
+  /** Lets go of an idle connection before uWS does, or a call may meet it closed. */
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 8, timeout: IDLE_MS_MAX });
   readonly #timer: NodeJS.Timeout;
   readonly #sockets: Socket[] = [];
 
