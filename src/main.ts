@@ -14,12 +14,12 @@ import { join } from "node:path";
 import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads";
 import { pcapOf } from "./admin/pcap.ts";
 import { AdminServer } from "./admin/server.ts";
+import { resetReferences } from "./codec/index.ts";
 import { configWarnings, derivePools, type PoolPlan, workersCount } from "./config/derive.ts";
 import { slotCounts } from "./config/slots.ts";
 import type { GatewayConfig, LinkConfig, LogLevel } from "./config/types.ts";
 import type { Clock, Log } from "./environment.ts";
 import { EXIT_CODES } from "./errors.ts";
-import { resetReferences } from "./ingress/reference-tables.ts";
 import { loadUws } from "./ingress/uws.ts";
 import { readLastSent, writeLastDrain, writeLastExit } from "./journal/data-dir.ts";
 import { lockDataDir } from "./journal/data-dir-lock.ts";
@@ -190,7 +190,9 @@ class Assembly {
     };
     this.#memory = allocateSharedMemory(this.#plan, config.idempotency.keysMax);
     seedIdempotency(this.#memory.idempotency, randomInt(2 ** 32));
-    resetReferences(this.#memory.references, this.#clock.wallMs());
+    for (const words of [this.#memory.references, this.#memory.referencePromises]) {
+      resetReferences(words, this.#clock.wallMs());
+    }
     this.#ports = makeBellPorts(this.#plan);
     this.#bells = new Int32Array(this.#memory.bells);
     this.#supervisor = new Supervisor({

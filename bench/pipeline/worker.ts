@@ -19,6 +19,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import {
+  allocateReferences,
   COMMAND_ID,
   encodeBindResp,
   encodeHeaderOnly,
@@ -234,6 +235,7 @@ function build(config: LinkConfig, record: Uint8Array): Bench {
     dialWords: new Int32Array(allocateDials()),
     sessionWords: new Int32Array(allocateSessions(config.sessions)),
     contracts: [new Int32Array(allocateContract(1))],
+    references: allocateReferences(),
     metrics,
     plan: {
       links,

@@ -34,6 +34,7 @@ export * from "./text/gsm7-packed.ts";
 export * from "./text/latin1.ts";
 export * from "./text/national.ts";
 export * from "./text/reassembler.ts";
+export * from "./text/reference-tables.ts";
 export * from "./text/segment.ts";
 export * from "./text/smpp-time.ts";
 export * from "./text/text-plan.ts";

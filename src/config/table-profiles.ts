@@ -160,7 +160,7 @@ export const PROFILES = named(
         default: "udh8",
       }),
       reference_overflow: oneOf(["widen", "refuse"], {
-        doc: "When all 8-bit references to a handset are in use: a 16-bit one, or 503.",
+        doc: "When a handset gets more long texts than 8-bit references: a 16-bit one, or 503.",
         default: "widen",
       }),
       languages: someOf(["turkish", "spanish", "portuguese"], {

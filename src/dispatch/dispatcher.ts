@@ -367,6 +367,7 @@ export class Dispatcher {
     view.setUint8(at + HandOver.FLAGS, entry.flags);
     view.setUint32(at + HandOver.LINK_ID, entry.linkId, true);
     view.setUint32(at + HandOver.APP_INDEX, entry.appIndex, true);
+    view.setUint16(at + HandOver.CONCAT_REFERENCE, entry.concatReference, true);
     if (memory !== null) {
       copyBytes(memory.bytes, acceptOffset, ring.bytes, at + HandOver.ACCEPT, bodyLength);
     }
@@ -505,6 +506,7 @@ export class Dispatcher {
     entry.flags = view.getUint8(at + HandOver.FLAGS);
     entry.linkId = view.getUint32(at + HandOver.LINK_ID, true);
     entry.appIndex = view.getUint32(at + HandOver.APP_INDEX, true);
+    entry.concatReference = view.getUint16(at + HandOver.CONCAT_REFERENCE, true);
     if (this.#cancellations.count > 0 && this.#cancellations.takeReturned(entry)) return;
     this.#queue(entry, true);
   }

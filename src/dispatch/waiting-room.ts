@@ -28,6 +28,8 @@ export interface DispatchEntry {
   flags: number;
   /** The only link that may send it, or 0. */
   linkId: number;
+  /** The concatenation reference that parts of it went out with, or 0. */
+  concatReference: number;
   /** Wall ms; 0 = not known. */
   expiresAtMs: number;
 }
@@ -62,6 +64,7 @@ export function emptyDispatchEntry(): DispatchEntry {
     parts: PARTS_ALL,
     flags: 0,
     linkId: 0,
+    concatReference: 0,
     expiresAtMs: 0,
   };
 }
@@ -155,6 +158,7 @@ export class WaitingRoom {
     into.parts = unusual?.parts ?? PARTS_ALL;
     into.flags = unusual?.flags ?? 0;
     into.linkId = unusual?.linkId ?? 0;
+    into.concatReference = unusual?.concatReference ?? 0;
     into.expiresAtMs = unusual?.expiresAtMs ?? 0;
     return true;
   }
@@ -229,7 +233,7 @@ export class WaitingRoom {
 }
 
 function isOrdinary(entry: Readonly<DispatchEntry>): boolean {
-  return (
-    entry.attempt === 1 && entry.parts === PARTS_ALL && entry.flags === 0 && entry.linkId === 0
-  );
+  const { attempt, parts, flags, linkId, concatReference } = entry;
+  const isWholeAndNew = attempt === 1 && parts === PARTS_ALL && flags === 0;
+  return isWholeAndNew && linkId === 0 && concatReference === 0;
 }

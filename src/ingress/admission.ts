@@ -75,8 +75,8 @@ export interface AdmissionOptions {
   readonly producer: number;
   readonly epoch: number;
   readonly clock: Clock;
-  /** Shared words of concatenation references (reference-tables.ts). */
-  readonly references: SharedArrayBuffer;
+  /** Words of promised concatenation references (allocateReferences). */
+  readonly referencePromises: SharedArrayBuffer;
   readonly appender: JournalAppender;
   readonly logTable: LogTable;
   /** Bucket words: two per app, then the node's two (`bucketWord`). */
@@ -170,7 +170,7 @@ export class Admission {
     this.#apps = byIndex(options.pools.apps, (app) => app.appIndex);
     this.#pools = byIndex(options.pools.pools, (pool) => pool.poolIndex);
     this.#profiles = profilesOf(this.#pools);
-    this.#body = new MessageBody(options.references);
+    this.#body = new MessageBody(options.referencePromises);
     this.#access = new PoolAccess(options.pools.pools);
     this.refresh();
   }
@@ -398,8 +398,8 @@ export class Admission {
     const monotonicMs = clock.monotonicMs();
     if (!this.#rates.acquire(app, outcome.parts, monotonicMs)) return Admit.RATE_LIMITED;
     const wallMs = clock.wallMs();
-    const reference = body.takeReference(wallMs);
-    const record = reference < 0 ? RING_FULL : appender.claim(lengthBytes, ACCEPT_TYPE);
+    const isPromised = body.promiseReference(wallMs);
+    const record = isPromised ? appender.claim(lengthBytes, ACCEPT_TYPE) : RING_FULL;
     if (record === RING_FULL) {
       this.#rates.giveBack(app, outcome.parts, monotonicMs);
       return this.#overloaded("the journal is behind");
@@ -412,7 +412,7 @@ export class Admission {
     outcome.isScheduled = delayS > 0;
     outcome.expiresAtMs = wallMs + (delayS + draft.ttlS) * 1000;
     outcome.reference = draft.reference;
-    this.#write(record, app.config.id, wallMs, draft, reference);
+    this.#write(record, app.config.id, wallMs, draft);
     return Admit.STAGED;
   }
 
@@ -436,13 +436,7 @@ export class Admission {
     return this.keys.claimed === null ? replay : replay | TailKind.IDEMPOTENCY;
   }
 
-  #write(
-    record: number,
-    appId: number,
-    wallMs: number,
-    draft: MessageDraft,
-    reference: number,
-  ): void {
+  #write(record: number, appId: number, wallMs: number, draft: MessageDraft): void {
     const { outcome } = this;
     const body = this.#body;
     const { bytes, view } = this.#options.appender.memory;
@@ -457,10 +451,9 @@ export class Admission {
     view.setUint8(record + Accept.CLASS, draft.messageClass);
     view.setUint8(record + Accept.DLR, draft.dlr);
     view.setUint8(record + Accept.ENCODING, body.encoding);
-    view.setUint8(record + Accept.PART_COUNT, body.partCount);
-    view.setUint8(record + Accept.SOURCE_TON_NPI, (draft.sourceTon << 4) | draft.sourceNpi);
+    const source = (draft.sourceTon << 4) | draft.sourceNpi;
+    view.setUint32(record + Accept.PART_COUNT, body.partCount | (source << 8), true);
     const { to, toStart, from, fromStart } = draft;
-    view.setUint16(record + Accept.CONCAT_REFERENCE, reference, true);
     view.setUint8(record + Accept.DATA_CODING, body.dataCoding);
     view.setUint8(record + Accept.ESM_CLASS, 0);
     view.setUint8(record + Accept.PROTOCOL_ID, 0);

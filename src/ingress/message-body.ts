@@ -2,18 +2,21 @@
  * The body of the message at hand: its octets as they go out, cut into parts, and how the parts
  * find each other.
  *
- *   text ─► characters replaced ─► planned for the pool ─► a reference, if there are parts
+ *   text ─► characters replaced ─► planned for the pool ─► a reference promised, if it has parts
  *
- * A reference that would repeat too soon is not given: the parts are then cut again for 16-bit
- * references, or the message waits, as the profile says. One per ingress thread, used again for
- * each message.
+ * References are drawn when messages are sent; here no more of them are promised towards a handset
+ * than do not repeat within the reassembly time. Beyond that the parts are cut again for 16-bit
+ * references, or the message is refused, as the profile says. One per ingress thread, used again
+ * for each message.
  */
 import {
   CONCAT_METHOD,
   ENCODING,
   hashAddresses,
+  type ConcatReferences,
   NOT_ENCODABLE,
   planText,
+  ReferenceTables,
   referenceBits,
   TextPlan,
   transliterate,
@@ -24,7 +27,6 @@ import { copyBytes } from "../records/memory.ts";
 import { BodyEncoding, PARTS_MAX } from "../records/types.ts";
 import { type MessageDraft, refuse } from "./message-fields.ts";
 import type { PoolProfile } from "./pool-profile.ts";
-import { ReferenceTables } from "./reference-tables.ts";
 
 /** Longest text that PARTS_MAX parts can hold, in units of any alphabet. */
 const TEXT_UNITS_MAX = 160 * PARTS_MAX;
@@ -40,12 +42,13 @@ export class MessageBody {
   /** Characters that were replaced by others of the GSM alphabet, as asked for. */
   transliterated = "";
   readonly #plan = new TextPlan(TEXT_UNITS_MAX);
-  readonly #references: ReferenceTables;
+  readonly #promises: ReferenceTables;
   #text = "";
   #hash = 0;
 
-  constructor(references: SharedArrayBuffer) {
-    this.#references = new ReferenceTables(references);
+  /** `referencePromises` from `allocateReferences`, shared by all ingress threads. */
+  constructor(referencePromises: SharedArrayBuffer) {
+    this.#promises = new ReferenceTables(referencePromises);
   }
 
   /** The octets that go out, part after part: [0, length). */
@@ -111,8 +114,8 @@ export class MessageBody {
   }
 
   /**
-   * Looks for a free reference; false if there is none. Plans once more where only a wider one is
-   * free.
+   * Looks whether a reference can be promised; false if not. Plans once more where only a wider one
+   * can.
    */
   findReference(
     draft: MessageDraft,
@@ -127,16 +130,18 @@ export class MessageBody {
     return !this.#isExhausted(wallMs) && this.#planText(draft, profile, problems);
   }
 
-  /** The reference of the parts; 0 where there is one, and REFERENCES_EXHAUSTED below 0. */
-  takeReference(wallMs: number): number {
-    if (this.#plan.partCount === 1) return 0;
-    const { narrow, wide } = this.#references;
-    return (referenceBits(this.method) === 16 ? wide : narrow).take(this.#hash, wallMs);
+  /** Promises the parts a reference, if there are several; false if it cannot. */
+  promiseReference(wallMs: number): boolean {
+    return this.#plan.partCount === 1 || this.#promisesOfMethod().take(this.#hash, wallMs) >= 0;
   }
 
   #isExhausted(wallMs: number): boolean {
-    const { narrow, wide } = this.#references;
-    return (referenceBits(this.method) === 16 ? wide : narrow).isExhausted(this.#hash, wallMs);
+    return this.#promisesOfMethod().isExhausted(this.#hash, wallMs);
+  }
+
+  #promisesOfMethod(): ConcatReferences {
+    const { narrow, wide } = this.#promises;
+    return referenceBits(this.method) === 16 ? wide : narrow;
   }
 
   #planText(draft: MessageDraft, profile: PoolProfile, problems: FieldError[]): boolean {

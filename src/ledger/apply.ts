@@ -262,7 +262,11 @@ export class RecordApplier implements RecordVisitor {
       view.getUint8(offset + Attempt.SESSION),
       (view.getUint8(offset + Attempt.FLAGS) & FLAG_MAYBE_DUP) !== 0,
     );
-    if (isNew) this.#options.messages.settle(message);
+    if (isNew) {
+      const reference = view.getUint16(offset + Attempt.CONCAT_REFERENCE, true);
+      if (reference !== 0) message.concatReference = reference;
+      this.#options.messages.settle(message);
+    }
     if (isNew && wasFinal) {
       this.#options.outcomes.onDuplicate(message, view.getUint8(offset + Attempt.PART));
     }

@@ -17,7 +17,7 @@ import type { RecordLoader } from "../journal/log-reading.ts";
 import { Accept, sendableFrom } from "../records/accept.ts";
 import { FLAG_MAYBE_DUP } from "../records/attempt.ts";
 import { Verdict } from "../records/concluded.ts";
-import { PARTS_ALL } from "../records/hand-over.ts";
+import { allParts, PARTS_ALL } from "../records/hand-over.ts";
 import { epochOf, MESSAGE_KEY_BYTES } from "../records/message-key.ts";
 import type { CancelOrder } from "./cancels.ts";
 import type { Conclusions } from "./conclusions.ts";
@@ -306,7 +306,7 @@ export class HandOvers implements WaitingOwner {
         !this.#isLost(waiting.logOffset) &&
         this.#hasPool(waiting.poolId);
       if (isPlain) {
-        if (!this.#submit(waiting, PARTS_ALL, 1, 0, 0)) return false;
+        if (!this.#submit(waiting, PARTS_ALL, 1, 0, 0, 0)) return false;
         hits.count(RecoveryRow.ACCEPTED);
         return true;
       }
@@ -325,7 +325,7 @@ export class HandOvers implements WaitingOwner {
     }
     if (wallMs >= message.expiresAt) return this.#conclude(message, Verdict.EXPIRED);
     if (!this.#hasPool(message.poolId)) return this.#strand(message);
-    return this.#submit(message, PARTS_ALL, 1, 0, 0);
+    return this.#submit(message, PARTS_ALL, 1, 0, 0, 0);
   }
 
   /** The verdict over a message that cannot be handed to a worker; 0: it can. */
@@ -393,14 +393,18 @@ export class HandOvers implements WaitingOwner {
     const handed = { sequence, origin, remaining: parts, attempt: next, isConcluding: false };
     this.#handed.set(message.logOffset, handed);
     const linkId = this.#linkFor(message, parts);
-    if (this.#submit(message, parts, next, flags, linkId)) return true;
+    // If the handset may have some part, the others have to carry the same reference. If it surely
+    // has none, a new one is drawn: by now another message may have been given this one.
+    const isAnew = !isDuplicate && parts === allParts(message.parts.length);
+    const reference = isAnew ? 0 : message.concatReference;
+    if (this.#submit(message, parts, next, flags, linkId, reference)) return true;
     this.#handed.delete(message.logOffset);
     return false;
   }
 
   /** The time of a scheduled message has come; false if there is no room now. */
   #submitScheduled(message: MessageState): boolean {
-    if (!this.#submit(message, PARTS_ALL, 1, 0, 0)) return false;
+    if (!this.#submit(message, PARTS_ALL, 1, 0, 0, 0)) return false;
     unschedule(message.parts);
     this.#options.messages.settle(message);
     return true;
@@ -412,6 +416,7 @@ export class HandOvers implements WaitingOwner {
     attempt: number,
     flags: number,
     linkId: number,
+    concatReference: number,
   ): boolean {
     const { poolIndexById, appIndexById } = this.#options.policy.plan;
     const entry = this.#entry;
@@ -423,6 +428,7 @@ export class HandOvers implements WaitingOwner {
     entry.parts = parts;
     entry.flags = flags;
     entry.linkId = linkId;
+    entry.concatReference = concatReference;
     entry.expiresAtMs = message.expiresAt;
     return this.submitter.submit(entry, null, 0, 0);
   }

@@ -184,6 +184,8 @@ export class MessageState {
   finalAt = 0;
   /** The last run whose STARTED is applied to it. */
   resolvedEpoch = 0;
+  /** That the parts sent last carry; 0 as long as none of several was. */
+  concatReference = 0;
   events: MessageEvent[] | null = null;
   /** Bookkeeping of the cache (message-cache.ts). */
   nextInBucket: MessageState | null = null;
@@ -221,6 +223,7 @@ export class MessageState {
     this.verdict = NO_VERDICT;
     this.finalAt = 0;
     this.resolvedEpoch = 0;
+    this.concatReference = 0;
     this.events = null;
     this.nextInBucket = null;
     this.isDirty = false;

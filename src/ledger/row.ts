@@ -5,7 +5,8 @@
  *    5 flags u8 (1 = body moved into the store)
  *    6 head length u16
  *    8 resolved epoch u32        12 final_at u48      18 log_offset u48
- *   24 head: ACCEPT bytes [8, 68), then to, from, reference, campaign
+ *   24 concat reference u16 (0: none of several parts was sent)
+ *   26 head: ACCEPT bytes [8, 68), then to, from, reference, campaign
  *   .. parts:  0 state u8  1 attempt u8  2 flags u8 (1 = maybe_dup, 2 = attempts are over)
  *              3 session u8  4 link u32  8 command_status u32
  *             12 first ambiguous u8  13 last ambiguous u8  14 receipt state u8  15 error length u8
@@ -23,7 +24,7 @@ import { copyBytes } from "../records/memory.ts";
 import { type MessageEvent, MessageState, NO_VERDICT } from "./message-state.ts";
 import { type PartRecord, PartState } from "./part-state.ts";
 
-export const ROW_VERSION = 2;
+export const ROW_VERSION = 3;
 /** Offsets from the row's start, for readers that make no MessageState of it. */
 export const Row = {
   VERSION: 0,
@@ -35,7 +36,8 @@ export const Row = {
   RESOLVED_EPOCH: 8,
   FINAL_AT: 12,
   LOG_OFFSET: 18,
-  HEAD: 24,
+  CONCAT_REFERENCE: 24,
+  HEAD: 26,
 } as const;
 /** Offsets from the start of a part. */
 export const RowPart = {
@@ -60,7 +62,7 @@ export const ROW_EVENT_BYTES = 17;
 export const FLAG_MAYBE_DUP = 1;
 export const FLAG_EXHAUSTED = 2;
 const { VERSION, STATUS, VERDICT, PART_COUNT, EVENT_COUNT, HEAD_LENGTH, HEAD } = Row;
-const { RESOLVED_EPOCH, FINAL_AT, LOG_OFFSET } = Row;
+const { RESOLVED_EPOCH, FINAL_AT, LOG_OFFSET, CONCAT_REFERENCE } = Row;
 const PART_FIXED = RowPart.FIXED;
 const EVENT_BYTES = ROW_EVENT_BYTES;
 const FLAGS = 5;
@@ -91,6 +93,7 @@ export function encodeRow(message: MessageState, into: Buffer): number {
   writeUint32(into, RESOLVED_EPOCH, message.resolvedEpoch);
   writeUint48(into, FINAL_AT, message.finalAt);
   writeUint48(into, LOG_OFFSET, message.logOffset);
+  writeUint16(into, CONCAT_REFERENCE, message.concatReference);
   copyBytes(head, 0, into, HEAD, headLength);
   let at = HEAD + headLength;
   for (let i = 0; i < parts.length; i++) at = encodePart(parts[i] as PartRecord, into, at);
@@ -217,6 +220,7 @@ export function decodeRow(row: Uint8Array, message = new MessageState()): Messag
   message.isBodyMoved = ((bytes[FLAGS] as number) & FLAG_BODY_MOVED) !== 0;
   message.finalAt = readUint48(bytes, FINAL_AT);
   message.resolvedEpoch = bytes.readUInt32BE(RESOLVED_EPOCH);
+  message.concatReference = bytes.readUInt16BE(CONCAT_REFERENCE);
   const eventCount = bytes[EVENT_COUNT] as number;
   if (eventCount > 0) message.events = [];
   for (let i = 0; i < eventCount; i++) {

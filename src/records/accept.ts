@@ -5,7 +5,7 @@
  *   7  kinds of the tail u8, the header's last byte
  *   24 accepted_at f64   32 expires_at f64 (both wall ms)
  *   40 pool_id u32       44 priority u8  45 class u8  46 dlr u8  47 encoding u8
- *   48 part_count u8  49 source ton << 4 | npi u8  50 concat reference u16
+ *   48 part_count u8  49 source ton << 4 | npi u8  50 reserved u16
  *   52 data_coding u8  53 esm_class u8  54 protocol_id u8  55 udh length u8
  *   56 to u8  57 from u8  58 reference u8  59 campaign u8   (lengths in bytes)
  *   60 body length u16  62 routed_by u8  63 prefix length u8 (digits that the route matched)
@@ -46,7 +46,6 @@ export const Accept = {
   ENCODING: 47,
   PART_COUNT: 48,
   SOURCE_TON_NPI: 49,
-  CONCAT_REFERENCE: 50,
   DATA_CODING: 52,
   ESM_CLASS: 53,
   PROTOCOL_ID: 54,

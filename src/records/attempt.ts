@@ -5,11 +5,12 @@
  *   24 at f64 (wall ms)                 32 part u8 (0-based)  33 attempt u8 (1-based)
  *   34 flags u8      35 session u8      36 command_status u32
  *   40 outcome u8 (ANSWER) or cause u8 (AMBIGUOUS)            41 smsc_id length u8
- *   42 reserved u16                     44 retry_after_ms u32
+ *   42 concat_reference u16 (SENDING; 0: one part is all)  44 retry_after_ms u32
  *   48 smsc_id, as the SMSC sent it     (ANSWER only)
  *
- * SENDING is committed before the attempt's bytes go to a socket. ANSWER and AMBIGUOUS end the
- * attempt; a late ANSWER may follow an AMBIGUOUS.
+ * SENDING is committed before the attempt's bytes go to a socket. The parts of a message find each
+ * other at the handset by the reference in their SENDINGs, drawn for the first of them. ANSWER and
+ * AMBIGUOUS end the attempt; a late ANSWER may follow an AMBIGUOUS.
  */
 import { RecordType } from "./types.ts";
 
@@ -26,6 +27,7 @@ export const Attempt = {
   COMMAND_STATUS: 36,
   OUTCOME: 40,
   SMSC_ID_LENGTH: 41,
+  CONCAT_REFERENCE: 42,
   RETRY_AFTER_MS: 44,
   SMSC_ID: 48,
 } as const;
@@ -63,7 +65,7 @@ export const AmbiguousCause = { SESSION_LOST: 0, RESPONSE_TIMEOUT: 1 } as const;
 /**
  * command_status of an ANSWER that no SMSC gave: the attempt's bytes were never written to a socket
  * (its session was lost first: KEPT), or cannot be (the PDU does not encode: REJECTED). The attempt
- * surely had no effect.
+ * surely had no effect. RETRY with it, without a SENDING: no concatenation reference was free.
  */
 export const NOT_WRITTEN = 0xffffffff;
 

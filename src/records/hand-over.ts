@@ -7,9 +7,10 @@
  *   20 parts u16: bit i set = part i is to be sent, PARTS_ALL = every part it has
  *   22 flags u8 (FLAG_MAYBE_DUP)   23 reserved u8
  *   24 link_id u32: only this link may send it, 0 = any of the pool    28 app_index u32
- *   32 the ACCEPT record, whole (SUBMIT only; a reference is read from the log)
+ *   32 concat_reference u16 of the parts that were sent, 0 = none was   34 reserved u8 × 6
+ *   40 the ACCEPT record, whole (SUBMIT only; a SUBMIT_REFERENCE's is read from the log)
  *
- * RETURN (worker → producer, return ring): the first 32 bytes again, for what the worker could not
+ * RETURN (worker → producer, return ring): the first 40 bytes again, for what the worker could not
  * place.
  *
  * CANCEL (producer → worker, submit ring): the first 16 bytes; give this message back if no part of
@@ -27,9 +28,10 @@ export const HandOver = {
   FLAGS: 22,
   LINK_ID: 24,
   APP_INDEX: 28,
-  ACCEPT: 32,
+  CONCAT_REFERENCE: 32,
+  ACCEPT: 40,
 } as const;
-export const HAND_OVER_BYTES = 32;
+export const HAND_OVER_BYTES = 40;
 export const SUBMIT_TYPE = RecordType.SUBMIT;
 export const SUBMIT_REFERENCE_TYPE = RecordType.SUBMIT_REFERENCE;
 export const RETURN_TYPE = RecordType.RETURN;

@@ -85,6 +85,7 @@ export class Intake {
     table.flags[entry] = view.getUint8(at + HandOver.FLAGS);
     table.linkId[entry] = view.getUint32(at + HandOver.LINK_ID, true);
     table.appIndex[entry] = view.getUint32(at + HandOver.APP_INDEX, true);
+    table.concatReference[entry] = view.getUint16(at + HandOver.CONCAT_REFERENCE, true);
     this.#credits.receive(producer, pool, priority);
     if (view.getUint8(at + RECORD_TYPE_OFFSET) === SUBMIT_TYPE) {
       this.#takeBody(ring, at, entry);

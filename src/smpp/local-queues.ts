@@ -90,7 +90,8 @@ export class LocalQueues {
       same !== NO_ENTRY &&
       table.logOffset[same] === offset &&
       table.attempt[same] === attempt &&
-      table.flags[same] === window.flags[slot]
+      table.flags[same] === window.flags[slot] &&
+      table.concatReference[same] === window.concatReference[slot]
     ) {
       table.parts[same] = (table.parts[same] as number) | bit;
       table.restsOn[same] = stager.staged;
@@ -103,6 +104,7 @@ export class LocalQueues {
     table.expiresAt[entry] = window.expiresAt[slot] as number;
     table.appIndex[entry] = window.appIndex[slot] as number;
     table.pool[entry] = window.pool[slot] as number;
+    table.concatReference[entry] = window.concatReference[slot] as number;
     table.priority[entry] = window.priority[slot] as number;
     table.producer[entry] = window.producer[slot] as number;
     table.flags[entry] = window.flags[slot] as number;

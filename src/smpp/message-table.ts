@@ -44,6 +44,8 @@ export class MessageTable {
   linkId: Uint32Array;
   pool: Uint16Array;
   parts: Uint16Array;
+  /** That the parts go out with; NO_REFERENCE until the first of them does. */
+  concatReference: Uint16Array;
   priority: Uint8Array;
   producer: Uint8Array;
   attempt: Uint8Array;
@@ -73,6 +75,7 @@ export class MessageTable {
     this.linkId = new Uint32Array(capacity);
     this.pool = new Uint16Array(capacity);
     this.parts = new Uint16Array(capacity);
+    this.concatReference = new Uint16Array(capacity);
     this.priority = new Uint8Array(capacity);
     this.producer = new Uint8Array(capacity);
     this.attempt = new Uint8Array(capacity);
@@ -102,6 +105,7 @@ export class MessageTable {
     this.linkId = grown(this.linkId, capacity);
     this.pool = grown(this.pool, capacity);
     this.parts = grown(this.parts, capacity);
+    this.concatReference = grown(this.concatReference, capacity);
     this.priority = grown(this.priority, capacity);
     this.producer = grown(this.producer, capacity);
     this.attempt = grown(this.attempt, capacity);

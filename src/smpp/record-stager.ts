@@ -105,6 +105,8 @@ export class RecordStager {
     if (at < 0) return false;
     this.#writeKey(at, table.sequence[entry] as number, table.origin[entry] as number);
     this.#writePart(at, part, table.attempt[entry] as number, table.flags[entry] as number);
+    const concatReference = table.concatReference[entry] as number;
+    this.#view.setUint16(at + Attempt.CONCAT_REFERENCE, concatReference, true);
     return true;
   }
 
@@ -131,7 +133,10 @@ export class RecordStager {
     return true;
   }
 
-  /** The attempt's bytes were never written to a socket: KEPT, or REJECTED if they never can be. */
+  /**
+   * The attempt's bytes were never written to a socket: KEPT, REJECTED if they never can be, RETRY
+   * or EXHAUSTED if they cannot now.
+   */
   stageNotWritten(
     table: MessageTable,
     entry: number,
@@ -140,12 +145,13 @@ export class RecordStager {
     sender: Sender,
     wallMs: number,
     outcome: number,
+    retryAfterMs = 0,
   ): boolean {
     const at = this.#claimAttempt(ATTEMPT_BYTES, ANSWER_TYPE, sender, wallMs);
     if (at < 0) return false;
     this.#writeKey(at, table.sequence[entry] as number, table.origin[entry] as number);
     this.#writePart(at, part, attempt, table.flags[entry] as number);
-    this.#writeOutcome(at, NOT_WRITTEN, outcome, 0);
+    this.#writeOutcome(at, NOT_WRITTEN, outcome, retryAfterMs);
     return true;
   }
 

@@ -2,8 +2,8 @@
  * Messages on their way back to the producer they came from: RETURN on its return ring.
  *
  * A message waits here while the ring is full, and until the records it rests on are committed
- * (order rule a). It keeps its attempt, its remaining parts and the link it is bound to. One
- * thread.
+ * (order rule a). It keeps its attempt, its remaining parts, their concatenation reference and the
+ * link it is bound to. One thread.
  */
 import { RING_FULL } from "../ring/layout.ts";
 import type { Doorbell } from "../ring/doorbell.ts";
@@ -118,6 +118,8 @@ export class Returns {
     view.setUint16(at + HandOver.FLAGS, table.flags[entry] as number, true);
     view.setUint32(at + HandOver.LINK_ID, table.linkId[entry] as number, true);
     view.setUint32(at + HandOver.APP_INDEX, table.appIndex[entry] as number, true);
+    const concatReference = table.concatReference[entry] as number;
+    view.setUint16(at + HandOver.CONCAT_REFERENCE, concatReference, true);
     return true;
   }
 }

@@ -7,10 +7,15 @@
  *   3. pool queues in turn, each by smooth weighted round-robin over the pool's sessions
  *
  * A session takes part while it is bound, its window has room and its link's budget lasts. All
- * parts of a message go to one session, in order. One thread.
+ * parts of a message go to one session, in order, with the concatenation reference that is drawn
+ * for the first of them. One thread.
  */
+import type { ReferenceTables } from "../codec/index.ts";
+import type { Random } from "../environment.ts";
+import { Outcome } from "../records/attempt.ts";
 import { Verdict } from "../records/concluded.ts";
 import { PRIORITY_COUNT } from "../records/types.ts";
+import { retryAfterMs } from "./answer.ts";
 import type { TurnTime } from "./context.ts";
 import { IntQueue } from "./int-queue.ts";
 import { PREPARED_PER_TURN_MAX, STARVATION_PICKS } from "./limits.ts";
@@ -20,6 +25,7 @@ import type { MessageList } from "./message-list.ts";
 import { type MessageTable, NO_ENTRY } from "./message-table.ts";
 import type { WorkerPool } from "./pool.ts";
 import type { RecordStager } from "./record-stager.ts";
+import { drawReference } from "./reference-draw.ts";
 import type { SmppSession } from "./session.ts";
 import { packSegment } from "./unwritten.ts";
 
@@ -31,6 +37,8 @@ export interface SchedulerParts {
   readonly sessions: readonly SmppSession[];
   readonly links: readonly WorkerLink[];
   readonly pools: readonly WorkerPool[];
+  readonly references: ReferenceTables;
+  readonly random: Random;
 }
 
 export class Scheduler {
@@ -154,12 +162,13 @@ export class Scheduler {
    * rest.
    */
   #prepare(session: SmppSession, entry: number): number {
-    const { table, stager, queues, time } = this.#parts;
+    const { table, stager, queues, time, references } = this.#parts;
     const { link } = session;
     if ((table.expiresAt[entry] as number) <= time.wall) {
       queues.conclude(entry, Verdict.EXPIRED);
       return 1;
     }
+    if (!drawReference(table, entry, references, time.wall)) return this.#putOff(session, entry);
     let count = 0;
     let parts = table.parts[entry] as number;
     while (parts !== 0 && session.room > 0 && link.budget > 0) {
@@ -179,6 +188,24 @@ export class Scheduler {
     if (parts === 0) queues.uncount(entry);
     else queues.carry(session, entry);
     return count;
+  }
+
+  /**
+   * No reference towards its handset is free: as if the SMSC had refused each part for now.
+   */
+  #putOff(session: SmppSession, entry: number): number {
+    const { table, stager, queues, time, random } = this.#parts;
+    const attempt = table.attempt[entry] as number;
+    const isLast = attempt >= session.link.profile.attemptsMax;
+    const outcome = isLast ? Outcome.EXHAUSTED : Outcome.RETRY;
+    const delayMs = isLast ? 0 : retryAfterMs(attempt, random());
+    for (let parts = table.parts[entry] as number; parts !== 0; parts &= parts - 1) {
+      const part = 31 - Math.clz32(parts & -parts);
+      stager.stageNotWritten(table, entry, part, attempt, session, time.wall, outcome, delayMs);
+    }
+    table.parts[entry] = 0;
+    queues.settle(entry);
+    return 1;
   }
 }
 

@@ -67,7 +67,8 @@ export class SubmitEncoder {
 
   /**
    * Encodes part `part` (0-based) of the ACCEPT at `record`, which has BODY_RECORD_OFFSET bytes to
-   * spare before it, for a link of this profile. Returns the PDU's length, or a negative sentinel
+   * spare before it, for a link of this profile. `concatReference` is what all parts of the message
+   * go out with. Returns the PDU's length, or a negative sentinel
    * of the codec: such a message cannot be sent at all.
    */
   encode(
@@ -77,6 +78,7 @@ export class SubmitEncoder {
     memory: RecordMemory,
     record: number,
     part: number,
+    concatReference: number,
     wallMs: number,
     profile: LinkProfile,
   ): number {
@@ -105,13 +107,13 @@ export class SubmitEncoder {
     const isPayload = this.#isPayload(memory, record);
     sm.shortMessageStart = start;
     sm.shortMessageEnd = isPayload ? start : end;
-    const udhLength = this.#writeUdh(memory, record, part);
+    const udhLength = this.#writeUdh(memory, record, part, concatReference);
     const { submit_sm: submitSm } = COMMAND_ID;
     const length = encodeSm(submitSm, out, at, sequenceNumber, sm, this.#udh, udhLength);
     if (length < 0) return length;
     let p = at + length;
     if (isPayload) p = writeTlvBytes(out, p, TLV_TAG.message_payload, bytes, start, end);
-    else p = this.#writeSar(out, p, memory, record, part);
+    else p = this.#writeSar(out, p, memory, record, part, concatReference);
     const { tlvs } = profile;
     if (p < 0 || p + tlvs.length > out.length) return NO_ROOM;
     if (tlvs.length > 0) p = copyRange(out, p, tlvs, 0, tlvs.length);
@@ -157,15 +159,15 @@ export class SubmitEncoder {
     { view }: RecordMemory,
     record: number,
     part: number,
+    reference: number,
   ): number {
     const parts = view.getUint8(record + Accept.PART_COUNT);
     if (parts === 1 || !isSar(view.getUint8(record + Accept.CONCAT_METHOD))) return at;
-    const reference = view.getUint16(record + Accept.CONCAT_REFERENCE, true);
     return writeSarTlvs(out, at, reference, parts, part + 1);
   }
 
   /** The header of this part into `#udh`; returns its length, 0 for none. */
-  #writeUdh(memory: RecordMemory, record: number, part: number): number {
+  #writeUdh(memory: RecordMemory, record: number, part: number, reference: number): number {
     const { bytes, view } = memory;
     const parts = view.getUint8(record + Accept.PART_COUNT);
     const method = view.getUint8(record + Accept.CONCAT_METHOD);
@@ -173,7 +175,6 @@ export class SubmitEncoder {
     const udh = this.#udh;
     let length = 0;
     if (parts > 1 && !isSar(method)) {
-      const reference = view.getUint16(record + Accept.CONCAT_REFERENCE, true);
       const write = referenceBits(method) === 16 ? writeConcatUdh16 : writeConcatUdh8;
       length = write(udh, reference, parts, part + 1);
     }

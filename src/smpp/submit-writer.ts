@@ -83,6 +83,7 @@ export class SubmitWriter {
       table.memoryOf(entry),
       table.recordOf(entry),
       partOf(segment),
+      table.concatReference[entry] as number,
       time.wall,
       link.profile,
     );
@@ -113,6 +114,7 @@ export class SubmitWriter {
     window.expiresAt[slot] = table.expiresAt[entry] as number;
     window.appIndex[slot] = table.appIndex[entry] as number;
     window.pool[slot] = table.pool[entry] as number;
+    window.concatReference[slot] = table.concatReference[entry] as number;
     window.priority[slot] = table.priority[entry] as number;
     window.producer[slot] = table.producer[entry] as number;
     window.flags[slot] = table.flags[entry] as number;

@@ -30,6 +30,7 @@ export class Window {
   readonly writtenAt: Float64Array;
   readonly appIndex: Uint32Array;
   readonly pool: Uint16Array;
+  readonly concatReference: Uint16Array;
   readonly part: Uint8Array;
   readonly attempt: Uint8Array;
   readonly flags: Uint8Array;
@@ -55,6 +56,7 @@ export class Window {
     this.writtenAt = new Float64Array(slots);
     this.appIndex = new Uint32Array(slots);
     this.pool = new Uint16Array(slots);
+    this.concatReference = new Uint16Array(slots);
     this.part = new Uint8Array(slots);
     this.attempt = new Uint8Array(slots);
     this.flags = new Uint8Array(slots);

@@ -10,6 +10,7 @@
  * injected, so it runs on a thread of its own as well as in a simulation. Everything it staged in a
  * turn is published once, at its end. One thread, on which also its sockets call back.
  */
+import { ReferenceTables } from "../codec/index.ts";
 import type { Clock, Dial, Log, Random } from "../environment.ts";
 import type { CommitVisitor, JournalAppender } from "../journal/appender.ts";
 import type { RecordLoader } from "../journal/log-reading.ts";
@@ -73,6 +74,8 @@ export interface SmppWorkerOptions {
   readonly sessionWords: Int32Array;
   /** By linkIndex: the tokens of its contract (limit/contract.ts). */
   readonly contracts: readonly Int32Array[];
+  /** Words of concatenation references, shared by all workers (allocateReferences). */
+  readonly references: SharedArrayBuffer;
   readonly metrics: MetricBlock;
   /** Everything configured, from `derivePools`. */
   readonly plan: WorkerPlan;
@@ -145,7 +148,17 @@ export class SmppWorker implements CommitVisitor {
     this.#queues = queues;
     this.#unwritten = new UnwrittenQueue(table, stager, queues, time, sessions);
     this.#receipts = new ReceiptIntake(stager, metrics, time, sessions);
-    this.#scheduler = new Scheduler({ table, stager, queues, time, sessions, links, pools });
+    this.#scheduler = new Scheduler({
+      table,
+      stager,
+      queues,
+      time,
+      sessions,
+      links,
+      pools,
+      references: new ReferenceTables(options.references),
+      random: options.random,
+    });
     this.#intake = new Intake(options.submits, table, stager, queues, credits);
     this.#context = this.#makeContext();
     this.#apply(options.plan, options.sessions);

@@ -200,7 +200,7 @@ function makeIngress(
     producer,
     epoch,
     clock,
-    references: memory.references,
+    referencePromises: memory.referencePromises,
     keys: new IdempotencyTable(memory.idempotency),
     appender: new JournalAppender(
       ringProducer(memory.staging[producer]),

@@ -4,7 +4,7 @@
  * Rings are named by their ends: `submit[producer][worker]`, `returns[worker][producer]`, `staging`
  * and `notices` by appender. Indices are those of src/tables/plan.ts.
  */
-import { allocateReferences } from "../ingress/reference-tables.ts";
+import { allocateReferences } from "../codec/index.ts";
 import { allocateContract } from "../limit/contract.ts";
 import { allocateMetrics } from "../metrics/block.ts";
 import { allocateRing } from "../ring/layout.ts";
@@ -45,8 +45,10 @@ export interface SharedMemory {
   /** Tokens by linkIndex, for any rate: what is not used costs address space only. */
   readonly contracts: readonly SharedArrayBuffer[];
   readonly apps: SharedArrayBuffer;
-  /** Words of concatenation references. */
+  /** Words of the concatenation references that workers draw. */
   readonly references: SharedArrayBuffer;
+  /** … and of those that ingress threads promise. */
+  readonly referencePromises: SharedArrayBuffer;
   /** Idempotency keys. */
   readonly idempotency: SharedArrayBuffer;
   readonly producers: SharedArrayBuffer;
@@ -74,6 +76,7 @@ export function allocateSharedMemory(plan: SharedPlan, idempotencyKeysMax: numbe
     contracts: times(plan.linkCount, () => allocateContract()),
     apps: new SharedArrayBuffer(bucketWordCount(plan) * 4),
     references: allocateReferences(),
+    referencePromises: allocateReferences(),
     idempotency: allocateIdempotency(idempotencyKeysMax),
     producers: allocateProducers(producers),
     bells: allocateBells(threadCount(plan)),

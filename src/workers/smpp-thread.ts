@@ -63,6 +63,7 @@ const worker = new SmppWorker({
   dialWords: new Int32Array(memory.dials),
   sessionWords: new Int32Array(memory.sessions),
   contracts: memory.contracts.map((tokens) => new Int32Array(tokens)),
+  references: memory.references,
   metrics: new MetricBlock(memory.metrics, self),
   onStalled: (linkId) => {
     parentPort?.postMessage({ kind: "stalled", linkId } satisfies ThreadNote);

@@ -220,6 +220,9 @@ function checkContent(
     text += first.segment.text;
   }
   if (text !== planned.text) violate(`${message.to} arrived garbled`);
+  const taken = parts.flatMap(({ received }) => received.filter(({ status }) => status === 0));
+  const references = new Set(taken.map(({ segment }) => segment.reference));
+  if (references.size > 1) violate(`${message.to}: parts under ${references.size} references`);
 }
 
 /**

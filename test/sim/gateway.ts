@@ -9,13 +9,13 @@
  * Only entry points are left out: HTTP around the ingress, event loops, the wires of doorbells, the
  * supervisor.
  */
+import { allocateReferences, resetReferences } from "../../src/codec/index.ts";
 import { derivePools, type PoolPlan } from "../../src/config/derive.ts";
 import { mergeForReload } from "../../src/config/reload.ts";
 import { slotCounts } from "../../src/config/slots.ts";
 import type { GatewayConfig } from "../../src/config/types.ts";
 import { Dispatcher, type WaitingOwner } from "../../src/dispatch/dispatcher.ts";
 import type { Clock, Log, SystemInstant } from "../../src/environment.ts";
-import { allocateReferences, resetReferences } from "../../src/ingress/reference-tables.ts";
 import { carryBuckets } from "../../src/ingress/carry-buckets.ts";
 import type { Ingress } from "../../src/ingress/ingress.ts";
 import {
@@ -457,6 +457,7 @@ export class SimulatedGateway {
     const { random, mutations } = this.#given;
     const { config } = settings;
     const assignments = assignSessions(this.#pools.links, this.plan.workerCount);
+    const drawn = references(clock);
     for (let worker = 0; worker < this.plan.workerCount; worker++) {
       const self = workerAppenderIndex(this.plan, worker);
       this.#workers.push(
@@ -475,6 +476,7 @@ export class SimulatedGateway {
           ),
           credits: this.memory.credits,
           queueTable: this.memory.queues,
+          references: drawn,
           linkWords: this.memory.linkWords,
           dialWords: this.memory.dialWords,
           sessionWords: this.memory.sessionWords,
@@ -493,7 +495,7 @@ export class SimulatedGateway {
       clock,
       ledger: this.ledger,
       pools: this.#pools,
-      references: references(clock),
+      referencePromises: references(clock),
       journalBytesMax: config.journal.bytesMax,
       loader: () => this.#loader(),
       dispatcher: (producer: number, owner: WaitingOwner) => this.#dispatcher(producer, owner),

@@ -20,7 +20,7 @@ export interface IngressParts {
   readonly clock: Clock;
   readonly ledger: Ledger;
   readonly pools: PoolPlan;
-  readonly references: SharedArrayBuffer;
+  readonly referencePromises: SharedArrayBuffer;
   readonly journalBytesMax: number;
   readonly loader: () => RecordLoader;
   readonly dispatcher: (producer: number, owner: WaitingOwner) => Dispatcher;

@@ -43,6 +43,8 @@ export interface Segment {
   /** 0-based. */
   readonly part: number;
   readonly total: number;
+  /** What its parts find each other by, 0 without a header. */
+  readonly reference: number;
   readonly text: string;
   readonly wantsReceipt: boolean;
 }
@@ -56,17 +58,25 @@ export function segmentOf(pdu: Uint8Array): Segment | null {
   let start = view.shortMessageStart;
   let part = 0;
   let total = 1;
+  let reference = 0;
   if ((view.esmClass & 0x40) !== 0) {
     const udhLength = pdu[start] as number;
     for (let at = start + 1; at < start + 1 + udhLength; at += 2 + (pdu[at + 1] as number)) {
-      if (pdu[at] === 0) [total, part] = [pdu[at + 3] as number, (pdu[at + 4] as number) - 1];
-      if (pdu[at] === 8) [total, part] = [pdu[at + 4] as number, (pdu[at + 5] as number) - 1];
+      if (pdu[at] === 0) [reference, total, part] = numbersAt(pdu, at + 2, 1);
+      if (pdu[at] === 8) [reference, total, part] = numbersAt(pdu, at + 2, 2);
     }
     start += 1 + udhLength;
   }
   const encoding = view.dataCoding === 8 ? ENCODING.ucs2 : ENCODING.gsm7;
   const text = decodeText(encoding, pdu, start, view.shortMessageEnd);
-  return { to, part, total, text, wantsReceipt: (view.registeredDelivery & 3) !== 0 };
+  return { to, part, total, reference, text, wantsReceipt: (view.registeredDelivery & 3) !== 0 };
+}
+
+/** Reference, total and part of a concatenation header whose reference has so many octets. */
+function numbersAt(pdu: Uint8Array, at: number, octets: 1 | 2): [number, number, number] {
+  const reference = octets === 1 ? pdu[at] : (pdu[at] as number) * 256 + (pdu[at + 1] as number);
+  const total = pdu[at + octets] as number;
+  return [reference as number, total, (pdu[at + octets + 1] as number) - 1];
 }
 
 /** Name of a segment in all logs. */

@@ -11,7 +11,8 @@
  * range at most, so the clock has moved on by the other half of it, which takes the reassembly
  * time. Within any such time half the range is available, all of it at once if need be. Addresses
  * that share a word share its numbers, which only makes them run out sooner. References of 16 bits
- * begin at 256, since some phones do not tell a short one from one of 8 bits.
+ * begin at 256, since some phones do not tell a short one from one of 8 bits; none is 0, which
+ * stands for a message that has none.
  *
  * Memory is the words, whoever asks. Threads may share them: a number is taken by compare-and-
  * exchange. The clock is the wall's, since what was given before a restart counts too: the words
@@ -23,6 +24,8 @@ export const REFERENCES_EXHAUSTED = -1;
 
 /** Numbers that a start skips, as a part of the range. */
 const RESTART_AHEAD_PARTS = 8;
+/** A message has no reference: it has one part, or none of its parts was sent yet. */
+export const NO_REFERENCE = 0;
 /** How many references 8 bits hold. */
 const NARROW_RANGE = 256;
 const HASH_START = 0x811c9dc5;
@@ -45,7 +48,7 @@ export class ConcatReferences {
     this.#words = words;
     this.#range = 1 << bits;
     this.#aheadMax = this.#range / 2;
-    this.#lowest = bits === 16 ? NARROW_RANGE : 0;
+    this.#lowest = bits === 16 ? NARROW_RANGE : NO_REFERENCE + 1;
     this.#perMs = this.#range / (2 * reassemblyMs);
   }
 
@@ -107,6 +110,25 @@ export function hashAddresses(
 ): number {
   const hash = foldText(HASH_START, source, sourceStart);
   return foldText(Math.imul(hash ^ HASH_SEPARATOR, HASH_PRIME), destination, destinationStart);
+}
+
+/** The same of ASCII addresses in `bytes`: a source [start, end) and a destination. */
+export function hashAddressBytes(
+  bytes: Uint8Array,
+  source: number,
+  sourceEnd: number,
+  destination: number,
+  destinationEnd: number,
+): number {
+  const hash = foldBytes(HASH_START, bytes, source, sourceEnd);
+  const between = Math.imul(hash ^ HASH_SEPARATOR, HASH_PRIME);
+  return foldBytes(between, bytes, destination, destinationEnd);
+}
+
+function foldBytes(hash: number, bytes: Uint8Array, start: number, end: number): number {
+  let h = hash;
+  for (let i = start; i < end; i++) h = Math.imul(h ^ (bytes[i] as number), HASH_PRIME);
+  return h;
 }
 
 /** FNV-1a over the characters of `text` from `start` on. */

@@ -27,6 +27,7 @@ export interface Seen {
   readonly poolIndex: number;
   readonly priority: number;
   readonly appIndex: number;
+  readonly concatReference: number;
   readonly attempt: number;
   readonly parts: number;
   readonly flags: number;
@@ -139,6 +140,7 @@ export class Fixture {
           flags: view.getUint8(at + HandOver.FLAGS),
           linkId: view.getUint32(at + HandOver.LINK_ID, true),
           appIndex: view.getUint32(at + HandOver.APP_INDEX, true),
+          concatReference: view.getUint16(at + HandOver.CONCAT_REFERENCE, true),
           body: ring.bytes.slice(at + HAND_OVER_BYTES, at + lengthBytes),
         });
       }
@@ -161,6 +163,7 @@ export class Fixture {
     view.setUint8(at + HandOver.FLAGS, seen.flags);
     view.setUint32(at + HandOver.LINK_ID, seen.linkId, true);
     view.setUint32(at + HandOver.APP_INDEX, seen.appIndex, true);
+    view.setUint16(at + HandOver.CONCAT_REFERENCE, seen.concatReference, true);
     ring.publish();
   }
 

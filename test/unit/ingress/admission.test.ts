@@ -64,7 +64,6 @@ function stage(body: unknown, appIndex = 0, scopes: number = ScopeBit.SEND) {
     encoding: u8(Accept.ENCODING),
     dataCoding: u8(Accept.DATA_CODING),
     sourceTonNpi: u8(Accept.SOURCE_TON_NPI),
-    concatReference: view.getUint16(at + Accept.CONCAT_REFERENCE, true),
     to: text(acceptToOffset(view, at), acceptFromOffset(view, at)),
     from: text(acceptFromOffset(view, at), acceptReferenceOffset(view, at)),
     reference: text(acceptReferenceOffset(view, at), acceptCampaignOffset(view, at)),
@@ -102,7 +101,7 @@ test("an ACCEPT holds the message, byte for byte", () => {
       "00" + // gsm7
       "01" + // one part
       "50" + // alphanumeric, NPI unknown
-      "0000" + // no concatenation
+      "0000" + // reserved
       "00000000" + // data_coding, esm_class, protocol_id, UDH length
       "0c070c06" + // lengths of to, from, reference, campaign
       "0800" + // body length
@@ -194,7 +193,6 @@ test("the text chooses its alphabet, and is cut into parts that decode back", ()
     assert.equal(decodeText(encoding, staged.body, 0, staged.body.length), text);
     assert.equal(staged.partEnds.at(-1), staged.body.length);
     assert.equal(staged.admission.outcome.parts, staged.partEnds.length);
-    if (staged.partEnds.length === 1) assert.equal(staged.concatReference, 0);
   }
 });
 

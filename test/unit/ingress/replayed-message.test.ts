@@ -8,12 +8,11 @@ import { ringConsumer } from "../../../src/workers/shared-memory.ts";
 import { CONFIG, IngressRig } from "./rig.ts";
 
 const OLD = { sequence: 123_456_789_012, origin: 77 };
-/** Differs between two acceptances: sequence, times, the parts' reference, and the tail's kinds. */
+/** Differs between two acceptances: sequence, times, and the tail's kinds. */
 const OWN: readonly (readonly [number, number])[] = [
   [Accept.TAIL_KINDS, 1],
   [Accept.SEQUENCE, 8],
   [Accept.ACCEPTED_AT, 16],
-  [Accept.CONCAT_REFERENCE, 2],
 ];
 
 /** The ACCEPT of a message, and that of its replay; both with their headers. */

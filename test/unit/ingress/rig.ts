@@ -238,7 +238,7 @@ export class IngressRig {
       producer: 0,
       epoch: EPOCH,
       clock: this.clock,
-      references: this.memory.references,
+      referencePromises: this.memory.referencePromises,
       ingressCount: 1,
       othersPendingBytes: () => 0,
       appender: this.appender,

@@ -234,6 +234,7 @@ test("a refusal for now waits and goes out again as the next attempt", () => {
       parts: 1,
       flags: 0,
       linkId: 0,
+      concatReference: 0,
       expiresAtMs: T0 + 3_600_000,
     },
   ]);

@@ -106,6 +106,7 @@ export interface AttemptFields {
   readonly outcome?: number;
   readonly retryAfterMs?: number;
   readonly id?: string;
+  readonly concatReference?: number;
 }
 
 function attempt(type: number, of: MessageKey, fields: AttemptFields): Buffer {
@@ -122,6 +123,7 @@ function attempt(type: number, of: MessageKey, fields: AttemptFields): Buffer {
   view.setUint32(Attempt.COMMAND_STATUS, fields.status ?? 0, true);
   view.setUint8(Attempt.OUTCOME, fields.outcome ?? 0);
   view.setUint8(Attempt.SMSC_ID_LENGTH, id.length);
+  view.setUint16(Attempt.CONCAT_REFERENCE, fields.concatReference ?? 0, true);
   view.setUint32(Attempt.RETRY_AFTER_MS, fields.retryAfterMs ?? 0, true);
   const bytes = bytesOf(view);
   bytes.set(id, Attempt.SMSC_ID);

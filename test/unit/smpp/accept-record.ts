@@ -12,7 +12,6 @@ export interface AcceptFields {
   to: string;
   from: string;
   sourceTonNpi: number;
-  concatReference: number;
   /** CONCAT_METHOD of the codec. */
   concatMethod: number;
   segments: number;
@@ -53,7 +52,6 @@ export function acceptRecord(fields: AcceptFields): Uint8Array {
   view.setUint8(Accept.DLR, fields.dlr);
   view.setUint8(Accept.PART_COUNT, fields.parts.length);
   view.setUint8(Accept.SOURCE_TON_NPI, fields.sourceTonNpi);
-  view.setUint16(Accept.CONCAT_REFERENCE, fields.concatReference, true);
   view.setUint8(Accept.CONCAT_METHOD, fields.concatMethod);
   view.setUint8(Accept.SEGMENTS, fields.segments);
   view.setUint8(Accept.DATA_CODING, fields.dataCoding);

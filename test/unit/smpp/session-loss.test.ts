@@ -119,6 +119,7 @@ test("a return rests on the commit of what the message rests on", () => {
       parts: 1,
       flags: 0,
       linkId: 0,
+      concatReference: 0,
       appIndex: 5,
     },
   ]);

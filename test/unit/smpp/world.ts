@@ -5,6 +5,7 @@
  *   step: events of sockets → tick → doWork of each worker → commit (unless held) → time moves on
  */
 import assert from "node:assert/strict";
+import { allocateReferences } from "../../../src/codec/index.ts";
 import { Dispatcher } from "../../../src/dispatch/dispatcher.ts";
 import type { DerivedLink, DerivedPool } from "../../../src/config/derive.ts";
 import type { ProfileConfig } from "../../../src/config/profile-types.ts";
@@ -71,6 +72,7 @@ export interface SubmitOptions extends Partial<AcceptFields> {
   flags?: number;
   linkId?: number;
   appIndex?: number;
+  concatReference?: number;
   partsToSend?: number;
   asReference?: boolean;
   text?: string;
@@ -89,6 +91,7 @@ export interface AttemptRecord {
   status: number;
   retryAfterMs: number;
   smscId: string;
+  concatReference: number;
 }
 
 export interface ReturnRecord {
@@ -100,6 +103,7 @@ export interface ReturnRecord {
   flags: number;
   linkId: number;
   appIndex: number;
+  concatReference: number;
 }
 
 const ATTEMPT_TYPES: Readonly<Record<number, AttemptRecord["type"]>> = {
@@ -166,6 +170,7 @@ export class World {
   readonly dialWords = new Int32Array(allocateDials());
   readonly sessionWords: Int32Array;
   readonly contracts: Int32Array[];
+  readonly references = allocateReferences();
   readonly metrics: MetricBlock[] = [];
   readonly logs: { level: LogLevel; operation: string; fields: Record<string, unknown> }[] = [];
   /** What `random` gives; tests set it. */
@@ -272,6 +277,7 @@ export class World {
         dialWords: this.dialWords,
         sessionWords: this.sessionWords,
         contracts: this.contracts,
+        references: this.references,
         metrics,
         plan: { links: this.links, pools: this.pools },
         workerIndex: worker,
@@ -402,7 +408,6 @@ export class World {
       to: "447700900123",
       from: "ACME",
       sourceTonNpi: 0x50,
-      concatReference: 0x1a7,
       concatMethod: 0,
       segments: 0,
       dataCoding: 0,
@@ -434,6 +439,7 @@ export class World {
     view.setUint16(at + HandOver.FLAGS, options.flags ?? 0, true);
     view.setUint32(at + HandOver.LINK_ID, options.linkId ?? 0, true);
     view.setUint32(at + HandOver.APP_INDEX, options.appIndex ?? 7, true);
+    view.setUint16(at + HandOver.CONCAT_REFERENCE, options.concatReference ?? 0, true);
     if (!isReference) ring.bytes.set(record, at + HandOver.ACCEPT);
     ring.publish();
   }
@@ -453,6 +459,7 @@ export class World {
         flags: view.getUint8(at + HandOver.FLAGS),
         linkId: view.getUint32(at + HandOver.LINK_ID, true),
         appIndex: view.getUint32(at + HandOver.APP_INDEX, true),
+        concatReference: view.getUint16(at + HandOver.CONCAT_REFERENCE, true),
       });
     }
     ring.release();
@@ -505,5 +512,6 @@ function attemptRecord(
     status: view.getUint32(Attempt.COMMAND_STATUS, true),
     retryAfterMs: view.getUint32(Attempt.RETRY_AFTER_MS, true),
     smscId: Buffer.from(idBytes).toString("latin1"),
+    concatReference: view.getUint16(Attempt.CONCAT_REFERENCE, true),
   };
 }

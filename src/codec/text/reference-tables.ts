@@ -1,5 +1,5 @@
 /**
- * The words behind concatenation references, shared by all ingress threads.
+ * The words behind the concatenation references of all links, shared by threads.
  *
  *   0        2^20 words for references of 8 bits     4 MiB
  *   4 MiB    2^16 words for references of 16 bits    256 KiB
@@ -8,10 +8,10 @@
  * its messages take: the hash of both picks a word, and a word gives half its range an hour, 128 or
  * 32,768.
  * Spread over the words that is 37,000 long messages a second with 8 bits, at two thirds of which
- * hardly a word runs out by chance; one source and destination alone have 128 at once, and as many
- * in every hour after. Any thread of ingress; see the codec's ConcatReferences.
+ * hardly a word runs out by chance; one source and destination alone have 127 at once, and as many
+ * in every hour after. Any thread; see ConcatReferences.
  */
-import { ConcatReferences } from "../codec/index.ts";
+import { ConcatReferences } from "./concat-references.ts";
 
 /** How long a handset may still be joining parts. */
 export const REASSEMBLY_MS = 3_600_000;
