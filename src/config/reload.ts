@@ -60,7 +60,7 @@ function merged(
       const name = camel(key);
       const at = path === "" ? key : `${path}.${key}`;
       values[name] = merged(child, running[name], wanted[name], at, reload, note);
-      if (child.node !== "leaf" || child.type !== "secret_file") continue;
+      if (child.node !== "leaf" || child.type !== "secret_file" || child.isReread) continue;
       // The file may be the same and its content another.
       const secret = camel(secretName(key));
       const isSame = isDeepStrictEqual(running[secret], wanted[secret]);

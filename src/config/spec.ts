@@ -39,6 +39,8 @@ export interface Leaf<T> {
   readonly built: boolean | readonly T[];
   /** null: as the block it stands in. */
   readonly reload: Reload | null;
+  /** Of a secret: its user reads the file anew by itself, another content changes nothing here. */
+  readonly isReread: boolean;
   readonly unit: string | null;
   /** Least and greatest value; of a list its length; of a secret its bytes. */
   readonly min: number;
@@ -142,6 +144,7 @@ function leaf<T>(type: LeafType, given: Given<T>, more: Partial<Leaf<T>>): Leaf<
     nullable: false,
     built: given.built ?? true,
     reload: given.reload ?? null,
+    isReread: false,
     unit: null,
     min: 0,
     max: 0,
@@ -247,9 +250,10 @@ export function fileOrNull(given: Omit<Given<string | null>, "default">): Leaf<s
 
 /** A file with a secret of `min` to `max` bytes, or null (the default). Its key ends in `_file`. */
 export function secretFileOrNull(
-  given: Omit<Given<string | null>, "default"> & { min: number; max: number },
+  given: Omit<Given<string | null>, "default"> & { min: number; max: number; isReread?: boolean },
 ): SecretLeaf {
-  const more = { min: given.min, max: given.max, unit: "bytes", nullable: true };
+  const { min, max, isReread = false } = given;
+  const more = { min, max, isReread, unit: "bytes", nullable: true };
   const made = leaf<string | null>("secret_file", { ...given, default: null }, more);
   return { ...made, type: "secret_file" };
 }

@@ -31,13 +31,16 @@ export const ID_MAX = 2_147_483_647;
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** A fresh TLS block; `built` belongs to the place where it stands. */
-export function tlsBlock(doc: string, built: boolean) {
+/**
+ * A fresh TLS block; `built` belongs to the place where it stands. `isReread`: a reload takes other
+ * contents of its files.
+ */
+export function tlsBlock(doc: string, built: boolean, isReread: boolean = false) {
   return blockOrNull(
     { doc, built },
     {
       cert_file: fileOrNull({ doc: "Certificate chain, PEM." }),
-      key_file: secretFileOrNull({ doc: "Private key, PEM.", min: 1, max: 64 * KIB }),
+      key_file: secretFileOrNull({ doc: "Private key, PEM.", min: 1, max: 64 * KIB, isReread }),
       ca_file: fileOrNull({ doc: "Certificates that the other side must chain to, PEM." }),
     },
   );
@@ -142,7 +145,11 @@ export const HTTP = block(
       max: 16 * MIB,
       default: 64 * KIB,
     }),
-    tls: tlsBlock("TLS on the public listener, 1.2 or later; null: plain HTTP.", true),
+    tls: tlsBlock(
+      "TLS on the public listener, 1.2 or later; null: plain HTTP. SIGHUP reads the files anew.",
+      true,
+      true,
+    ),
     proxy_protocol_from: strings({
       doc: "Trusted L4 balancers: their connections begin with a PROXY header, version 1 or 2.",
       format: "cidr",
@@ -199,7 +206,7 @@ export const WORKERS = block(
 );
 
 export const AUTH = block(
-  { doc: "How clients prove who they are." },
+  { doc: "How clients prove who they are.", reload: "live" },
   { jwt: block({ doc: "Source of the keys that verify tokens." }, jwtKeys) },
 );
 

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConfigError } from "../../../src/config/problems.ts";
+import type { GatewayConfig } from "../../../src/config/types.ts";
 import { mergeForReload } from "../../../src/config/reload.ts";
 import { parse } from "./fixtures.ts";
 
@@ -41,6 +42,21 @@ test("live keys are taken over, item by item; the others stay and are named", ()
   assert.deepEqual(config.links, wanted.links);
   assert.ok(Object.isFrozen(config));
   assert.equal(running.apps.length, 1);
+});
+
+test("another content of a secret's file is a change, but not of a key that is read anew", () => {
+  const tls = { certFile: "/c", keyFile: "/k", caFile: null };
+  const of = (content: string): GatewayConfig => {
+    const { auth, http } = running;
+    return {
+      ...running,
+      http: { ...http, tls: { ...tls, key: content } },
+      auth: { ...auth, jwt: { ...auth.jwt, secretFile: "/s", secret: content.repeat(32) } },
+    };
+  };
+  const { changed, needsRestart, config } = mergeForReload(of("a"), of("b"));
+  assert.deepEqual([changed, needsRestart], [["auth.jwt.secret_file"], []]);
+  assert.equal(config.auth.jwt.secret, "b".repeat(32));
 });
 
 test("an order of routes or apps alone is a change too", () => {
