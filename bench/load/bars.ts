@@ -21,34 +21,44 @@ export interface Bar {
   readonly least?: number;
   readonly most?: number;
   readonly unit: string;
-  /** null: the step's result does not have it. */
-  readonly read: (result: Result) => number | null;
+  /** A value of each run that counts, of which the median is held to the bar. */
+  readonly read: (result: Result) => readonly number[];
 }
 
 export interface BarRow {
   readonly what: string;
+  readonly step: string;
   readonly bar: string;
   readonly value: number | null;
   readonly unit: string;
   /** null: not measured. */
   readonly isMet: boolean | null;
+  /** How it was measured; null: it was not. */
+  readonly taken: BarTaken | null;
 }
 
-/** Median of a measure by its name. */
-function measure(name: string): Bar["read"] {
-  return (result) => {
-    const found = measuresOf(result).find((each: Measure) => each.name === name);
-    return found === undefined || found.values.length === 0 ? null : median(found.values);
-  };
+/** Of what a bar's value is: the median of so many runs. */
+export interface BarTaken {
+  readonly runs: number;
+  /** Of load in each run. */
+  readonly seconds: number;
+  readonly at: string;
+  readonly commit: string;
 }
 
-/** Kannel's median over those runs in which it was at its best. */
-function againstKannel(result: Result): number | null {
-  if (result.kind !== "throughput") return null;
-  const ratios = runsOf(result).flatMap(({ own, other }) =>
+/** A measure by its name, or by a pattern of it. */
+function measure(name: string | RegExp): Bar["read"] {
+  const isIt = (each: Measure): boolean =>
+    typeof name === "string" ? each.name === name : name.test(each.name);
+  return (result) => measuresOf(result).find(isIt)?.values ?? [];
+}
+
+/** Against Kannel only those runs count in which it was at its best. */
+function againstKannel(result: Result): readonly number[] {
+  if (result.kind !== "throughput") return [];
+  return runsOf(result).flatMap(({ own, other }) =>
     other.messagesPerS >= KANNEL_PER_S_MIN ? [own.messagesPerS / other.messagesPerS] : [],
   );
-  return ratios.length === 0 ? null : median(ratios);
 }
 
 /** Without receipts Kannel does more; a run below that was disturbed, its ratio is void. */
@@ -62,6 +72,8 @@ function runsOf(result: ThroughputResult) {
   });
 }
 
+/** 450 MB. */
+const MEMORY_MIB_MAX = Math.floor(450e6 / 2 ** 20);
 const MEMORY = "RssAnon + RssShmem of the tree at saturation";
 
 /** In the order in which they are told. */
@@ -165,19 +177,14 @@ export const BARS: readonly Bar[] = [
     unit: "×",
     read: measure("other app beside, accepted"),
   },
-  { what: MEMORY, step: "disk", most: 450, unit: "MiB", read: measure("memory") },
+  { what: MEMORY, step: "disk", most: MEMORY_MIB_MAX, unit: "MiB", read: measure("memory") },
   ...(["links", "apps", "queue"] as const).map(
     (of): Bar => ({
       what: `growth of ${of}: throughput`,
       step: "growth",
       least: 0.9,
       unit: "×",
-      read: (result) => {
-        const found = measuresOf(result).find(({ name }) =>
-          new RegExp(`^throughput, ${of} \\d+ → `).test(name),
-        );
-        return found === undefined || found.values.length === 0 ? null : median(found.values);
-      },
+      read: measure(new RegExp(`^throughput, ${of} \\d+ → `)),
     }),
   ),
   {
@@ -200,13 +207,22 @@ export const BARS: readonly Bar[] = [
 export function judge(results: StepResults): BarRow[] {
   return BARS.map(({ what, step, least, most, unit, read }) => {
     const result = results.get(step);
-    const value = result === undefined ? null : read(result);
+    const values = result === undefined ? [] : read(result);
+    const value = values.length === 0 ? null : median(values);
     const isMet =
       value === null
         ? null
         : (least === undefined || value >= least) && (most === undefined || value <= most);
-    return { what, bar: least === undefined ? `≤ ${most}` : `≥ ${least}`, value, unit, isMet };
+    const bar = least === undefined ? `≤ ${most}` : `≥ ${least}`;
+    const taken = result === undefined || value === null ? null : takenBy(result, values.length);
+    return { what, step, bar, value, unit, isMet, taken };
   });
+}
+
+function takenBy({ settings, origin }: Result, runs: number): BarTaken {
+  const { at, commit, dirty } = origin;
+  const seconds = Number((settings as { readonly seconds: unknown }).seconds);
+  return { runs, seconds, at, commit: dirty ? `${commit} + changes` : commit };
 }
 
 /** The rows as a table of Markdown. */
@@ -215,13 +231,14 @@ export function barTable(rows: readonly BarRow[]): string {
   const verdict = (isMet: boolean | null): string =>
     isMet === null ? "not measured" : isMet ? "met" : "NOT MET";
   return [
-    `| ${"what".padEnd(width)} | bar    | value            | verdict      |`,
-    `|${"-".repeat(width + 2)}|--------|------------------|--------------|`,
-    ...rows.map(({ what, bar, value, unit, isMet }) => {
+    `| ${"what".padEnd(width)} | bar    | value            | verdict      | runs   |`,
+    `|${"-".repeat(width + 2)}|--------|------------------|--------------|--------|`,
+    ...rows.map(({ what, bar, value, unit, isMet, taken }) => {
+      const runs = taken === null ? "–" : `${taken.runs} × ${taken.seconds} s`;
       const text = value === null ? "–" : `${Number(value.toPrecision(3))} ${unit}`;
       return (
         `| ${what.padEnd(width)} | ${bar.padEnd(6)} | ${text.padEnd(16)} | ` +
-        `${verdict(isMet).padEnd(12)} |`
+        `${verdict(isMet).padEnd(12)} | ${runs.padEnd(6)} |`
       );
     }),
   ].join("\n");

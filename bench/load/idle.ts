@@ -76,6 +76,8 @@ async function measure(): Promise<IdleRun> {
   try {
     const operator = await startOperator(workspace, "none");
     const settings: LoadSettings = { ...LOAD_DEFAULTS, links: Number(flags.links) };
+    // The first call of fetch takes this process some time.
+    await operator.counts();
     const startedAt = performance.now();
     const gateway = await startGateway(workspace, benchYaml(operator.port, settings));
     const response = await fetch(`http://127.0.0.1:${gateway.httpPort}/v1/messages`, {

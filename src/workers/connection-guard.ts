@@ -20,6 +20,9 @@ const LEFT_MIN = 640;
 const LEFT_SHARE = 0.3;
 const RESUME_SHARE = 0.75;
 const PROBE_INTERVAL_MS = 5;
+/** While less than half of the bound is used: an idle process should sleep. */
+const PROBE_INTERVAL_MS_CALM = 20;
+const CALM_SHARE = 0.5;
 const COUNT_INTERVAL_MS_MIN = 50;
 /** Counting may take such a share of the time. */
 const COUNT_COST_SHARE = 0.02;
@@ -47,6 +50,7 @@ export class ConnectionGuard {
   readonly #perConnection: number;
   #spare: number[] = [];
   #isPaused = false;
+  #isCalm = true;
 
   /** To be made when the process listens. */
   constructor(options: ConnectionGuardOptions) {
@@ -65,6 +69,11 @@ export class ConnectionGuard {
     return this.#isPaused;
   }
 
+  /** Whether the last probe found less than half of the connections there may be. */
+  get isCalm(): boolean {
+    return this.#isCalm;
+  }
+
   /** Looks at the lowest free descriptor only, and closes the listeners if it is time. */
   probe(): void {
     if (this.#isPaused) return;
@@ -72,11 +81,13 @@ export class ConnectionGuard {
     try {
       descriptor = this.#options.openSpare();
     } catch {
+      this.#isCalm = false;
       this.#pause(null);
       return;
     }
     this.#options.closeSpare(descriptor);
     const connections = this.#connections(descriptor);
+    this.#isCalm = connections < this.connectionsMax * CALM_SHARE;
     if (connections >= this.connectionsMax) this.#pause(connections);
   }
 
@@ -168,8 +179,10 @@ export function watchConnections(
     log.write("warn", "http.connections_max is lowered", { to: guard.connectionsMax, cause });
   }
   let nextCountMs = 0;
+  let timer: NodeJS.Timeout;
   const look = (): void => {
     guard.probe();
+    timer = setTimeout(look, guard.isCalm ? PROBE_INTERVAL_MS_CALM : PROBE_INTERVAL_MS);
     const startMs = performance.now();
     if (startMs < nextCountMs) return;
     try {
@@ -180,8 +193,8 @@ export function watchConnections(
     const endMs = performance.now();
     nextCountMs = endMs + Math.max(COUNT_INTERVAL_MS_MIN, (endMs - startMs) / COUNT_COST_SHARE);
   };
-  const timer = setInterval(look, PROBE_INTERVAL_MS);
-  return { isPaused: () => guard.isPaused, stop: () => clearInterval(timer) };
+  look();
+  return { isPaused: () => guard.isPaused, stop: () => clearTimeout(timer) };
 }
 
 /** Linux tells their number since 6.2; before, they have to be listed. */

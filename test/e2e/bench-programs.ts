@@ -18,7 +18,7 @@ export function resultFolder(): string {
 /** Runs a bench to its end; rejects if that is a failure. */
 export function bench(name: string, ...args: string[]): Promise<{ stdout: string }> {
   const path = fileURLToPath(new URL(`../../bench/${name}.js`, import.meta.url));
-  return promisify(execFile)(process.execPath, [path, ...args]);
+  return promisify(execFile)(process.execPath, ["--expose-gc", path, ...args]);
 }
 
 /** The names of the measures that a bench wrote; each has a finite value a run. */

@@ -16,9 +16,7 @@ import { createRespCorpus, createSmCorpus, offsetsOf } from "./corpus.ts";
 import { foldInt, foldNpm, foldRange, foldSm, foldString } from "./fold.ts";
 import { runNative } from "./native.ts";
 import { decodeNpm } from "./npm-smpp.ts";
-import { type Comparison, compare } from "./report.ts";
-
-const COUNT = 2000;
+import { CORPUS_COUNT, type Comparison, compare } from "./report.ts";
 
 function decodeSmRound(corpus: Uint8Array, data: DataView, view: SmView): number {
   let hash = 0;
@@ -67,13 +65,13 @@ export async function runDecodeBench(
   const view = new SmView();
   const results: Comparison[] = [];
   for (const name of ["submit_sm", "deliver_sm"] as const) {
-    const corpus = createSmCorpus(COMMAND_ID[name], COUNT, 7);
+    const corpus = createSmCorpus(COMMAND_ID[name], CORPUS_COUNT, 7);
     const data = new DataView(corpus.buffer);
     const pdus = split(corpus);
     const file = join(scratch, `${name}.bin`);
     writeFileSync(file, corpus);
     results.push(
-      await compare(`decode ${name}`, COUNT, corpus.length / COUNT, {
+      await compare(`decode ${name}`, CORPUS_COUNT, corpus.length / CORPUS_COUNT, {
         ours: () => decodeSmRound(corpus, data, view),
         npm: () => npmRound(pdus, foldNpm),
         libsmpp34: () => runNative(libsmpp34, name === "submit_sm" ? "submit" : "deliver", file),
@@ -81,13 +79,13 @@ export async function runDecodeBench(
       }),
     );
   }
-  const corpus = createRespCorpus(COUNT, 7);
+  const corpus = createRespCorpus(CORPUS_COUNT, 7);
   const data = new DataView(corpus.buffer);
   const pdus = split(corpus);
   const file = join(scratch, "resp.bin");
   writeFileSync(file, corpus);
   results.push(
-    await compare("decode submit_sm_resp", COUNT, corpus.length / COUNT, {
+    await compare("decode submit_sm_resp", CORPUS_COUNT, corpus.length / CORPUS_COUNT, {
       ours: () => decodeRespRound(corpus, data),
       npm: () => npmRound(pdus, foldNpmResp),
       libsmpp34: () => runNative(libsmpp34, "resp", file),

@@ -9,9 +9,7 @@ import { createSmCorpus, offsetsOf } from "./corpus.ts";
 import { foldInt } from "./fold.ts";
 import { runNative } from "./native.ts";
 import { decodeNpm, encodeNpm } from "./npm-smpp.ts";
-import { type Comparison, compare } from "./report.ts";
-
-const COUNT = 2000;
+import { CORPUS_COUNT, type Comparison, compare } from "./report.ts";
 
 /** Folds what identifies a PDU: its length, the octet at 20 and its last octet. */
 function foldPdu(hash: number, bytes: Uint8Array, at: number, length: number): number {
@@ -32,21 +30,21 @@ export async function runEncodeBench(
   minimal: string | null,
   libsmpp34: string | null,
 ): Promise<Comparison> {
-  const corpus = createSmCorpus(COMMAND_ID.submit_sm, COUNT, 11);
+  const corpus = createSmCorpus(COMMAND_ID.submit_sm, CORPUS_COUNT, 11);
   const offsets = offsetsOf(corpus);
   const file = join(scratch, "encode.bin");
   writeFileSync(file, corpus);
   const out = new Uint8Array(1024);
   const views: SmView[] = [];
   const options: Record<string, unknown>[] = [];
-  for (let i = 0; i < COUNT; i++) {
+  for (let i = 0; i < CORPUS_COUNT; i++) {
     const view = new SmView();
     decodeSm(corpus, offsets[i]!, offsets[i + 1]!, view);
     views.push(view);
     const pdu = decodeNpm(Buffer.from(corpus.subarray(offsets[i], offsets[i + 1])));
     options.push({ ...pdu, short_message: pdu.short_message.message });
   }
-  return compare("encode submit_sm", COUNT, corpus.length / COUNT, {
+  return compare("encode submit_sm", CORPUS_COUNT, corpus.length / CORPUS_COUNT, {
     ours: () => encodeRound(views, out),
     npm: () => {
       let hash = 0;

@@ -4,6 +4,7 @@
  * All contenders of a row run in one process' lifetime, one after the other; the JavaScript ones by
  * mitata, which also counts allocated bytes, the C ones by their own clock. Checksums must agree.
  */
+import { parseArgs } from "node:util";
 import { measure } from "mitata";
 import type { NativeResult } from "./native.ts";
 
@@ -30,9 +31,21 @@ export interface Comparison {
 /** Calls a round for `allocatedBytes` of single functions. */
 export const ALLOCATION_CALLS = 1000;
 
+/** CPU time of each measurement, as the program was told. */
+const CPU_NS =
+  Number(parseArgs({ options: { seconds: { type: "string", default: "0.3" } } }).values.seconds) *
+  1e9;
+/** Whether the figures do not matter, only that there are some. */
+const IS_TRIAL = CPU_NS < 50e6;
+const ALLOCATION_ROUNDS = IS_TRIAL ? 3 : 21;
+/** PDUs of a corpus. */
+export const CORPUS_COUNT = IS_TRIAL ? 50 : 2000;
+
 /** The median nanoseconds of one call. */
 export async function medianNs(run: () => number): Promise<number> {
-  const stats = await measure(run, { min_cpu_time: 300e6, gc: false, inner_gc: false });
+  const size = IS_TRIAL ? { batch_samples: 8 } : {};
+  const span = { min_cpu_time: CPU_NS, gc: false, inner_gc: false } as const;
+  const stats = await measure(run, { ...span, ...size });
   return stats.p50;
 }
 
@@ -44,13 +57,13 @@ export async function medianNs(run: () => number): Promise<number> {
 export function allocatedBytes(run: () => number, calls: number): number {
   const sample = (f: () => number): number => {
     const growth: number[] = [];
-    for (let round = 0; round < 21; round++) {
+    for (let round = 0; round < ALLOCATION_ROUNDS; round++) {
       globalThis.gc?.();
       const before = process.memoryUsage().heapUsed;
       for (let i = 0; i < calls; i++) f();
       growth.push(process.memoryUsage().heapUsed - before);
     }
-    return growth.toSorted((a, b) => a - b)[10]!;
+    return growth.toSorted((a, b) => a - b)[ALLOCATION_ROUNDS >> 1]!;
   };
   return Math.max(0, sample(run) - sample(() => 0)) / calls;
 }

@@ -1,7 +1,9 @@
 /**
  * Runs the codec's micro benches and prints their tables.
  *
- *   node --expose-gc dist/bench/micro/codec/run.js
+ *   node --expose-gc dist/bench/micro/codec/run.js [--seconds 0.3]
+ *
+ * `--seconds`: CPU time of each measurement.
  */
 import { rmSync } from "node:fs";
 import { runDecodeBench } from "./decode.ts";

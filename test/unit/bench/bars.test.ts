@@ -23,7 +23,14 @@ function figures(values: Readonly<Record<string, readonly number[]>>): Result {
     better: "higher" as const,
     values: each,
   }));
-  return { kind: "figures", bench: "b", origin: ORIGIN, settings: {}, runs: [null], measures };
+  return {
+    kind: "figures",
+    bench: "b",
+    origin: ORIGIN,
+    settings: { seconds: "7" },
+    runs: [null],
+    measures,
+  };
 }
 
 test("a bar is met, missed, or not measured", () => {
@@ -38,12 +45,14 @@ test("a bar is met, missed, or not measured", () => {
   const of = (what: string) => rows.find((row) => row.what === what);
   assert.equal(of("worker alone ÷ raw net.Socket")?.isMet, true);
   assert.equal(of("worker alone ÷ raw net.Socket")?.value, 0.25);
+  assert.equal(of("worker alone ÷ raw net.Socket")?.taken?.runs, 3);
+  assert.equal(of("overload: refusals p99")?.taken, null);
   assert.equal(of("overload: goodput ÷ bound")?.isMet, false);
   assert.equal(of("overload: refusals p99")?.isMet, null);
   assert.equal(of("growth of links: throughput")?.value, 0.95);
   assert.equal(of("growth of apps: throughput")?.isMet, null);
   const table = barTable(rows);
-  assert.match(table, /worker alone ÷ raw net.Socket .* ≥ 0.2 .* 0.25 × .* met/);
+  assert.match(table, /worker alone ÷ raw net.Socket .* ≥ 0.2 .* 0.25 × .* met .* 3 × 7 s/);
   assert.match(table, /overload: goodput ÷ bound .* NOT MET/);
   assert.match(table, /overload: refusals p99 .* not measured/);
 });

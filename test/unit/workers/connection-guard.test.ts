@@ -92,3 +92,18 @@ test("a probe pauses by the lowest free descriptor, and when there is none", () 
   third.guard.look();
   assert.equal(third.guard.isPaused, true, "still nothing to count with");
 });
+
+test("a probe tells whether there is no need to look often", () => {
+  const { guard, state } = setUp(100, 20_000);
+  const isCalmAt = (descriptor: number): boolean => {
+    state.lowest = descriptor;
+    guard.probe();
+    return guard.isCalm;
+  };
+  // 40 of the process itself and 64 spare ones.
+  assert.equal(isCalmAt(104), true);
+  assert.equal(isCalmAt(104 + 49), true);
+  assert.equal(isCalmAt(104 + 50), false);
+  assert.equal(isCalmAt(104 + 100), false);
+  assert.equal(guard.isPaused, true);
+});
