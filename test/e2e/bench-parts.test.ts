@@ -1,4 +1,4 @@
-/** More of the bench suite, small: the headline over idleness and one worker, stages, single parts. */
+/** More of the bench suite, small: headline, simulator, codec, CDR files, stages, single parts. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
