@@ -133,6 +133,7 @@ export class SimulatedGateway {
       segmentBytes: config.journal.segmentBytes,
       from: cursor > 0 ? cursor : null,
     });
+    if (recovered.cut > 0) world.faultCounts.add("F6 torn tail cut");
     this.epoch = startEpoch(this.directory, config.node.name, recovered.epochSeen).epoch;
     this.memory = new ProcessMemory(
       this.plan,
@@ -229,7 +230,7 @@ export class SimulatedGateway {
 
   #instant(): SystemInstant {
     const { clock } = this.#world;
-    return { boot: "the only one", monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
+    return { boot: "the only one", monotonicMs: clock.monotonicMs(), wallMs: clock.machineMs() };
   }
 
   /** The note that the main thread writes when a thread throws. */

@@ -38,6 +38,8 @@ export interface LinkLimits {
 export interface LiveJudgeWitnesses {
   readonly model: LogModel;
   readonly nowMs: () => number;
+  /** A connection's sequence_numbers begin anew. */
+  readonly onWrap: () => void;
   readonly limitsOf: (port: number) => LinkLimits;
   /** The receipt that the operator sent on this connection under this sequence_number. */
   readonly receiptOf: (port: number, connection: number, sequence: number) => ReceiptLog | null;
@@ -48,6 +50,7 @@ interface ConnectionView {
   readonly stream: PduStream;
   /** Unanswered submit_sm as the operator sees them: sequence_number to instant. */
   readonly outstanding: Map<number, number>;
+  lastSequence: number;
 }
 
 const RATE_WINDOW_MS = 1000;
@@ -95,7 +98,7 @@ export class LiveJudge {
   onGatewayWrite(connection: number, port: number, bytes: Uint8Array): void {
     let view = this.#connections.get(connection);
     if (view === undefined) {
-      view = { port, stream: new PduStream(), outstanding: new Map() };
+      view = { port, stream: new PduStream(), outstanding: new Map(), lastSequence: 0 };
       this.#connections.set(connection, view);
     }
     const known = view;
@@ -145,7 +148,10 @@ export class LiveJudge {
       if (atMs > nowMs - limits.responseTimeoutMs) break;
       view.outstanding.delete(sequence);
     }
-    view.outstanding.set(readSequenceNumber(pdu, 0), nowMs);
+    const sequence = readSequenceNumber(pdu, 0);
+    if (sequence < view.lastSequence) this.#witnesses.onWrap();
+    view.lastSequence = sequence;
+    view.outstanding.set(sequence, nowMs);
     if (view.outstanding.size > limits.windowMax) {
       const { size } = view.outstanding;
       this.violate(`connection #${connection}: ${size} unanswered, window ${limits.windowMax}`);

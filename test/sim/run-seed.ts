@@ -8,7 +8,7 @@ import { systemCode } from "../../src/journal/errors.ts";
 import { LogWord } from "../../src/tables/log-table.ts";
 import { WORLD_START_WALL_MS } from "./clock.ts";
 import { type CrashKind, type EffectKind, SimulatedCrash, type TraceEntry } from "./effects.ts";
-import { FaultPlan } from "./faults.ts";
+import { FaultPlan, InjectedError } from "./faults.ts";
 import { type FinalDocument, judgeEnd } from "./final-judge.ts";
 import { PoisonError, SimulatedGateway } from "./gateway.ts";
 import type { MessageModel } from "./log-model.ts";
@@ -54,6 +54,8 @@ export interface RunResult {
   readonly segments: number;
   readonly deaths: readonly string[];
   readonly faults: number;
+  /** Strikes by kind (`FaultRow`). */
+  readonly faultRows: Readonly<Record<string, number>>;
   /** Reloads that every thread took over. */
   readonly reloads: number;
   /** Dead letters sent anew, and decisions about held messages. */
@@ -182,8 +184,9 @@ class Run {
     const drains = random.fork("drains");
     for (let i = drains.between(...DRAINS); i > 0; i--) {
       const atMs = drains.float(1500, calmAtMs - 500);
-      const isUrgent = drains.chance(0.2);
-      scheduler.at(atMs, WORLD, () => this.#terminate(isUrgent ? drains.float(0, 3000) : null));
+      const isUrgent = drains.chance(0.4);
+      const againMs = drains.pick([1, 50, 3000]) * drains.next();
+      scheduler.at(atMs, WORLD, () => this.#terminate(isUrgent ? againMs : null));
     }
     for (let death = 0; death < this.#planned.deaths; death++) {
       const atMs = random.float(1500, calmAtMs - 500);
@@ -212,6 +215,7 @@ class Run {
     const drain = gateway?.drain(onClosed) ?? null;
     if (gateway === null || drain === null) return;
     effects.note("SIGTERM");
+    this.#world.faultCounts.add("F4 SIGTERM");
     const isAlive = (): boolean => this.#gateway === gateway;
     watchDrain(drain, scheduler, isAlive, (step) => this.#exit(gateway, step));
     if (againMs === null) return;
@@ -341,6 +345,7 @@ class Run {
     if (effects.crashed) {
       kind = this.#crashKind;
       this.#deaths.push(`${kind} ${effects.crashPlace}`);
+      this.#countDeath(kind, effects.crashPlace);
     } else {
       this.#deaths.push(`exit ${describeError(cause)}`);
       if (!isExpectedExit(cause)) {
@@ -364,6 +369,14 @@ class Run {
     effects.revive();
     const downMs = random.pick([150, 300, 1000, 3000]);
     scheduler.run(() => false, this.#world.nowMs() + downMs * (0.5 + random.next()));
+  }
+
+  #countDeath(kind: CrashKind, place: string): void {
+    const { faultCounts } = this.#world;
+    if (/^(before|after) /.test(place)) faultCounts.add("F2 dies at an effect");
+    if (place === "second signal") faultCounts.add("F4 a second SIGTERM");
+    else if (kind === "power") faultCounts.add("F5 power lost");
+    else if (place !== "drained") faultCounts.add("F1 killed");
   }
 
   #writeLastExit(gateway: SimulatedGateway | null, reason: string, thread: number): void {
@@ -457,6 +470,7 @@ class Run {
       segments: judge.submits,
       deaths: this.#deaths,
       faults: this.#faults.count,
+      faultRows: this.#world.faultCounts.byRow(),
       reloads: this.#reconfiguration.count,
       replayed: this.#desk.replayed,
       decided: this.#desk.decided,
@@ -480,7 +494,7 @@ function describeError(error: unknown): string {
 
 function isExpectedExit(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  if (error instanceof PoisonError) return true;
+  if (error instanceof PoisonError || error instanceof InjectedError) return true;
   if (EXPECTED_CODES.includes(systemCode(error))) return true;
   return error.cause !== undefined && isExpectedExit(error.cause);
 }

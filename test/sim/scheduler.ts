@@ -66,6 +66,8 @@ export class Scheduler {
   #nextTickMs = 0;
   /** Ticks in a row between which nobody found work. */
   #idleTicks = 0;
+  /** Events that wait for their agents. */
+  #deferredCount = 0;
   #depth = 0;
   /** What an agent threw. */
   #thrown: { readonly error: unknown } | null = null;
@@ -93,6 +95,7 @@ export class Scheduler {
       stalledUntilMs: 0,
       deferred: [],
     }));
+    this.#deferredCount = 0;
     this.#isBusy = true;
     this.#depth = 0;
   }
@@ -101,6 +104,13 @@ export class Scheduler {
   stall(index: number, ms: number): void {
     const state = this.#agents[index];
     if (state !== undefined) state.stalledUntilMs = this.#clock.monotonicMs() + ms;
+  }
+
+  /** The agent throws `error` at its next turn, and the process ends by it. */
+  throwIn(index: number, error: Error): void {
+    this.after(0, index, () => {
+      throw error;
+    });
   }
 
   /** An agent's bell is rung. */
@@ -243,8 +253,8 @@ export class Scheduler {
   }
 
   #deliverDue(): void {
-    for (let i = 0; i < this.#agents.length; i++) {
-      this.#deliverDeferred(this.#agents[i] as AgentState);
+    if (this.#deferredCount > 0) {
+      for (const state of this.#agents) this.#deliverDeferred(state);
     }
     for (;;) {
       const event = this.#heap[0];
@@ -262,6 +272,7 @@ export class Scheduler {
     const state = this.#agents[event.owner];
     if (event.epoch !== this.#epoch || state === undefined) return;
     state.deferred.push(event);
+    this.#deferredCount++;
     this.#deliverDeferred(state);
   }
 
@@ -269,6 +280,7 @@ export class Scheduler {
     while (state.deferred.length > 0 && !state.running) {
       if (state.stalledUntilMs > this.#clock.monotonicMs()) return;
       const event = state.deferred.shift() as WorldEvent;
+      this.#deferredCount--;
       state.mayWork = true;
       this.#idleTicks = 0;
       this.#inside(state, event.run);

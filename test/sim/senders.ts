@@ -6,7 +6,8 @@
  *     └──────up──► arrive at ingress ─────┴──staged──► 202, or never an answer if the process dies
  *
  * With an idempotency key a call is repeated: when it got no answer, and now and then although it
- * has one, or has none yet. Whatever is answered, one key has one id.
+ * has one, or has none yet. Whatever is answered, one key has one id. Without a key a call that got
+ * no answer is given up, and its sender writes anew, to another number.
  */
 import { UNKNOWN_ADDRESS } from "../../src/ingress/address-filter.ts";
 import { Admit, ScopeBit } from "../../src/ingress/admission.ts";
@@ -29,6 +30,9 @@ interface Accepted {
 
 const TRIES_MAX = 60;
 const DOWN_RETRY_MS = 250;
+/** Messages that are written anew go to numbers behind those of the others. */
+const ANEW_FROM = 7_000_000;
+const PREFIX_DIGITS = 5;
 
 export class Senders {
   readonly promised: Promised[] = [];
@@ -77,13 +81,21 @@ export class Senders {
     const { scheduler } = this.#world;
     this.#gateway = gateway;
     for (const message of this.#inFlight) {
-      if (message.idempotencyKey === "") {
-        this.unanswered++;
-        this.#open--;
-      } else scheduler.after(DOWN_RETRY_MS, WORLD, () => this.#send([message]));
+      const next = message.idempotencyKey === "" ? this.#anew(message) : message;
+      scheduler.after(DOWN_RETRY_MS, WORLD, () => this.#send([next]));
     }
     this.#inFlight.clear();
     this.#staged.clear();
+  }
+
+  /** The same text in a call of its own to a number of its own. */
+  #anew(message: PlannedMessage): PlannedMessage {
+    const number = String(ANEW_FROM + this.unanswered++);
+    const to = message.to.slice(0, PREFIX_DIGITS) + number;
+    const body = { ...message.body, to };
+    const next = { ...message, to, body, batch: -1, request: null, tries: 0 };
+    this.planned.set(to, next);
+    return next;
   }
 
   /** Repeats the call of every message that has a key and an id. */
@@ -179,15 +191,17 @@ export class Senders {
 
   #refused(message: PlannedMessage, code: number, ingress: Ingress): void {
     this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
-    this.#inFlight.delete(message);
+    // A repeated call may have been answered before this one.
+    const isOpen = this.#inFlight.delete(message);
     if (!isTemporary(code)) {
-      this.#open--;
+      if (isOpen) this.#open--;
       const { problems, detail } = ingress.outcome;
       this.#world.judge.violate(
         `${message.to} was refused with ${code}: ${JSON.stringify(problems)} ${detail}`,
       );
       return;
     }
+    if (!isOpen) return;
     if (++message.tries >= TRIES_MAX) {
       this.#open--;
       this.gaveUp++;

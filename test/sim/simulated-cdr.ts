@@ -32,8 +32,8 @@ export class SimulatedCdr {
   readonly #node: string;
   readonly #effects: Effects;
   readonly #violate: (what: string) => void;
-  /** Objects by first row: their rows, one text each. */
-  readonly #bucket = new Map<number, readonly string[]>();
+  /** Objects by first row: their rows. */
+  readonly #bucket = new Map<number, readonly (readonly CdrValue[])[]>();
 
   constructor(node: string, effects: Effects, violate: (what: string) => void) {
     this.#node = node;
@@ -79,11 +79,11 @@ export class SimulatedCdr {
   }
 
   #put(store: LedgerStore, cut: CdrCut): void {
-    const rows: string[] = [];
-    const end = this.#read(store, cut.from, cut.until, (row) => rows.push(JSON.stringify(row)));
+    const rows: (readonly CdrValue[])[] = [];
+    const end = this.#read(store, cut.from, cut.until, (row) => rows.push([...row]));
     if (end !== cut.until) this.#violate(`CDR cut ${cut.from} ends at ${end}, not ${cut.until}`);
     const known = this.#bucket.get(cut.from);
-    if (known !== undefined && known.join() !== rows.join()) {
+    if (known !== undefined && JSON.stringify(known) !== JSON.stringify(rows)) {
       this.#violate(`CDR file ${cut.from} was put with other rows before`);
     }
     this.#bucket.set(cut.from, rows);
@@ -110,10 +110,10 @@ export class SimulatedCdr {
   judge(store: LedgerStore, model: LogModel, statusOf: (key: string) => string | null): void {
     const rows: (readonly CdrValue[])[] = [];
     let next = 0;
-    for (const [from, texts] of [...this.#bucket].sort(([a], [b]) => a - b)) {
+    for (const [from, filed] of [...this.#bucket].sort(([a], [b]) => a - b)) {
       if (from !== next) this.#violate(`CDR rows ${next} to ${from} are missing or doubled`);
-      for (const text of texts) rows.push(JSON.parse(text) as CdrValue[]);
-      next = from + texts.length;
+      rows.push(...filed);
+      next = from + filed.length;
     }
     this.#read(store, next, Number.POSITIVE_INFINITY, (row) => rows.push([...row]));
     const byMessage = new Map<CdrValue, string[]>();

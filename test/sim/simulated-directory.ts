@@ -66,7 +66,7 @@ export class SimulatedInode {
     this.#reserveDurable();
     for (const sector of this.dirty) {
       if (!random.chance(keep)) continue;
-      this.#harden(sector, random.chance(0.1) ? random.below(SECTOR_BYTES) : SECTOR_BYTES);
+      this.#harden(sector, random.chance(0.3) ? random.below(SECTOR_BYTES) : SECTOR_BYTES);
     }
     this.dirty.clear();
     if (this.size > this.durableSize && random.chance(keep)) this.durableSize = this.size;

@@ -41,11 +41,21 @@ export interface NetworkWeather {
   jitterMs: number;
   /** Chance that a write is cut into several chunks. */
   splitChance: number;
+  /** Every byte is a chunk of its own. */
+  isByteByByte: boolean;
   drainMs: number;
 }
 
+export const GOOD_WEATHER: NetworkWeather = {
+  latencyMs: 1,
+  jitterMs: 1,
+  splitChance: 0.3,
+  isByteByByte: false,
+  drainMs: 0.1,
+};
+
 export class SimulatedNetwork {
-  readonly weather: NetworkWeather = { latencyMs: 1, jitterMs: 1, splitChance: 0.3, drainMs: 0.1 };
+  readonly weather: NetworkWeather = { ...GOOD_WEATHER };
   readonly connections = new Set<SimulatedConnection>();
   readonly scheduler: Scheduler;
   readonly random: SeededRandom;
@@ -183,7 +193,8 @@ export class SimulatedConnection implements Socket {
     effects.run("socket.write", `#${this.id} +${end - start}`, () => {
       if (this.#state !== "open" || end <= start) return;
       // A Buffer's own slice would share its memory.
-      const copy = Uint8Array.from(bytes.subarray(start, end));
+      const copy = new Uint8Array(end - start);
+      copy.set(bytes.subarray(start, end));
       this.#network.onGatewayWrite(this.id, this.#port, copy);
       this.#undrained.push({ bytes, start, copy });
       this.#drains++;
@@ -372,7 +383,8 @@ export class SimulatedConnection implements Socket {
     const chunks: Uint8Array[] = [];
     let at = 0;
     while (at < bytes.length) {
-      const size = random.chance(0.3) ? random.between(1, 7) : random.between(1, bytes.length);
+      const most = random.chance(0.3) ? 7 : bytes.length;
+      const size = weather.isByteByByte ? 1 : random.between(1, most);
       chunks.push(bytes.subarray(at, at + size));
       at += size;
     }

@@ -42,6 +42,8 @@ export interface Mood {
   readonly doubleAnswers: number;
   readonly dropAnswers: number;
   readonly lateAnswers: number;
+  /** Chance that an answer is of another kind, or for nothing; the right one may follow. */
+  readonly wrongAnswers: number;
   readonly refusals: number;
   readonly throttles: number;
   /** Answers nothing at all, enquire_link included. */
@@ -59,6 +61,7 @@ export const GOOD_MOOD: Mood = {
   doubleAnswers: 0.005,
   dropAnswers: 0.002,
   lateAnswers: 0.002,
+  wrongAnswers: 0,
   refusals: 0.02,
   throttles: 0.005,
   mute: false,
@@ -80,6 +83,16 @@ const REFUSALS: readonly number[] = [
   0x41a,
   0x1234,
 ];
+
+/** What comes instead of a submit_sm_resp, with its sequence_number. */
+const WRONG_ANSWERS: readonly number[] = [
+  COMMAND_ID.submit_sm_resp,
+  COMMAND_ID.enquire_link_resp,
+  COMMAND_ID.query_sm_resp,
+  COMMAND_ID.deliver_sm_resp,
+];
+/** No run comes to as many PDUs on a connection. */
+const STRAY_SEQUENCE_BIT = 0x20000000;
 
 /** How ids look in answers and in receipts. */
 export type IdForm = "decimal" | "hex_then_decimal" | "decimal_then_hex" | "zeros" | "case";
@@ -302,6 +315,10 @@ export class SimulatedSmsc implements Listener {
     const delay = late
       ? LATE_ANSWER_MS + this.#random.float(0, 3000)
       : this.#random.float(mood.answerMs[0], mood.answerMs[1]);
+    if (this.#random.chance(mood.wrongAnswers)) {
+      this.#scheduler.after(delay, WORLD, () => this.#answerWrongly(session, sequence));
+      if (this.#random.chance(0.5)) return;
+    }
     this.#scheduler.after(delay, WORLD, () => this.#answer(session, log, sequence));
     if (this.#random.chance(mood.doubleAnswers)) {
       this.#scheduler.after(delay + 10, WORLD, () => this.#answer(session, log, sequence));
@@ -315,6 +332,14 @@ export class SimulatedSmsc implements Listener {
     if (log.answeredAtMs < 0) log.answeredAtMs = this.#nowMs();
     this.onAnswerSent(session.end.id, sequence);
     this.#send(session, length);
+  }
+
+  #answerWrongly(session: Session, sequence: number): void {
+    if (!this.#sessions.has(session)) return;
+    const id = this.#random.pick(WRONG_ANSWERS);
+    // A submit_sm_resp is a right answer but to what nobody sent.
+    const isStray = id === COMMAND_ID.submit_sm_resp;
+    this.#sendHeader(session, id, 0, isStray ? sequence ^ STRAY_SEQUENCE_BIT : sequence);
   }
 
   #answerId(smscId: string): string {

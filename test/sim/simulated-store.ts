@@ -15,31 +15,34 @@ import type { SeededRandom } from "./random.ts";
 
 /** One ordered table: keys as latin-1 text, so that they sort as their bytes do. */
 class OrderedTable {
-  readonly #values = new Map<string, Uint8Array>();
-  #keys: string[] = [];
-  #sorted = true;
+  readonly #values: Map<string, Uint8Array>;
+  /** In order. */
+  readonly #keys: string[];
+
+  constructor(values = new Map<string, Uint8Array>(), keys: string[] = []) {
+    this.#values = values;
+    this.#keys = keys;
+  }
 
   get(key: string): Uint8Array | undefined {
     return this.#values.get(key);
   }
 
   put(key: string, value: Uint8Array): void {
+    const keys = this.#keys;
     if (!this.#values.has(key)) {
-      const last = this.#keys.at(-1);
-      if (last !== undefined && last > key) this.#sorted = false;
-      this.#keys.push(key);
+      if (keys.length === 0 || (keys[keys.length - 1] as string) < key) keys.push(key);
+      else keys.splice(lowerBound(keys, key), 0, key);
     }
     this.#values.set(key, value);
   }
 
   remove(key: string): void {
     if (!this.#values.delete(key)) return;
-    this.#sort();
     this.#keys.splice(lowerBound(this.#keys, key), 1);
   }
 
   range(from: string, visit: (key: string, value: Uint8Array) => boolean): void {
-    this.#sort();
     const keys = this.#keys;
     for (let i = lowerBound(keys, from); i < keys.length; i++) {
       const key = keys[i] as string;
@@ -58,14 +61,7 @@ class OrderedTable {
   }
 
   copy(): OrderedTable {
-    const copy = new OrderedTable();
-    for (const [key, value] of this.#values) copy.put(key, value);
-    return copy;
-  }
-
-  #sort(): void {
-    if (!this.#sorted) this.#keys = this.#keys.sort();
-    this.#sorted = true;
+    return new OrderedTable(new Map(this.#values), this.#keys.slice());
   }
 }
 
@@ -168,7 +164,7 @@ export class SimulatedStore implements LedgerStore {
   }
 
   put(table: number, key: Uint8Array, value: Uint8Array): void {
-    this.#pending.push({ table, key: keyText(key), value: Uint8Array.from(value) });
+    this.#pending.push({ table, key: keyText(key), value: copyOf(value) });
   }
 
   remove(table: number, key: Uint8Array): void {
@@ -239,6 +235,13 @@ export class SimulatedStore implements LedgerStore {
       }
     });
   }
+}
+
+/** A Buffer's own slice would share its memory. */
+function copyOf(bytes: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(bytes.length);
+  copy.set(bytes);
+  return copy;
 }
 
 function keyText(key: Uint8Array): string {

@@ -6,6 +6,7 @@ import type { GatewayConfig } from "../../src/config/types.ts";
 import { SimulatedClock } from "./clock.ts";
 import { drawSettings, portOf, type RunSettings } from "./configuration.ts";
 import { Effects } from "./effects.ts";
+import { FaultCounts } from "./fault-rows.ts";
 import { type LinkLimits, LiveJudge } from "./live-judge.ts";
 import { type AmbiguousRule, LogModel } from "./log-model.ts";
 import { LogObserver } from "./log-observer.ts";
@@ -21,6 +22,7 @@ export class World {
   readonly settings: RunSettings;
   readonly clock = new SimulatedClock();
   readonly effects: Effects;
+  readonly faultCounts = new FaultCounts();
   readonly scheduler: Scheduler;
   readonly disk: SimulatedDisk;
   readonly network: SimulatedNetwork;
@@ -98,6 +100,7 @@ export class World {
     const judge = new LiveJudge({
       model: this.model,
       nowMs: this.nowMs,
+      onWrap: () => this.faultCounts.add("F17 sequence_number wraps"),
       limitsOf: (port) => this.#limits.get(port) as LinkLimits,
       receiptOf: (port, connection, sequence) => {
         const smsc = this.smscs.find((one) => portOf(one.link) === port);

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runSeed } from "../../sim/run-seed.ts";
+import { SEED_MINIMA } from "../../sim/seed-figures.ts";
 
 test("a seed replays exactly, its last effects included", () => {
   const once = runSeed(11);
@@ -13,9 +14,9 @@ test("a seed replays exactly, its last effects included", () => {
 test("every run has its share of messages, faults and deaths", () => {
   for (const seed of [4, 6]) {
     const { messages, faults, deaths, segments, simulatedMs } = runSeed(seed);
-    assert.ok(messages >= 500);
-    assert.ok(faults >= 20);
-    assert.ok(deaths.length >= 1);
+    assert.ok(messages >= SEED_MINIMA.messages);
+    assert.ok(faults >= SEED_MINIMA.faults);
+    assert.ok(deaths.length >= SEED_MINIMA.deaths);
     assert.ok(segments > messages);
     assert.ok(simulatedMs > 20_000);
   }
