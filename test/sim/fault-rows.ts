@@ -9,7 +9,7 @@ export const FAULT_ROWS = [
   "F4 SIGTERM",
   "F4 a second SIGTERM",
   "F5 power lost",
-  "F6 torn tail cut",
+  "F6 unsynced sectors lost or torn",
   "F7 disk full",
   "F8 write, sync or create fails",
   "F8 slow disk",

@@ -133,7 +133,6 @@ export class SimulatedGateway {
       segmentBytes: config.journal.segmentBytes,
       from: cursor > 0 ? cursor : null,
     });
-    if (recovered.cut > 0) world.faultCounts.add("F6 torn tail cut");
     this.epoch = startEpoch(this.directory, config.node.name, recovered.epochSeen).epoch;
     this.memory = new ProcessMemory(
       this.plan,

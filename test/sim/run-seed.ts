@@ -244,7 +244,10 @@ class Run {
       effects.arm(this.#deathAt, 1, true);
       return;
     }
-    effects.armAtRandom(random);
+    if (this.#crashKind === "power" && random.chance(0.4)) {
+      // Then something is written and not synced.
+      effects.arm("disk.sync", random.between(1, 50), false);
+    } else effects.armAtRandom(random);
     scheduler.after(ARMED_MS_MAX, WORLD, () => {
       if (effects.armed) effects.arm(random.pick(["disk.write", "ring.notice"]), 1, true);
     });
@@ -338,7 +341,7 @@ class Run {
 
   /** The process has ended by `cause`: a crash of the simulation, or what a thread threw. */
   #die(cause: unknown): void {
-    const { effects, disk, network, scheduler, random, observer, judge } = this.#world;
+    const { effects, disk, network, scheduler, random, observer, judge, faultCounts } = this.#world;
     const gateway = this.#gateway;
     let kind: CrashKind = "kill";
     scheduler.setAgents([]);
@@ -364,7 +367,9 @@ class Run {
     }
     this.#gateway = null;
     network.killProcess(kind === "power");
-    if (kind === "power") disk.losePower();
+    if (kind === "power" && disk.losePower() > 0) {
+      faultCounts.add("F6 unsynced sectors lost or torn");
+    }
     observer.rescan();
     effects.revive();
     const downMs = random.pick([150, 300, 1000, 3000]);

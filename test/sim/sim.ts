@@ -1,6 +1,6 @@
 /**
- * The command of the simulation: runs seeds, prints what they met, fails if one of them fails or has
- * too little in it, or a row of the recovery table or a kind of fault was never met.
+ * The command of the simulation: runs seeds, prints what they met, fails if one of them fails or
+ * has too little in it, or a row of the recovery table or a kind of fault was never met.
  *
  *   node dist/test/sim/sim.js --seed N [--trace] [--messages M] [--faults F] [--deaths D]
  *                             [--reloads R] [--only REST]
@@ -9,8 +9,8 @@
  *                             [--violations]
  *
  * With `--minutes` no seed is begun after that time. Seeds are independent, so they are dealt out
- * to N threads, as many as the machine has cores unless told. A failing seed is replayed by `--seed N --trace`; the first that fails is also
- * shrunk, and what is left of it traced.
+ * to N threads, as many as the machine has cores unless told. A failing seed is replayed by `--seed
+ * N --trace`; the first that fails is also shrunk, and what is left of it traced.
  */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";

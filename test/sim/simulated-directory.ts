@@ -60,13 +60,16 @@ export class SimulatedInode {
 
   /**
    * Leaves what the power loss leaves: `keep` is the chance of each unsynced sector, 0 and 1
-   * included.
+   * included. Returns how many of these sectors are not as they were written.
    */
-  losePower(random: SeededRandom, keep: number): void {
+  losePower(random: SeededRandom, keep: number): number {
     this.#reserveDurable();
+    let lost = 0;
     for (const sector of this.dirty) {
-      if (!random.chance(keep)) continue;
-      this.#harden(sector, random.chance(0.3) ? random.below(SECTOR_BYTES) : SECTOR_BYTES);
+      const isKept = random.chance(keep);
+      const isTorn = isKept && random.chance(0.3);
+      if (!isKept || isTorn) lost++;
+      if (isKept) this.#harden(sector, isTorn ? random.below(SECTOR_BYTES) : SECTOR_BYTES);
     }
     this.dirty.clear();
     if (this.size > this.durableSize && random.chance(keep)) this.durableSize = this.size;
@@ -76,6 +79,7 @@ export class SimulatedInode {
     }
     this.size = this.durableSize;
     this.current = this.durable.slice();
+    return lost;
   }
 
   #harden(sector: number, bytes: number): void {
@@ -170,17 +174,19 @@ export class SimulatedDisk {
     this.pending.length = 0;
   }
 
-  /** The machine loses power: see the head of this file. */
-  losePower(): void {
+  /** The machine loses power: see the head of this file. Returns how many sectors it damaged. */
+  losePower(): number {
+    let lost = 0;
     const keep = this.#random.pick([0, 0.5, 0.9, 1, this.#random.next()]);
     const inodes = new Set([...this.names.values(), ...this.durableNames.values()]);
     for (const change of this.pending) {
       if (this.#random.chance(keep)) applyChange(this.durableNames, change);
     }
     this.pending.length = 0;
-    for (const inode of inodes) inode.losePower(this.#random, keep);
+    for (const inode of inodes) lost += inode.losePower(this.#random, keep);
     this.names.clear();
     for (const [name, inode] of this.durableNames) this.names.set(name, inode);
+    return lost;
   }
 }
 
