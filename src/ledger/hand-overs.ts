@@ -290,8 +290,21 @@ export class HandOvers implements WaitingOwner {
     if (keys.length > 0) {
       this.#walkFrom = messageKey(keys.at(-2) as number, keys.at(-1) as number, 1);
     }
-    if (keys.length < 2 * walkStep) this.isWalking = false;
+    if (keys.length < 2 * walkStep) this.#endWalk();
     return keys.length / 2;
+  }
+
+  /** Scheduled messages that were left to it can be handed over from now on. */
+  #endWalk(): void {
+    this.isWalking = false;
+    this.#dueFrom = new Uint8Array(0);
+    this.#nextDueAt = 0;
+  }
+
+  /** Whether the walk has still to pass this message. */
+  #isAhead({ sequence, origin }: MessageState): boolean {
+    if (!this.isWalking || epochOf(origin) === this.#options.epoch) return false;
+    return Buffer.compare(messageKey(sequence, origin, 0), this.#walkFrom) >= 0;
   }
 
   /** Hands a message over as a whole if it waits as a whole; false if there is no room now. */
@@ -404,6 +417,8 @@ export class HandOvers implements WaitingOwner {
 
   /** The time of a scheduled message has come; false if there is no room now. */
   #submitScheduled(message: MessageState): boolean {
+    // From here on it waits as a whole: the walk would hand it over once more.
+    if (this.#isAhead(message)) return true;
     if (!this.#submit(message, PARTS_ALL, 1, 0, 0, 0)) return false;
     unschedule(message.parts);
     this.#options.messages.settle(message);

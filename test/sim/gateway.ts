@@ -352,6 +352,8 @@ export class SimulatedGateway {
       inHand: this.memory.inHand,
       inHandIndex: self,
       quarantined,
+      // Small, so that seeds meet a backlog that is walked in many steps.
+      limits: { walkStep: 32, dueStep: 16 },
       policy: {
         retentionMs: config.ledger.retentionH * 3_600_000,
         bytesMax: config.ledger.bytesMax,

@@ -7,8 +7,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { testToken } from "../../support/client.ts";
-import { startLoad } from "../../support/http-load.ts";
+import { acceptBatches } from "../../support/batch-load.ts";
 import {
   type GatewayProcess,
   gatewayYaml,
@@ -16,7 +15,12 @@ import {
   type Workspace,
 } from "../../support/processes.ts";
 
-const CONNECTIONS = 64;
+const GIB = 2 ** 30;
+/** Seven parts: the log grows by such. */
+const LONG_TEXT = "A text that fills the log. ".repeat(40);
+const LONG_BATCH = 500;
+/** A message is charged its whole life, of which the text is the lesser part. */
+const LOG_BYTES_MAX_FACTOR = 8;
 const LOOK_MS = 20;
 const DEADLINE_MS = 120_000;
 
@@ -24,6 +28,8 @@ export interface RecoveryTimeOptions {
   readonly workspace: Workspace;
   readonly trials: number;
   readonly pending: number;
+  /** The log is to be at least so large; 0: as large as it is by then. */
+  readonly logGib: number;
   readonly say?: (line: string) => void;
 }
 
@@ -37,15 +43,16 @@ export interface RecoveryTimeResult {
 
 /** Every trial starts with at least `pending` messages waiting. */
 export async function timeRecovery(options: RecoveryTimeOptions): Promise<RecoveryTimeResult> {
-  const { workspace, trials, pending, say } = options;
+  const { workspace, trials, pending, logGib, say } = options;
   const log = join(workspace.folder, "smsc.ndjson");
   const port = await portOfEndedSmsc(workspace);
-  const yaml = gatewayYaml(port);
+  const bytesMax = LOG_BYTES_MAX_FACTOR * Math.max(logGib, 1) * GIB;
+  const yaml = gatewayYaml(port, { lines: [`journal: { bytes_max: ${bytesMax} }`] });
   let gateway = await startGateway(workspace, yaml);
   const listening: number[] = [];
   const firstSubmit: number[] = [];
   for (let trial = 1; trial <= trials; trial++) {
-    await accept(gateway, trial === 1 ? pending : pending / 10);
+    await accept(gateway, trial === 1 ? pending : pending / 10, trial === 1 ? logGib : 0);
     gateway.child.kill("SIGKILL");
     await gateway.exited;
     const smscArgs = ["smsc", "--port", String(port), "--tps", "100", "--log", log];
@@ -64,7 +71,7 @@ export async function timeRecovery(options: RecoveryTimeOptions): Promise<Recove
 }
 
 /** A port that nothing listens on for now. */
-async function portOfEndedSmsc(workspace: Workspace): Promise<number> {
+export async function portOfEndedSmsc(workspace: Workspace): Promise<number> {
   const smsc = await workspace.run(["smsc", "--port", "0"], (line) =>
     line.includes("listening on"),
   );
@@ -73,19 +80,28 @@ async function portOfEndedSmsc(workspace: Workspace): Promise<number> {
   return Number(smsc.lines[0]?.split(":").at(-1));
 }
 
-async function accept(gateway: GatewayProcess, count: number): Promise<void> {
-  let sent = 0;
-  await startLoad({
-    host: "127.0.0.1",
-    port: gateway.httpPort,
-    token: testToken(),
-    appId: 1,
-    connections: CONNECTIONS,
-    next: () => (sent++ < count ? { to: "998911234567", from: "TEST", text: "wait" } : null),
-    onAnswer: (_message, status) => {
-      if (status !== 202) throw new Error(`not accepted: ${status}`);
-    },
-  }).done;
+/** `count` messages, and further ones until the log is as large as is wanted. */
+async function accept(gateway: GatewayProcess, count: number, logGib: number): Promise<void> {
+  const { httpPort } = gateway;
+  const to = "998911234567";
+  await acceptBatches({ httpPort, count, message: () => ({ to, from: "TEST", text: "wait" }) });
+  let logBytes = 0;
+  const look = setInterval(() => {
+    void logBytesOf(gateway).then((bytes) => {
+      logBytes = bytes;
+    });
+  }, LOOK_MS * 50);
+  try {
+    await acceptBatches({
+      httpPort,
+      count: logGib === 0 ? 0 : Number.MAX_SAFE_INTEGER,
+      message: () => ({ to, from: "TEST", text: LONG_TEXT }),
+      batch: LONG_BATCH,
+      isEnough: () => logBytes >= logGib * GIB,
+    });
+  } finally {
+    clearInterval(look);
+  }
 }
 
 function sizeOf(path: string): number {

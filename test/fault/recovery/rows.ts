@@ -1,6 +1,7 @@
 /** The rows of docs/RELIABILITY.md that `npm run fault:recovery` fills, by name. */
 import type { Workspace } from "../../support/processes.ts";
 import { isClean, type Verdict } from "./judge.ts";
+import { type BacklogResult, waitForLinks, waitForTime } from "./backlog.ts";
 import { breakThreads, type DeathResult, type DrainKind, terminate } from "./deaths.ts";
 import { fillDisk, fillLog, troubleDisk } from "./disk-trouble.ts";
 import { killAtPoints, killUnderLoad } from "./kills.ts";
@@ -14,6 +15,8 @@ export interface RowOptions {
   readonly signal: AbortSignal;
   /** Messages that wait at the start, for `recovery-time`. */
   readonly pending: number;
+  /** How large the log is then, in GiB, at least. */
+  readonly logGib: number;
   readonly say: (line: string) => void;
 }
 
@@ -33,6 +36,10 @@ export interface Row {
   readonly trials: number;
   run(options: RowOptions): Promise<RowResult>;
 }
+
+const RESIDENT_MB_MAX = 400;
+/** Scheduled messages are due when a slow machine has accepted them. */
+const SCHEDULED_PER_S_MIN = 4000;
 
 export const ROWS: Readonly<Record<string, Row>> = {
   F1: {
@@ -74,6 +81,21 @@ export const ROWS: Readonly<Record<string, Row>> = {
       return withSurprises("F7-disk", "a full disk", found.trials, found, { ended: found.ended });
     },
   },
+  backlog: {
+    trials: 5_000_000,
+    run: async ({ trials: messages, ...options }) => {
+      const found = await waitForLinks({ ...options, messages });
+      return backlogResult("backlog", "messages wait for a link", found);
+    },
+  },
+  scheduled: {
+    trials: 1_000_000,
+    run: async ({ trials: messages, ...options }) => {
+      const leadS = Math.max(10, messages / SCHEDULED_PER_S_MIN);
+      const found = await waitForTime({ ...options, messages, leadS });
+      return backlogResult("scheduled", "messages wait for their time", found);
+    },
+  },
   "recovery-time": {
     trials: 3,
     run: async (options) => {
@@ -101,6 +123,23 @@ export const ROWS: Readonly<Record<string, Row>> = {
     },
   },
 };
+
+/** Also a failure: more memory than 400 MB. */
+function backlogResult(row: string, what: string, found: BacklogResult): RowResult {
+  const { messages, early, twice, lost, surprises } = found;
+  const residentMb = Math.max(found.resident_mb_accepting, found.resident_mb_going_out);
+  const isTooLarge = residentMb > RESIDENT_MB_MAX;
+  const failures = early + twice + lost + surprises.length + (isTooLarge ? 1 : 0);
+  return {
+    row,
+    what,
+    trials: messages,
+    failures,
+    bound_95: failures === 0 ? 3 / messages : null,
+    worst: { resident_mb: residentMb },
+    details: found,
+  };
+}
 
 async function drainRow(row: string, kind: DrainKind, options: RowOptions): Promise<RowResult> {
   return deathResult(row, `SIGTERM under load, ${kind}`, await terminate(options, kind));

@@ -1,7 +1,7 @@
 /**
  * Recovery at large: `npm run fault:recovery -- [--only F1,F2,…] [--trials N] [--seed N]
- * [--pending N] [--out FILE]`. Prints what it does; writes the result with commit, date and
- * machine. SIGINT ends a row after the trial at hand; what was done until then counts.
+ * [--pending N] [--log-gib N] [--out FILE]`. Prints what it does; writes the result with commit,
+ * date and machine. SIGINT ends a row after the trial at hand; what was done until then counts.
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -15,6 +15,7 @@ const { values } = parseArgs({
     trials: { type: "string" },
     seed: { type: "string", default: "1" },
     pending: { type: "string", default: "100000" },
+    "log-gib": { type: "string", default: "0" },
     out: { type: "string" },
   },
 });
@@ -33,6 +34,7 @@ for (const name of wanted) {
       seed: Number(values.seed),
       signal: stop.signal,
       pending: Number(values.pending),
+      logGib: Number(values["log-gib"]),
       say: (line) => process.stdout.write(`${name}: ${line}\n`),
     });
     results.push(result);

@@ -315,6 +315,24 @@ test("a full submitter is waited for, and nothing is handed over twice", () => {
   assert.deepEqual(verifyBooks(second.store).mismatches, []);
 });
 
+test("messages whose time has come while the backlog is walked are handed over once", () => {
+  const first = new Harness();
+  first.work();
+  first.room = 0;
+  first.feed(...Array.from({ length: 600 }, (_, i) => accept(key(1 + i), { delayS: i % 3 })));
+  first.flush();
+  first.pass(5000);
+  const second = first.restart({ limits: { walkStep: 16, dueStep: 64 } });
+  for (let i = 0; i < 60; i++) {
+    second.room = 50;
+    second.pass(250);
+  }
+  const offsets = second.submitted.map((entry) => entry.logOffset);
+  assert.equal(offsets.length, 600);
+  assert.equal(new Set(offsets).size, 600);
+  assert.deepEqual(verifyBooks(second.store).mismatches, []);
+});
+
 test("100,000 waiting messages are handed over in bounded steps", () => {
   const first = new Harness({ limits: { dirtyMax: 1e9, dirtyStop: 1e9, flushIntervalMs: 1e12 } });
   first.work();
