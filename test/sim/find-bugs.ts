@@ -2,22 +2,26 @@
  * The command that proves the simulation can see: applies realistic bugs to a copy of the sources
  * one by one, builds it, and runs seeds until one fails.
  *
- *   npm run sim:bugs -- [--seeds 5000] [--only WORD] [--check] [--out FILE]
+ *   npm run sim:bugs -- [--seeds 5000] [--only WORD] [--jobs N] [--check] [--out FILE]
  *
  * A bug is a unified diff in `bugs/`; the lines before its first `---` say what it stands for, and
  * `Finds:` gives a pattern that a violation must match, so that a bug is not "found" by chance.
- * `--check` only tells whether every diff still applies. A bug that no seed finds fails the run.
+ * N bugs are hunted at once, as many as there are cores unless told. `--check` only tells
+ * whether every diff still applies. A bug that no seed finds fails the run.
  */
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { parseArgs, promisify } from "node:util";
 import { committedState, writeResult } from "./result-file.ts";
 
+const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const BUGS = join(ROOT, "test/sim/bugs");
+/** What 5,000 seeds that fail in other ways may print. */
+const OUTPUT_BYTES_MAX = 64 << 20;
 const COPIED = ["src", "test", "bench", "package.json", "tsconfig.json"];
 
 /** A planted bug as its file describes it. */
@@ -30,7 +34,7 @@ export interface PlantedBug {
 /** What became of one. */
 interface Finding {
   readonly bug: string;
-  /** Seeds run until one failed as it should; null: none did. */
+  /** The seed that failed as it should, of those from 1 on; null: none did. */
   readonly seeds: number | null;
   readonly violation: string;
 }
@@ -50,8 +54,8 @@ export function plantedBugs(): readonly PlantedBug[] {
 
 /** Why a bug's diff does not apply to the sources as they are; null if it does. */
 export function whyNotApplicable(bug: PlantedBug): string | null {
-  const run = spawnSync("git", ["apply", "--check", bug.file], { cwd: ROOT, encoding: "utf8" });
-  return run.status === 0 ? null : `${run.stderr}${run.error?.message ?? ""}`.trim();
+  const check = spawnSync("git", ["apply", "--check", bug.file], { cwd: ROOT, encoding: "utf8" });
+  return check.status === 0 ? null : `${check.stderr}${check.error?.message ?? ""}`.trim();
 }
 
 function copySources(into: string): void {
@@ -60,26 +64,21 @@ function copySources(into: string): void {
 }
 
 /** Builds a copy with the bug, and runs seeds in it until one fails as it should. */
-function hunt(bug: PlantedBug, seedsMax: number): Finding {
+async function hunt(bug: PlantedBug, seedsMax: number): Promise<Finding> {
   const copy = mkdtempSync(join(tmpdir(), "planted-bug-"));
   try {
     copySources(copy);
-    execFileSync("git", ["apply", bug.file], { cwd: copy });
+    await run("git", ["apply", bug.file], { cwd: copy });
     const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
-    execFileSync(process.execPath, [tsc, "-p", "tsconfig.json"], { cwd: copy });
-    const stepMax = 20 * availableParallelism();
-    // Most bugs are found at once.
-    let step = 4;
-    for (let first = 1; first <= seedsMax; ) {
-      const last = Math.min(first + step - 1, seedsMax);
-      const sim = ["dist/test/sim/sim.js", "--seeds", `${first}..${last}`, "--violations"];
-      const { stdout } = spawnSync(process.execPath, sim, { cwd: copy, encoding: "utf8" });
-      const found = readViolations(stdout).find(({ text }) => bug.finds.test(text));
-      if (found !== undefined) return { bug: bug.name, seeds: found.seed, violation: found.text };
-      first = last + 1;
-      step = Math.min(2 * step, stepMax);
-    }
-    return { bug: bug.name, seeds: null, violation: "" };
+    await run(process.execPath, [tsc, "-p", "tsconfig.json"], { cwd: copy });
+    const seeds = ["--seeds", `1..${seedsMax}`, "--jobs", "1", "--until", bug.finds.source];
+    const options = { cwd: copy, maxBuffer: OUTPUT_BYTES_MAX };
+    const sim = run(process.execPath, ["dist/test/sim/sim.js", ...seeds], options);
+    // Its exit code tells that a seed failed, as it should.
+    const { stdout } = await sim.catch((error: { readonly stdout?: string }) => error);
+    const found = readViolations(stdout ?? "").find(({ text }) => bug.finds.test(text));
+    if (found === undefined) return { bug: bug.name, seeds: null, violation: "" };
+    return { bug: bug.name, seeds: found.seed, violation: found.text };
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
@@ -104,31 +103,40 @@ function checkAll(bugs: readonly PlantedBug[]): number {
   return failures === 0 ? 0 : 1;
 }
 
-function main(): number {
+async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       seeds: { type: "string", default: "5000" },
       only: { type: "string", default: "" },
       check: { type: "boolean", default: false },
+      jobs: { type: "string" },
       out: { type: "string" },
     },
   });
   const bugs = plantedBugs().filter(({ name }) => name.includes(values.only));
   if (values.check) return checkAll(bugs);
   const commit = values.out === undefined ? "" : committedState();
-  const findings = bugs.map((bug) => {
-    const finding = hunt(bug, Number(values.seeds));
+  const findings: Finding[] = [];
+  const waiting = [...bugs];
+  const huntOn = async (): Promise<void> => {
+    const bug = waiting.shift();
+    if (bug === undefined) return;
+    const finding = await hunt(bug, Number(values.seeds));
     const verdict = finding.seeds === null ? "NOT FOUND" : `seed ${finding.seeds}`;
     console.log(`${verdict.padEnd(10)} ${finding.bug}: ${finding.violation.slice(0, 120)}`);
-    return finding;
-  });
-  if (values.out !== undefined) {
-    const command = `npm run sim:bugs -- --seeds ${values.seeds}`;
-    writeResult(values.out, command, commit, { findings });
-  }
+    findings.push(finding);
+    if (values.out !== undefined) {
+      // After each, so that a run that is cut short leaves what it found.
+      const command = `npm run sim:bugs -- --seeds ${values.seeds}`;
+      writeResult(values.out, command, commit, { planted: bugs.length, findings });
+    }
+    await huntOn();
+  };
+  const jobs = Number(values.jobs ?? availableParallelism());
+  await Promise.all(Array.from({ length: jobs }, huntOn));
   const missed = findings.filter(({ seeds }) => seeds === null).length;
   console.log(`${findings.length - missed} of ${findings.length} planted bugs found`);
   return missed === 0 && findings.length > 0 ? 0 : 1;
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = main();
+if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = await main();

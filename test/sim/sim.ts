@@ -6,11 +6,13 @@
  *                             [--reloads R] [--only REST]
  *   node dist/test/sim/sim.js --seed N --shrink
  *   node dist/test/sim/sim.js --seeds A..B [--minutes M] [--jobs N] [--out FILE]
- *                             [--violations]
+ *                             [--violations | --until PATTERN]
  *
  * With `--minutes` no seed is begun after that time. Seeds are independent, so they are dealt out
  * to N threads, as many as the machine has cores unless told. A failing seed is replayed by `--seed
- * N --trace`; the first that fails is also shrunk, and what is left of it traced.
+ * N --trace`; the first that fails is also shrunk, and what is left of it traced. For other
+ * programs: `--violations` prints one line each, `--until` too, and stops at the first that fits a
+ * pattern.
  */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
@@ -52,11 +54,16 @@ async function runOnThreads(
   last: number,
   jobs: number,
   untilMs: number | null,
+  until: RegExp | null,
 ): Promise<Summary[]> {
   const results: Summary[] = [];
+  const workers: Worker[] = [];
   const tell = (summary: Summary): void => {
     results.push(summary);
-    if (summary.violations.length > 0) printFailure(summary);
+    if (until !== null) {
+      if (!summary.violations.some((text) => until.test(firstLine(text)))) return;
+      for (const worker of workers) void worker.terminate();
+    } else if (summary.violations.length > 0) printFailure(summary);
     else if (process.stdout.isTTY) process.stdout.write(`\r${results.length} seeds `);
   };
   await Promise.all(
@@ -67,6 +74,7 @@ async function runOnThreads(
           workerData: range,
           resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
         });
+        workers.push(worker);
         worker.on("message", tell);
         worker.on("error", reject);
         worker.on("exit", () => resolve());
@@ -96,11 +104,15 @@ function tellSeed(seed: number, withTrace: boolean, options: RunOptions): boolea
   return violations.length === 0;
 }
 
+function firstLine(text: string): string {
+  return text.split("\n", 1).join("");
+}
+
 /** One line a violation, for other programs. */
 function tellViolations(results: readonly Summary[]): number {
   const failed = results.filter(({ violations }) => violations.length > 0);
   for (const { seed, violations } of failed) {
-    for (const text of violations) console.log(`VIOLATION ${seed} ${text.split("\n", 1)[0]}`);
+    for (const text of violations) console.log(`VIOLATION ${seed} ${firstLine(text)}`);
   }
   return failed.length === 0 ? 0 : 1;
 }
@@ -128,6 +140,7 @@ async function main(): Promise<number> {
       trace: { type: "boolean", default: false },
       out: { type: "string" },
       violations: { type: "boolean", default: false },
+      until: { type: "string" },
       messages: { type: "string" },
       faults: { type: "string" },
       reloads: { type: "string" },
@@ -156,10 +169,11 @@ async function main(): Promise<number> {
   const jobs = Number(values.jobs ?? availableParallelism());
   const commit = values.out === undefined ? "" : committedState();
   const { minutes } = values;
+  const until = values.until === undefined ? null : new RegExp(values.until);
   const startedMs = Date.now();
   const untilMs = minutes === undefined ? null : startedMs + Number(minutes) * 60_000;
-  const results = await runOnThreads(Number(match[1]), Number(match[2]), jobs, untilMs);
-  if (values.violations) return tellViolations(results);
+  const results = await runOnThreads(Number(match[1]), Number(match[2]), jobs, untilMs, until);
+  if (values.violations || until !== null) return tellViolations(results);
   const figures = figuresOf(results, jobs, Date.now() - startedMs);
   const holds = report(figures);
   if (values.out !== undefined) {
