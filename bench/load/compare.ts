@@ -3,7 +3,8 @@
  *
  *   npm run bench:compare -- BEFORE.json AFTER.json [--fail-above 10]
  *
- * A difference counts as shown when its 95 % interval does not hold 0. Ratios to a reference made
+ * A difference counts as shown when its 95 % interval does not hold 0, and there are at least four
+ * runs of each: of fewer, no order is rare enough to show anything at 95 %. Ratios to a reference made
  * in the same run compare between machines and days; absolute figures only on one quiet machine.
  * With `--fail-above N` a shown worsening of more than N % ends with exit code 1.
  */
@@ -11,6 +12,9 @@ import { parseArgs } from "node:util";
 import { describeOrigin } from "./machine.ts";
 import { type Measure, measuresOf, readResult, type Result } from "./results.ts";
 import { type Difference, differenceOf, median } from "./statistics.ts";
+
+/** With three of each, one in ten orders by chance has all of one below all of the other. */
+const RUNS_MIN = 4;
 
 process.exitCode = main();
 
@@ -31,6 +35,7 @@ function main(): number {
     return 2;
   }
   tellOrigins(before, after);
+  tellSettings(before, after);
   const measures = new Map(measuresOf(after).map((measure) => [measure.name, measure]));
   const limit = Number(values["fail-above"] ?? Number.POSITIVE_INFINITY) / 100;
   let worse = 0;
@@ -39,7 +44,7 @@ function main(): number {
     if (other === undefined) continue;
     const difference = differenceOf(measure.values, other.values, Math.random);
     console.log(describe(measure, other, difference));
-    if (worseningOf(measure, difference) > limit) worse++;
+    if (!isOfFewRuns(measure, other) && worseningOf(measure, difference) > limit) worse++;
   }
   return worse === 0 ? 0 : 1;
 }
@@ -54,12 +59,29 @@ function tellOrigins(before: Result, after: Result): void {
   }
 }
 
+/** What was set otherwise: then the difference may come from there. */
+function tellSettings(before: Result, after: Result): void {
+  const [one, two] = [before.settings, after.settings].map(
+    (settings) => settings as Readonly<Record<string, unknown>>,
+  );
+  const names = new Set([...Object.keys(one ?? {}), ...Object.keys(two ?? {})]);
+  for (const name of names) {
+    const [was, is] = [String(one?.[name]), String(two?.[name])];
+    if (was !== is) console.log(`set otherwise: ${name} ${was} → ${is}`);
+  }
+}
+
+function isOfFewRuns(before: Measure, after: Measure): boolean {
+  return Math.min(before.values.length, after.values.length) < RUNS_MIN;
+}
+
 function describe(before: Measure, after: Measure, difference: Difference): string {
   const { share, low, high } = difference;
   const worsening = worseningOf(before, difference);
   let verdict = "no difference shown";
-  if (low > 0 || high < 0) verdict = worsening > 0 ? "WORSE" : "better";
-  const number = (measure: Measure): string => median(measure.values).toPrecision(4);
+  if (isOfFewRuns(before, after)) verdict = "too few runs to show anything";
+  else if (low > 0 || high < 0) verdict = worsening > 0 ? "WORSE" : "better";
+  const number = (measure: Measure): string => short(median(measure.values));
   const interval = `[${percent(low)}, ${percent(high)}]`;
   return (
     `${before.name.padEnd(26)} ${number(before).padStart(9)} → ${number(after).padStart(9)} ` +
@@ -70,6 +92,10 @@ function describe(before: Measure, after: Measure, difference: Difference): stri
 /** By how much it surely got worse, as a share; 0 or less if that is not shown. */
 function worseningOf({ better }: Measure, { low, high }: Difference): number {
   return better === "lower" ? low : -high;
+}
+
+function short(value: number): string {
+  return Math.abs(value) >= 1000 ? String(Math.round(value)) : value.toPrecision(4);
 }
 
 function percent(share: number): string {

@@ -60,7 +60,8 @@ async function main(): Promise<void> {
   }
   conclude(runs);
   if (flags.json !== undefined) {
-    const result = { kind: "latency", origin: from, settings: { ...settings, ...flags }, runs };
+    const { json: _, ...asked } = flags;
+    const result = { kind: "latency", origin: from, settings: { ...settings, ...asked }, runs };
     writeFileSync(flags.json, `${JSON.stringify(result, null, 2)}\n`);
   }
 }

@@ -68,7 +68,7 @@ export function measuresOf(result: Result): readonly Measure[] {
   }
 }
 
-/** Writes the measures of a bench; `runs` may hold what else each run came to. */
+/** Writes the measures of a bench, with its flags as settings but for `json`; `runs` may hold what else each run came to. */
 export function writeFigures(
   path: string,
   bench: string,
@@ -78,11 +78,12 @@ export function writeFigures(
   runs: readonly unknown[] = [],
 ): void {
   const count = measures[0]?.values.length ?? 0;
+  const { json: _, ...what } = settings;
   const result: FiguresResult = {
     kind: "figures",
     bench,
     origin,
-    settings,
+    settings: what,
     runs: runs.length > 0 ? runs : Array.from({ length: count }, () => null),
     measures,
   };
