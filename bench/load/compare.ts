@@ -4,8 +4,9 @@
  *   npm run bench:compare -- BEFORE.json AFTER.json [--fail-above 10]
  *
  * A difference counts as shown when its 95 % interval does not hold 0, and there are at least four
- * runs of each: of fewer, no order is rare enough to show anything at 95 %. Ratios to a reference made
- * in the same run compare between machines and days; absolute figures only on one quiet machine.
+ * runs of each: of fewer, no order is rare enough to show anything at 95 %. Ratios to a reference
+ * made in the same run compare between machines and days; absolute figures only on one quiet
+ * machine.
  * With `--fail-above N` a shown worsening of more than N % ends with exit code 1.
  */
 import { parseArgs } from "node:util";

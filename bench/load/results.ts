@@ -68,7 +68,10 @@ export function measuresOf(result: Result): readonly Measure[] {
   }
 }
 
-/** Writes the measures of a bench, with its flags as settings but for `json`; `runs` may hold what else each run came to. */
+/**
+ * Writes the measures of a bench, with its flags as settings but for `json`; `runs` may hold what
+ * else each run came to.
+ */
 export function writeFigures(
   path: string,
   bench: string,
