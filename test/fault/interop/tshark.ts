@@ -1,9 +1,14 @@
 /** tshark as witness: how often each SMPP command is in a capture, by somebody else's decoder. */
 import { execFileSync } from "node:child_process";
+import { COMMAND_ID } from "../../../src/codec/index.ts";
+
+const FIRST_RESPONSE = 0x80000000;
 
 export interface WitnessedCommands {
   /** By command_id. */
   readonly counts: ReadonlyMap<number, number>;
+  /** command_status of each generic_nack. */
+  readonly nacks: readonly number[];
   /** Frames that the dissector calls malformed. */
   readonly malformed: number;
 }
@@ -17,11 +22,18 @@ export function readCommands(file: string, port: number): WitnessedCommands {
       stdio: ["ignore", "pipe", "ignore"],
     });
   const counts = new Map<number, number>();
-  for (const text of ask("-Y", "smpp", "-T", "fields", "-e", "smpp.command_id").split(/[\s,]+/)) {
-    if (text === "") continue;
-    const id = Number(text);
-    counts.set(id, (counts.get(id) ?? 0) + 1);
+  const nacks: number[] = [];
+  const fields = ["-e", "smpp.command_id", "-e", "smpp.command_status"];
+  for (const line of ask("-Y", "smpp", "-T", "fields", ...fields).split("\n")) {
+    // A frame has one of each PDU in it; requests have no status.
+    const [ids = "", statuses = ""] = line.split("\t");
+    const left = statuses.split(",");
+    for (const id of ids.split(",").filter(Boolean).map(Number)) {
+      counts.set(id, (counts.get(id) ?? 0) + 1);
+      const status = id >= FIRST_RESPONSE ? Number(left.shift()) : 0;
+      if (id === COMMAND_ID.generic_nack) nacks.push(status);
+    }
   }
   const malformed = ask("-Y", "smpp && _ws.malformed").split("\n").filter(Boolean).length;
-  return { counts, malformed };
+  return { counts, nacks, malformed };
 }
