@@ -1,14 +1,15 @@
 /**
- * The thread that opens the connections of a flood, so that it does not keep the one that judges
- * from asking.
+ * A process that opens connections of a flood: it does not keep the one that judges from asking,
+ * and has open files of its own. Its plan is its argument; it counts until it is told to stop.
  */
 import { connect, type Socket } from "node:net";
-import { parentPort, workerData } from "node:worker_threads";
 
 export interface FloodPlan {
   readonly port: number;
   readonly idle: number;
   readonly active: number;
+  /** Which of the attackers it is, from 0. */
+  readonly attacker: number;
 }
 
 /** What the attacker says when it is told to stop. */
@@ -20,19 +21,20 @@ export interface FloodCount {
 const REQUEST = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
 const REDIAL_MS = 200;
 const ASK_INTERVAL_MS = 100;
-/** Local addresses that share the connections: one has 28,000 ports. */
-const CONNECTIONS_PER_ADDRESS = 8000;
 
 class Flood {
   opened = 0;
   refused = 0;
   readonly #sockets = new Set<Socket>();
   readonly #port: number;
+  /** Of its own: an address has 28,000 ports. */
+  readonly #localAddress: string;
   #isStopped = false;
 
-  constructor(port: number, idle: number, active: number) {
+  constructor({ port, idle, active, attacker }: FloodPlan) {
     this.#port = port;
-    for (let i = 0; i < idle + active; i++) this.#dial(i, i >= idle);
+    this.#localAddress = `127.0.0.${2 + attacker}`;
+    for (let i = 0; i < idle + active; i++) this.#dial(i >= idle);
   }
 
   stop(): void {
@@ -40,10 +42,10 @@ class Flood {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  #dial(index: number, isActive: boolean): void {
+  #dial(isActive: boolean): void {
     if (this.#isStopped) return;
-    const localAddress = `127.0.0.${2 + Math.floor(index / CONNECTIONS_PER_ADDRESS)}`;
-    const socket = connect({ host: "127.0.0.1", port: this.#port, localAddress });
+    const addresses = { host: "127.0.0.1", localAddress: this.#localAddress };
+    const socket = connect({ ...addresses, port: this.#port });
     this.#sockets.add(socket);
     let asking: NodeJS.Timeout | undefined;
     socket.on("connect", () => {
@@ -56,16 +58,16 @@ class Flood {
     socket.on("close", () => {
       clearInterval(asking);
       this.#sockets.delete(socket);
-      setTimeout(() => this.#dial(index, isActive), REDIAL_MS);
+      setTimeout(() => this.#dial(isActive), REDIAL_MS);
     });
     socket.resume();
   }
 }
 
-const { port, idle, active } = workerData as FloodPlan;
-const flood = new Flood(port, idle, active);
-parentPort?.once("message", () => {
+const flood = new Flood(JSON.parse(process.argv[2] as string) as FloodPlan);
+process.once("message", () => {
   flood.stop();
   const { opened, refused } = flood;
-  parentPort?.postMessage({ opened, refused } satisfies FloodCount);
+  process.send?.({ opened, refused } satisfies FloodCount);
+  process.disconnect();
 });

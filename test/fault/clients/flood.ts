@@ -2,8 +2,9 @@
  * More connections than the gateway may have descriptors: most idle, some asking, all opened again
  * when they are closed. The admin listener is asked all the time.
  */
+import { type ChildProcess, fork } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Worker } from "node:worker_threads";
+import { fileURLToPath } from "node:url";
 import { Client } from "../../support/client.ts";
 import type { FloodCount, FloodPlan } from "./flood-attacker.ts";
 import {
@@ -38,6 +39,10 @@ export interface FloodResult {
 
 const ASK_INTERVAL_MS = 100;
 const SERVING_DEADLINE_MS = 30_000;
+const ATTACKER = fileURLToPath(new URL("./flood-attacker.js", import.meta.url));
+/** Below the open files that a process may have on most machines. */
+const CONNECTIONS_PER_ATTACKER = 9000;
+
 /** Floods a gateway that may have `descriptorsMax` open files. */
 export async function flood(
   workspace: Workspace,
@@ -53,10 +58,7 @@ export async function flood(
   const gateway = await startGateway(workspace, yaml, { descriptorsMax });
   const residentBefore = residentBytes(gateway.pid);
   let residentMax = residentBefore;
-  const plan: FloodPlan = { port: gateway.httpPort, idle, active };
-  const attacker = new Worker(new URL("./flood-attacker.js", import.meta.url), {
-    workerData: plan,
-  });
+  const attackers = startAttackers(gateway.httpPort, idle, active);
   const health: number[] = [];
   let healthFailed = 0;
   const endMs = performance.now() + seconds * 1000;
@@ -76,10 +78,9 @@ export async function flood(
     }
     await sleep(ASK_INTERVAL_MS);
   }
-  const counted = new Promise<FloodCount>((resolve) => attacker.once("message", resolve));
-  attacker.postMessage("stop");
-  const { opened, refused } = await counted;
-  await attacker.terminate();
+  const counts = await Promise.all(attackers.map((attacker) => stopAttacker(attacker)));
+  const opened = counts.reduce((sum, count) => sum + count.opened, 0);
+  const refused = counts.reduce((sum, count) => sum + count.refused, 0);
   const isAlive = gateway.child.exitCode === null;
   const isServingAfter = isAlive && (await isServing(gateway.httpPort));
   gateway.child.kill("SIGTERM");
@@ -101,6 +102,33 @@ export async function flood(
     isServingAfter,
     drainExit,
   };
+}
+
+/** As many processes as the connections need. */
+function startAttackers(port: number, idle: number, active: number): ChildProcess[] {
+  const count = Math.ceil((idle + active) / CONNECTIONS_PER_ATTACKER);
+  return Array.from({ length: count }, (_, attacker) => {
+    const plan: FloodPlan = {
+      port,
+      idle: Math.ceil(idle / count),
+      active: Math.ceil(active / count),
+      attacker,
+    };
+    const child = fork(ATTACKER, [JSON.stringify(plan)]);
+    // It goes when this process does.
+    process.once("exit", () => child.kill("SIGKILL"));
+    return child;
+  });
+}
+
+async function stopAttacker(attacker: ChildProcess): Promise<FloodCount> {
+  const counted = new Promise<FloodCount>((resolve) => {
+    attacker.once("message", (count) => resolve(count as FloodCount));
+  });
+  attacker.send("stop");
+  const count = await counted;
+  attacker.kill("SIGKILL");
+  return count;
 }
 
 async function isServing(port: number): Promise<boolean> {

@@ -1,8 +1,7 @@
 /**
  * Hostile clients at large: `node dist/test/fault/clients/run.js [--connections N] [--seconds S]
  * [--tls-seconds S] [--idle N] [--active N] [--descriptors N] [--flood-trials N] [--out FILE]`.
- * Prints each trial; writes the result with commit, date and machine. As root, or with a limit of
- * open files above the flood's connections.
+ * Prints each trial; writes the result with commit, date and machine.
  */
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -32,8 +31,6 @@ const { values } = parseArgs({
 });
 /** How long the good senders are alone first. */
 const ALONE_SECONDS = 20;
-/** Open files of this process beside the flood's. */
-const OWN_FILES = 1000;
 
 const commit = execFileSync("git", ["rev-parse", "HEAD"], { encoding: "utf8" }).trim();
 const results: (AttackResult | FloodResult)[] = [];
@@ -54,10 +51,6 @@ const connections = Number(values.connections);
 for (const attack of Object.keys(ATTACKS) as AttackName[]) {
   const lasts = isByTls(attack) ? Number(values["tls-seconds"]) : seconds;
   await trial((workspace) => attackSlowly(workspace, attack, connections, lasts, ALONE_SECONDS));
-}
-if (Number(values["flood-trials"]) > 0) {
-  const files = Number(values.idle) + Number(values.active) + OWN_FILES;
-  execFileSync("prlimit", ["--pid", `${process.pid}`, `--nofile=${files}:${files}`]);
 }
 for (let i = 0; i < Number(values["flood-trials"]); i++) {
   const options = {

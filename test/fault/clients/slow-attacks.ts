@@ -29,11 +29,15 @@ export interface AttackResult extends GoodClientResult {
   readonly isAlive: boolean;
   /** Of the same senders in the same gateway before the attack. */
   readonly aloneP99Ms: number;
+  readonly aloneFailed: Readonly<Record<string, number>>;
+  /** What a gateway that died said last. */
+  readonly lastWords: readonly string[];
   /** What the attacker saw at its end. */
   readonly attacker: string;
 }
 
 const LANES = 2;
+const LAST_LINES = 6;
 const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
 
 /** Whether the attack goes through TLS. */
@@ -63,7 +67,7 @@ export async function attackSlowly(
   const gateway = await startGateway(workspace, yaml);
   const before = new GoodClient(gateway.httpPort, LANES, ca);
   await sleep(aloneSeconds * 1000);
-  const { p99Ms: aloneP99Ms } = await before.stop();
+  const alone = await before.stop();
   const good = new GoodClient(gateway.httpPort, LANES, ca);
   const path = attack.startsWith("slow bodies") ? "v1/messages" : "healthz";
   const url = `http${ca === null ? "" : "s"}://127.0.0.1:${gateway.httpPort}/${path}`;
@@ -79,13 +83,15 @@ export async function attackSlowly(
     ({ stdout } = await promisify(execFile)("slowhttptest", args, { maxBuffer: OUTPUT_BYTES_MAX }));
   }
   const result = await good.stop();
-  const isAlive = gateway.child.exitCode === null;
+  const isAlive = gateway.child.exitCode === null && gateway.child.signalCode === null;
   gateway.child.kill("SIGKILL");
   await gateway.exited;
   smsc.child.kill("SIGKILL");
   await smsc.exited;
   const attacker = lastStatus(stdout);
-  return { attack, connections, seconds, rounds, isAlive, attacker, aloneP99Ms, ...result };
+  const lastWords = isAlive ? [] : gateway.lines.slice(-LAST_LINES);
+  const about = { attack, connections, seconds, rounds, isAlive, lastWords, attacker };
+  return { ...about, aloneP99Ms: alone.p99Ms, aloneFailed: alone.failed, ...result };
 }
 
 /** Makes a certificate for the gateway; returns that of its authority. */
