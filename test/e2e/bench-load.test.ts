@@ -31,6 +31,13 @@ test("growth of the queue", async () => {
   assert.match(readFileSync(page, "utf8"), /throughput, queue 0 → 3000<\/text>/);
 });
 
+test("fairness", async () => {
+  const file = join(folder, "fairness.json");
+  const size = ["--seconds", "1", "--runs", "1", "--waiting", "2000"];
+  await bench("load/fairness", ...size, "--json", file);
+  assert.ok(measureNames(file).includes("otp, due → submit_sm p99, beside ÷ without"));
+});
+
 test("overload", async () => {
   const file = join(folder, "overload.json");
   await bench("load/overload", "--seconds", "1", "--json", file);

@@ -17,7 +17,12 @@ export interface LoadOptions {
   /** The next message to post, or null when there is none left. */
   readonly next: () => Record<string, unknown> | null;
   /** Called for every answer. */
-  readonly onAnswer: (message: Record<string, unknown>, status: number, body: string) => void;
+  readonly onAnswer: (
+    message: Record<string, unknown>,
+    status: number,
+    body: string,
+    head: string,
+  ) => void;
 }
 
 export interface Load {
@@ -56,7 +61,7 @@ function runLane(options: LoadOptions, isStopped: () => boolean): Promise<void> 
       const answer = readAnswer(received);
       if (answer === null || inFlight === null) return;
       received = received.slice(answer.length);
-      options.onAnswer(inFlight, answer.status, answer.body);
+      options.onAnswer(inFlight, answer.status, answer.body, answer.head);
       if (answer.isLast) inFlight = null;
       else post();
     });
@@ -80,6 +85,8 @@ function writeRequest(
 
 interface Answer {
   readonly status: number;
+  /** Status line and headers. */
+  readonly head: string;
   readonly body: string;
   readonly length: number;
   /** The server ends the connection with it. */
@@ -94,6 +101,7 @@ function readAnswer(text: string): Answer | null {
   if (text.length < head + 4 + bodyLength) return null;
   return {
     status: Number(text.slice(9, 12)),
+    head: text.slice(0, head),
     body: text.slice(head + 4, head + 4 + bodyLength),
     length: head + 4 + bodyLength,
     isLast: /\r\nconnection: *close/i.test(text.slice(0, head)),

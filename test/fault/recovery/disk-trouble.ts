@@ -179,26 +179,34 @@ async function noRoom(stage: Stage): Promise<string | null> {
   return await acceptsAgain(stage);
 }
 
-async function acceptsAgain(stage: Stage): Promise<string | null> {
+async function acceptsAgain(stage: {
+  readonly scene: Scene;
+  acceptingAgainMsMax: number;
+}): Promise<string | null> {
   const { scene } = stage;
   const from = Date.now();
   await scene.untilPromised(1);
   stage.acceptingAgainMsMax = Math.max(stage.acceptingAgainMsMax, Date.now() - from);
   await scene.untilPromised(PROMISED_AFTER);
-  return scene.isGone ? `ended: ${scene.gateway.lines.at(-1)}` : null;
+  if (scene.isGone) return `ended: ${scene.gateway.lines.at(-1)}`;
+  const { withoutRetryAfter } = scene;
+  return withoutRetryAfter > 0 ? `${withoutRetryAfter} 503s without Retry-After` : null;
 }
 
 export interface FullDiskResult {
   readonly trials: number;
   readonly surprises: readonly string[];
+  /** Gateways that ended while the disk was full. */
   readonly ended: number;
+  /** From room to the next 202, ms, the greatest, of those that did not end. */
+  readonly accepting_again_ms_max: number;
   readonly verdict: Verdict;
 }
 
 /**
  * F7 on a real full disk: `data_dir` on a tmpfs of 48 MiB that a file of somebody else fills. The
- * gateway refuses, or ends for want of room for its store; when there is room it goes on. Null
- * where mounting is not allowed.
+ * gateway refuses, and accepts again when that file is gone; or it ends for want of room, and the
+ * next one goes on. Null where mounting is not allowed.
  */
 export async function fillDisk(options: TroubleOptions): Promise<FullDiskResult | null> {
   const { workspace, rounds, say } = options;
@@ -208,6 +216,7 @@ export async function fillDisk(options: TroubleOptions): Promise<FullDiskResult 
   if (mounted.status !== 0) return null;
   try {
     const scene = await openScene({ workspace, lines: [SMALL], dataDir });
+    const stage = { scene, acceptingAgainMsMax: 0 };
     const surprises: string[] = [];
     let ended = 0;
     for (let round = 1; round <= rounds; round++) {
@@ -221,13 +230,17 @@ export async function fillDisk(options: TroubleOptions): Promise<FullDiskResult 
         "the full disk is noticed",
       );
       if (scene.isGone) ended += 1;
-      else await scene.kill();
+      rmSync(join(dataDir, "filler"));
+      const surprise = scene.isGone ? null : await acceptsAgain(stage);
+      if (surprise !== null) surprises.push(surprise);
+      if (!scene.isGone) await scene.kill();
       const code = await scene.gateway.exited;
       if (!ENDS.includes(code)) surprises.push(`ended with ${code}`);
-      rmSync(join(dataDir, "filler"));
       say?.(`round ${round}: ${code}, ${scene.client.promised} promised`);
     }
-    return { trials: rounds, surprises, ended, verdict: await scene.conclude() };
+    const { acceptingAgainMsMax: accepting_again_ms_max } = stage;
+    const verdict = await scene.conclude();
+    return { trials: rounds, surprises, ended, accepting_again_ms_max, verdict };
   } finally {
     spawnSync("umount", ["-l", dataDir]);
   }

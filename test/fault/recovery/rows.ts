@@ -78,7 +78,8 @@ export const ROWS: Readonly<Record<string, Row>> = {
     run: async ({ trials, ...options }) => {
       const found = await fillDisk({ ...options, rounds: trials });
       if (found === null) throw new Error("a tmpfs cannot be mounted here: run it as root");
-      return withSurprises("F7-disk", "a full disk", found.trials, found, { ended: found.ended });
+      const worst = { ended: found.ended, accepting_again_ms: found.accepting_again_ms_max };
+      return withSurprises("F7-disk", "a full disk", found.trials, found, worst);
     },
   },
   backlog: {

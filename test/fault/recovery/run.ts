@@ -23,6 +23,7 @@ const stop = new AbortController();
 process.once("SIGINT", () => stop.abort());
 const wanted = values.only?.split(",") ?? Object.keys(ROWS);
 const results: RowResult[] = [];
+let isBroken = false;
 for (const name of wanted) {
   const row = ROWS[name];
   if (row === undefined) throw new Error(`no row ${name}: ${Object.keys(ROWS).join(", ")}`);
@@ -42,11 +43,12 @@ for (const name of wanted) {
     if (result.failures === 0) await workspace.dispose();
     else process.stdout.write(`${name} failed: see ${workspace.folder}\n`);
   } catch (error) {
-    process.stdout.write(`${name} broke off: see ${workspace.folder}\n`);
-    throw error;
+    // The other rows are still of use.
+    isBroken = true;
+    process.stdout.write(`${name} broke off: see ${workspace.folder}\n${String(error)}\n`);
+  }
+  if (values.out !== undefined) {
+    writeFileSync(values.out, resultDocument("recovery", values, results));
   }
 }
-if (values.out !== undefined) {
-  writeFileSync(values.out, resultDocument("recovery", values, results));
-}
-process.exit(results.every(({ failures }) => failures === 0) ? 0 : 1);
+process.exit(!isBroken && results.every(({ failures }) => failures === 0) ? 0 : 1);

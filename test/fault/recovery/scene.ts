@@ -53,6 +53,8 @@ export class Scene {
   readonly dataDir: string;
   /** Answers other than 202, by status. */
   readonly refusals = new Map<number, number>();
+  /** 503s that did not say when to try again. */
+  withoutRetryAfter = 0;
   /** Kill to listening, ms, the greatest. */
   restartMsMax = 0;
   readonly #options: SceneOptions;
@@ -103,8 +105,9 @@ export class Scene {
       appId: 1,
       connections: this.#options.connections ?? 8,
       next: () => this.#nextMessage(),
-      onAnswer: ({ to }, status, body) => {
+      onAnswer: ({ to }, status, body, head) => {
         this.client.answered(to as string, status, body);
+        if (status === 503 && !/\r\nretry-after: *\d/i.test(head)) this.withoutRetryAfter += 1;
         if (status !== 202) this.refusals.set(status, (this.refusals.get(status) ?? 0) + 1);
       },
     });
