@@ -19,6 +19,8 @@ export const SECRET = "a secret of the tests, 32 bytes or more";
 export interface ProcessLimits {
   /** Open files, by prlimit. */
   readonly descriptorsMax?: number;
+  /** The network namespace it runs in, by `ip netns`. */
+  readonly namespace?: string;
 }
 
 /** A running `smsgw` command. */
@@ -43,10 +45,14 @@ export class Workspace {
     env: Readonly<Record<string, string>> = {},
     limits: ProcessLimits = {},
   ): Promise<Running> {
-    const { descriptorsMax } = limits;
-    const node = [process.execPath, SMSGW, ...args];
-    const limited = ["prlimit", `--nofile=${descriptorsMax}`, ...node];
-    const [program, ...rest] = (descriptorsMax === undefined ? node : limited) as [string];
+    const { descriptorsMax, namespace } = limits;
+    const [program, ...rest] = [
+      ...(namespace === undefined ? [] : ["ip", "netns", "exec", namespace]),
+      ...(descriptorsMax === undefined ? [] : ["prlimit", `--nofile=${descriptorsMax}`]),
+      process.execPath,
+      SMSGW,
+      ...args,
+    ] as [string];
     const child = spawn(program, rest, {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...env },

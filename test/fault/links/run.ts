@@ -2,15 +2,17 @@
  * Runs the fault rows about links at full length: `npm run fault:links -- [--trials N] [--rows
  * F9,F10] [--seed S] [--out file.json]`.
  *
- * `--trials` replaces each row's own number. Prints a line a row; `--out` writes all of it with
- * commit, date and machine. Exit code 1 if anything failed. Entry point.
+ * F12-network lays virtual networks and needs to be root. `--trials` replaces each row's own
+ * number. Prints a line a row; `--out` writes all of it with commit, date and machine. Exit code 1
+ * if anything failed. Entry point.
  */
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { parseArgs } from "node:util";
 import type { RowReport } from "./report.ts";
-import { ROWS } from "./rows.ts";
+import { lostNetworks } from "./lost-networks.ts";
+import { type Row, ROWS } from "./rows.ts";
 
 const FAILURES_SHOWN = 10;
 
@@ -28,11 +30,12 @@ function commit(): string {
   return shown.trim();
 }
 
-const wanted = values.rows?.split(",") ?? ROWS.map(({ id }) => id);
+const network: Row = { id: "F12-network", trials: 20, trialsQuick: 1, run: lostNetworks };
+const wanted = values.rows?.split(",") ?? [...ROWS, network].map(({ id }) => id);
 const seed = Number(values.seed);
 const testedCommit = commit();
 const reports: RowReport[] = [];
-for (const row of ROWS.filter(({ id }) => wanted.includes(id))) {
+for (const row of [...ROWS, network].filter(({ id }) => wanted.includes(id))) {
   const report = await row.run(Number(values.trials ?? row.trials), seed);
   reports.push(report);
   const { trials, failures, worst } = report;

@@ -1,16 +1,19 @@
 /**
  * One trial of rate accuracy: a gateway of two workers, a link per rate with a session on each,
  * more messages waiting than can be sent, and a packet capture that says when every submit_sm left.
+ * Links are bound and closed (a rate of 0) while messages are taken; a reload opens them.
  *
  *   submits in any half-open second ÷ contract   never above 1, also over restarts of the gateway
- *   submits in the trial ÷ (contract × seconds)  the mean, from the link's first bind on
+ *   submits in the trial ÷ (contract × seconds)  the mean, from a second after the link's first
+ *                                                submit; without a contract, what there
+ *                                                was time for: what the mean is judged against
  */
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { testToken } from "../../support/client.ts";
 import { startLoad } from "../../support/http-load.ts";
-import { type GatewayProcess, startGateway, type Workspace } from "../../support/processes.ts";
+import { startGateway, type Workspace } from "../../support/processes.ts";
 import { densest } from "../../support/rate-window.ts";
 import { readPdus, startCapture } from "./capture.ts";
 
@@ -21,7 +24,12 @@ const FAST_PER_S = 1000;
 const PARTS = 10;
 const PART_CHARACTERS = 153;
 const BACKLOG_SHARE = 1.1;
+/** What is sent before the mean counts and after. */
+const BACKLOG_MORE_S = 4;
 const START_DEADLINE_MS = 30_000;
+const SESSIONS = 2;
+/** From a link's first submit until the mean counts. */
+const WARM_UP_MS = 1_000;
 
 export interface RateFigures {
   readonly rate: number;
@@ -33,25 +41,35 @@ export interface RateFigures {
   readonly densestSecond: number;
   /** Most in any 100 ms, as a share of the contract's 100 ms. */
   readonly densestTenth: number;
-  /** Segments in the seconds after the first bind ÷ what the contract allows in them. */
+  /** Segments in the seconds from the first submit's next one on ÷ what the contract allows. */
   readonly mean: number;
 }
 
-/**
- * Runs every rate at once, each on a link of its own. With `restarts` the gateway gets each of
- * these signals in turn, evenly over the time, and is started again at once.
- */
+export interface RateOptions {
+  /** The gateway gets each of these signals in turn, evenly over the time, and starts again. */
+  readonly restarts?: readonly ("SIGKILL" | "SIGTERM")[];
+  /** The same load over links without a contract. */
+  readonly isFree?: boolean;
+}
+
+/** Runs every rate at once, each on a link of its own. */
 export async function runRates(
   workspace: Workspace,
   rates: readonly number[],
   seconds: number,
-  restarts: readonly ("SIGKILL" | "SIGTERM")[] = [],
+  { restarts = [], isFree = false }: RateOptions = {},
 ): Promise<RateFigures[]> {
   const port = await freePort();
-  const yaml = yamlOf(rates, port);
-  let gateway: GatewayProcess = await startGateway(workspace, yaml);
+  const yaml = yamlOf(rates, port, (rate) => (isFree ? null : rate));
   const file = join(workspace.folder, "capture.pcap");
-  // The operator is not there yet: everything waits.
+  const capture = await startCapture(port, file);
+  const smsc = await workspace.run(["smsc", "--port", String(port), "--receipts", "none"], (line) =>
+    line.includes("listening on"),
+  );
+  let gateway = await startGateway(
+    workspace,
+    yamlOf(rates, port, () => 0),
+  );
   const messages = [...messagesOf(rates, seconds)];
   const waiting = messages.length;
   let refused = 0;
@@ -68,12 +86,11 @@ export async function runRates(
   });
   await load.done;
   if (refused > 0) throw new Error(`${refused} of ${waiting} messages were refused`);
-  const capture = await startCapture(port, file);
-  const smsc = await workspace.run(["smsc", "--port", String(port), "--receipts", "none"], (line) =>
-    line.includes("listening on"),
-  );
-  await untilSubmits(file, rates.length);
-  const intervalMs = (seconds * 1000 + 1500) / (restarts.length + 1);
+  await until(async () => (await boundCount(gateway.adminPort)) === rates.length * SESSIONS);
+  workspace.write("smsgw.yaml", yaml);
+  gateway.child.kill("SIGHUP");
+  await until(() => timesByLink(file).size === rates.length);
+  const intervalMs = (WARM_UP_MS + seconds * 1000 + 1500) / (restarts.length + 1);
   for (const signal of restarts) {
     await sleep(intervalMs);
     gateway.child.kill(signal);
@@ -86,10 +103,14 @@ export async function runRates(
   await gateway.exited;
   smsc.child.kill("SIGTERM");
   await smsc.exited;
-  return judge(file, rates, seconds);
+  return judge(file, rates, seconds, isFree);
 }
 
-function yamlOf(rates: readonly number[], port: number): string {
+function yamlOf(
+  rates: readonly number[],
+  port: number,
+  rateOf: (rate: number) => number | null,
+): string {
   return [
     "node: { name: gw-test, data_dir: ./data }",
     "http: { port: 0 }",
@@ -102,7 +123,7 @@ function yamlOf(rates: readonly number[], port: number): string {
     ...rates.map(
       (rate, i) =>
         `  - { id: ${100 + i}, host: 127.0.0.1, port: ${port}, system_id: rate-${rate}, ` +
-        `sessions: 2, window_max: 10000, rate_tps: ${rate} }`,
+        `sessions: ${SESSIONS}, window_max: 10000, rate_tps: ${rateOf(rate)} }`,
     ),
     "routes:",
     ...rates.map((_rate, i) => `  - { prefix: "${prefixOf(i)}", to: ${100 + i} }`),
@@ -120,7 +141,7 @@ function* messagesOf(
   seconds: number,
 ): Generator<Record<string, unknown>> {
   const left = rates.map((rate) => {
-    const segments = rate * (seconds + 3) * BACKLOG_SHARE;
+    const segments = rate * (seconds + BACKLOG_MORE_S) * BACKLOG_SHARE;
     return Math.ceil(rate >= FAST_PER_S ? segments / PARTS : segments);
   });
   for (let index = 0; left.some((count) => count > 0); index++) {
@@ -134,27 +155,30 @@ function* messagesOf(
   }
 }
 
-/** Waits until the capture has submits of every link. */
-async function untilSubmits(file: string, links: number): Promise<void> {
+/** Sessions that are bound, as the gateway says. */
+async function boundCount(adminPort: number): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
+  return [...text.matchAll(/^smsgw_session_state\{.*state="bound".*\} 1$/gm)].length;
+}
+
+async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   for (let waitedMs = 0; waitedMs < START_DEADLINE_MS; waitedMs += 100) {
     await sleep(100);
     try {
-      const sending = [...timesByLink(file).values()].filter(({ atMs }) => atMs.length > 0);
-      if (sending.length === links) return;
+      if (await isSo()) return;
     } catch {
       // Not written out yet, or cut within a packet.
     }
   }
-  throw new Error("no submit_sm left in time");
+  throw new Error("a link was not bound, or sent nothing, in time");
 }
 
 interface LinkTimes {
-  readonly boundAtMs: number;
   readonly atMs: number[];
   readonly flows: Set<string>;
 }
 
-/** By system_id: when it was bound first, and when its submits left. */
+/** By system_id: when submits left, and by which connections. */
 function timesByLink(file: string): Map<string, LinkTimes> {
   const linkOf = new Map<string, string>();
   const times = new Map<string, LinkTimes>();
@@ -163,24 +187,33 @@ function timesByLink(file: string): Map<string, LinkTimes> {
     if (command === BIND_TRANSCEIVER) {
       const link = bytes.toString("latin1", 16, bytes.indexOf(0, 16));
       linkOf.set(flow, link);
-      if (!times.has(link)) times.set(link, { boundAtMs: atMs, atMs: [], flows: new Set() });
     }
     if (command !== SUBMIT_SM) return;
-    const seen = times.get(linkOf.get(flow) ?? "");
-    if (seen === undefined) throw new Error(`flow ${flow}: a submit_sm before a bind`);
+    const link = linkOf.get(flow);
+    if (link === undefined) throw new Error(`flow ${flow}: a submit_sm before a bind`);
+    const seen = times.get(link) ?? { atMs: [], flows: new Set() };
+    times.set(link, seen);
     seen.atMs.push(atMs);
     seen.flows.add(flow);
   });
   return times;
 }
 
-function judge(file: string, rates: readonly number[], seconds: number): RateFigures[] {
+function judge(
+  file: string,
+  rates: readonly number[],
+  seconds: number,
+  isFree: boolean,
+): RateFigures[] {
   const times = timesByLink(file);
   return rates.map((rate) => {
-    const { boundAtMs, atMs, flows } = times.get(`rate-${rate}`) as LinkTimes;
+    const { atMs, flows } = times.get(`rate-${rate}`) as LinkTimes;
     atMs.sort((a, b) => a - b);
-    const endMs = boundAtMs + seconds * 1000;
-    const within = atMs.filter((at) => at < endMs).length;
+    const countsMs = (atMs[0] as number) + WARM_UP_MS;
+    const lastMs = atMs.at(-1) as number;
+    // Without a contract, what waits may be over before the time is.
+    const endMs = Math.min(countsMs + seconds * 1000, isFree ? lastMs : Number.POSITIVE_INFINITY);
+    const within = atMs.filter((at) => at >= countsMs && at < endMs).length;
     return {
       rate,
       seconds,
@@ -188,7 +221,7 @@ function judge(file: string, rates: readonly number[], seconds: number): RateFig
       sessions: flows.size,
       densestSecond: densest(atMs, 1000),
       densestTenth: round((densest(atMs, 100) / rate) * 10),
-      mean: round(within / (rate * seconds)),
+      mean: round(within / ((rate * (endMs - countsMs)) / 1000)),
     };
   });
 }

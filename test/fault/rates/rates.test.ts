@@ -30,7 +30,7 @@ test("1, 7, 100 and 1,000 segments a second, over two workers", async (context) 
 
 test("over a kill and a drain, each with a new start at once", async (context) => {
   const signals = ["SIGKILL", "SIGTERM"] as const;
-  for (const figures of await runRates(restarted, [1, 7, 100], 3, signals)) {
+  for (const figures of await runRates(restarted, [1, 7, 100], 3, { restarts: signals })) {
     const { rate, densestSecond, sessions } = figures;
     context.diagnostic(JSON.stringify(figures));
     const held = rate < 100 ? 0 : Math.ceil((rate * HELD_MS) / 1000);
