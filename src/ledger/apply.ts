@@ -54,6 +54,7 @@ import type { Receipts } from "./receipts.ts";
 import type { RecoveryHits } from "./recovery.ts";
 import { replayOf } from "./replay-of.ts";
 import { readHeadFields } from "./row.ts";
+import { Row, ROW_TEXTS } from "./row-layout.ts";
 
 const LOG_INTERVAL_MS = 1000;
 
@@ -221,11 +222,12 @@ export class RecordApplier implements RecordVisitor {
     const headLength = textsAt + textsEnd - textsStart + (replay < 0 ? 0 : REPLAY_BYTES);
     const message = this.#options.messages.take();
     message.begin(sequence, origin, logOffset, headLength, partCount);
-    const { head, parts } = message;
-    copyBytes(bytes, record + Accept.SEQUENCE, head, 0, textsAt);
-    copyBytes(bytes, textsStart, head, textsAt, textsEnd - textsStart);
+    const { row, parts } = message;
+    copyBytes(bytes, record + Accept.SEQUENCE, row, Row.HEAD, textsAt);
+    copyBytes(bytes, textsStart, row, ROW_TEXTS, textsEnd - textsStart);
     if (replay >= 0) {
-      copyBytes(bytes, record + replay, head, headLength - REPLAY_BYTES, REPLAY_BYTES);
+      const at = Row.HEAD + headLength - REPLAY_BYTES;
+      copyBytes(bytes, record + replay, row, at, REPLAY_BYTES);
     }
     readHeadFields(message, bytes, record);
     const delayS = view.getUint32(offset + Accept.SEND_DELAY_S, true);

@@ -17,7 +17,7 @@ import { LogWord, type LogTable } from "../tables/log-table.ts";
 import { readKeyOrigin, readKeySequence } from "./message-state.ts";
 import type { Messages } from "./messages.ts";
 import type { LedgerMeta } from "./meta.ts";
-import { readUint48 } from "./row.ts";
+import { readUint48 } from "./row-layout.ts";
 import { type LedgerStore, LedgerTable } from "./store.ts";
 
 /** Offset in a row of the open index of the body's log offset (0: none was wanted when written). */

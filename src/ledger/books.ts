@@ -13,7 +13,7 @@ import {
   MESSAGE_STATUS_COUNT,
   MessageStatus,
 } from "./message-state.ts";
-import { rowHasMovedBody, rowPartCount, rowStatus } from "./row.ts";
+import { rowHasMovedBody, rowPartCount, rowStatus } from "./row-layout.ts";
 import { LedgerTable, type LedgerStore } from "./store.ts";
 import { readMeta } from "./meta.ts";
 

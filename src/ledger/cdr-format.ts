@@ -15,8 +15,7 @@
  * begins with an empty store. Big-endian. Pure.
  */
 import { Buffer } from "node:buffer";
-import { readUint32 } from "./message-state.ts";
-import { readUint48, writeUint32, writeUint48 } from "./row.ts";
+import { readUint32, readUint48, writeUint32, writeUint48 } from "./row-layout.ts";
 
 export const CDR_META_KEY = Uint8Array.of(3);
 const VERSION = 1;

@@ -38,7 +38,8 @@ import {
 } from "./cdr-format.ts";
 import { type MessageState, writeMessageKey } from "./message-state.ts";
 import type { OutcomeObserver } from "./outcomes.ts";
-import { encodeRow, ROW_BYTES_MAX, writeUint32, writeUint48 } from "./row.ts";
+import { ROW_BYTES_MAX, writeUint32, writeUint48 } from "./row-layout.ts";
+import { encodeRow } from "./row.ts";
 import { type LedgerStore, LedgerTable } from "./store.ts";
 
 const HOUR_MS = 3_600_000;

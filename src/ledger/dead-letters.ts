@@ -22,10 +22,10 @@ import { acceptIsConsistent } from "../records/accept.ts";
 import { Verdict } from "../records/concluded.ts";
 import { DEAD_REASONS, type DeadReason } from "../records/types.ts";
 import { RECORD_LENGTH_OFFSET } from "../ring/layout.ts";
-import { type MessageState, readKeyOrigin, readKeySequence, readUint32 } from "./message-state.ts";
+import { type MessageState, readKeyOrigin, readKeySequence } from "./message-state.ts";
 import { type PartRecord, PartState } from "./part-state.ts";
 import type { MessageSummary } from "./queries.ts";
-import { writeKeyBytes, writeUint32 } from "./row.ts";
+import { readUint32, writeKeyBytes, writeUint32 } from "./row-layout.ts";
 import { type LedgerStore, LedgerTable } from "./store.ts";
 
 /** Of an entry: reason u8, class u8, reserved u16, app u32; then the ACCEPT, header included. */

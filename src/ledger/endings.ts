@@ -18,7 +18,7 @@ import {
 } from "./message-state.ts";
 import type { Messages } from "./messages.ts";
 import type { LedgerMeta } from "./meta.ts";
-import { readUint48, rowStatus, writeKeyBytes, writeUint48 } from "./row.ts";
+import { readUint48, rowStatus, writeKeyBytes, writeUint48 } from "./row-layout.ts";
 import { type LedgerStore, LedgerTable } from "./store.ts";
 
 const FINAL_AT = MESSAGE_KEY_BYTES;

@@ -31,7 +31,8 @@ import { type Messages, WAIT_KEY_BYTES } from "./messages.ts";
 import { isFinal, mayBeWritten, type PartRecord, PartState, unschedule } from "./part-state.ts";
 import { type LedgerPolicy, RecoveryRow } from "./policy.ts";
 import type { RecoveryHits } from "./recovery.ts";
-import { readUint48, type WaitingMessage, writeUint48 } from "./row.ts";
+import { readUint48, writeUint48 } from "./row-layout.ts";
+import { type WaitingMessage } from "./row.ts";
 import { type LedgerStore, LedgerTable } from "./store.ts";
 import type { Submitter, SubmitterFactory } from "./submitter.ts";
 

@@ -18,7 +18,7 @@ import {
 } from "./message-state.ts";
 import type { Messages } from "./messages.ts";
 import type { MessageSummary } from "./queries.ts";
-import { writeKeyBytes } from "./row.ts";
+import { writeKeyBytes } from "./row-layout.ts";
 import { type LedgerStore, LedgerTable } from "./store.ts";
 
 /** Decisions that may be on their way at once. */

@@ -24,9 +24,8 @@ import {
   Restored,
 } from "../tables/idempotency-table.ts";
 import { EntryBuffer } from "./entry-buffer.ts";
-import { readUint32 } from "./message-state.ts";
 import type { OutcomeObserver } from "./outcomes.ts";
-import { readUint48, writeUint32, writeUint48 } from "./row.ts";
+import { readUint32, readUint48, writeUint32, writeUint48 } from "./row-layout.ts";
 import { type LedgerStore, LedgerTable } from "./store.ts";
 
 const KEY_BYTES = 10;

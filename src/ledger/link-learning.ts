@@ -9,8 +9,7 @@
  * ledger's thread only.
  */
 import { baseOfTransform, ID_BASE_COUNT, ID_TRANSFORM_NAMES } from "./receipt-id.ts";
-import { readUint32 } from "./message-state.ts";
-import { writeUint32 } from "./row.ts";
+import { readUint32, writeUint32 } from "./row-layout.ts";
 
 /** No base is pinned. */
 export const UNPINNED = -1;

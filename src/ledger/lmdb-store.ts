@@ -36,12 +36,29 @@ const CHANGE_WORDS = 5;
 /** Length of the value of a removal. */
 const REMOVED = -1;
 
+/** Bytes of which lmdb takes the span [start, end) as a value, without an object for each. */
+type Arena = Buffer & { start: number; end: number };
+const NO_SPAN = { start: 0, end: 0 };
+
+/**
+ * A key for one call of lmdb, which copies it: one buffer a length, as a view a key would cost more
+ * than the copy.
+ */
+const SCRATCH_KEYS: (Buffer | undefined)[] = [];
+
+function scratchKey(from: Buffer, start: number, end: number): Buffer {
+  const length = end - start;
+  const key = (SCRATCH_KEYS[length] ??= Buffer.alloc(length));
+  for (let i = 0; i < length; i++) key[i] = from[start + i] as number;
+  return key;
+}
+
 /**
  * Changes waiting for their commit: bytes in arenas, key and value back to back, and where each one
  * lies. Numbers, since an object a change would live until its commit is visible.
  */
 class PendingChanges {
-  arenas: Buffer[] = [];
+  arenas: Arena[] = [];
   used = 0;
   count = 0;
   #words = new Int32Array(CHANGE_WORDS * CHANGES_MIN);
@@ -50,7 +67,7 @@ class PendingChanges {
     const bytes = key.length + (value === null ? 0 : value.length);
     let arena = this.arenas.at(-1);
     if (arena === undefined || this.used + bytes > arena.length) {
-      arena = Buffer.allocUnsafeSlow(Math.max(ARENA_BYTES, bytes));
+      arena = Object.assign(Buffer.allocUnsafeSlow(Math.max(ARENA_BYTES, bytes)), NO_SPAN);
       this.arenas.push(arena);
       this.used = 0;
     }
@@ -73,13 +90,14 @@ class PendingChanges {
     let last: Promise<boolean> | null = null;
     for (let at = 0; at < CHANGE_WORDS * this.count; at += CHANGE_WORDS) {
       const table = tables[words[at] as number] as Database<Buffer, Buffer>;
-      const arena = this.arenas[words[at + 1] as number] as Buffer;
+      const arena = this.arenas[words[at + 1] as number] as Arena;
       const start = words[at + 2] as number;
       const end = start + (words[at + 3] as number);
       const length = words[at + 4] as number;
-      const key = arena.subarray(start, end);
-      const made =
-        length === REMOVED ? table.remove(key) : table.put(key, arena.subarray(end, end + length));
+      const key = scratchKey(arena, start, end);
+      arena.start = end;
+      arena.end = end + length;
+      const made = length === REMOVED ? table.remove(key) : table.put(key, arena);
       // The batch's own promise tells of all of them; they share one or a few.
       if (made !== last) made.catch(() => undefined);
       last = made;

@@ -11,8 +11,8 @@
 import { Accept } from "../records/accept.ts";
 import { MESSAGE_KEY_BYTES } from "../records/message-key.ts";
 import { EntryBuffer } from "./entry-buffer.ts";
-import { type MessageState, readKeySequence, readUint32 } from "./message-state.ts";
-import { HEAD_TEXTS, headOffset, writeKeyBytes, writeUint32 } from "./row.ts";
+import { type MessageState, readKeySequence } from "./message-state.ts";
+import { readUint32, ROW_TEXTS, rowOffset, writeKeyBytes, writeUint32 } from "./row-layout.ts";
 import { type LedgerStore, LedgerTable } from "./store.ts";
 
 export const INDEX_KEY_BYTES = 4 + MESSAGE_KEY_BYTES;
@@ -49,13 +49,13 @@ export class MessageIndex {
     }
     const at = block.entries.claim();
     const { bytes } = block.entries;
-    const { head } = message;
-    const toEnd = HEAD_TEXTS + (head[headOffset(Accept.TO_LENGTH)] as number);
-    const reference = toEnd + (head[headOffset(Accept.FROM_LENGTH)] as number);
-    const length = head[headOffset(Accept.REFERENCE_LENGTH)] as number;
+    const { row } = message;
+    const toEnd = ROW_TEXTS + (row[rowOffset(Accept.TO_LENGTH)] as number);
+    const reference = toEnd + (row[rowOffset(Accept.FROM_LENGTH)] as number);
+    const length = row[rowOffset(Accept.REFERENCE_LENGTH)] as number;
     writeKeyBytes(bytes, at, message.sequence, message.origin);
-    writeUint32(bytes, at + INDEX_TO_HASH, hashText(head, HEAD_TEXTS, toEnd));
-    writeUint32(bytes, at + INDEX_REFERENCE_HASH, hashText(head, reference, reference + length));
+    writeUint32(bytes, at + INDEX_TO_HASH, hashText(row, ROW_TEXTS, toEnd));
+    writeUint32(bytes, at + INDEX_REFERENCE_HASH, hashText(row, reference, reference + length));
   }
 
   /** Puts what was accepted since the last call into the next commit. */

@@ -16,16 +16,10 @@ import {
   INDEX_REFERENCE_HASH,
   INDEX_TO_HASH,
 } from "./message-index.ts";
-import {
-  MESSAGE_STATUS,
-  type MessageState,
-  readKeyOrigin,
-  readKeySequence,
-  readUint32,
-} from "./message-state.ts";
+import { MESSAGE_STATUS, type MessageState, readKeyOrigin, readKeySequence } from "./message-state.ts";
 import type { Messages } from "./messages.ts";
 import type { MessageSummary } from "./queries.ts";
-import { readUint48, rowStatus, writeKeyBytes, writeUint32 } from "./row.ts";
+import { readUint32, readUint48, rowStatus, writeKeyBytes, writeUint32 } from "./row-layout.ts";
 import { type LedgerStore, LedgerTable } from "./store.ts";
 
 /** Entries looked at, and rows read, per step. */

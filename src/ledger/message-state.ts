@@ -18,6 +18,7 @@ import { Buffer } from "node:buffer";
 import { MESSAGE_KEY_BYTES } from "../records/message-key.ts";
 import { Accept } from "../records/accept.ts";
 import { isFinal, needsBody, PartRecord, PartState } from "./part-state.ts";
+import { readUint32, Row, rowOffset, RowPart } from "./row-layout.ts";
 
 export const MessageStatus = {
   ACCEPTED: 0,
@@ -152,8 +153,8 @@ export interface MessageEvent {
   readonly commandStatus: number;
 }
 
-/** Room for a head of ordinary texts. */
-const HEAD_BYTES_MIN = 160;
+/** Room for a message of one part with ordinary texts. */
+const MEMORY_BYTES_MIN = 240;
 
 /**
  * Made once and used for one message after the other (message-pool.ts): so many come by that what
@@ -165,9 +166,11 @@ export class MessageState {
   /** Log offset of the ACCEPT. */
   logOffset = 0;
   /**
-   * In its first `headLength` bytes: bytes [8, 72) and the texts but UDH and body of the ACCEPT.
+   * As its row in the store but for the first bytes, which are written with it: at `Row.HEAD`
+   * `headLength` bytes, [8, 72) and the texts but UDH and body of the ACCEPT; then the fixed fields
+   * of all parts.
    */
-  head: Buffer = NO_BYTES;
+  row: Buffer = NO_BYTES;
   headLength = 0;
   /** Never empty; what is pushed onto an empty array has room for sixteen more. */
   readonly parts: PartRecord[] = [new PartRecord()];
@@ -214,9 +217,8 @@ export class MessageState {
     this.sequence = sequence;
     this.origin = origin;
     this.logOffset = logOffset;
-    if (this.head.length < headLength) {
-      this.head = Buffer.allocUnsafe(Math.max(HEAD_BYTES_MIN, headLength));
-    }
+    const bytes = Row.HEAD + headLength + RowPart.FIXED * partCount;
+    if (this.row.length < bytes) this.row = Buffer.allocUnsafe(Math.max(MEMORY_BYTES_MIN, bytes));
     this.headLength = headLength;
     this.#beginParts(partCount);
     this.status = MessageStatus.ACCEPTED;
@@ -236,10 +238,14 @@ export class MessageState {
   }
 
   #beginParts(count: number): void {
-    const { parts } = this;
+    const { parts, row } = this;
     if (parts.length > count) parts.length = count;
-    for (let i = 0; i < parts.length; i++) (parts[i] as PartRecord).begin();
-    while (parts.length < count) parts.push(new PartRecord());
+    let at = Row.HEAD + this.headLength;
+    for (let i = 0; i < parts.length; i++) {
+      (parts[i] as PartRecord).begin(row, at);
+      at += RowPart.FIXED;
+    }
+    for (; parts.length < count; at += RowPart.FIXED) parts.push(new PartRecord(row, at));
   }
 }
 
@@ -247,30 +253,31 @@ export class MessageState {
 export function foldParts(message: MessageState): number {
   const { parts } = message;
   let mask = 0;
-  let finalAt = 0;
-  for (let i = 0; i < parts.length; i++) {
-    const part = parts[i] as PartRecord;
-    mask |= 1 << part.state;
-    if (part.finalAt > finalAt) finalAt = part.finalAt;
-  }
+  for (let i = 0; i < parts.length; i++) mask |= 1 << (parts[i] as PartRecord).state;
   const status = foldMask(mask);
-  message.finalAt = isFinalStatus(status) ? finalAt : 0;
+  let finalAt = 0;
+  if (isFinalStatus(status)) {
+    for (let i = 0; i < parts.length; i++) {
+      finalAt = Math.max(finalAt, (parts[i] as PartRecord).finalAt);
+    }
+  }
+  message.finalAt = finalAt;
   return status;
 }
 
 /** When it is to be sent, as its sender asked (wall ms); null: at once. */
-export function sendAtOf({ head, acceptedAt }: MessageState): number | null {
+export function sendAtOf({ row, acceptedAt }: MessageState): number | null {
   let delayS = 0;
   for (let i = 3; i >= 0; i--) {
-    delayS = delayS * 256 + (head[Accept.SEND_DELAY_S - Accept.SEQUENCE + i] as number);
+    delayS = delayS * 256 + (row[rowOffset(Accept.SEND_DELAY_S) + i] as number);
   }
   return delayS === 0 ? null : Math.floor(acceptedAt) + delayS * 1000;
 }
 
 /** Log bytes of the ACCEPT, padding included; what may follow the body is not counted. */
 export function acceptBytes(message: MessageState): number {
-  const { head, headLength, parts } = message;
-  const at = (field: number): number => head[field - Accept.SEQUENCE] as number;
+  const { row, headLength, parts } = message;
+  const at = (field: number): number => row[rowOffset(field)] as number;
   const body = at(Accept.BODY_LENGTH) + 256 * at(Accept.BODY_LENGTH + 1);
   const length = Accept.SEQUENCE + headLength + 2 * parts.length + at(Accept.UDH_LENGTH) + body;
   return (length + 7) & ~7;
@@ -323,15 +330,4 @@ export function readKeySequence(key: Uint8Array, offset: number): number {
 
 export function readKeyOrigin(key: Uint8Array, offset: number): number {
   return readUint32(key, offset + 8);
-}
-
-/** A big-endian u32 of plain bytes. */
-export function readUint32(bytes: Uint8Array, offset: number): number {
-  return (
-    (((bytes[offset] as number) << 24) |
-      ((bytes[offset + 1] as number) << 16) |
-      ((bytes[offset + 2] as number) << 8) |
-      (bytes[offset + 3] as number)) >>>
-    0
-  );
 }

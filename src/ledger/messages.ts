@@ -25,15 +25,8 @@ import type { OutcomeObserver } from "./outcomes.ts";
 import { type PartRecord, PartState } from "./part-state.ts";
 import { type LedgerPolicy, settleByTime } from "./policy.ts";
 import { isUnresolved, type RecoveryHits, resolveStarted } from "./recovery.ts";
-import {
-  decodeRow,
-  encodeRow,
-  readWaiting,
-  rowStatus,
-  ROW_BYTES_MAX,
-  type WaitingMessage,
-  writeUint48,
-} from "./row.ts";
+import { rowStatus, ROW_BYTES_MAX, writeUint48 } from "./row-layout.ts";
+import { decodeRow, encodeRow, readWaiting, type WaitingMessage } from "./row.ts";
 import { type LedgerStore, LedgerTable } from "./store.ts";
 
 /** Key of a wait: due u48, message key, part. */

@@ -13,8 +13,8 @@
  */
 import { Books } from "./books.ts";
 import { BodyHolds } from "./body-holds.ts";
-import { MESSAGE_STATUS_COUNT, readUint32 } from "./message-state.ts";
-import { readUint48, writeUint32, writeUint48 } from "./row.ts";
+import { MESSAGE_STATUS_COUNT } from "./message-state.ts";
+import { readUint32, readUint48, writeUint32, writeUint48 } from "./row-layout.ts";
 import { LedgerTable, type LedgerStore } from "./store.ts";
 
 const META_VERSION = 6;

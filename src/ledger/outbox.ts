@@ -19,7 +19,7 @@ import {
   readKeyOrigin,
   readKeySequence,
 } from "./message-state.ts";
-import { readUint48, writeKeyBytes, writeUint32, writeUint48 } from "./row.ts";
+import { readUint48, writeKeyBytes, writeUint32, writeUint48 } from "./row-layout.ts";
 import { type LedgerStore, LedgerTable } from "./store.ts";
 
 /** Types of events, by their number in the store. */

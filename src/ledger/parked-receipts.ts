@@ -12,8 +12,7 @@
  */
 import { Buffer } from "node:buffer";
 import { normaliseId } from "./receipt-id.ts";
-import { readUint48, writeUint32, writeUint48 } from "./row.ts";
-import { readUint32 } from "./message-state.ts";
+import { readUint32, readUint48, writeUint32, writeUint48 } from "./row-layout.ts";
 import { type LedgerStore, LedgerTable } from "./store.ts";
 
 export const PARK_MS = 15 * 60 * 1000;

@@ -9,6 +9,15 @@
  * The ledger's thread only.
  */
 import { Outcome } from "../records/attempt.ts";
+import {
+  FLAG_EXHAUSTED,
+  FLAG_MAYBE_DUP,
+  readUint32,
+  readUint48,
+  RowPart,
+  writeUint32,
+  writeUint48,
+} from "./row-layout.ts";
 
 export const PartState = {
   /** Never written; its owner may send it. */
@@ -88,56 +97,153 @@ export interface SmscId {
   readonly id: string;
 }
 
+/**
+ * One part, as bytes of its message's row (row-layout.ts): they are what the store gets. Only what
+ * is of any length, or not stored, is kept beside them.
+ */
 export class PartRecord {
-  state: number = PartState.WAITING;
-  /** Highest attempt on record, 0 before the first. */
-  attempt = 0;
-  /** Of that attempt. */
-  linkId = 0;
-  session = 0;
-  /** Sent again after an attempt that may have reached the SMSC. */
-  maybeDup = false;
-  /** Lowest and highest attempt that is ambiguous, 0 for none. */
-  firstAmbiguous = 0;
-  lastAmbiguous = 0;
-  commandStatus = 0;
-  sendingAt = 0;
-  answeredAt = 0;
-  /** When the ledger is to send it, 0 = not. */
-  dueAt = 0;
-  /** The `dueAt` that stands in the store. */
-  storedDueAt = 0;
-  finalAt = 0;
-  receiptState = NO_RECEIPT;
-  receiptAt = 0;
+  /** The row, and where the part's fixed fields start in it. */
+  bytes: Uint8Array;
+  at: number;
   receiptError = "";
   ids: SmscId[] | null = null;
-  /** Whether it is rejected for want of further attempts. */
-  isExhausted = false;
+  /** The `dueAt` that stands in the store. */
+  storedDueAt = 0;
   /** Whether the consequences of its end have been drawn. */
   isSettled = false;
 
-  /** Makes it a part of which nothing is known. */
-  begin(): void {
-    this.state = PartState.WAITING;
-    this.attempt = 0;
-    this.linkId = 0;
-    this.session = 0;
-    this.maybeDup = false;
-    this.firstAmbiguous = 0;
-    this.lastAmbiguous = 0;
-    this.commandStatus = 0;
-    this.sendingAt = 0;
-    this.answeredAt = 0;
-    this.dueAt = 0;
-    this.storedDueAt = 0;
-    this.finalAt = 0;
-    this.receiptState = NO_RECEIPT;
-    this.receiptAt = 0;
+  /** A part of which nothing is known; without arguments, of no message. */
+  constructor(bytes: Uint8Array = new Uint8Array(RowPart.FIXED), at = 0) {
+    this.bytes = bytes;
+    this.at = at;
+    this.begin(bytes, at);
+  }
+
+  /** Makes it a part of which nothing is known, at `at` of a row. */
+  begin(bytes: Uint8Array, at: number): void {
+    this.bytes = bytes;
+    this.at = at;
+    for (let i = 0; i < RowPart.FIXED; i++) bytes[at + i] = 0;
+    bytes[at + RowPart.RECEIPT_STATE] = NO_RECEIPT;
     this.receiptError = "";
     this.ids = null;
-    this.isExhausted = false;
+    this.storedDueAt = 0;
     this.isSettled = false;
+  }
+
+  get state(): number {
+    return this.bytes[this.at] as number;
+  }
+  set state(state: number) {
+    this.bytes[this.at] = state;
+  }
+
+  /** Highest attempt on record, 0 before the first. */
+  get attempt(): number {
+    return this.bytes[this.at + RowPart.ATTEMPT] as number;
+  }
+  set attempt(attempt: number) {
+    this.bytes[this.at + RowPart.ATTEMPT] = attempt;
+  }
+
+  /** Link and session of that attempt. */
+  get linkId(): number {
+    return readUint32(this.bytes, this.at + RowPart.LINK_ID);
+  }
+  set linkId(linkId: number) {
+    writeUint32(this.bytes, this.at + RowPart.LINK_ID, linkId);
+  }
+  get session(): number {
+    return this.bytes[this.at + RowPart.SESSION] as number;
+  }
+  set session(session: number) {
+    this.bytes[this.at + RowPart.SESSION] = session;
+  }
+
+  /** Sent again after an attempt that may have reached the SMSC. */
+  get maybeDup(): boolean {
+    return this.#hasFlag(FLAG_MAYBE_DUP);
+  }
+  set maybeDup(isSet: boolean) {
+    this.#setFlag(FLAG_MAYBE_DUP, isSet);
+  }
+
+  /** Whether it is rejected for want of further attempts. */
+  get isExhausted(): boolean {
+    return this.#hasFlag(FLAG_EXHAUSTED);
+  }
+  set isExhausted(isSet: boolean) {
+    this.#setFlag(FLAG_EXHAUSTED, isSet);
+  }
+
+  /** Lowest and highest attempt that is ambiguous, 0 for none. */
+  get firstAmbiguous(): number {
+    return this.bytes[this.at + RowPart.FIRST_AMBIGUOUS] as number;
+  }
+  set firstAmbiguous(attempt: number) {
+    this.bytes[this.at + RowPart.FIRST_AMBIGUOUS] = attempt;
+  }
+  get lastAmbiguous(): number {
+    return this.bytes[this.at + RowPart.LAST_AMBIGUOUS] as number;
+  }
+  set lastAmbiguous(attempt: number) {
+    this.bytes[this.at + RowPart.LAST_AMBIGUOUS] = attempt;
+  }
+
+  get commandStatus(): number {
+    return readUint32(this.bytes, this.at + RowPart.COMMAND_STATUS);
+  }
+  set commandStatus(status: number) {
+    writeUint32(this.bytes, this.at + RowPart.COMMAND_STATUS, status);
+  }
+
+  get sendingAt(): number {
+    return readUint48(this.bytes, this.at + RowPart.SENDING_AT);
+  }
+  set sendingAt(wallMs: number) {
+    writeUint48(this.bytes, this.at + RowPart.SENDING_AT, wallMs);
+  }
+  get answeredAt(): number {
+    return readUint48(this.bytes, this.at + RowPart.ANSWERED_AT);
+  }
+  set answeredAt(wallMs: number) {
+    writeUint48(this.bytes, this.at + RowPart.ANSWERED_AT, wallMs);
+  }
+
+  /** When the ledger is to send it, 0 = not. */
+  get dueAt(): number {
+    return readUint48(this.bytes, this.at + RowPart.DUE_AT);
+  }
+  set dueAt(wallMs: number) {
+    writeUint48(this.bytes, this.at + RowPart.DUE_AT, wallMs);
+  }
+  get finalAt(): number {
+    return readUint48(this.bytes, this.at + RowPart.FINAL_AT);
+  }
+  set finalAt(wallMs: number) {
+    writeUint48(this.bytes, this.at + RowPart.FINAL_AT, wallMs);
+  }
+
+  get receiptState(): number {
+    return this.bytes[this.at + RowPart.RECEIPT_STATE] as number;
+  }
+  set receiptState(state: number) {
+    this.bytes[this.at + RowPart.RECEIPT_STATE] = state;
+  }
+  get receiptAt(): number {
+    return readUint48(this.bytes, this.at + RowPart.RECEIPT_AT);
+  }
+  set receiptAt(wallMs: number) {
+    writeUint48(this.bytes, this.at + RowPart.RECEIPT_AT, wallMs);
+  }
+
+  #hasFlag(flag: number): boolean {
+    return ((this.bytes[this.at + RowPart.FLAGS] as number) & flag) !== 0;
+  }
+
+  #setFlag(flag: number, isSet: boolean): void {
+    const flags = this.bytes[this.at + RowPart.FLAGS] as number;
+    this.bytes[this.at + RowPart.FLAGS] = isSet ? flags | flag : flags & ~flag;
   }
 }
 

@@ -21,7 +21,7 @@ import {
 import { isFinal, NO_RECEIPT, PART_STATUS, type PartRecord, PartState } from "./part-state.ts";
 import { EVENT_STATUS, EVENT_TYPES, type StoredEvent } from "./outbox.ts";
 import { replayOf } from "./replay-of.ts";
-import { HEAD_TEXTS, headOffset } from "./row.ts";
+import { ROW_TEXTS, rowOffset } from "./row-layout.ts";
 
 /** Why a waiting message waits. */
 export type QueueReason = "rate" | "window" | "link_down" | "throttled";
@@ -123,7 +123,7 @@ export function documentOf(
   queueReason: QueueReason | null,
 ): MessageDocument {
   const summary = summaryOf(node, message, queueReason);
-  const at = (field: number): number => message.head[headOffset(field)] as number;
+  const at = (field: number): number => message.row[rowOffset(field)] as number;
   const isPinned = at(Accept.ROUTED_BY) === RoutedBy.PIN;
   const prefix = isPinned ? null : summary.to.slice(0, at(Accept.PREFIX_LENGTH));
   return {
@@ -139,13 +139,13 @@ export function summaryOf(
   message: MessageState,
   queueReason: QueueReason | null,
 ): MessageSummary {
-  const { head } = message;
-  const byte = (field: number): number => head[headOffset(field)] as number;
-  let at = HEAD_TEXTS;
+  const { row } = message;
+  const byte = (field: number): number => row[rowOffset(field)] as number;
+  let at = ROW_TEXTS;
   const text = (field: number): string => {
     const start = at;
     at += byte(field);
-    return head.toString("utf8", start, at);
+    return row.toString("utf8", start, at);
   };
   const to = text(Accept.TO_LENGTH);
   const from = text(Accept.FROM_LENGTH);

@@ -12,8 +12,7 @@
  * chunk u48) only ever grow, so the store sees appends. The ledger's thread only.
  */
 import { EntryBuffer } from "./entry-buffer.ts";
-import { readUint32 } from "./message-state.ts";
-import { readUint48, writeKeyBytes, writeUint32, writeUint48 } from "./row.ts";
+import { readUint32, readUint48, writeKeyBytes, writeUint32, writeUint48 } from "./row-layout.ts";
 import { type LedgerStore, LedgerTable } from "./store.ts";
 
 const WORDS = 4;

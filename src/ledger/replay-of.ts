@@ -8,7 +8,7 @@
 import { Accept, REPLAY_BYTES } from "../records/accept.ts";
 import type { MessageKey } from "../records/message-key.ts";
 import type { MessageState } from "./message-state.ts";
-import { HEAD_TEXTS, headOffset } from "./row.ts";
+import { Row, ROW_TEXTS, rowOffset } from "./row-layout.ts";
 
 const TEXT_LENGTHS = [
   Accept.TO_LENGTH,
@@ -18,9 +18,9 @@ const TEXT_LENGTHS = [
 ];
 
 /** Key of the message that this one replays, or null. */
-export function replayOf({ head, headLength }: MessageState): MessageKey | null {
-  let at = HEAD_TEXTS;
-  for (const field of TEXT_LENGTHS) at += head[headOffset(field)] as number;
-  if (headLength < at + REPLAY_BYTES) return null;
-  return { sequence: head.readDoubleLE(at), origin: head.readUInt32LE(at + 8) };
+export function replayOf({ row, headLength }: MessageState): MessageKey | null {
+  let at = ROW_TEXTS;
+  for (const field of TEXT_LENGTHS) at += row[rowOffset(field)] as number;
+  if (Row.HEAD + headLength < at + REPLAY_BYTES) return null;
+  return { sequence: row.readDoubleLE(at), origin: row.readUInt32LE(at + 8) };
 }

@@ -1,135 +1,81 @@
 /**
- * A message in the store: the copy of its ACCEPT without the body, and what became of its parts.
+ * A message from and to its row in the store (row-layout.ts): the copy of its ACCEPT without the
+ * body, and what became of its parts.
  *
- *    0 version u8   1 status u8   2 verdict u8   3 part count u8   4 event count u8
- *    5 flags u8 (1 = body moved into the store)
- *    6 head length u16
- *    8 resolved epoch u32        12 final_at u48      18 log_offset u48
- *   24 concat reference u16 (0: none of several parts was sent)
- *   26 head: ACCEPT bytes [8, 68), then to, from, reference, campaign
- *   .. parts:  0 state u8  1 attempt u8  2 flags u8 (1 = maybe_dup, 2 = attempts are over)
- *              3 session u8  4 link u32  8 command_status u32
- *             12 first ambiguous u8  13 last ambiguous u8  14 receipt state u8  15 error length u8
- *             16 sending_at u48  22 answered_at u48  28 due_at u48  34 final_at u48
- *             40 receipt_at u48
- *             46 id count u8  47 error, then per id: link u32 | length u8 | bytes
- *   .. events: kind u8 | part u8 | attempt u8 | at u48 | link u32 | command_status u32
+ *   message in memory   row[8..]: head │ parts, fixed fields │    errors, ids, events as objects
+ *   row in the store    header │ head │ each part: fixed fields, error, ids │ events
  *
- * Big-endian; times are whole wall ms, 0 = never. Row keys are (sequence, origin). The ledger's
- * thread only.
+ * Both ways are mostly one copy of bytes. Row keys are (sequence, origin). The ledger's thread only.
  */
 import { Buffer } from "node:buffer";
 import { Accept } from "../records/accept.ts";
 import { copyBytes } from "../records/memory.ts";
 import { type MessageEvent, MessageState, NO_VERDICT } from "./message-state.ts";
 import { type PartRecord, PartState } from "./part-state.ts";
+import { FLAG_BODY_MOVED, readDoubleLe, readUint32, readUint32Le, readUint48, Row, ROW_EVENT_BYTES, ROW_ID_BYTES, ROW_VERSION, rowOffset, RowPart, writeUint16, writeUint32, writeUint48 } from "./row-layout.ts";
 
-export const ROW_VERSION = 3;
-/** Offsets from the row's start, for readers that make no MessageState of it. */
-export const Row = {
-  VERSION: 0,
-  STATUS: 1,
-  VERDICT: 2,
-  PART_COUNT: 3,
-  EVENT_COUNT: 4,
-  HEAD_LENGTH: 6,
-  RESOLVED_EPOCH: 8,
-  FINAL_AT: 12,
-  LOG_OFFSET: 18,
-  CONCAT_REFERENCE: 24,
-  HEAD: 26,
-} as const;
-/** Offsets from the start of a part. */
-export const RowPart = {
-  STATE: 0,
-  ATTEMPT: 1,
-  FLAGS: 2,
-  SESSION: 3,
-  LINK_ID: 4,
-  COMMAND_STATUS: 8,
-  RECEIPT_STATE: 14,
-  ERROR_LENGTH: 15,
-  SENDING_AT: 16,
-  ANSWERED_AT: 22,
-  FINAL_AT: 34,
-  RECEIPT_AT: 40,
-  ID_COUNT: 46,
-  /** The error, then the ids: each ROW_ID_BYTES and as many bytes as the last of these says. */
-  FIXED: 47,
-} as const;
-export const ROW_ID_BYTES = 5;
-export const ROW_EVENT_BYTES = 17;
-export const FLAG_MAYBE_DUP = 1;
-export const FLAG_EXHAUSTED = 2;
-const { VERSION, STATUS, VERDICT, PART_COUNT, EVENT_COUNT, HEAD_LENGTH, HEAD } = Row;
-const { RESOLVED_EPOCH, FINAL_AT, LOG_OFFSET, CONCAT_REFERENCE } = Row;
+const { HEAD } = Row;
 const PART_FIXED = RowPart.FIXED;
-const EVENT_BYTES = ROW_EVENT_BYTES;
-const FLAGS = 5;
-const FLAG_BODY_MOVED = 1;
 
-/** Where the ACCEPT's fields start in the head. */
-const HEAD_BASE = 8;
-/** Offset within the head of a field at `acceptOffset` of the ACCEPT. */
-export function headOffset(acceptOffset: number): number {
-  return acceptOffset - HEAD_BASE;
+/** Bytes of the row that `encodeRow` writes. */
+export function rowBytes({ headLength, parts, events }: MessageState): number {
+  let bytes = HEAD + headLength + PART_FIXED * parts.length;
+  for (let i = 0; i < parts.length; i++) {
+    const { receiptError, ids } = parts[i] as PartRecord;
+    bytes += receiptError.length;
+    if (ids === null) continue;
+    for (let k = 0; k < ids.length; k++) {
+      bytes += ROW_ID_BYTES + (ids[k] as { id: string }).id.length;
+    }
+  }
+  return events === null ? bytes : bytes + ROW_EVENT_BYTES * events.length;
 }
-/** Offset within the head of the texts. */
-export const HEAD_TEXTS = Accept.PART_ENDS - HEAD_BASE;
 
-/** No row is longer. */
-export const ROW_BYTES_MAX = 8192;
-
-/** Writes `message` into `into` and returns the length of the row. */
-export function encodeRow(message: MessageState, into: Buffer): number {
-  const { head, headLength, parts, events } = message;
-  into[VERSION] = ROW_VERSION;
-  into[STATUS] = message.status;
-  into[VERDICT] = message.verdict;
-  into[PART_COUNT] = parts.length;
-  into[EVENT_COUNT] = events === null ? 0 : events.length;
-  into[FLAGS] = message.isBodyMoved ? FLAG_BODY_MOVED : 0;
-  writeUint16(into, HEAD_LENGTH, headLength);
-  writeUint32(into, RESOLVED_EPOCH, message.resolvedEpoch);
-  writeUint48(into, FINAL_AT, message.finalAt);
-  writeUint48(into, LOG_OFFSET, message.logOffset);
-  writeUint16(into, CONCAT_REFERENCE, message.concatReference);
-  copyBytes(head, 0, into, HEAD, headLength);
-  let at = HEAD + headLength;
-  for (let i = 0; i < parts.length; i++) at = encodePart(parts[i] as PartRecord, into, at);
+/** Writes `message` into `into` from `start` on and returns the length of the row. */
+export function encodeRow(message: MessageState, into: Buffer, start = 0): number {
+  const { row, headLength, parts, events } = message;
+  into[start + Row.VERSION] = ROW_VERSION;
+  into[start + Row.STATUS] = message.status;
+  into[start + Row.VERDICT] = message.verdict;
+  into[start + Row.PART_COUNT] = parts.length;
+  into[start + Row.EVENT_COUNT] = events === null ? 0 : events.length;
+  into[start + Row.FLAGS] = message.isBodyMoved ? FLAG_BODY_MOVED : 0;
+  writeUint16(into, start + Row.HEAD_LENGTH, headLength);
+  writeUint32(into, start + Row.RESOLVED_EPOCH, message.resolvedEpoch);
+  writeUint48(into, start + Row.FINAL_AT, message.finalAt);
+  writeUint48(into, start + Row.LOG_OFFSET, message.logOffset);
+  writeUint16(into, start + Row.CONCAT_REFERENCE, message.concatReference);
+  // The first part follows the head here and there.
+  copyBytes(row, HEAD, into, start + HEAD, headLength + PART_FIXED);
+  let at = start + HEAD + headLength;
+  for (let i = 0; i < parts.length; i++) {
+    const part = parts[i] as PartRecord;
+    if (i > 0) copyBytes(row, part.at, into, at, PART_FIXED);
+    at = encodeTexts(part, into, at);
+  }
   if (events !== null) for (const event of events) at = encodeEvent(event, into, at);
-  return at;
+  return at - start;
 }
 
-function encodePart(part: PartRecord, into: Buffer, start: number): number {
-  into[start] = part.state;
-  into[start + 1] = part.attempt;
-  into[start + 2] = (part.maybeDup ? FLAG_MAYBE_DUP : 0) | (part.isExhausted ? FLAG_EXHAUSTED : 0);
-  into[start + 3] = part.session;
-  writeUint32(into, start + 4, part.linkId);
-  writeUint32(into, start + 8, part.commandStatus);
-  into[start + 12] = part.firstAmbiguous;
-  into[start + 13] = part.lastAmbiguous;
-  into[start + 14] = part.receiptState;
-  into[start + 15] = part.receiptError.length;
-  writeUint48(into, start + 16, part.sendingAt);
-  writeUint48(into, start + 22, part.answeredAt);
-  writeUint48(into, start + 28, part.dueAt);
-  writeUint48(into, start + 34, part.finalAt);
-  writeUint48(into, start + 40, part.receiptAt);
-  const ids = part.ids;
-  into[start + 46] = ids === null ? 0 : ids.length;
-  into.write(part.receiptError, start + PART_FIXED, "latin1");
-  let at = start + PART_FIXED + part.receiptError.length;
+/** Writes error and ids behind the fixed fields of a part; returns where they end. */
+function encodeTexts({ receiptError, ids }: PartRecord, into: Buffer, start: number): number {
+  into[start + RowPart.ERROR_LENGTH] = receiptError.length;
+  into[start + RowPart.ID_COUNT] = ids === null ? 0 : ids.length;
+  let at = writeText(receiptError, into, start + PART_FIXED);
   if (ids === null) return at;
   for (let i = 0; i < ids.length; i++) {
     const { linkId, id } = ids[i] as { linkId: number; id: string };
     writeUint32(into, at, linkId);
     into[at + 4] = id.length;
-    into.write(id, at + 5, "latin1");
-    at += 5 + id.length;
+    at = writeText(id, into, at + ROW_ID_BYTES);
   }
   return at;
+}
+
+/** One byte a character; a call out of JavaScript costs more than the loop for such lengths. */
+function writeText(text: string, into: Buffer, start: number): number {
+  for (let i = 0; i < text.length; i++) into[start + i] = text.charCodeAt(i);
+  return start + text.length;
 }
 
 function encodeEvent(event: MessageEvent, into: Buffer, at: number): number {
@@ -139,32 +85,7 @@ function encodeEvent(event: MessageEvent, into: Buffer, at: number): number {
   writeUint48(into, at + 3, event.at);
   writeUint32(into, at + 9, event.linkId);
   writeUint32(into, at + 13, event.commandStatus);
-  return at + EVENT_BYTES;
-}
-
-/** Status (MessageStatus) of a row without decoding it. */
-export function rowStatus(row: Uint8Array): number {
-  return row[STATUS] as number;
-}
-
-/** Final time of a row, wall ms, 0 while open. */
-export function rowFinalAt(row: Uint8Array): number {
-  return readUint48(row, FINAL_AT);
-}
-
-/** Part count of a row. */
-export function rowPartCount(row: Uint8Array): number {
-  return row[PART_COUNT] as number;
-}
-
-/** Whether a row says that its body is in the store. */
-export function rowHasMovedBody(row: Uint8Array): boolean {
-  return ((row[FLAGS] as number) & FLAG_BODY_MOVED) !== 0;
-}
-
-/** Log offset of the ACCEPT of a row. */
-export function rowLogOffset(row: Uint8Array): number {
-  return readUint48(row, LOG_OFFSET);
+  return at + ROW_EVENT_BYTES;
 }
 
 /** What handing a message over as a whole needs of it. */
@@ -181,20 +102,19 @@ export interface WaitingMessage {
  * False, and `into` is of no use, if the row is of any other message.
  */
 export function readWaiting(row: Uint8Array, into: WaitingMessage): boolean {
-  if (row[VERSION] !== ROW_VERSION || row[VERDICT] !== NO_VERDICT) return false;
-  const headLength = ((row[HEAD_LENGTH] as number) << 8) | (row[HEAD_LENGTH + 1] as number);
-  const partCount = row[PART_COUNT] as number;
+  if (row[Row.VERSION] !== ROW_VERSION || row[Row.VERDICT] !== NO_VERDICT) return false;
+  const headLength = readUint16(row, Row.HEAD_LENGTH);
+  const partCount = row[Row.PART_COUNT] as number;
   for (let i = 0; i < partCount; i++) {
     // Parts that were never begun have neither ids nor errors: each is PART_FIXED long.
     const part = HEAD + headLength + PART_FIXED * i;
     if (row[part] !== PartState.WAITING || row[part + 1] !== 0) return false;
   }
-  const field = HEAD - HEAD_BASE;
-  into.logOffset = readUint48(row, LOG_OFFSET);
-  into.poolId = readUint32Le(row, field + Accept.POOL_ID);
-  into.appId = readUint32Le(row, field + Accept.APP_ID);
-  into.priority = row[field + Accept.PRIORITY] as number;
-  into.expiresAt = readDoubleLe(row, field + Accept.EXPIRES_AT);
+  into.logOffset = readUint48(row, Row.LOG_OFFSET);
+  into.poolId = readUint32Le(row, rowOffset(Accept.POOL_ID));
+  into.appId = readUint32Le(row, rowOffset(Accept.APP_ID));
+  into.priority = row[rowOffset(Accept.PRIORITY)] as number;
+  into.expiresAt = readDoubleLe(row, rowOffset(Accept.EXPIRES_AT));
   return true;
 }
 
@@ -203,29 +123,37 @@ export function readWaiting(row: Uint8Array, into: WaitingMessage): boolean {
  * this program does not know.
  */
 export function decodeRow(row: Uint8Array, message = new MessageState()): MessageState {
-  const bytes = Buffer.from(row.buffer, row.byteOffset, row.byteLength);
-  if (bytes[VERSION] !== ROW_VERSION) throw new Error(`ledger row of version ${bytes[VERSION]}`);
-  const headLength = bytes.readUInt16BE(HEAD_LENGTH);
-  const partCount = bytes[PART_COUNT] as number;
-  const field = HEAD - HEAD_BASE;
-  const sequence = readDoubleLe(bytes, field + Accept.SEQUENCE);
-  const origin = bytes.readUInt32LE(field + Accept.ORIGIN);
-  message.begin(sequence, origin, readUint48(bytes, LOG_OFFSET), headLength, partCount);
-  copyBytes(bytes, HEAD, message.head, 0, headLength);
+  const bytes = Buffer.isBuffer(row)
+    ? row
+    : Buffer.from(row.buffer, row.byteOffset, row.byteLength);
+  if (bytes[Row.VERSION] !== ROW_VERSION) {
+    throw new Error(`ledger row of version ${bytes[Row.VERSION]}`);
+  }
+  const headLength = readUint16(bytes, Row.HEAD_LENGTH);
+  const partCount = bytes[Row.PART_COUNT] as number;
+  const sequence = readDoubleLe(bytes, rowOffset(Accept.SEQUENCE));
+  const origin = readUint32Le(bytes, rowOffset(Accept.ORIGIN));
+  message.begin(sequence, origin, readUint48(bytes, Row.LOG_OFFSET), headLength, partCount);
+  copyBytes(bytes, HEAD, message.row, HEAD, headLength + PART_FIXED);
   let at = HEAD + headLength;
-  for (let i = 0; i < partCount; i++) at = decodePart(bytes, at, message.parts[i] as PartRecord);
-  readHeadFields(message, bytes, field);
-  message.status = bytes[STATUS] as number;
-  message.verdict = bytes[VERDICT] as number;
-  message.isBodyMoved = ((bytes[FLAGS] as number) & FLAG_BODY_MOVED) !== 0;
-  message.finalAt = readUint48(bytes, FINAL_AT);
-  message.resolvedEpoch = bytes.readUInt32BE(RESOLVED_EPOCH);
-  message.concatReference = bytes.readUInt16BE(CONCAT_REFERENCE);
-  const eventCount = bytes[EVENT_COUNT] as number;
+  for (let i = 0; i < partCount; i++) {
+    const part = message.parts[i] as PartRecord;
+    if (i > 0) copyBytes(bytes, at, message.row, part.at, PART_FIXED);
+    part.storedDueAt = part.dueAt;
+    at = decodeTexts(bytes, at, part);
+  }
+  readHeadFields(message, message.row, HEAD - Accept.SEQUENCE);
+  message.status = bytes[Row.STATUS] as number;
+  message.verdict = bytes[Row.VERDICT] as number;
+  message.isBodyMoved = ((bytes[Row.FLAGS] as number) & FLAG_BODY_MOVED) !== 0;
+  message.finalAt = readUint48(bytes, Row.FINAL_AT);
+  message.resolvedEpoch = readUint32(bytes, Row.RESOLVED_EPOCH);
+  message.concatReference = readUint16(bytes, Row.CONCAT_REFERENCE);
+  const eventCount = bytes[Row.EVENT_COUNT] as number;
   if (eventCount > 0) message.events = [];
   for (let i = 0; i < eventCount; i++) {
     message.events?.push(decodeEvent(bytes, at));
-    at += EVENT_BYTES;
+    at += ROW_EVENT_BYTES;
   }
   return message;
 }
@@ -234,45 +162,29 @@ export function decodeRow(row: Uint8Array, message = new MessageState()): Messag
  * Fills the fields that the ledger works with from the ACCEPT that starts at `record` of `bytes`.
  */
 export function readHeadFields(message: MessageState, bytes: Buffer, record: number): void {
-  message.appId = bytes.readUInt32LE(record + Accept.APP_ID);
+  message.appId = readUint32Le(bytes, record + Accept.APP_ID);
   message.acceptedAt = readDoubleLe(bytes, record + Accept.ACCEPTED_AT);
   message.expiresAt = readDoubleLe(bytes, record + Accept.EXPIRES_AT);
-  message.poolId = bytes.readUInt32LE(record + Accept.POOL_ID);
+  message.poolId = readUint32Le(bytes, record + Accept.POOL_ID);
   message.priority = bytes[record + Accept.PRIORITY] as number;
   message.messageClass = bytes[record + Accept.CLASS] as number;
   message.dlr = bytes[record + Accept.DLR] as number;
 }
 
-function decodePart(bytes: Buffer, start: number, part: PartRecord): number {
-  part.state = bytes[start] as number;
-  part.attempt = bytes[start + 1] as number;
-  part.maybeDup = ((bytes[start + 2] as number) & FLAG_MAYBE_DUP) !== 0;
-  part.isExhausted = ((bytes[start + 2] as number) & FLAG_EXHAUSTED) !== 0;
-  part.session = bytes[start + 3] as number;
-  part.linkId = bytes.readUInt32BE(start + 4);
-  part.commandStatus = bytes.readUInt32BE(start + 8);
-  part.firstAmbiguous = bytes[start + 12] as number;
-  part.lastAmbiguous = bytes[start + 13] as number;
-  part.receiptState = bytes[start + 14] as number;
-  const errorLength = bytes[start + 15] as number;
-  part.sendingAt = readUint48(bytes, start + 16);
-  part.answeredAt = readUint48(bytes, start + 22);
-  part.dueAt = readUint48(bytes, start + 28);
-  part.storedDueAt = part.dueAt;
-  part.finalAt = readUint48(bytes, start + 34);
-  part.receiptAt = readUint48(bytes, start + 40);
-  const idCount = bytes[start + 46] as number;
+/** Reads error and ids behind the fixed fields of a part; returns where they end. */
+function decodeTexts(bytes: Buffer, start: number, part: PartRecord): number {
+  const errorLength = bytes[start + RowPart.ERROR_LENGTH] as number;
+  const idCount = bytes[start + RowPart.ID_COUNT] as number;
   let at = start + PART_FIXED;
   if (errorLength > 0) part.receiptError = bytes.toString("latin1", at, at + errorLength);
   at += errorLength;
-  if (idCount > 0) part.ids = [];
+  if (idCount === 0) return at;
+  part.ids = [];
   for (let i = 0; i < idCount; i++) {
-    const length = bytes[at + 4] as number;
-    part.ids?.push({
-      linkId: bytes.readUInt32BE(at),
-      id: bytes.toString("latin1", at + 5, at + 5 + length),
-    });
-    at += 5 + length;
+    const end = at + ROW_ID_BYTES + (bytes[at + 4] as number);
+    const id = bytes.toString("latin1", at + ROW_ID_BYTES, end);
+    part.ids.push({ linkId: readUint32(bytes, at), id });
+    at = end;
   }
   return at;
 }
@@ -283,67 +195,7 @@ function decodeEvent(bytes: Buffer, at: number): MessageEvent {
     part: bytes[at + 1] as number,
     attempt: bytes[at + 2] as number,
     at: readUint48(bytes, at + 3),
-    linkId: bytes.readUInt32BE(at + 9),
-    commandStatus: bytes.readUInt32BE(at + 13),
+    linkId: readUint32(bytes, at + 9),
+    commandStatus: readUint32(bytes, at + 13),
   };
-}
-
-function readUint32Le(bytes: Uint8Array, offset: number): number {
-  return (
-    (((bytes[offset + 3] as number) << 24) |
-      ((bytes[offset + 2] as number) << 16) |
-      ((bytes[offset + 1] as number) << 8) |
-      (bytes[offset] as number)) >>>
-    0
-  );
-}
-
-const DOUBLE = new DataView(new ArrayBuffer(8));
-
-function readDoubleLe(bytes: Uint8Array, offset: number): number {
-  for (let i = 0; i < 8; i++) DOUBLE.setUint8(i, bytes[offset + i] as number);
-  return DOUBLE.getFloat64(0, true);
-}
-
-export function writeUint16(into: Uint8Array, offset: number, value: number): void {
-  into[offset] = value >>> 8;
-  into[offset + 1] = value;
-}
-
-export function writeUint32(into: Uint8Array, offset: number, value: number): void {
-  into[offset] = value >>> 24;
-  into[offset + 1] = value >>> 16;
-  into[offset + 2] = value >>> 8;
-  into[offset + 3] = value;
-}
-
-/** The store's key of (sequence, origin), big-endian so that keys sort by time. */
-export function writeKeyBytes(
-  into: Uint8Array,
-  offset: number,
-  sequence: number,
-  origin: number,
-): void {
-  writeUint32(into, offset, Math.floor(sequence / 0x100000000));
-  writeUint32(into, offset + 4, sequence >>> 0);
-  writeUint32(into, offset + 8, origin);
-}
-
-/** A whole number below 2^48, big-endian, so that byte order is order. */
-export function writeUint48(into: Uint8Array, offset: number, value: number): void {
-  const high = Math.floor(value / 0x100000000);
-  into[offset] = high >>> 8;
-  into[offset + 1] = high;
-  writeUint32(into, offset + 2, value >>> 0);
-}
-
-export function readUint48(from: Uint8Array, offset: number): number {
-  const high = ((from[offset] as number) << 8) | (from[offset + 1] as number);
-  const low =
-    (((from[offset + 2] as number) << 24) |
-      ((from[offset + 3] as number) << 16) |
-      ((from[offset + 4] as number) << 8) |
-      (from[offset + 5] as number)) >>>
-    0;
-  return high * 0x100000000 + low;
 }

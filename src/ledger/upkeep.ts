@@ -14,7 +14,7 @@ import { readKeyOrigin, readKeySequence } from "./message-state.ts";
 import type { Messages } from "./messages.ts";
 import type { LedgerMeta } from "./meta.ts";
 import type { LedgerPolicy } from "./policy.ts";
-import { readUint48 } from "./row.ts";
+import { readUint48 } from "./row-layout.ts";
 import { type LedgerStore, LedgerTable } from "./store.ts";
 
 /** Records of that age are certainly in the log when the log is read up to its end. */

@@ -8,19 +8,12 @@
  */
 import { Buffer } from "node:buffer";
 import { CdrItem, chunkRecordedAt, chunkRowCount, eachItem } from "../ledger/cdr-format.ts";
-import {
-  decidingPart,
-  MESSAGE_STATUS,
-  type MessageState,
-  readKeyOrigin,
-  readKeySequence,
-  readUint32,
-  sendAtOf,
-} from "../ledger/message-state.ts";
+import { decidingPart, MESSAGE_STATUS, type MessageState, readKeyOrigin, readKeySequence, sendAtOf } from "../ledger/message-state.ts";
 import { NO_RECEIPT, PART_STATUS, type PartRecord } from "../ledger/part-state.ts";
 import { partReason, printable, RECEIPT_STATES, reasonOf } from "../ledger/queries.ts";
 import { replayOf } from "../ledger/replay-of.ts";
-import { decodeRow, HEAD_TEXTS, headOffset, readUint48 } from "../ledger/row.ts";
+import { readUint32, readUint48, ROW_TEXTS, rowOffset } from "../ledger/row-layout.ts";
+import { decodeRow } from "../ledger/row.ts";
 import { Accept } from "../records/accept.ts";
 import { NOT_WRITTEN } from "../records/attempt.ts";
 import { formatMessageId, MESSAGE_KEY_BYTES } from "../records/message-key.ts";
@@ -102,13 +95,13 @@ export class CdrDecoder {
   /** What all rows of a message share. */
   #fillHead(message: MessageState): void {
     const row = this.#row;
-    const { head } = message;
-    const byte = (field: number): number => head[headOffset(field)] as number;
-    let at = HEAD_TEXTS;
+    const bytes = message.row;
+    const byte = (field: number): number => bytes[rowOffset(field)] as number;
+    let at = ROW_TEXTS;
     const text = (field: number): string | null => {
       const start = at;
       at += byte(field);
-      return at === start ? null : head.toString("utf8", start, at);
+      return at === start ? null : bytes.toString("utf8", start, at);
     };
     row[F.message_id] = formatMessageId(this.#node, message.sequence, message.origin);
     row[F.parts] = message.parts.length;

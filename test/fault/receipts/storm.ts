@@ -15,7 +15,7 @@ import type { LogTailer, RecordVisitor } from "../../../src/journal/log-reading.
 import { verifyBooks } from "../../../src/ledger/books.ts";
 import { Ledger } from "../../../src/ledger/ledger.ts";
 import { MESSAGE_STATUS } from "../../../src/ledger/message-state.ts";
-import { rowStatus } from "../../../src/ledger/row.ts";
+import { rowStatus } from "../../../src/ledger/row-layout.ts";
 import { type LedgerStore, LedgerTable } from "../../../src/ledger/store.ts";
 import { allocateMetrics, MetricBlock } from "../../../src/metrics/block.ts";
 import { recordMemory } from "../../../src/records/memory.ts";

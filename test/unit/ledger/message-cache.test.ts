@@ -5,6 +5,7 @@ import { MessageCache } from "../../../src/ledger/message-cache.ts";
 import { MessagePool } from "../../../src/ledger/message-pool.ts";
 import { MessageState } from "../../../src/ledger/message-state.ts";
 import type { PartRecord } from "../../../src/ledger/part-state.ts";
+import { Row, RowPart } from "../../../src/ledger/row-layout.ts";
 
 const ORIGIN = 256;
 
@@ -77,9 +78,14 @@ test("a message used again knows nothing of the one before", () => {
       else if (value === null || typeof value === "string") Object.assign(of, { [field]: "77" });
     }
   }
+  used.row.fill(77);
   used.begin(5, 6, 8, 0, 1);
   const fresh = new MessageState();
   fresh.begin(5, 6, 8, 0, 1);
+  // Only the part is made anew: the first bytes are written with the row, the rest is not used.
+  const end = Row.HEAD + RowPart.FIXED;
+  fresh.row.set(used.row.subarray(0, Row.HEAD));
+  fresh.row.set(used.row.subarray(end), end);
   // These follow from the head, which is filled in next.
   const { appId, poolId, priority, messageClass, dlr, acceptedAt, expiresAt } = used;
   Object.assign(fresh, { appId, poolId, priority, messageClass, dlr, acceptedAt, expiresAt });

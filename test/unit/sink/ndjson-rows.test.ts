@@ -8,7 +8,8 @@ import { CHUNK_HEADER_BYTES, writeChunkHeader } from "../../../src/ledger/cdr-fo
 import { MessageState, MessageStatus } from "../../../src/ledger/message-state.ts";
 import { EVENTS_MAX, foldParts, NO_VERDICT } from "../../../src/ledger/message-state.ts";
 import { NO_RECEIPT, PartRecord, PartState } from "../../../src/ledger/part-state.ts";
-import { encodeRow, HEAD_TEXTS, headOffset, ROW_BYTES_MAX } from "../../../src/ledger/row.ts";
+import { HEAD_TEXTS, headOffset, ROW_BYTES_MAX, Row } from "../../../src/ledger/row-layout.ts";
+import { encodeRow } from "../../../src/ledger/row.ts";
 import { Accept, REPLAY_BYTES } from "../../../src/records/accept.ts";
 import { NOT_WRITTEN } from "../../../src/records/attempt.ts";
 import { Refused } from "../../../src/records/refused.ts";
@@ -75,7 +76,7 @@ const part = fc
     receiptError: fc.oneof(fc.constantFrom("", "000"), short),
     ids: fc.option(fc.array(fc.record({ linkId: u32, id: short }), { maxLength: 2 })),
   })
-  .map((fields) => Object.assign(new PartRecord(), fields));
+
 
 const head = fc.record({
   sequence: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
@@ -128,8 +129,8 @@ const message: fc.Arbitrary<Item> = fc
     const made = new MessageState();
     const bytes = headBytes(fields);
     made.begin(0, 0, 0, bytes.length, parts.length);
-    made.head.set(bytes);
-    made.parts.splice(0, parts.length, ...parts);
+    made.row.set(bytes, Row.HEAD);
+    for (const [i, fields] of parts.entries()) Object.assign(made.parts[i] as PartRecord, fields);
     made.verdict = verdict;
     const folded = foldParts(made);
     made.status = status ?? folded;
