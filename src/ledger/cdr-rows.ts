@@ -39,7 +39,7 @@ import {
 import { type MessageState, writeMessageKey } from "./message-state.ts";
 import type { OutcomeObserver } from "./outcomes.ts";
 import { ROW_BYTES_MAX, writeUint32, writeUint48 } from "./row-layout.ts";
-import { encodeRow } from "./row.ts";
+import { encodeRow, rowBytes } from "./row.ts";
 import { type LedgerStore, LedgerTable } from "./store.ts";
 
 const HOUR_MS = 3_600_000;
@@ -126,8 +126,8 @@ export class CdrRows implements OutcomeObserver {
 
   onStatus(message: MessageState): void {
     if (message.finalAt === 0) return;
-    const length = encodeRow(message, this.#row);
-    this.#append(CdrItem.MESSAGE, message.parts.length + 1, length);
+    const at = this.#claim(CdrItem.MESSAGE, message.parts.length + 1, rowBytes(message));
+    encodeRow(message, this.#chunk, at);
   }
 
   onDuplicate(message: MessageState, part: number): void {
@@ -189,6 +189,11 @@ export class CdrRows implements OutcomeObserver {
 
   /** Adds the item whose payload is `#row[0, length)`. */
   #append(kind: number, rowCount: number, length: number): void {
+    this.#row.copy(this.#chunk, this.#claim(kind, rowCount, length), 0, length);
+  }
+
+  /** Adds an item of `length` bytes; returns where in `#chunk` its payload is to be written. */
+  #claim(kind: number, rowCount: number, length: number): number {
     const meta = this.#meta;
     const bytes = ITEM_HEADER_BYTES + length;
     const isFull = meta.openBytes + bytes > this.#options.rollBytesMax;
@@ -200,7 +205,6 @@ export class CdrRows implements OutcomeObserver {
     chunk[at + 1] = (length + 2) & 0xff;
     chunk[at + 2] = kind;
     chunk[at + 3] = rowCount;
-    this.#row.copy(chunk, at + ITEM_HEADER_BYTES, 0, length);
     this.#used = at + bytes;
     if (this.#rows === 0) this.#recordedAt = this.#now;
     if (meta.nextRow === meta.cutFrom) meta.openSince = this.#now;
@@ -208,6 +212,7 @@ export class CdrRows implements OutcomeObserver {
     meta.nextRow += rowCount;
     meta.openBytes += bytes;
     this.#isChanged = true;
+    return at + ITEM_HEADER_BYTES;
   }
 
   #putChunk(): void {

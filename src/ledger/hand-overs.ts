@@ -32,7 +32,7 @@ import { isFinal, mayBeWritten, type PartRecord, PartState, unschedule } from ".
 import { type LedgerPolicy, RecoveryRow } from "./policy.ts";
 import type { RecoveryHits } from "./recovery.ts";
 import { readUint48, writeUint48 } from "./row-layout.ts";
-import { type WaitingMessage } from "./row.ts";
+import type { WaitingMessage } from "./row.ts";
 import { type LedgerStore, LedgerTable } from "./store.ts";
 import type { Submitter, SubmitterFactory } from "./submitter.ts";
 

@@ -78,7 +78,7 @@ export interface LedgerLimits {
   readonly dirtyMax: number;
   /** Changed messages at which the log is not read on until a flush is visible. */
   readonly dirtyStop: number;
-  /** Messages in memory, changed ones not counted. */
+  /** Parts of messages in memory, those of changed ones not counted. */
   readonly cacheMax: number;
   readonly pollBytes: number;
   readonly parkedMax: number;
@@ -93,7 +93,7 @@ export const LEDGER_LIMITS: LedgerLimits = {
   flushIntervalMs: 200,
   dirtyMax: 8192,
   dirtyStop: 16_384,
-  cacheMax: 16_384,
+  cacheMax: 49_152,
   pollBytes: 256 * 1024,
   parkedMax: 262_144,
   generationEntriesMax: 393_216,

@@ -16,6 +16,7 @@ import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import type { GatewayConfig } from "../config/types.ts";
 import type { MovedBodies } from "../journal/log-reading.ts";
+import { copyBytes } from "../records/memory.ts";
 import { bodyKey } from "./body-moves.ts";
 import { chunkKey, chunkRowCount, isChunkKey, keyRow } from "./cdr-format.ts";
 import { LEDGER_TABLE_NAMES, LedgerTable, type LedgerStore, type RangeVisitor } from "./store.ts";
@@ -63,16 +64,16 @@ class PendingChanges {
   count = 0;
   #words = new Int32Array(CHANGE_WORDS * CHANGES_MIN);
 
-  add(table: number, key: Uint8Array, value: Uint8Array | null): void {
-    const bytes = key.length + (value === null ? 0 : value.length);
+  add(table: number, key: Uint8Array, value: Uint8Array | null, valueBytes: number): void {
+    const bytes = key.length + valueBytes;
     let arena = this.arenas.at(-1);
     if (arena === undefined || this.used + bytes > arena.length) {
       arena = Object.assign(Buffer.allocUnsafeSlow(Math.max(ARENA_BYTES, bytes)), NO_SPAN);
       this.arenas.push(arena);
       this.used = 0;
     }
-    arena.set(key, this.used);
-    if (value !== null) arena.set(value, this.used + key.length);
+    copyBytes(key, 0, arena, this.used, key.length);
+    if (value !== null) copyBytes(value, 0, arena, this.used + key.length, valueBytes);
     const at = CHANGE_WORDS * this.count++;
     if (at === this.#words.length) this.#words = grown(this.#words);
     const words = this.#words;
@@ -80,7 +81,7 @@ class PendingChanges {
     words[at + 1] = this.arenas.length - 1;
     words[at + 2] = this.used;
     words[at + 3] = key.length;
-    words[at + 4] = value === null ? REMOVED : value.length;
+    words[at + 4] = value === null ? REMOVED : valueBytes;
     this.used += bytes;
   }
 
@@ -166,12 +167,12 @@ export class LmdbLedgerStore implements LedgerStore {
     for (const { key, value } of entries) if (!visitor(key, value)) break;
   }
 
-  put(table: number, key: Uint8Array, value: Uint8Array): void {
-    this.#pending.add(table, key, value);
+  put(table: number, key: Uint8Array, value: Uint8Array, valueBytes = value.length): void {
+    this.#pending.add(table, key, value, valueBytes);
   }
 
   remove(table: number, key: Uint8Array): void {
-    this.#pending.add(table, key, null);
+    this.#pending.add(table, key, null, 0);
   }
 
   commit(): number {

@@ -1,11 +1,14 @@
 /**
  * Messages in memory: a chained hash table by key, the list of those changed since the last flush,
- * and the order in which clean ones may go.
+ * and the clean ones, which may go.
  *
  *   load/new ──► cached ──touch──► dirty ──flush──► clean queue ──► evicted (reloaded when needed)
  *
- * Bounded: clean messages leave, oldest first, as soon as more than `messagesMax` are cached; dirty
- * ones and those whose commit is not visible yet stay. The ledger's thread only.
+ * Bounded: clean messages leave as soon as more than `partsMax` parts are cached, as a part is what
+ * costs memory; dirty ones and those whose commit is not visible yet stay. Which one leaves is left
+ * to chance: of a backlog longer than the cache, the oldest would always be those that are needed
+ * next, and the youngest would let what waits for long keep its place for ever. The ledger's thread
+ * only.
  */
 import type { MessagePool } from "./message-pool.ts";
 import type { MessageState } from "./message-state.ts";
@@ -13,22 +16,24 @@ import type { MessageState } from "./message-state.ts";
 export class MessageCache {
   readonly #buckets: (MessageState | null)[];
   readonly #mask: number;
-  readonly #messagesMax: number;
+  readonly #partsMax: number;
   readonly #pool: MessagePool;
-  /** Ring of clean messages, oldest first. */
+  /** Ring of clean messages. */
   #queue: (MessageState | null)[] = emptySlots(1024);
   #queueHead = 0;
   #queueCount = 0;
+  #draw = 1;
   #count = 0;
+  #parts = 0;
   #dirty: MessageState[] = [];
 
   /** What leaves goes to `pool`. */
-  constructor(messagesMax: number, pool: MessagePool) {
+  constructor(partsMax: number, pool: MessagePool) {
     let size = 1024;
-    while (size < messagesMax) size *= 2;
+    while (size < partsMax) size *= 2;
     this.#buckets = emptySlots(size);
     this.#mask = size - 1;
-    this.#messagesMax = messagesMax;
+    this.#partsMax = partsMax;
     this.#pool = pool;
   }
 
@@ -61,6 +66,7 @@ export class MessageCache {
     this.#buckets[bucket] = message;
     message.isCached = true;
     this.#count++;
+    this.#parts += message.parts.length;
   }
 
   /** Notes that the message differs from its row. */
@@ -89,7 +95,8 @@ export class MessageCache {
 
   /** Evicts down to the bound what is clean as of `visibleCommit`. */
   evict(visibleCommit: number): void {
-    while (this.#count > this.#messagesMax && this.#queueCount > 0) {
+    while (this.#parts > this.#partsMax && this.#queueCount > 0) {
+      this.#drawHead();
       const message = this.#queue[this.#queueHead] as MessageState;
       this.#queue[this.#queueHead] = null;
       this.#queueHead = (this.#queueHead + 1) & (this.#queue.length - 1);
@@ -104,6 +111,16 @@ export class MessageCache {
       this.#unlink(message);
       this.#pool.give(message);
     }
+  }
+
+  /** Puts any one of the queue in front; the same ones in every run. */
+  #drawHead(): void {
+    this.#draw = (Math.imul(this.#draw, 0x19660d) + 0x3c6ef35f) >>> 0;
+    const drawn = Math.floor((this.#draw / 0x1_0000_0000) * this.#queueCount);
+    const at = (this.#queueHead + drawn) & (this.#queue.length - 1);
+    const message = this.#queue[at] as MessageState | null;
+    this.#queue[at] = this.#queue[this.#queueHead] as MessageState | null;
+    this.#queue[this.#queueHead] = message;
   }
 
   /** Takes a message out at once, since its row is being removed. */
@@ -126,6 +143,7 @@ export class MessageCache {
     message.nextInBucket = null;
     message.isCached = false;
     this.#count--;
+    this.#parts -= message.parts.length;
   }
 
   /**

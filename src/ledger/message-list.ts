@@ -16,7 +16,12 @@ import {
   INDEX_REFERENCE_HASH,
   INDEX_TO_HASH,
 } from "./message-index.ts";
-import { MESSAGE_STATUS, type MessageState, readKeyOrigin, readKeySequence } from "./message-state.ts";
+import {
+  MESSAGE_STATUS,
+  type MessageState,
+  readKeyOrigin,
+  readKeySequence,
+} from "./message-state.ts";
 import type { Messages } from "./messages.ts";
 import type { MessageSummary } from "./queries.ts";
 import { readUint32, readUint48, rowStatus, writeKeyBytes, writeUint32 } from "./row-layout.ts";

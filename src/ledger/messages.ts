@@ -217,7 +217,7 @@ export class Messages {
     const { store } = this.#options;
     const key = this.#keyOf(message.sequence, message.origin);
     const length = encodeRow(message, this.#row);
-    store.put(LedgerTable.ROWS, key, this.#row.subarray(0, length));
+    store.put(LedgerTable.ROWS, key, this.#row, length);
     const isOpen = message.finalAt === 0;
     if (isOpen && !message.isInOpenIndex) {
       this.#putOpen(key, message);

@@ -2,17 +2,34 @@
  * A message from and to its row in the store (row-layout.ts): the copy of its ACCEPT without the
  * body, and what became of its parts.
  *
- *   message in memory   row[8..]: head │ parts, fixed fields │    errors, ids, events as objects
+ *   message in memory   ······ │ head │ each part: fixed fields     errors, ids, events as objects
  *   row in the store    header │ head │ each part: fixed fields, error, ids │ events
  *
- * Both ways are mostly one copy of bytes. Row keys are (sequence, origin). The ledger's thread only.
+ * Both ways are mostly one copy of bytes. Row keys are (sequence, origin). The ledger's thread
+ * only.
  */
 import { Buffer } from "node:buffer";
 import { Accept } from "../records/accept.ts";
 import { copyBytes } from "../records/memory.ts";
 import { type MessageEvent, MessageState, NO_VERDICT } from "./message-state.ts";
 import { type PartRecord, PartState } from "./part-state.ts";
-import { FLAG_BODY_MOVED, readDoubleLe, readUint32, readUint32Le, readUint48, Row, ROW_EVENT_BYTES, ROW_ID_BYTES, ROW_VERSION, rowOffset, RowPart, writeUint16, writeUint32, writeUint48 } from "./row-layout.ts";
+import {
+  FLAG_BODY_MOVED,
+  readDoubleLe,
+  readUint16,
+  readUint32,
+  readUint32Le,
+  readUint48,
+  Row,
+  ROW_EVENT_BYTES,
+  ROW_ID_BYTES,
+  ROW_VERSION,
+  rowOffset,
+  RowPart,
+  writeUint16,
+  writeUint32,
+  writeUint48,
+} from "./row-layout.ts";
 
 const { HEAD } = Row;
 const PART_FIXED = RowPart.FIXED;

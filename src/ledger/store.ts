@@ -58,8 +58,11 @@ export interface LedgerStore {
    * visitor.
    */
   range(table: number, from: Uint8Array, visitor: RangeVisitor): void;
-  /** Adds a change to the next commit; `key` and `value` are copied. */
-  put(table: number, key: Uint8Array, value: Uint8Array): void;
+  /**
+   * Adds a change to the next commit; `key` and the first `valueBytes` of `value` (default: all)
+   * are copied.
+   */
+  put(table: number, key: Uint8Array, value: Uint8Array, valueBytes?: number): void;
   /** The same for a key that need not exist. */
   remove(table: number, key: Uint8Array): void;
   /**

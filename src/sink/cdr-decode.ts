@@ -8,7 +8,14 @@
  */
 import { Buffer } from "node:buffer";
 import { CdrItem, chunkRecordedAt, chunkRowCount, eachItem } from "../ledger/cdr-format.ts";
-import { decidingPart, MESSAGE_STATUS, type MessageState, readKeyOrigin, readKeySequence, sendAtOf } from "../ledger/message-state.ts";
+import {
+  decidingPart,
+  MESSAGE_STATUS,
+  type MessageState,
+  readKeyOrigin,
+  readKeySequence,
+  sendAtOf,
+} from "../ledger/message-state.ts";
 import { NO_RECEIPT, PART_STATUS, type PartRecord } from "../ledger/part-state.ts";
 import { partReason, printable, RECEIPT_STATES, reasonOf } from "../ledger/queries.ts";
 import { replayOf } from "../ledger/replay-of.ts";

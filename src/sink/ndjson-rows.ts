@@ -14,7 +14,18 @@ import { CdrItem, chunkRecordedAt, chunkRowCount, eachItem } from "../ledger/cdr
 import { foldMask } from "../ledger/message-state.ts";
 import { isFinal, NO_RECEIPT, PART_STATE_COUNT, PART_STATUS } from "../ledger/part-state.ts";
 import { partReason, RECEIPT_STATES } from "../ledger/queries.ts";
-import { FLAG_EXHAUSTED, FLAG_MAYBE_DUP, HEAD_TEXTS, headOffset, readUint48, ROW_EVENT_BYTES, ROW_ID_BYTES, ROW_VERSION, Row, RowPart } from "../ledger/row-layout.ts";
+import {
+  FLAG_EXHAUSTED,
+  FLAG_MAYBE_DUP,
+  HEAD_TEXTS,
+  headOffset,
+  readUint48,
+  ROW_EVENT_BYTES,
+  ROW_ID_BYTES,
+  ROW_VERSION,
+  Row,
+  RowPart,
+} from "../ledger/row-layout.ts";
 import { decodeRow } from "../ledger/row.ts";
 import { Accept, REPLAY_BYTES } from "../records/accept.ts";
 import { NOT_WRITTEN } from "../records/attempt.ts";

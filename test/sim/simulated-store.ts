@@ -163,8 +163,9 @@ export class SimulatedStore implements LedgerStore {
     );
   }
 
-  put(table: number, key: Uint8Array, value: Uint8Array): void {
-    this.#pending.push({ table, key: keyText(key), value: copyOf(value) });
+  put(table: number, key: Uint8Array, value: Uint8Array, valueBytes = value.length): void {
+    const bytes = copyOf(value.subarray(0, valueBytes));
+    this.#pending.push({ table, key: keyText(key), value: bytes });
   }
 
   remove(table: number, key: Uint8Array): void {

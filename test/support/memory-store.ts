@@ -89,8 +89,9 @@ export class MemoryStore implements LedgerStore {
     }
   }
 
-  put(table: number, key: Uint8Array, value: Uint8Array): void {
-    this.#pending.push({ table, key: text(key), value: Uint8Array.from(value) });
+  put(table: number, key: Uint8Array, value: Uint8Array, valueBytes = value.length): void {
+    const bytes = Uint8Array.from(value.subarray(0, valueBytes));
+    this.#pending.push({ table, key: text(key), value: bytes });
   }
 
   remove(table: number, key: Uint8Array): void {

@@ -15,21 +15,52 @@ function message(sequence: number): MessageState {
   return made;
 }
 
-test("evicts clean messages, oldest first, down to its bound", () => {
+test("evicts clean messages down to its bound of parts", () => {
   const cache = new MessageCache(4, new MessagePool(8));
   const messages = Array.from({ length: 6 }, (_, i) => message(i + 1));
+  (messages[5] as MessageState).begin(6, ORIGIN, 48, 0, 3);
   for (const entry of messages) {
     cache.add(entry);
     cache.queueClean(entry);
   }
   cache.touch(messages[0] as MessageState);
   cache.evict(0);
-  assert.equal(cache.count, 4);
-  assert.deepEqual(
-    messages.map(({ sequence }) => cache.find(sequence, ORIGIN) !== null),
-    [true, false, false, true, true, true],
-    "the dirty one stays",
-  );
+  const left = messages.filter(({ sequence }) => cache.find(sequence, ORIGIN) !== null);
+  assert.equal(cache.count, left.length);
+  const parts = left.reduce((sum, { parts: { length } }) => sum + length, 0);
+  assert.ok(parts <= 4 && parts >= 2, `${parts} parts are left`);
+  assert.ok(left.includes(messages[0] as MessageState), "the dirty one stays");
+});
+
+test("of a backlog longer than the cache, much of what is needed next is still there", () => {
+  const cache = new MessageCache(600, new MessagePool(8));
+  let found = 0;
+  for (let i = 0; i < 20_000; i++) {
+    const oldest = cache.find(i - 1000, ORIGIN);
+    if (oldest !== null) {
+      found++;
+      cache.remove(oldest);
+    }
+    const entry = message(i);
+    cache.add(entry);
+    cache.queueClean(entry);
+    cache.evict(0);
+  }
+  assert.ok(found > 20_000 * 0.3, `${found} of 20,000`);
+});
+
+test("what nobody asks for leaves in the end", () => {
+  const cache = new MessageCache(64, new MessagePool(8));
+  const long = message(1);
+  cache.add(long);
+  cache.queueClean(long);
+  for (let i = 2; cache.find(1, ORIGIN) !== null; i++) {
+    assert.ok(i < 20_000, "it keeps its place");
+    const entry = message(i);
+    cache.add(entry);
+    cache.queueClean(entry);
+    cache.evict(0);
+  }
 });
 
 test("messages removed while queued are not kept alive, even behind one that stays", () => {

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { verifyBooks } from "../../../src/ledger/books.ts";
 import { LedgerTable } from "../../../src/ledger/store.ts";
 import { ROW_BYTES_MAX } from "../../../src/ledger/row-layout.ts";
-import { decodeRow, encodeRow } from "../../../src/ledger/row.ts";
+import { decodeRow, encodeRow, rowBytes } from "../../../src/ledger/row.ts";
 import { FLAG_MAYBE_DUP, Outcome } from "../../../src/records/attempt.ts";
 import { MemoryStore } from "../../support/memory-store.ts";
 import { Harness } from "./harness.ts";
@@ -124,6 +124,7 @@ test("messages that left memory come back with everything that is known of them"
   const again = Buffer.alloc(ROW_BYTES_MAX);
   const length = encodeRow(message, again);
   assert.deepEqual([...again.subarray(0, length)], [...row]);
+  assert.equal(rowBytes(message), length);
 });
 
 test("waits end with their cause and are never left behind", () => {

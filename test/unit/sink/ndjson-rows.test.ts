@@ -59,24 +59,22 @@ const state = fc.oneof(
   { weight: 1, arbitrary: fc.integer({ min: PartState.WAITING, max: PartState.SENT }) },
 );
 
-const part = fc
-  .record({
-    state,
-    attempt: fc.integer({ min: 0, max: 4 }),
-    linkId: u32,
-    session: byte,
-    maybeDup: fc.boolean(),
-    isExhausted: fc.boolean(),
-    commandStatus: fc.oneof(fc.constantFrom(0, 0x0b, 0x58, NOT_WRITTEN), u32),
-    sendingAt: time,
-    answeredAt: time,
-    finalAt: time,
-    receiptState: fc.oneof(fc.integer({ min: 0, max: 9 }), fc.constant(NO_RECEIPT), byte),
-    receiptAt: time,
-    receiptError: fc.oneof(fc.constantFrom("", "000"), short),
-    ids: fc.option(fc.array(fc.record({ linkId: u32, id: short }), { maxLength: 2 })),
-  })
-
+const part = fc.record({
+  state,
+  attempt: fc.integer({ min: 0, max: 4 }),
+  linkId: u32,
+  session: byte,
+  maybeDup: fc.boolean(),
+  isExhausted: fc.boolean(),
+  commandStatus: fc.oneof(fc.constantFrom(0, 0x0b, 0x58, NOT_WRITTEN), u32),
+  sendingAt: time,
+  answeredAt: time,
+  finalAt: time,
+  receiptState: fc.oneof(fc.integer({ min: 0, max: 9 }), fc.constant(NO_RECEIPT), byte),
+  receiptAt: time,
+  receiptError: fc.oneof(fc.constantFrom("", "000"), short),
+  ids: fc.option(fc.array(fc.record({ linkId: u32, id: short }), { maxLength: 2 })),
+});
 
 const head = fc.record({
   sequence: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
