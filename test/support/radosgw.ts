@@ -10,11 +10,12 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { existsSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { freePort } from "./free-port.ts";
 
 const run = promisify(execFile);
 const PROGRAMS = ["ceph-mon", "ceph-osd", "radosgw", "ceph", "ceph-authtool", "monmaptool"];
@@ -101,11 +102,11 @@ class Cluster implements S3Server {
   }
 
   async #makeCluster(): Promise<void> {
-    const [monPort, rgwPort] = await freePorts(2);
-    this.port = rgwPort as number;
+    const monPort = await freePort();
+    this.port = await freePort();
     const at = (name: string): string => join(this.#folder, name);
     for (const name of ["mon", "osd", "rgw"]) mkdirSync(at(name));
-    writeFileSync(at("ceph.conf"), configuration(this.#folder, monPort as number, this.port));
+    writeFileSync(at("ceph.conf"), configuration(this.#folder, monPort, this.port));
     const keyring = at("keyring");
     const key = (name: string, ...caps: string[]): Promise<unknown> =>
       run("ceph-authtool", [keyring, "--gen-key", "-n", name, ...caps]);
@@ -121,7 +122,7 @@ class Cluster implements S3Server {
     const mkfs = ["-i", "a", "--mkfs", "--monmap", map, "--keyring", keyring];
     await run("ceph-mon", [...this.#conf, ...mkfs]);
     this.#spawn("ceph-mon", ["-i", "a"]);
-    await this.#untilListening(monPort as number);
+    await this.#untilListening(monPort);
     await run("ceph", [...this.#conf, "--connect-timeout", "20", "osd", "new", OSD_UUID]);
     await run("ceph-osd", [...this.#conf, "-i", "0", "--mkfs", "--osd-uuid", OSD_UUID]);
     this.#spawn("ceph-osd", ["-i", "0"]);
@@ -229,15 +230,4 @@ function answers(port: number): Promise<boolean> {
     });
     socket.on("error", () => resolve(false));
   });
-}
-
-/** Ports nobody listened on a moment ago. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  await Promise.all(
-    servers.map((server) => new Promise<void>((done) => server.listen(0, "127.0.0.1", done))),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
-  return ports;
 }

@@ -6,8 +6,8 @@
  * for good; so its figure then is the highest rate that it keeps up with, found by trying.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { connect, createServer } from "node:net";
-import type { AddressInfo } from "node:net";
+import { connect } from "node:net";
+import { freePort } from "../../../test/support/free-port.ts";
 import { Workspace } from "../../../test/support/processes.ts";
 import type { Contender, LoadSettings } from "./contender.ts";
 import { highestKeptRate } from "./kept-rate.ts";
@@ -35,7 +35,7 @@ export const KANNEL: Contender = {
     if (lack !== null) throw new Error(lack);
     const workspace = new Workspace();
     const operator = await startOperator(workspace, receipts);
-    const [admin, smsbox, http] = await freePorts(3);
+    const [admin, smsbox, http] = [await freePort(), await freePort(), await freePort()];
     const ports = { smsc: operator.port, admin, smsbox, http } as Ports;
     const file = workspace.write("kannel.conf", kannelConf(ports));
     const bearerbox = quiet("taskset", ["-c", BEARERBOX_CPU, "bearerbox", file]);
@@ -109,20 +109,6 @@ function ended(child: ChildProcess): Promise<void> {
   const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   child.kill("SIGKILL");
   return gone;
-}
-
-/** Ports that nobody listens on at the moment. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  for (const server of servers) server.close();
-  return ports;
 }
 
 async function untilListens(port: number): Promise<void> {

@@ -4,11 +4,12 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createServer, type Server } from "node:http";
-import { createServer as createTcpServer, type AddressInfo } from "node:net";
+import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../../support/free-port.ts";
 import type { Workspace } from "../../support/processes.ts";
 
-const START_DEADLINE_MS = 30_000;
+const START_DEADLINE_MS = 90_000;
 const LOOK_INTERVAL_MS = 200;
 
 export interface KannelMessage {
@@ -164,14 +165,4 @@ function configurationOf({ smscPort, adminPort, boxPort, httpPort, toldPort }: P
     'text = "no"',
     "",
   ];
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createTcpServer();
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }

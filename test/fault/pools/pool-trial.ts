@@ -11,10 +11,10 @@
  * with one session, CPU while messages wait for a dead pool.
  */
 import { readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { booksOf, testToken, untilAllFinal } from "../../support/client.ts";
+import { freePort } from "../../support/free-port.ts";
 import { startLoad } from "../../support/http-load.ts";
 import {
   type GatewayProcess,
@@ -269,14 +269,4 @@ function processorTicks(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return Number(fields[11]) + Number(fields[12]);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }

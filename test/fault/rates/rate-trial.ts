@@ -8,10 +8,10 @@
  *                                                submit; without a contract, what there
  *                                                was time for: what the mean is judged against
  */
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { testToken } from "../../support/client.ts";
+import { freePort } from "../../support/free-port.ts";
 import { startLoad } from "../../support/http-load.ts";
 import { startGateway, type Workspace } from "../../support/processes.ts";
 import { densest } from "../../support/rate-window.ts";
@@ -26,7 +26,7 @@ const PART_CHARACTERS = 153;
 const BACKLOG_SHARE = 1.1;
 /** What is sent before the mean counts and after. */
 const BACKLOG_MORE_S = 4;
-const START_DEADLINE_MS = 30_000;
+const START_DEADLINE_MS = 60_000;
 const SESSIONS = 2;
 /** From a link's first submit until the mean counts. */
 const WARM_UP_MS = 1_000;
@@ -228,14 +228,4 @@ function judge(
 
 function round(value: number): number {
   return Math.round(value * 10_000) / 10_000;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }
