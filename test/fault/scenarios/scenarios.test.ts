@@ -75,6 +75,8 @@ function yamlOf(operators: readonly Operator[]): string {
 
 test("every scenario: messages get through, and check mode has no complaint", async (context) => {
   const operators = await startOperators();
+  // Else a failure would leave them listening.
+  context.after(() => Promise.all(operators.map(({ smsc }) => smsc.close())));
   const gateway = await startGateway(workspace, yamlOf(operators));
   const messages = operators.flatMap(({ prefix }) =>
     Array.from({ length: MESSAGES }, (_, i) => ({
@@ -113,7 +115,7 @@ test("every scenario: messages get through, and check mode has no complaint", as
         `${binds} binds, ${findings.map(({ error, count }) => `${count} ${error}`).join(", ")}`,
     );
     assert.deepEqual(
-      findings.filter(({ error }) => !CONSEQUENCES.has(error)),
+      findings.filter(({ error }) => !isExcused(name, error)),
       [],
       name,
     );
@@ -127,3 +129,8 @@ test("every scenario: messages get through, and check mode has no complaint", as
  * the part is sent again, or the rest of its message is not.
  */
 const CONSEQUENCES: ReadonlySet<string> = new Set(["duplicate_part", "incomplete_message"]);
+
+/** A drain that meets a bind under way, where sessions come back late, closes it as it is. */
+function isExcused(name: string, error: string): boolean {
+  return CONSEQUENCES.has(error) || (SLOW.has(name) && error === "missing_unbind");
+}
