@@ -232,7 +232,9 @@ class Assembly {
    * the start is finished first, for a drain.
    */
   stopStarting(): void {
-    if (this.#workers.length === 0) this.end(EXIT_CODES.ok.code);
+    if (this.#workers.length > 0) return;
+    this.#supervisor.stop();
+    this.#end.end(EXIT_CODES.ok.code, true);
   }
 
   /** Ends the process at once. */

@@ -25,12 +25,18 @@ export interface EndLimits {
 }
 
 const LIMITS: EndLimits = {
-  // Loading modules takes seconds on a busy machine, and so does the recovery of a long log.
+  // Loading modules takes seconds on a busy machine.
   loadMs: 25_000,
   // What one commit of the ledger takes on a slow disk, and more.
   closeMs: 10_000,
   terminateMs: 5000,
 };
+/**
+ * The ledger's thread has loaded when it has recovered, which takes long with a long log, and while
+ * the gateway starts nobody waits for it to be back soon. Shorter than the 90 s after which systemd
+ * kills a service that does not stop.
+ */
+const STARTING_LIMITS: EndLimits = { ...LIMITS, loadMs: 70_000 };
 /** A thread that may go without having closed is taken to hang in a loop after this. */
 const HANGING_MS = 2000;
 
@@ -61,11 +67,13 @@ export interface ProcessEndOptions {
   /** Ends the process at once. */
   readonly kill: () => void;
   readonly limits?: EndLimits;
+  readonly startingLimits?: EndLimits;
 }
 
 export class ProcessEnd {
   /** Whether the process is ending: what threads say or do from now on is of no consequence. */
   isUnderWay = false;
+  #isPatient = false;
   readonly #options: ProcessEndOptions;
   readonly #threads: EndingThread[] = [];
 
@@ -78,16 +86,28 @@ export class ProcessEnd {
     this.#threads.push(thread);
   }
 
-  /** Ends the process with `code`; what is called first counts. */
-  end(code: number): void {
-    if (this.isUnderWay) return;
-    void this.endThreads().then(() => this.#options.exit(code));
+  /**
+   * Ends the process with `code`; what is called first counts. `isStarting`: it has not sent or
+   * accepted anything, and its threads may be long in their starts; who calls again without it
+   * does not want to wait for them.
+   */
+  end(code: number, isStarting = false): void {
+    const { limits = LIMITS, startingLimits = STARTING_LIMITS } = this.#options;
+    if (this.isUnderWay) {
+      if (this.#isPatient && !isStarting) void this.#endWithin(limits);
+      return;
+    }
+    this.#isPatient = isStarting;
+    void this.#endWithin(isStarting ? startingLimits : limits).then(() => this.#options.exit(code));
   }
 
   /** Resolves when no thread is left. If one does not go, the process is killed. */
   async endThreads(): Promise<void> {
+    await this.#endWithin(this.#options.limits ?? LIMITS);
+  }
+
+  async #endWithin({ loadMs, closeMs, terminateMs }: EndLimits): Promise<void> {
     this.isUnderWay = true;
-    const { loadMs, closeMs, terminateMs } = this.#options.limits ?? LIMITS;
     await this.#inTime("load", loadMs, () => this.#loaded());
     await this.#inTime("close", closeMs, () => this.#closed());
     await this.#inTime("end", terminateMs, () =>

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { readPackets, startCapture } from "../support/capture.ts";
 import { Client } from "../support/client.ts";
 import { type GatewayProcess, gatewayYaml, startGateway, Workspace } from "../support/processes.ts";
@@ -62,6 +63,8 @@ describe("one message", () => {
     }
     for (const id of ids) await client.untilStatus(id, "delivered");
     await stop();
+    // The operator writes its log down a moment later.
+    while (seenSubmits(log).length < 1 + 3 + 3) await sleep(20);
     assert.equal(textOf(log, "998901110001", "latin1"), LONG_GSM7);
     assert.equal(textOf(log, "998901110002", "utf16be"), LONG_UCS2);
     const bad = "_ws.malformed || _ws.expert.severity >= error";

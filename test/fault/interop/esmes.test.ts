@@ -64,7 +64,7 @@ async function until(holds: () => boolean | Promise<boolean>, what: string): Pro
   throw new Error(`in vain waited for: ${what}`);
 }
 
-/** The text of a message from its parts, which have an 8-bit reference. */
+/** The text of a message from its parts, which have an 8-bit reference; after `endOf`. */
 function reassembled(log: string, destination: string, isUcs2: boolean): string {
   const parts = seenSubmits(log).filter((submit) => submit.destination === destination);
   const bytes = (part: SeenSubmit): Buffer => Buffer.from(part.short_message, "hex");
@@ -189,8 +189,6 @@ test("npm smpp: long texts in both alphabets, receipts, unknown command, bad len
     }
   }
   await until(() => receipts === 4, "four receipts");
-  assert.equal(reassembled(log, "447700900012", true), "ж".repeat(67) + "ш".repeat(9));
-  assert.equal(reassembled(log, "447700900011", false), "a".repeat(153) + "b".repeat(20));
   assert.equal((await ask(session, "enquire_link")).command_status, 0);
   session.socket.write(Buffer.from("00000010000012340000000000000063", "hex"));
   await until(async () => (await smsc.counts()).nacksSent === 1, "generic_nack 03");
@@ -203,6 +201,8 @@ test("npm smpp: long texts in both alphabets, receipts, unknown command, bad len
   await until(async () => (await smsc.counts()).sessions === 0, "the end after a bad length");
   await capture.stop();
   const { stats, verdict } = await endOf(smsc);
+  assert.equal(reassembled(log, "447700900012", true), "ж".repeat(67) + "ш".repeat(9));
+  assert.equal(reassembled(log, "447700900011", false), "a".repeat(153) + "b".repeat(20));
   // The unknown command was sent under a number of our own, ahead of the package's.
   assert.deepEqual(stats.protocolErrors, {
     sequence_not_monotonic: 1,

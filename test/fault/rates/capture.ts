@@ -9,6 +9,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
+import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const PCAP_NANOSECONDS = 0xa1b23c4d;
@@ -41,19 +42,30 @@ export async function startCapture(port: number, file: string, bothWays = false)
   const filter = `tcp and ${bothWays ? "" : "dst "}port ${port}`;
   const args = ["-i", "lo", "-n", "--time-stamp-precision=nano", "-B", "65536", "-w", file, filter];
   const child = spawn("tcpdump", args, { stdio: ["ignore", "ignore", "pipe"] });
+  const errors = child.stderr as Socket;
+  process.once("exit", () => child.kill("SIGKILL"));
   let said = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+  errors.setEncoding("utf8").on("data", (text: string) => {
     said += text;
   });
   const ended = new Promise<void>((resolve) => child.on("close", () => resolve()));
   await new Promise<void>((resolve, reject) => {
     child.on("error", (error) => reject(new Error(`tcpdump does not start: ${error.message}`)));
     child.on("exit", () => reject(new Error(`tcpdump ended: ${said}`)));
-    child.stderr.on("data", () => {
+    errors.on("data", () => {
       if (said.includes("listening on")) resolve();
     });
   });
-  return { stop: () => stopCapture(child, ended, () => said) };
+  // A test that fails before it ends the capture ends nevertheless, and so does tcpdump.
+  child.unref();
+  errors.unref();
+  return {
+    stop: () => {
+      child.ref();
+      errors.ref();
+      return stopCapture(child, ended, () => said);
+    },
+  };
 }
 
 async function stopCapture(

@@ -24,6 +24,7 @@ function ending(entry: ThreadEntry, body: string, isLoaded = true, limits = LIMI
     exit: (code) => events.push(`exit ${code}`),
     kill: () => events.push("kill"),
     limits,
+    startingLimits: LIMITS,
   });
   const source = `const { parentPort } = require("node:worker_threads"); ${body}`;
   const worker = new Worker(source, { eval: true });
@@ -58,6 +59,24 @@ test("a thread that is loading its modules is waited for", async () => {
   loaded();
   await until(isEnded(events));
   assert.deepEqual(events, ["gone", "exit 0"]);
+});
+
+test("a start may load for long, unless somebody asks again", async () => {
+  const impatient = { ...LIMITS, loadMs: 50 };
+  const patient = ending("ledger-thread", CLOSES, false, impatient);
+  patient.end.end(0, true);
+  await sleep(300);
+  assert.deepEqual(patient.events, []);
+  patient.loaded();
+  await until(isEnded(patient.events));
+  assert.deepEqual(patient.events, ["gone", "exit 0"]);
+  const asked = ending("ledger-thread", CLOSES, false, impatient);
+  asked.end.end(0, true);
+  asked.end.end(0);
+  await until(isEnded(asked.events));
+  assert.deepEqual(asked.events, ["end threads do not load: SIGKILL", "kill"]);
+  asked.loaded();
+  await until(() => asked.events.includes("exit 0"));
 });
 
 test("a worker that hangs is ended, a ledger that hangs takes the process along", async () => {
