@@ -40,7 +40,9 @@ export interface Capture {
  */
 export async function startCapture(port: number, file: string, bothWays = false): Promise<Capture> {
   const filter = `tcp and ${bothWays ? "" : "dst "}port ${port}`;
-  const args = ["-i", "lo", "-n", "--time-stamp-precision=nano", "-B", "65536", "-w", file, filter];
+  const precision = "--time-stamp-precision=nano";
+  // Every packet is in the file as soon as it was seen.
+  const args = ["-i", "lo", "-n", "-U", precision, "-B", "65536", "-w", file, filter];
   const child = spawn("tcpdump", args, { stdio: ["ignore", "ignore", "pipe"] });
   const errors = child.stderr as Socket;
   process.once("exit", () => child.kill("SIGKILL"));
