@@ -3,7 +3,7 @@
  * speed in the same run.
  *
  *   npm run bench:latency -- [--seconds 60] [--runs 5] [--share 0.5] [--connections 64]
- *                            [--durability disk|process] [--receipts none|final] [--json FILE]
+ *                            [--durability disk|process|none] [--receipts none|final] [--json FILE]
  *
  * Each run: p50 of a 64 KB write + fdatasync; saturation by wrk; then a generator that sends at
  * `share` of it and counts each latency from when the message was due. Acceptance to submit_sm is
@@ -12,6 +12,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { wordOf } from "../../src/cli/bench.ts";
 import type { LoadResult } from "../../src/cli/load/generator.ts";
 import { measureDisk } from "../../src/cli/load/disk-speed.ts";
 import { percentileSince, readPrometheus } from "../../src/cli/prometheus-read.ts";
@@ -49,8 +50,8 @@ async function main(): Promise<void> {
   const settings: LoadSettings = {
     ...LOAD_DEFAULTS,
     seconds: Math.min(SATURATION_S_MAX, Number(flags.seconds)),
-    durability: flags.durability === "process" ? "process" : "disk",
-    receipts: flags.receipts === "final" ? "final" : "none",
+    durability: wordOf("durability", flags.durability, ["disk", "process", "none"]),
+    receipts: wordOf("receipts", flags.receipts, ["none", "final"]),
   };
   const runs: LatencyRun[] = [];
   for (let run = 0; run < Number(flags.runs); run++) {

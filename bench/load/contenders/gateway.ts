@@ -29,7 +29,7 @@ interface Books {
 
 export const GATEWAY: Contender = {
   name: "gateway",
-  promise: "this gateway: its 202 means on disk (durability disk) or in the page cache (process)",
+  promise: "this gateway: its 202 means on disk (disk) or in the page cache (process, none)",
   async start(settings) {
     const workspace = new Workspace();
     try {
