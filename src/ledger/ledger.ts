@@ -290,7 +290,8 @@ export class Ledger {
       work += this.#keepUp(now);
     }
     this.#cancels.doWork(now);
-    work += this.#bodyMoves.doWork(now) + this.#stepLists();
+    if (!this.#flights.isFull) work += this.#bodyMoves.doWork(now);
+    work += this.#stepLists();
     if (this.#outcomes.doWork(now, this.#options.store.flushedCommit)) this.#isChanged = true;
     if (this.#isFlushDue(now)) this.#flush(now);
     this.#flights.follow(now);
@@ -522,12 +523,12 @@ export class Ledger {
     const { store, tailer, logTable } = this.#options;
     this.#applier.logUnknown(now);
     let work = this.#receipts.tidy(now);
-    if (tailer.position >= logTable.load(LogWord.COMMITTED) && this.#flights.isStartVisible) {
-      this.#upkeep.sweep(now);
-    }
+    // What either changes has to stay in memory until there is a commit: none while it is full.
+    const mayChange = this.#flights.isStartVisible && !this.#flights.isFull;
+    if (mayChange && tailer.position >= logTable.load(LogWord.COMMITTED)) this.#upkeep.sweep(now);
     const removed = !this.#flights.isUnderWay ? this.#upkeep.retain(now, store.visibleCommit) : 0;
     work += removed;
-    if (this.#flights.isStartVisible) this.#bodyMoves.look(now);
+    if (mayChange) this.#bodyMoves.look(now);
     if (work > 0) this.#isChanged = true;
     return work;
   }

@@ -499,3 +499,32 @@ test("a commit that finds no room is tried again, and until then nothing new is 
   assert.ok(verifyBooks(store).ok);
   assert.equal(harness.ledger.status().books.accepted, 2);
 });
+
+test("while the store's disk is full, time ends nothing that memory would have to keep", () => {
+  const store = new MemoryStore(false);
+  const harness = new Harness({ store, policy: { receiptGraceMs: 1000 } });
+  const numbers = [1, 2, 3, 4];
+  const records = numbers.flatMap((n) => {
+    const k = key(n);
+    return [accept(k, { ttlMs: 1000 }), sending(k), answer(k, { id: `id-${n}` })];
+  });
+  harness.feed(started(1), ...records);
+  harness.ledger.requestFlush();
+  harness.pass(10);
+  store.flush();
+  harness.feed(accept(key(9)));
+  harness.ledger.requestFlush();
+  harness.pass(10);
+  store.isFull = true;
+  harness.pass(60_000);
+  assert.equal(harness.table.load(LogWord.STORE_FULL), 1);
+  assert.equal(harness.ledger.status().dirty, 0);
+
+  store.isFull = false;
+  store.flush();
+  store.auto = true;
+  harness.pass(20_000);
+  harness.flush();
+  for (const number of numbers) assert.notEqual(document(harness, number).final_at, null);
+  assert.ok(verifyBooks(store).ok);
+});
