@@ -58,12 +58,13 @@ export function leaveOut<T>(
 
 /**
  * What is left of failing seed `seed` when nothing more can be left out; null if it holds. `onStep`
- * hears of each part's end.
+ * hears of each part's end. Once `isTimeUp`, what is left stays.
  */
 export function shrinkSeed(
   seed: number,
   options: RunOptions,
   onStep: (part: SeedPart, left: number) => void,
+  isTimeUp: () => boolean = () => false,
 ): SeedRest | null {
   const first = runSeed(seed, options);
   const violation = first.violations[0];
@@ -76,6 +77,7 @@ export function shrinkSeed(
   };
   for (const part of SEED_PARTS) {
     const left = leaveOut([...rest[part]], (some) => {
+      if (isTimeUp()) return false;
       const only = { ...rest, [part]: new Set(some) };
       const { violations } = runSeed(seed, { ...options, only });
       return violations.some((other) => violationKind(other) === kind);

@@ -28,6 +28,9 @@ import { formatRest, parseRest, shrinkSeed } from "./shrink.ts";
  */
 const YOUNG_GENERATION_MB = 96;
 
+/** What a run of many seeds takes to shrink one; `--shrink` takes as long as it needs. */
+const SHRINK_MS = 90_000;
+
 interface SeedRange {
   readonly first: number;
   readonly last: number;
@@ -117,10 +120,15 @@ function tellViolations(results: readonly Summary[]): number {
   return failed.length === 0 ? 0 : 1;
 }
 
-/** Shrinks a failing seed and tells what is left of it. Returns whether the seed held. */
-function shrinkAndTell(seed: number, options: RunOptions): boolean {
+/**
+ * Shrinks a failing seed for at most `ms` and tells what is left of it. Returns whether the seed
+ * held.
+ */
+function shrinkAndTell(seed: number, options: RunOptions, ms: number): boolean {
   console.log(`\nshrinking seed ${seed}`);
-  const rest = shrinkSeed(seed, options, (part, left) => console.log(`  ${part}: ${left} left`));
+  const untilMs = Date.now() + ms;
+  const onStep = (part: string, left: number): void => console.log(`  ${part}: ${left} left`);
+  const rest = shrinkSeed(seed, options, onStep, () => Date.now() > untilMs);
   if (rest === null) {
     console.log("held");
     return true;
@@ -158,7 +166,9 @@ async function main(): Promise<number> {
       ...(deaths === undefined ? {} : { deaths: Number(deaths) }),
       ...(only === undefined ? {} : { only: parseRest(only) }),
     };
-    if (values.shrink) return shrinkAndTell(Number(values.seed), options) ? 0 : 1;
+    if (values.shrink) {
+      return shrinkAndTell(Number(values.seed), options, Number.POSITIVE_INFINITY) ? 0 : 1;
+    }
     return tellSeed(Number(values.seed), values.trace, options) ? 0 : 1;
   }
   const match = /^(\d+)\.\.(\d+)$/.exec(values.seeds);
@@ -180,7 +190,7 @@ async function main(): Promise<number> {
     writeResult(values.out, `npm run sim -- --seeds ${values.seeds}`, commit, { ...figures });
   }
   const failed = results.find(({ violations }) => violations.length > 0);
-  if (failed !== undefined) shrinkAndTell(failed.seed, {});
+  if (failed !== undefined) shrinkAndTell(failed.seed, {}, SHRINK_MS);
   return holds ? 0 : 1;
 }
 
