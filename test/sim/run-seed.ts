@@ -88,6 +88,8 @@ const END_MS = 140_000;
 /** Most that a start finds the machine's clock set off. */
 const CLOCK_SKEW_MS_MAX = 3000;
 const STARTS_MAX = 60;
+/** How often the books are recounted while a process runs; at each start besides. */
+const BOOKS_MS = 10_000;
 const ARMED_MS_MAX = 5000;
 /** What repeating every call that has a key takes, and more. */
 const REPEAT_MS = 200;
@@ -139,6 +141,7 @@ class Run {
   #isBroken = false;
   #quietSinceMs = -1;
   #nextLookMs = 0;
+  #nextBooksMs = 0;
 
   constructor(seed: number, options: RunOptions) {
     this.#seed = seed;
@@ -277,6 +280,7 @@ class Run {
       });
       this.#senders.setGateway(this.#gateway);
       this.#desk.setGateway(this.#gateway);
+      this.#checkBooks("at a start");
       return true;
     } catch (error) {
       this.#die(error);
@@ -315,6 +319,10 @@ class Run {
     const gateway = this.#gateway as SimulatedGateway;
     const { logTable } = gateway.memory;
     this.#checkSpace();
+    if (nowMs >= this.#nextBooksMs) {
+      this.#nextBooksMs = nowMs + BOOKS_MS;
+      this.#checkBooks("on the way");
+    }
     const isQuiet =
       nowMs > this.#calmAtMs &&
       this.#senders.isDone &&
@@ -325,6 +333,14 @@ class Run {
     if (!isQuiet) this.#quietSinceMs = -1;
     else if (this.#quietSinceMs < 0) this.#quietSinceMs = nowMs;
     return isQuiet && nowMs - this.#quietSinceMs > 1500;
+  }
+
+  /** The store has the books of whatever it has committed. */
+  #checkBooks(when: string): void {
+    const { judge } = this.#world;
+    for (const problem of this.#gateway?.verifyBooks() ?? []) {
+      judge.violate(`books ${when}: ${problem}`);
+    }
   }
 
   /** The log stays within its bound, but for the segments in use. */
@@ -426,7 +442,7 @@ class Run {
     this.#desk.judge();
     const statusOf = (key: string): string | null => documents.get(key)?.status ?? null;
     this.#world.cdr.judge(gateway.store, model, statusOf);
-    for (const problem of gateway.verifyBooks()) judge.violate(`books: ${problem}`);
+    this.#checkBooks("at the end");
     this.#verdict = verdict;
   }
 
@@ -455,7 +471,7 @@ class Run {
       const is = gateway.documentOf(message)?.status;
       if (is !== was) judge.violate(`${message.to} was ${was}, and is ${is} after a restart`);
     }
-    for (const problem of gateway.verifyBooks()) judge.violate(`books at the end: ${problem}`);
+    this.#checkBooks("after a restart");
   }
 
   #verdict: ReturnType<typeof judgeEnd> | null = null;
