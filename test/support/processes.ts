@@ -92,14 +92,19 @@ export class Workspace {
     return path;
   }
 
-  /** Ends every process of this test and removes its files. */
-  async dispose(): Promise<void> {
+  /** Ends every process of this test; its files stay. */
+  async end(): Promise<void> {
     for (const child of this.#children) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
       const gone = new Promise((resolve) => child.on("exit", resolve));
       child.kill("SIGKILL");
       await gone;
     }
+  }
+
+  /** Ends every process of this test and removes its files. */
+  async dispose(): Promise<void> {
+    await this.end();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

@@ -45,6 +45,7 @@ for (const name of wanted) {
   } catch (error) {
     // The other rows are still of use.
     isBroken = true;
+    await workspace.end();
     process.stdout.write(`${name} broke off: see ${workspace.folder}\n${String(error)}\n`);
   }
   if (values.out !== undefined) {
