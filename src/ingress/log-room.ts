@@ -5,7 +5,8 @@
  *
  * An app that sends more than its links take is refused at seven eighths of either bound; the rest
  * is for others, so that its trouble stays its own. Few: 1/16 of what is kept back. What an app
- * has waiting is counted by the thread that accepted it. One instance per ingress thread.
+ * has waiting for links is counted by the thread that accepted it; what the ledger has of it, as
+ * scheduled and held messages, is not. One instance per ingress thread.
  */
 import { admissionFits, LIFE_BYTES_PER_PART } from "../journal/space.ts";
 import type { LogTable } from "../tables/log-table.ts";

@@ -11,13 +11,14 @@
  *
  * Big-endian. The ledger's thread, or an offline reader of the store.
  */
+import { DataDirError } from "../journal/errors.ts";
 import { Books } from "./books.ts";
 import { BodyHolds } from "./body-holds.ts";
 import { MESSAGE_STATUS_COUNT } from "./message-state.ts";
 import { readUint32, readUint48, writeUint32, writeUint48 } from "./row-layout.ts";
 import { LedgerTable, type LedgerStore } from "./store.ts";
 
-const META_VERSION = 6;
+const META_VERSION = 7;
 const STRETCH_BYTES = 4;
 const CURSOR = 8;
 const START_COUNT = 14;
@@ -110,14 +111,17 @@ export function encodeMeta(meta: LedgerMeta): Uint8Array {
 }
 
 /**
- * The row of a store, or that of an empty ledger. Throws on a version that this program does not
- * know.
+ * The row of a store, or that of an empty ledger. Throws a DataDirError if the store, by its
+ * version, holds rows that this program does not read.
  */
 export function readMeta(store: LedgerStore): LedgerMeta {
   const meta = new LedgerMeta();
   const bytes = store.get(LedgerTable.META, META_KEY);
   if (bytes === undefined) return meta;
-  if (bytes[0] !== META_VERSION) throw new Error(`ledger store of version ${bytes[0]}`);
+  if (bytes[0] !== META_VERSION) {
+    const versions = `has version ${bytes[0]}, this program reads ${META_VERSION}`;
+    throw new DataDirError("damaged", `the ledger's store ${versions}`);
+  }
   meta.cursor = readUint48(bytes, CURSOR);
   meta.nextEnding = readUint48(bytes, NEXT_ENDING);
   meta.seed = readUint32(bytes, SEED);

@@ -12,9 +12,11 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { fileURLToPath } from "node:url";
+import { DataDirError } from "../../../src/journal/errors.ts";
 import { bodyKey } from "../../../src/ledger/body-moves.ts";
 import { verifyBooks } from "../../../src/ledger/books.ts";
 import { type LmdbLedgerStore, openLmdbStore } from "../../../src/ledger/lmdb-store.ts";
+import { encodeMeta, LedgerMeta, META_KEY, readMeta } from "../../../src/ledger/meta.ts";
 import { LedgerTable, type LedgerStore } from "../../../src/ledger/store.ts";
 import { MemoryStore } from "../../support/memory-store.ts";
 import { Harness } from "./harness.ts";
@@ -205,4 +207,16 @@ test("another thread reads what was moved, from the next look after the commit o
     await store.close();
     rmSync(path, { recursive: true });
   }
+});
+
+test("a store of another version is refused as a data directory", () => {
+  const store = new MemoryStore();
+  const meta = encodeMeta(new LedgerMeta());
+  meta[0] = (meta[0] as number) - 1;
+  store.put(LedgerTable.META, META_KEY, meta);
+  store.commit();
+  assert.throws(
+    () => readMeta(store),
+    (error) => error instanceof DataDirError && /version/.test(error.message),
+  );
 });
