@@ -93,7 +93,7 @@ export const LEDGER_LIMITS: LedgerLimits = {
   flushIntervalMs: 200,
   dirtyMax: 8192,
   dirtyStop: 16_384,
-  cacheMax: 49_152,
+  cacheMax: 24_576,
   pollBytes: 256 * 1024,
   parkedMax: 262_144,
   generationEntriesMax: 393_216,
