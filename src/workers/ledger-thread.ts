@@ -58,6 +58,8 @@ const STRIKES_TO_QUARANTINE = 2;
 const LOOK_INTERVAL_MS = 5;
 const LOADER_LOOK_MS = 1000;
 const FILED_MS_MAX = 5000;
+/** Longest that a thread that broke waits for its store to close before it says so. */
+const CLOSED_MS_MAX = 2000;
 
 const data = workerData as LedgerThreadData;
 const { plan, memory, config } = data;
@@ -85,7 +87,9 @@ let closed: Promise<void> | null = null;
 process.on("uncaughtException", (error: unknown) => {
   const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
   leaveSystemId(bells, self);
-  void stop().then(() => note({ kind: "broken", reason }));
+  // A store whose disk fails may never close.
+  const late = new Promise<void>((resolve) => setTimeout(resolve, CLOSED_MS_MAX));
+  void Promise.race([stop(), late]).then(() => note({ kind: "broken", reason }));
 });
 
 parentPort?.on("message", (command: ThreadCommand) => {
