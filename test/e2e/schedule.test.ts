@@ -1,6 +1,7 @@
 /** Messages for later in the built program, over a kill -9. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "../support/client.ts";
 import { gatewayYaml, startGateway, Workspace } from "../support/processes.ts";
 
@@ -9,6 +10,13 @@ after(() => workspace.dispose());
 
 /** When it is to be sent, `ms` from now. */
 const inMs = (ms: number): string => new Date(Date.now() + ms).toISOString();
+
+/** Waits until the gateway has noticed. */
+async function linksAreDown(adminPort: number): Promise<void> {
+  const metrics = async (): Promise<string> =>
+    await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
+  while (!/^smsgw_pool_weight\{.*\} 0$/m.test(await metrics())) await sleep(20);
+}
 
 test("what is scheduled waits for its time, also in the next run", async () => {
   const smsc = await workspace.run(["smsc", "--port", "0", "--receipt-delay-ms", "20"], (line) =>
@@ -64,6 +72,7 @@ test("a message is canceled while it waits here, and not once an operator has it
   assert.equal((await client.cancel(`${laterId.slice(0, -1)}f`)).status, 404);
   smsc.child.kill("SIGKILL");
   await smsc.exited;
+  await linksAreDown(gateway.adminPort);
   // Nobody takes it: it waits at the ingress thread that accepted it, then at the ledger.
   const waiting = await client.post({ to: "+998901234503", text: "x" });
   const old = await client.post({ to: "+998901234504", text: "x" });
