@@ -25,7 +25,7 @@ import {
 } from "../records/accept.ts";
 import { copyBytes } from "../records/memory.ts";
 import { type MessageKey, nextSequence, originOf } from "../records/message-key.ts";
-import { RING_FULL } from "../ring/layout.ts";
+import { alignRecord } from "../ring/layout.ts";
 import { NO_ROUTE, PrefixTable } from "../routing/prefix-table.ts";
 import { CdrLevel, LEDGER_LAG_BYTES_MAX, type LogTable, LogWord } from "../tables/log-table.ts";
 import { Claim, type IdempotencyTable, KEY_WORDS } from "../tables/idempotency-table.ts";
@@ -68,6 +68,7 @@ export const Admit = {
 export const ScopeBit = { SEND: 1, OPS: 2, PIN: 4 } as const;
 
 const RETRY_OVERLOADED_S = 1;
+const TOO_MANY_LONG = "too many long messages to this number";
 /** Between two looks at buckets that nobody uses. */
 const SETTLE_INTERVAL_MS = 1000;
 
@@ -390,7 +391,7 @@ export class Admission {
     const profile = this.#profiles[outcome.poolIndex] as PoolProfile;
     if (!body.findReference(draft, profile, clock.wallMs(), outcome.problems)) {
       if (outcome.problems.length > 0) return Admit.INVALID;
-      return this.#overloaded("too many long messages to this number");
+      return this.#overloaded(TOO_MANY_LONG);
     }
     outcome.parts = body.segmentCount;
     const lengthBytes = this.#recordLength(draft);
@@ -398,12 +399,13 @@ export class Admission {
     const monotonicMs = clock.monotonicMs();
     if (!this.#rates.acquire(app, outcome.parts, monotonicMs)) return Admit.RATE_LIMITED;
     const wallMs = clock.wallMs();
-    const isPromised = body.promiseReference(wallMs);
-    const record = isPromised ? appender.claim(lengthBytes, ACCEPT_TYPE) : RING_FULL;
-    if (record === RING_FULL) {
+    // A promise cannot be given back, so it is made only for what has its room.
+    const hasRoom = appender.hasRoom(alignRecord(lengthBytes));
+    if (!hasRoom || !body.promiseReference(wallMs)) {
       this.#rates.giveBack(app, outcome.parts, monotonicMs);
-      return this.#overloaded("the journal is behind");
+      return this.#overloaded(hasRoom ? TOO_MANY_LONG : "the journal is behind");
     }
+    const record = appender.claim(lengthBytes, ACCEPT_TYPE);
     this.#lastSequence = nextSequence(this.#lastSequence, wallMs);
     outcome.sequence = this.#lastSequence;
     outcome.origin = this.origin;

@@ -20,7 +20,13 @@ import {
   acceptReplayOffset,
   REPLAY_BYTES,
 } from "../records/accept.ts";
-import { Attempt, FLAG_MAYBE_DUP, Outcome, SMSC_ID_BYTES_MAX } from "../records/attempt.ts";
+import {
+  Attempt,
+  FLAG_MAYBE_DUP,
+  NOT_WRITTEN,
+  Outcome,
+  SMSC_ID_BYTES_MAX,
+} from "../records/attempt.ts";
 import { Concluded, Verdict } from "../records/concluded.ts";
 import { copyBytes, type RecordMemory } from "../records/memory.ts";
 import { epochOf, type MessageKey, producerOf } from "../records/message-key.ts";
@@ -37,6 +43,7 @@ import {
   isFinal,
   mergeAccepted,
   mergeAmbiguous,
+  mergePutOff,
   mergeRefused,
   mergeSending,
   type PartRecord,
@@ -334,14 +341,18 @@ export class RecordApplier implements RecordVisitor {
     const delay = view.getUint32(offset + Attempt.RETRY_AFTER_MS, true);
     const dueAt = Math.min(at + delay, Math.max(at, Math.floor(message.expiresAt)));
     const session = view.getUint8(offset + Attempt.SESSION);
-    if (!mergeRefused(part, outcome, attempt, at, linkId, session, commandStatus, dueAt)) return;
+    const wasBegun = outcome !== Outcome.RETRY || commandStatus !== NOT_WRITTEN;
+    const isNew = wasBegun
+      ? mergeRefused(part, outcome, attempt, at, linkId, session, commandStatus, dueAt)
+      : mergePutOff(part, attempt, at, dueAt);
+    if (!isNew) return;
     if (outcome === Outcome.RETRY || outcome === Outcome.KEPT) {
       keepEvent(message, {
         kind: outcome === Outcome.RETRY ? EventKind.RETRY : EventKind.KEPT,
         part: view.getUint8(offset + Attempt.PART),
         attempt,
         at,
-        linkId,
+        linkId: wasBegun ? linkId : 0,
         commandStatus,
       });
     }

@@ -11,7 +11,7 @@
 import { epochOf, type MessageKey, producerOf } from "../records/message-key.ts";
 import { type MessageState, MessageStatus, NO_VERDICT, sendAtOf } from "./message-state.ts";
 import type { Messages } from "./messages.ts";
-import { PartState } from "./part-state.ts";
+import { isPutOff, PartState } from "./part-state.ts";
 import type { LedgerPolicy } from "./policy.ts";
 
 /** What became of a call. */
@@ -124,7 +124,8 @@ export class Cancels {
       appIndex: policy.plan.appIndexById.get(message.appId) ?? 0,
       partCount: message.parts.length,
     };
-    const isOwn = epochOf(origin) !== epoch || sendAtOf(message) !== null;
+    const isOwn =
+      epochOf(origin) !== epoch || sendAtOf(message) !== null || message.parts.some(isPutOff);
     if (isOwn) return cancelOwn(message, order);
     if (order.poolIndex < 0) return false;
     orders(producerOf(origin), order);
@@ -140,14 +141,16 @@ export class Cancels {
   }
 }
 
-/** Whether the log shows no attempt at any part, nor an end. */
+/** Whether the log shows no attempt at any part that was begun, nor an end. */
 function isUntouched(message: MessageState): boolean {
   if (message.verdict !== NO_VERDICT) return false;
-  return message.parts.every(
-    ({ state, attempt, dueAt }) =>
-      attempt === 0 &&
-      (state === PartState.SCHEDULED || (state === PartState.WAITING && dueAt === 0)),
-  );
+  return message.parts.every((part) => {
+    const { state, attempt, dueAt } = part;
+    if (attempt !== 0) return false;
+    return state === PartState.WAITING
+      ? dueAt === 0
+      : state === PartState.SCHEDULED || isPutOff(part);
+  });
 }
 
 function nameOf({ sequence, origin }: MessageKey): string {

@@ -28,7 +28,14 @@ import {
   readKeySequence,
 } from "./message-state.ts";
 import { type Messages, WAIT_KEY_BYTES } from "./messages.ts";
-import { isFinal, mayBeWritten, type PartRecord, PartState, unschedule } from "./part-state.ts";
+import {
+  isFinal,
+  isPutOff,
+  mayBeWritten,
+  type PartRecord,
+  PartState,
+  unschedule,
+} from "./part-state.ts";
 import { type LedgerPolicy, RecoveryRow } from "./policy.ts";
 import type { RecoveryHits } from "./recovery.ts";
 import { readUint48, writeUint48 } from "./row-layout.ts";
@@ -206,9 +213,10 @@ export class HandOvers implements WaitingOwner {
    */
   cancel(message: MessageState, order: CancelOrder, onRefused: () => void): boolean {
     if (this.#handed.get(message.logOffset)?.isConcluding === true) return true;
-    if (message.status === MessageStatus.SCHEDULED) {
-      return this.#conclude(message, Verdict.CANCELED);
-    }
+    const isHere =
+      message.status === MessageStatus.SCHEDULED ||
+      (message.parts.every(isPutOff) && !this.#handed.has(message.logOffset));
+    if (isHere) return this.#conclude(message, Verdict.CANCELED);
     // Until all that earlier runs left is handed over, it may be nobody's yet.
     if (this.isWalking || order.poolIndex < 0) return false;
     const done = (isOut: boolean): void => {

@@ -8,7 +8,7 @@
  * outranks every attempt; a final state is never left. Times are whole milliseconds of wall time.
  * The ledger's thread only.
  */
-import { Outcome } from "../records/attempt.ts";
+import { NOT_WRITTEN, Outcome } from "../records/attempt.ts";
 import {
   FLAG_EXHAUSTED,
   FLAG_MAYBE_DUP,
@@ -370,6 +370,26 @@ export function mergeRefused(
     part.state = PartState.KEPT;
   }
   return true;
+}
+
+/**
+ * ANSWER retry of an attempt that was not begun: it goes on as it was before that attempt, at
+ * `dueAt`. Returns whether anything is new.
+ */
+export function mergePutOff(part: PartRecord, attempt: number, at: number, dueAt: number): boolean {
+  if (isFinal(part.state) || part.state === PartState.SENT || attempt < part.attempt) return false;
+  if (attempt === part.attempt && (RANK[part.state] !== 3 || at < part.answeredAt)) return false;
+  part.state = PartState.RETRYING;
+  if (part.attempt !== 0) part.attempt = Math.max(part.attempt, attempt - 1);
+  part.answeredAt = at;
+  part.commandStatus = NOT_WRITTEN;
+  part.dueAt = dueAt;
+  return true;
+}
+
+/** Whether the part waits since the gateway could not send it, not since an operator refused it. */
+export function isPutOff(part: PartRecord): boolean {
+  return part.state === PartState.RETRYING && part.commandStatus === NOT_WRITTEN;
 }
 
 /**

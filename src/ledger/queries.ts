@@ -18,7 +18,14 @@ import {
   MessageStatus,
   sendAtOf,
 } from "./message-state.ts";
-import { isFinal, NO_RECEIPT, PART_STATUS, type PartRecord, PartState } from "./part-state.ts";
+import {
+  isFinal,
+  isPutOff,
+  NO_RECEIPT,
+  PART_STATUS,
+  type PartRecord,
+  PartState,
+} from "./part-state.ts";
 import { EVENT_STATUS, EVENT_TYPES, type StoredEvent } from "./outbox.ts";
 import { replayOf } from "./replay-of.ts";
 import { ROW_TEXTS, rowOffset } from "./row-layout.ts";
@@ -269,6 +276,7 @@ export function partReason(message: MessageState, part: PartRecord): MessageReas
   const hasReceipt = isFinal(part.state) && part.receiptAt !== 0;
   switch (part.state) {
     case PartState.RETRYING:
+      if (isPutOff(part)) return reason("gateway", "no_reference", true);
       return reason("operator", "refused_for_now", true, status);
     case PartState.HELD:
     case PartState.AMBIGUOUS:
@@ -288,6 +296,7 @@ export function partReason(message: MessageState, part: PartRecord): MessageReas
     case PartState.REJECTED:
       if (hasReceipt) return reason("operator", "rejected", false);
       if (part.isExhausted) return reason("operator", "attempts_over", true, status);
+      if (part.commandStatus === NOT_WRITTEN) return reason("gateway", "unsendable", true);
       return reason(
         ADDRESS_STATUSES.includes(status) ? "user" : "operator",
         "refused",
@@ -348,8 +357,8 @@ function timelineOf(message: MessageState, prefix: string | null): TimelineEntry
   for (const event of message.events ?? []) {
     note(event.at, EVENT_NAMES[event.kind as 0] ?? "event", {
       part: event.part,
-      attempt: event.attempt,
-      link: event.linkId,
+      // What was put off has no link, and its attempt was not made.
+      ...(event.linkId === 0 ? {} : { attempt: event.attempt, link: event.linkId }),
       ...(event.commandStatus === 0 || event.commandStatus === NOT_WRITTEN
         ? {}
         : { command_status: event.commandStatus }),

@@ -65,7 +65,8 @@ export const AmbiguousCause = { SESSION_LOST: 0, RESPONSE_TIMEOUT: 1 } as const;
 /**
  * command_status of an ANSWER that no SMSC gave: the attempt's bytes were never written to a socket
  * (its session was lost first: KEPT), or cannot be (the PDU does not encode: REJECTED). The attempt
- * surely had no effect. RETRY with it, without a SENDING: no concatenation reference was free.
+ * surely had no effect. RETRY with it, without a SENDING: the attempt was put off, since no
+ * concatenation reference was free; the next one has the same number.
  */
 export const NOT_WRITTEN = 0xffffffff;
 

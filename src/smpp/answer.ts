@@ -59,6 +59,17 @@ export function outcomeOf(
 
 /** Delay before the next attempt, in whole ms; `random` is uniform in [0, 1). */
 export function retryAfterMs(attempt: number, random: number): number {
-  const base = Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** Math.min(attempt - 1, 16));
+  return jittered(Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** Math.min(attempt - 1, 16)), random);
+}
+
+/**
+ * Delay, in whole ms, of a message that could have been sent for `waitedMs` but that no reference
+ * is free for: as long again, within the bounds of a retry; `random` is uniform in [0, 1).
+ */
+export function putOffMs(waitedMs: number, random: number): number {
+  return jittered(Math.min(RETRY_MAX_MS, Math.max(RETRY_BASE_MS, waitedMs)), random);
+}
+
+function jittered(base: number, random: number): number {
   return Math.round(base * (1 - RETRY_JITTER + 2 * RETRY_JITTER * random));
 }

@@ -135,7 +135,7 @@ export class RecordStager {
 
   /**
    * The attempt's bytes were never written to a socket: KEPT, REJECTED if they never can be, RETRY
-   * or EXHAUSTED if they cannot now.
+   * if it was not even begun.
    */
   stageNotWritten(
     table: MessageTable,

@@ -12,10 +12,11 @@
  */
 import type { ReferenceTables } from "../codec/index.ts";
 import type { Random } from "../environment.ts";
+import { sendableFrom } from "../records/accept.ts";
 import { Outcome } from "../records/attempt.ts";
 import { Verdict } from "../records/concluded.ts";
 import { PRIORITY_COUNT } from "../records/types.ts";
-import { retryAfterMs } from "./answer.ts";
+import { putOffMs } from "./answer.ts";
 import type { TurnTime } from "./context.ts";
 import { IntQueue } from "./int-queue.ts";
 import { PREPARED_PER_TURN_MAX, STARVATION_PICKS } from "./limits.ts";
@@ -191,17 +192,18 @@ export class Scheduler {
   }
 
   /**
-   * No reference towards its handset is free: as if the SMSC had refused each part for now.
+   * No reference towards its handset is free: the ledger hands it over again later. No operator was
+   * offered it, so the attempt does not count: it ends by its validity only.
    */
   #putOff(session: SmppSession, entry: number): number {
     const { table, stager, queues, time, random } = this.#parts;
     const attempt = table.attempt[entry] as number;
-    const isLast = attempt >= session.link.profile.attemptsMax;
-    const outcome = isLast ? Outcome.EXHAUSTED : Outcome.RETRY;
-    const delayMs = isLast ? 0 : retryAfterMs(attempt, random());
+    const since = sendableFrom(table.memoryOf(entry).view, table.recordOf(entry));
+    const delayMs = putOffMs(time.wall - since, random());
     for (let parts = table.parts[entry] as number; parts !== 0; parts &= parts - 1) {
       const part = 31 - Math.clz32(parts & -parts);
-      stager.stageNotWritten(table, entry, part, attempt, session, time.wall, outcome, delayMs);
+      const { RETRY } = Outcome;
+      stager.stageNotWritten(table, entry, part, attempt, session, time.wall, RETRY, delayMs);
     }
     table.parts[entry] = 0;
     queues.settle(entry);

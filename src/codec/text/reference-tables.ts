@@ -4,9 +4,9 @@
  *   0        2^20 words for references of 8 bits     4 MiB
  *   4 MiB    2^16 words for references of 16 bits    256 KiB
  *
- * A reference does not repeat towards one handset from one source within an hour, whatever links
- * its messages take: the hash of both picks a word, and a word gives half its range an hour, 128 or
- * 32,768.
+ * Within a run, a reference does not repeat towards one handset from one source within an hour,
+ * whatever links its messages take: the hash of both picks a word, and a word gives half its range
+ * an hour, 128 or 32,768.
  * Spread over the words that is 37,000 long messages a second with 8 bits, at two thirds of which
  * hardly a word runs out by chance; one source and destination alone have 127 at once, and as many
  * in every hour after. Any thread; see ConcatReferences.

@@ -410,6 +410,17 @@ test("no space, a lagging ledger and a full staging ring refuse, and take nothin
   assert.equal(words[1], before, "the tokens went back");
 });
 
+test("what finds no room in the staging ring takes no promise of a reference", () => {
+  const own = new IngressRig();
+  const text = "x".repeat(200);
+  const promises = new Int32Array(own.memory.referencePromises);
+  const full = own.admissionWithFullStaging();
+  const before = promises.slice();
+  assert.equal(full.admit(0, { to: TO, text }, ScopeBit.SEND), Admit.OVERLOADED);
+  assert.match(full.outcome.detail, /journal/);
+  assert.deepEqual(promises, before);
+});
+
 test("sequences count strictly up, also when the clock stands or goes back", () => {
   const own = new IngressRig();
   const admission = own.admission();

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { COMMAND_STATUS, CONCAT_METHOD, REASSEMBLY_MS } from "../../../src/codec/index.ts";
 import { NOT_WRITTEN, Outcome } from "../../../src/records/attempt.ts";
+import { RETRY_BASE_MS, RETRY_MAX_MS } from "../../../src/smpp/limits.ts";
+import { DEFAULT_PROFILE } from "../../support/profile.ts";
 import { decodeSubmit } from "./fake-smsc.ts";
 import { type ReturnRecord, World } from "./world.ts";
 
@@ -73,6 +75,30 @@ test("every part keeps it: throttled, cut off, given back, and handed over with 
   other.submit({ parts, partsToSend: 4, attempt: 3, concatReference: reference! });
   other.runUntil(() => other.smsc.submits().length === 1);
   assert.deepEqual(written(other), [reference]);
+});
+
+test("no operator was offered what is put off: it is never exhausted, and waits on", () => {
+  const profile = { ...DEFAULT_PROFILE, attemptsMax: 1 };
+  const world = new World({ links: [{ windowMax: 1000 }], profiles: [profile] });
+  world.smsc.onSubmit = () => "id";
+  world.bindAll();
+  const long = { parts: parts.slice(0, 2), expiresAt: world.clock.wallMs() + FAR };
+  for (let i = 0; i < 128; i++) {
+    world.submit(long);
+    world.step();
+  }
+  world.runUntil(() => world.smsc.submits().length === 256);
+  const acceptedAt = world.clock.wallMs();
+  const delays = [1, 40_000, 3_600_000].map((waitedMs) => {
+    const { sequence } = world.submit({ ...long, acceptedAt: acceptedAt - waitedMs, attempt: 1 });
+    world.runUntil(() => world.answers(sequence).length === 2);
+    const answers = world.answers(sequence);
+    assert.ok(answers.every(({ outcome }) => outcome === Outcome.RETRY));
+    return answers[0]!.retryAfterMs;
+  });
+  assert.equal(delays[0], RETRY_BASE_MS);
+  assert.ok(delays[1]! >= 40_000 && delays[1]! < 60_000, "as long again as it waited");
+  assert.equal(delays[2], RETRY_MAX_MS);
 });
 
 test("beyond what does not repeat in the reassembly time, messages wait for their turn", () => {
