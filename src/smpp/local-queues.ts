@@ -105,6 +105,7 @@ export class LocalQueues {
     table.appIndex[entry] = window.appIndex[slot] as number;
     table.pool[entry] = window.pool[slot] as number;
     table.concatReference[entry] = window.concatReference[slot] as number;
+    table.drawnAt[entry] = window.drawnAt[slot] as number;
     table.priority[entry] = window.priority[slot] as number;
     table.producer[entry] = window.producer[slot] as number;
     table.flags[entry] = window.flags[slot] as number;

@@ -46,6 +46,8 @@ export class MessageTable {
   parts: Uint16Array;
   /** That the parts go out with; NO_REFERENCE until the first of them does. */
   concatReference: Uint16Array;
+  /** When that was drawn here (wall ms); 0: elsewhere, or not. */
+  drawnAt: Float64Array;
   priority: Uint8Array;
   producer: Uint8Array;
   attempt: Uint8Array;
@@ -76,6 +78,7 @@ export class MessageTable {
     this.pool = new Uint16Array(capacity);
     this.parts = new Uint16Array(capacity);
     this.concatReference = new Uint16Array(capacity);
+    this.drawnAt = new Float64Array(capacity);
     this.priority = new Uint8Array(capacity);
     this.producer = new Uint8Array(capacity);
     this.attempt = new Uint8Array(capacity);
@@ -106,6 +109,7 @@ export class MessageTable {
     this.pool = grown(this.pool, capacity);
     this.parts = grown(this.parts, capacity);
     this.concatReference = grown(this.concatReference, capacity);
+    this.drawnAt = grown(this.drawnAt, capacity);
     this.priority = grown(this.priority, capacity);
     this.producer = grown(this.producer, capacity);
     this.attempt = grown(this.attempt, capacity);
@@ -140,6 +144,7 @@ export class MessageTable {
     this.prepared[entry] = 0;
     this.parts[entry] = 0;
     this.restsOn[entry] = 0;
+    this.drawnAt[entry] = 0;
     return entry;
   }
 

@@ -5,16 +5,26 @@
  *                                                       they are sent from later
  *
  * Messages may wait for hours between acceptance and this; only what is under way at once has to
- * differ. Words are shared by all workers. One thread.
+ * differ. One that the SMSC surely has no part of may wait for hours again, throttled or cut off:
+ * then another is drawn, lest its number is given out anew beside it. Words are shared by all
+ * workers. One thread.
  */
 import {
   hashAddressBytes,
   NO_REFERENCE,
+  REASSEMBLY_MS,
   referenceBits,
   type ReferenceTables,
 } from "../codec/index.ts";
 import { Accept, acceptFromOffset, acceptToOffset } from "../records/accept.ts";
+import { allParts } from "../records/hand-over.ts";
 import type { MessageTable } from "./message-table.ts";
+
+/**
+ * A reference that no part went out with serves so long. Long against a throttled message's pace,
+ * which would use up its handset's numbers otherwise.
+ */
+export const REDRAW_AFTER_MS = REASSEMBLY_MS / 4;
 
 /**
  * Makes sure that a message of several parts, whose body is at hand, has a reference. False: all
@@ -26,10 +36,16 @@ export function drawReference(
   references: ReferenceTables,
   wallMs: number,
 ): boolean {
-  if (table.concatReference[entry] !== NO_REFERENCE) return true;
   const { bytes, view } = table.memoryOf(entry);
   const record = table.recordOf(entry);
-  if (view.getUint8(record + Accept.PART_COUNT) === 1) return true;
+  const partCount = view.getUint8(record + Accept.PART_COUNT);
+  if (partCount === 1) return true;
+  if (table.concatReference[entry] !== NO_REFERENCE) {
+    // With all parts here, and none that may arrive twice, none of them is anywhere else.
+    const isWhole = table.parts[entry] === allParts(partCount) && table.flags[entry] === 0;
+    const isOld = wallMs - (table.drawnAt[entry] as number) > REDRAW_AFTER_MS;
+    if (!isWhole || !isOld) return true;
+  }
   const from = record + acceptFromOffset(view, record);
   const fromEnd = from + view.getUint8(record + Accept.FROM_LENGTH);
   const to = record + acceptToOffset(view, record);
@@ -39,5 +55,6 @@ export function drawReference(
   const drawn = (isWide ? references.wide : references.narrow).take(hash, wallMs);
   if (drawn < 0) return false;
   table.concatReference[entry] = drawn;
+  table.drawnAt[entry] = wallMs;
   return true;
 }

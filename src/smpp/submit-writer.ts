@@ -115,6 +115,7 @@ export class SubmitWriter {
     window.appIndex[slot] = table.appIndex[entry] as number;
     window.pool[slot] = table.pool[entry] as number;
     window.concatReference[slot] = table.concatReference[entry] as number;
+    window.drawnAt[slot] = table.drawnAt[entry] as number;
     window.priority[slot] = table.priority[entry] as number;
     window.producer[slot] = table.producer[entry] as number;
     window.flags[slot] = table.flags[entry] as number;

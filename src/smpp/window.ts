@@ -31,6 +31,7 @@ export class Window {
   readonly appIndex: Uint32Array;
   readonly pool: Uint16Array;
   readonly concatReference: Uint16Array;
+  readonly drawnAt: Float64Array;
   readonly part: Uint8Array;
   readonly attempt: Uint8Array;
   readonly flags: Uint8Array;
@@ -57,6 +58,7 @@ export class Window {
     this.appIndex = new Uint32Array(slots);
     this.pool = new Uint16Array(slots);
     this.concatReference = new Uint16Array(slots);
+    this.drawnAt = new Float64Array(slots);
     this.part = new Uint8Array(slots);
     this.attempt = new Uint8Array(slots);
     this.flags = new Uint8Array(slots);

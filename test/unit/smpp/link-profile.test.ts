@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { COMMAND_STATUS as S, CONCAT_METHOD, decodeSm, SmView } from "../../../src/codec/index.ts";
-import { Outcome } from "../../../src/records/attempt.ts";
+import { FLAG_MAYBE_DUP, Outcome } from "../../../src/records/attempt.ts";
 import { profileOf } from "../../support/profile.ts";
 import { decodeSubmit, type Pdu } from "./fake-smsc.ts";
 import { type SubmitOptions, World } from "./world.ts";
@@ -111,6 +111,7 @@ test("parts find each other by the record's method, and TLVs of the profile foll
   const of = (method: keyof typeof CONCAT_METHOD): SubmitOptions => ({
     parts,
     concatReference: reference,
+    flags: FLAG_MAYBE_DUP,
     concatMethod: CONCAT_METHOD[method],
   });
   const tlv = "tlvs: [{ tag: 0x1400, int: 7 }]";

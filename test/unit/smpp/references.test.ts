@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { COMMAND_STATUS, CONCAT_METHOD, REASSEMBLY_MS } from "../../../src/codec/index.ts";
-import { NOT_WRITTEN, Outcome } from "../../../src/records/attempt.ts";
+import { FLAG_MAYBE_DUP, NOT_WRITTEN, Outcome } from "../../../src/records/attempt.ts";
 import { RETRY_BASE_MS, RETRY_MAX_MS } from "../../../src/smpp/limits.ts";
 import { DEFAULT_PROFILE } from "../../support/profile.ts";
+import { REDRAW_AFTER_MS } from "../../../src/smpp/reference-draw.ts";
 import { decodeSubmit } from "./fake-smsc.ts";
 import { type ReturnRecord, World } from "./world.ts";
 
@@ -128,4 +129,50 @@ test("beyond what does not repeat in the reassembly time, messages wait for thei
   world.run(2000);
   world.submit({ ...long, attempt: 2 });
   world.runUntil(() => world.smsc.submits().length === 262);
+});
+
+test("a message that the SMSC has no part of draws another once its own is old", () => {
+  const world = new World();
+  world.bindAll();
+  world.submit({ parts: parts.slice(0, 2), expiresAt: world.clock.wallMs() + FAR });
+  const answerBoth = (count: number, answers: (number | string)[]): void => {
+    world.runUntil(() => world.smsc.submits().length === count, 60_000);
+    const last = world.smsc.submits().slice(-2);
+    last.forEach((pdu, i) => world.smsc.last().answer(pdu, answers[i]!));
+    world.step();
+  };
+  const { ESME_RTHROTTLED } = COMMAND_STATUS;
+  answerBoth(2, [ESME_RTHROTTLED, ESME_RTHROTTLED]);
+  answerBoth(4, [ESME_RTHROTTLED, ESME_RTHROTTLED]);
+  const [first, , soon] = written(world);
+  assert.equal(soon, first, "a throttled message does not use up its handset's numbers");
+  world.nowMs += REDRAW_AFTER_MS;
+  answerBoth(6, [ESME_RTHROTTLED, ESME_RTHROTTLED]);
+  answerBoth(8, [ESME_RTHROTTLED, ESME_RTHROTTLED]);
+  const [anew, also] = written(world).slice(-2);
+  assert.equal(also, anew);
+  assert.notEqual(anew, first);
+  world.smsc.bindStatus = COMMAND_STATUS.ESME_RBINDFAIL;
+  const returned: ReturnRecord[] = [];
+  world.smsc.last().cut("ECONNRESET");
+  world.runUntil(() => {
+    returned.push(...world.takeReturns());
+    return returned.length > 0;
+  });
+  const [back] = returned;
+  assert.deepEqual([back!.parts, back!.flags, back!.concatReference], [3, 0, anew]);
+  // Whole and of unknown age, it is given another; a part alone, or one that may be there, not.
+  const other = new World();
+  other.bindAll();
+  const known = { parts: parts.slice(0, 2), attempt: 3, concatReference: 77 };
+  other.submit(known);
+  other.submit({ ...known, partsToSend: 2 });
+  other.submit({ ...known, flags: FLAG_MAYBE_DUP });
+  other.runUntil(() => other.smsc.submits().length === 5);
+  const [drawn, same, ...rest] = written(other);
+  assert.equal(drawn, same);
+  assert.notEqual(drawn, 77);
+  assert.deepEqual(rest, [77, 77, 77]);
+  const [recorded] = other.attempts();
+  assert.equal(recorded?.concatReference, drawn);
 });

@@ -64,7 +64,8 @@ test("parts carry an 8-bit concatenation header and go in order on one session",
   const world = new World({ links: [{ sessions: 3 }] });
   world.bindAll();
   const parts = ["first ", "second ", "third"].map((text) => Buffer.from(text, "latin1"));
-  for (let i = 0; i < 5; i++) world.submit({ parts, concatReference: 0x3a7 });
+  for (let i = 0; i < 5; i++)
+    world.submit({ parts, concatReference: 0x3a7, flags: FLAG_MAYBE_DUP });
   world.runUntil(() => world.smsc.submits().length === 15);
   for (const socket of world.smsc.sockets) {
     const texts = socket.submits().map((pdu) => decodeSubmit(pdu).shortMessage);
@@ -83,7 +84,7 @@ test("a binary message keeps its own UDH, merged with the concatenation header",
   const udh = Uint8Array.from([6, 5, 4, 0x0b, 0x84, 0x23, 0xf0]);
   const parts = [Uint8Array.from([1, 2]), Uint8Array.from([3])];
   world.submit({ udh, parts: [parts[0]!], dataCoding: 4 });
-  world.submit({ udh, parts, dataCoding: 4, concatReference: 9 });
+  world.submit({ udh, parts, dataCoding: 4, concatReference: 9, flags: FLAG_MAYBE_DUP });
   world.runUntil(() => world.smsc.submits().length === 3);
   const [one, first, second] = world.smsc.submits().map(decodeSubmit);
   assert.deepEqual([...one!.shortMessage], [...udh, 1, 2]);
