@@ -11,8 +11,8 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { booksOf, testToken, untilAllFinal } from "../../support/client.ts";
-import { startLoad } from "../../support/http-load.ts";
+import { booksOf, untilAllFinal } from "../../support/client.ts";
+import { postAll } from "../../support/post-all.ts";
 import { type GatewayProcess, startGateway, Workspace } from "../../support/processes.ts";
 import { seenSubmits } from "../../support/witnesses.ts";
 import { RowRecorder, type RowReport } from "./report.ts";
@@ -24,6 +24,7 @@ const ENQUIRE_INTERVAL_MS = 1_000;
 const ENQUIRE_ANSWER_MS = 10_000;
 const BEFORE_COUNT = 50;
 const DURING_COUNT = 50;
+const CONNECTIONS = 4;
 const DEADLINE_MS = 90_000;
 const LOOK_MS = 50;
 /** State of a connection in /proc/net/tcp. */
@@ -174,27 +175,10 @@ function yamlOf(host: string): string {
 
 /** Posts messages number `first` and on; returns their destinations. */
 async function post(gateway: GatewayProcess, first: number, count: number): Promise<string[]> {
-  const sent: string[] = [];
-  let refused = "";
-  const load = startLoad({
-    host: "127.0.0.1",
-    port: gateway.httpPort,
-    token: testToken(),
-    appId: 1,
-    connections: 4,
-    next: () => {
-      if (sent.length === count) return null;
-      const to = `99890${String(first + sent.length).padStart(7, "0")}`;
-      sent.push(to);
-      return { to, from: "TEST", text: "x", dlr: "none" };
-    },
-    onAnswer: (_message, status, body) => {
-      if (status !== 202) refused = `${status} ${body}`;
-    },
-  });
-  await load.done;
-  if (refused !== "") throw new Error(`a message was refused: ${refused}`);
-  return sent;
+  return await postAll(gateway, count, CONNECTIONS, (index) => ({
+    to: `99890${String(first + index).padStart(7, "0")}`,
+    text: "x",
+  }));
 }
 
 async function until(isSo: () => boolean, what: string): Promise<void> {

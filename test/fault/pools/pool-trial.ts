@@ -13,9 +13,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { booksOf, testToken, untilAllFinal } from "../../support/client.ts";
+import { booksOf, untilAllFinal } from "../../support/client.ts";
+import { postAll } from "../../support/post-all.ts";
 import { freePort } from "../../support/free-port.ts";
-import { startLoad } from "../../support/http-load.ts";
 import {
   type GatewayProcess,
   type Running,
@@ -82,7 +82,7 @@ export async function runPools(
   const deadPort = await freePort();
   ports.set(DEAD, deadPort);
   const gateway = await startGateway(workspace, yamlOf(ports, 0));
-  const waiting = await post(gateway, options.waiting, 1, (i) => ({
+  const waiting = await postAll(gateway, options.waiting, 1, (i) => ({
     to: `7${destinationOf(i)}`,
     text: `n${i}`,
   }));
@@ -94,7 +94,7 @@ export async function runPools(
   const flaps = startRepeating(FLAP_INTERVAL_MS, async () => {
     await fetch(`http://127.0.0.1:${controlPort}/drop`, { method: "POST" });
   });
-  const sent = await post(gateway, options.messages, 16, (i) => ({
+  const sent = await postAll(gateway, options.messages, 16, (i) => ({
     to: destinationOf(i),
     text: "x",
   }));
@@ -193,35 +193,6 @@ async function startSmsc(workspace: Workspace, link: number, port: number): Prom
     control_port: number;
   };
   return { ...running, port: bound, controlPort, log };
-}
-
-/** Posts `count` messages; returns the destinations that were promised. */
-async function post(
-  gateway: GatewayProcess,
-  count: number,
-  connections: number,
-  messageOf: (index: number) => { readonly to: string; readonly text: string },
-): Promise<string[]> {
-  const promised: string[] = [];
-  let index = 0;
-  let refused = "";
-  const load = startLoad({
-    host: "127.0.0.1",
-    port: gateway.httpPort,
-    token: testToken(),
-    appId: 1,
-    connections,
-    next: () => (index < count ? { ...messageOf(index++), from: "TEST", dlr: "none" } : null),
-    onAnswer: ({ to }, status, body) => {
-      if (status === 202) promised.push(to as string);
-      else refused = `${status} ${body}`;
-    },
-  });
-  await load.done;
-  if (refused !== "" || promised.length !== count) {
-    throw new Error(`${promised.length} of ${count} accepted: ${refused}`);
-  }
-  return promised;
 }
 
 interface Repeating {

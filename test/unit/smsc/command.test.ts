@@ -83,7 +83,7 @@ const FLAGS: readonly (readonly [flag: string, option: keyof SmscOptions, value:
   ["--read-bytes-per-s=2", "readBytesPerS", 2],
   ["--magic", "magic", true],
   ["--seed=4294967295", "seed", 0xffffffff],
-  ["--log=x", "logFile", "/work/x"],
+  ["--log=x", "logFile", "/srv/lab/x"],
 ];
 /** Not the simulator's own: the command's, or of two together. */
 const COMMANDS_OWN = [
@@ -96,12 +96,12 @@ test("every option that the usage tells of becomes what it says", () => {
   const tried = FLAGS.map(([flag]) => flag.slice(2).split("=")[0] as string);
   assert.deepEqual([...told].toSorted(), [...tried, ...COMMANDS_OWN].toSorted());
   for (const [flag, option, value] of FLAGS) {
-    assert.deepEqual(parseSmscArgs([flag], "/work").options[option], value, flag);
+    assert.deepEqual(parseSmscArgs([flag], "/srv/lab").options[option], value, flag);
   }
   const tls = ["--tls-cert=a.pem", "--tls-key=a.key", "--tls-ca=/ca.pem"];
-  assert.deepEqual(parseSmscArgs(tls, "/work").options.tls, {
-    certFile: "/work/a.pem",
-    keyFile: "/work/a.key",
+  assert.deepEqual(parseSmscArgs(tls, "/srv/lab").options.tls, {
+    certFile: "/srv/lab/a.pem",
+    keyFile: "/srv/lab/a.key",
     caFile: "/ca.pem",
   });
   const flaky = parseSmscArgs(["--tps=7", "--scenario=flaky", "--scenario=strict-rate"], "/");
