@@ -9,6 +9,7 @@ import { testToken } from "./client.ts";
 const BATCH = 1000;
 const LANES = 4;
 const RETRY_MS = 100;
+const QUOTE_LENGTH_MAX = 300;
 
 export interface BatchLoad {
   readonly httpPort: number;
@@ -43,11 +44,17 @@ export async function acceptBatches(load: BatchLoad): Promise<number> {
         const answer = (await response.json()) as { accepted?: number };
         if (response.status === 503 && (answer.accepted ?? 0) === 0) await sleep(RETRY_MS);
         else if (answer.accepted === messages.length) break;
-        else throw new Error(`a batch got ${response.status}: ${JSON.stringify(answer)}`);
+        else throw new Error(refusalOf(response.status, JSON.stringify(answer)));
       }
       accepted += messages.length;
     }
   };
   await Promise.all(Array.from({ length: LANES }, lane));
   return accepted;
+}
+
+/** The first refused message of an answer, else its beginning. */
+function refusalOf(status: number, answer: string): string {
+  const refused = Math.max(0, answer.indexOf('{"problem"'));
+  return `a batch got ${status}: ${answer.slice(refused, refused + QUOTE_LENGTH_MAX)}`;
 }

@@ -14,6 +14,7 @@ import {
   startGateway,
   type Workspace,
 } from "../../support/processes.ts";
+import { destinationOf } from "../../support/witnesses.ts";
 
 const GIB = 2 ** 30;
 /** Seven parts: the log grows by such. */
@@ -83,8 +84,12 @@ export async function portOfEndedSmsc(workspace: Workspace): Promise<number> {
 /** `count` messages, and further ones until the log is as large as is wanted. */
 async function accept(gateway: GatewayProcess, count: number, logGib: number): Promise<void> {
   const { httpPort } = gateway;
-  const to = "998911234567";
-  await acceptBatches({ httpPort, count, message: () => ({ to, from: "TEST", text: "wait" }) });
+  const message = (i: number, text: string): Record<string, unknown> => ({
+    to: destinationOf(i),
+    from: "TEST",
+    text,
+  });
+  await acceptBatches({ httpPort, count, message: (i) => message(i, "wait") });
   let logBytes = 0;
   const look = setInterval(() => {
     void logBytesOf(gateway).then((bytes) => {
@@ -95,7 +100,7 @@ async function accept(gateway: GatewayProcess, count: number, logGib: number): P
     await acceptBatches({
       httpPort,
       count: logGib === 0 ? 0 : Number.MAX_SAFE_INTEGER,
-      message: () => ({ to, from: "TEST", text: LONG_TEXT }),
+      message: (i) => message(i, LONG_TEXT),
       batch: LONG_BATCH,
       isEnough: () => logBytes >= logGib * GIB,
     });
