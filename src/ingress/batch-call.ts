@@ -17,6 +17,7 @@ import type { Ingress } from "./ingress.ts";
 import { pointerStep, readJson } from "./json-body.ts";
 import { refuse } from "./message-fields.ts";
 import type { PendingMessage, Ticket } from "./pending-messages.ts";
+import { PlainBatch } from "./plain-batch.ts";
 import { endAnswer, JSON_MEDIA_TYPE, statusLine, writeRateLimit, writeReplayed } from "./reply.ts";
 import type { RateLimitState } from "./rate-headers.ts";
 
@@ -33,6 +34,7 @@ export class BatchCall implements CallKind {
   readonly #ingress: Ingress;
   readonly #ends: CallEnds;
   readonly #texts: AcceptedTexts;
+  readonly #plain = new PlainBatch();
 
   constructor(ingress: Ingress, ends: CallEnds, texts: AcceptedTexts, bodyBytesMax: number) {
     this.#ingress = ingress;
@@ -48,29 +50,44 @@ export class BatchCall implements CallKind {
       return;
     }
     const errors: FieldError[] = [];
-    const messages = readBatch(exchange.body, errors);
-    if (messages === null) {
+    const { body, idempotencyKey } = exchange;
+    // Requests with a key are compared with later ones, as JSON.
+    const isPlain = idempotencyKey === "" && this.#plain.read(body, BATCH_MESSAGES_MAX);
+    const messages = isPlain ? null : readBatch(body, errors);
+    if (errors.length > 0) {
       this.#ends.refuseInvalid(exchange, errors);
       return;
     }
-    if (messages.length > BATCH_MESSAGES_MAX) {
+    const count = messages?.length ?? this.#plain.count;
+    if (count > BATCH_MESSAGES_MAX) {
       const detail = `the batch has more than ${BATCH_MESSAGES_MAX} messages`;
       this.#ends.refuse(exchange, { code: "too-large", detail });
       return;
     }
-    const batch = new Batch(messages.length, exchange, this.#ends, this.#texts);
+    const batch = new Batch(count, exchange, this.#ends, this.#texts);
     exchange.isHeld = true;
-    const { from, idempotencyKey } = exchange;
-    const { appIndex, scopes } = grant;
-    for (let item = 0; item < messages.length; item++) {
+    this.#admit(batch, count, messages, exchange, grant);
+    batch.noneFollows();
+  }
+
+  /** Admits `messages`; null: those of the plain batch. */
+  #admit(
+    batch: Batch,
+    count: number,
+    messages: readonly unknown[] | null,
+    { from, idempotencyKey }: Exchange,
+    { appIndex, scopes }: AppGrant,
+  ): void {
+    const ingress = this.#ingress;
+    for (let item = 0; item < count; item++) {
+      const message = messages === null ? this.#plain.next() : messages[item];
       const key = idempotencyKey === "" ? "" : keyOfItem(idempotencyKey, item);
-      const code = ingress.accept(appIndex, messages[item], scopes, batch, from, item, key);
+      const code = ingress.accept(appIndex, message, scopes, batch, from, item, key);
       if (code === Admit.STAGED) continue;
       const { outcome } = ingress;
       const limit = code === Admit.RATE_LIMITED ? outcome.limit : null;
       batch.refused(item, admissionProblem(code, outcome, `/messages/${item}`), limit);
     }
-    batch.noneFollows();
   }
 
   onAccepted(): void {

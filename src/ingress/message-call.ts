@@ -17,6 +17,7 @@ import type { CallKind, Exchange } from "./exchange.ts";
 import type { Ingress } from "./ingress.ts";
 import { readJson } from "./json-body.ts";
 import type { PendingMessage } from "./pending-messages.ts";
+import { PlainMessage } from "./plain-message.ts";
 import { JSON_MEDIA_TYPE, writeText } from "./reply.ts";
 
 /** One message. */
@@ -26,6 +27,7 @@ export class MessageCall implements CallKind {
   readonly #ends: CallEnds;
   readonly #writer: AcceptedWriter;
   readonly #waits: AnswerWaits;
+  readonly #plain = new PlainMessage();
 
   constructor(
     ingress: Ingress,
@@ -47,14 +49,16 @@ export class MessageCall implements CallKind {
       this.#ends.refuseAdmission(exchange, Admit.OVERLOADED, ingress.outcome);
       return;
     }
+    const { from, idempotencyKey } = exchange;
     const errors: FieldError[] = [];
-    const body = readJson(exchange.body, errors);
+    // A request with a key is compared with later ones, as JSON.
+    const isPlain = idempotencyKey === "" && this.#plain.read(exchange.body);
+    const body = isPlain ? this.#plain : readJson(exchange.body, errors);
     if (errors.length > 0) {
       this.#ends.refuseInvalid(exchange, errors);
       return;
     }
     const { appIndex, scopes } = grant;
-    const { from, idempotencyKey } = exchange;
     const code = ingress.accept(appIndex, body, scopes, exchange, from, 0, idempotencyKey);
     if (code === Admit.STAGED) exchange.isHeld = true;
     else this.#ends.refuseAdmission(exchange, code, ingress.outcome);

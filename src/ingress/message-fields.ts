@@ -27,6 +27,7 @@ import {
 } from "../records/types.ts";
 import { isKey, KEY_FIELD, KEY_LENGTH_MAX } from "./idempotency.ts";
 import { pointerStep } from "./json-body.ts";
+import { NOT_GIVEN, PlainMessage } from "./plain-message.ts";
 import { parseTime, TIME_ALLOWED } from "./time-text.ts";
 import { scanText, TEXT_CLEAN, TEXT_CONTROL, utf8Length } from "./text-bytes.ts";
 
@@ -148,8 +149,8 @@ const FIELDS: ReadonlyMap<string, FieldCheck> = new Map<string, FieldCheck>([
 export const MESSAGE_FIELD_NAMES: readonly string[] = [...FIELDS.keys(), "binary"];
 
 /**
- * Checks the parsed JSON of one message and fills `draft`; appends what is wrong to `problems`.
- * `policies` are those the app may choose from. Returns whether nothing was wrong.
+ * Checks one message, a PlainMessage or parsed JSON, and fills `draft`; appends what is wrong to
+ * `problems`. `policies` are those the app may choose from. Returns whether nothing was wrong.
  */
 export function readMessage(
   body: unknown,
@@ -158,6 +159,9 @@ export function readMessage(
   problems: FieldError[],
 ): boolean {
   draft.reset();
+  if (body instanceof PlainMessage) {
+    return takePlain(body, draft) || readMessage(body.toObject(), policies, draft, problems);
+  }
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
     problems.push({ pointer: "", detail: "must be a JSON object" });
     return false;
@@ -173,6 +177,34 @@ export function readMessage(
   }
   concludeDraft(fields, policies, draft, problems);
   return problems.length === 0;
+}
+
+/** Fills `draft` if every value is right, by the same checks; if not, JSON tells what is wrong. */
+function takePlain(plain: PlainMessage, draft: MessageDraft): boolean {
+  const { to, from, text, reference, campaign, messageClass, dlr, encoding } = plain;
+  const { priority, route, ttlS, partsMax } = plain;
+  if (text === "" || checkTo(draft, to) !== null) return false;
+  draft.text = text;
+  if (from !== "" && !takeSender(draft, from)) return false;
+  if (reference.length > REFERENCE_BYTES_MAX || campaign.length > REFERENCE_BYTES_MAX) return false;
+  draft.reference = reference;
+  draft.campaign = campaign;
+  if (messageClass !== "" && checkClass(draft, messageClass) !== null) return false;
+  if (dlr !== "" && checkDlr(draft, dlr) !== null) return false;
+  if (encoding !== "" && checkEncoding(draft, encoding) !== null) return false;
+  if (priority !== NOT_GIVEN && checkPriority(draft, priority) !== null) return false;
+  if (route !== NOT_GIVEN && checkRoute(draft, route) !== null) return false;
+  if (ttlS !== NOT_GIVEN && checkTtl(draft, ttlS) !== null) return false;
+  if (partsMax !== NOT_GIVEN && checkMaxParts(draft, partsMax) !== null) return false;
+  return takeDefaults(draft);
+}
+
+/** Priority and validity by class, where they were not given; false if the priority is too high. */
+function takeDefaults(draft: MessageDraft): boolean {
+  const priorityMax = CLASS_PRIORITY[draft.messageClass] as number;
+  if (draft.priority < 0) draft.priority = priorityMax;
+  if (draft.ttlS === 0) draft.ttlS = CLASS_TTL_S[draft.messageClass] as number;
+  return draft.priority <= priorityMax;
 }
 
 /** What depends on more than one field. */
@@ -192,12 +224,10 @@ function concludeDraft(
       refuse(problems, "/encoding", "is for text; binary has its data_coding");
     }
   }
-  const priorityMax = CLASS_PRIORITY[draft.messageClass] as number;
-  if (draft.priority > priorityMax) {
+  if (!takeDefaults(draft)) {
+    const priorityMax = CLASS_PRIORITY[draft.messageClass];
     refuse(problems, "/priority", `is at most ${priorityMax} for this class`);
   }
-  if (draft.priority < 0) draft.priority = priorityMax;
-  if (draft.ttlS === 0) draft.ttlS = CLASS_TTL_S[draft.messageClass] as number;
   if (draft.policy !== "" && !policies.includes(draft.policy)) {
     refuse(problems, "/policy", "is not a policy of this app");
   }

@@ -21,6 +21,7 @@ import type { Ingress } from "./ingress.ts";
 import { readJson } from "./json-body.ts";
 import { LINE_TOO_LONG, LineBuffer, NO_LINE } from "./line-buffer.ts";
 import type { PendingMessage, Ticket } from "./pending-messages.ts";
+import type { PlainMessage } from "./plain-message.ts";
 import { ignoreAbort, peerName, statusLine } from "./reply.ts";
 import type { UwsResponse } from "./uws.ts";
 
@@ -36,6 +37,8 @@ const KEEP_OPEN_MS = 4000;
 export interface StreamOwner {
   readonly ingress: Ingress;
   readonly texts: AcceptedTexts;
+  /** Reads lines that are plain messages. */
+  readonly plain: PlainMessage;
   readonly lineBytesMax: number;
   /** Whether so many more bytes may be kept; they are given back later. */
   reserve(bytes: number): boolean;
@@ -244,7 +247,8 @@ export class StreamCall implements Ticket {
     if (isBlank(bytes)) return;
     const line = this.#newAck();
     const errors: FieldError[] = [];
-    const body = readJson(bytes, errors);
+    const { plain } = this.#owner;
+    const body = plain.read(bytes) ? plain : readJson(bytes, errors);
     if (errors.length > 0) {
       this.#refuse(line, { code: "invalid", detail: "the line is not a valid message", errors });
       return;

@@ -12,6 +12,7 @@ import { UNAUTHENTICATED } from "./call-ends.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Ingress } from "./ingress.ts";
 import { NO_KEY_SET } from "./key-source.ts";
+import { PlainMessage } from "./plain-message.ts";
 import { StreamCall, type StreamOwner } from "./stream-call.ts";
 
 /** Streams at once. */
@@ -35,6 +36,7 @@ export interface StreamCallsOptions {
 export class StreamCalls implements StreamOwner {
   readonly ingress: Ingress;
   readonly texts: AcceptedTexts;
+  readonly plain = new PlainMessage();
   readonly lineBytesMax: number;
   readonly #options: StreamCallsOptions;
   readonly #streams = new Set<StreamCall>();
