@@ -18,6 +18,8 @@ export interface OpenLoopOptions {
   /** Messages a second. */
   readonly rate: number;
   readonly seconds: number;
+  /** Of these at the start: in no latencies. */
+  readonly warmUpS?: number;
   readonly connections: number;
   readonly hasReceipts: boolean;
   readonly dialect?: "json" | "kannel";

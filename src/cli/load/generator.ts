@@ -52,6 +52,8 @@ export interface LoadOptions {
   /** Requests a second; null: closed loop. */
   readonly rate: number | null;
   readonly seconds: number;
+  /** Of these at the start: answers to what was due then are in no latencies; 0 if left out. */
+  readonly warmUpS?: number;
   readonly connections: number;
 }
 
@@ -173,7 +175,8 @@ class Generator {
     const nowMs = performance.now();
     const us = Math.max(1, Math.round((nowMs - lane.dueMs) * 1000));
     const isAccepted = head.charCodeAt(9) === 0x32;
-    (isAccepted ? this.#accepted : this.#refused).record(us);
+    const isWarm = lane.dueMs >= this.#startMs + (this.#options.warmUpS ?? 0) * 1000;
+    if (isWarm) (isAccepted ? this.#accepted : this.#refused).record(us);
     if (!isAccepted && !/\r\nretry-after:/i.test(head)) this.#withoutRetryAfter++;
     if (isAccepted && this.#answered % SAMPLE_EVERY === 0 && this.#samples.length < SAMPLES_MAX) {
       this.#samples.push(body);
