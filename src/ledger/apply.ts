@@ -175,6 +175,7 @@ export class RecordApplier implements RecordVisitor {
       default:
         throw new Error(`log has a record of unknown type ${type} at ${logOffset}`);
     }
+    this.#options.messages.retire();
     this.#options.metrics.add(Counter.recordsApplied, 1);
   }
 

@@ -254,7 +254,7 @@ export class Ledger {
       ...options,
       cursor: meta.cursor,
       onVisible: (flight) => {
-        messages.release(flight.messages, store.visibleCommit);
+        messages.release(flight.messages, flight.number);
         handOvers.onWaitsVisible(flight.earliestDueAt);
       },
     });
@@ -478,7 +478,7 @@ export class Ledger {
       flushed: this.#flights.flushedCursor,
       books: summarise(this.#meta.books),
       cached: this.#messages.cache.count,
-      dirty: this.#messages.cache.dirtyCount,
+      dirty: this.#messages.changedCount,
       parked: parked.count,
       hand_overs: this.#handOvers.underWay,
       recovering: this.#handOvers.isWalking,
@@ -496,7 +496,7 @@ export class Ledger {
   #readLog(): number {
     const { tailer, inHand, inHandIndex } = this.#options;
     if (this.#flights.isFull) return 0;
-    if (this.#messages.cache.dirtyCount >= this.#limits.dirtyStop) return 0;
+    if (this.#messages.changedCount >= this.#limits.dirtyStop) return 0;
     const records = tailer.poll(this.#applier, this.#limits.pollBytes);
     if (records === 0) return 0;
     inHand[inHandIndex] = -1;
@@ -535,10 +535,10 @@ export class Ledger {
 
   #isFlushDue(now: number): boolean {
     if (this.#flights.isUnderWay) return false;
-    const { dirtyCount } = this.#messages.cache;
-    if (dirtyCount >= this.#limits.dirtyMax) return true;
+    const { changedCount } = this.#messages;
+    if (changedCount >= this.#limits.dirtyMax) return true;
     const isPending =
-      dirtyCount > 0 ||
+      changedCount > 0 ||
       this.#isChanged ||
       this.#options.tailer.position !== this.#flights.committedCursor;
     if (!isPending) return false;
@@ -553,20 +553,19 @@ export class Ledger {
     // Time ends messages, too, while no record is read.
     this.#publishWords();
     this.#nextFlushAt = now + this.#limits.flushIntervalMs;
-    const { messages, earliestDueAt } = this.#messages.write();
+    const written = this.#messages.write();
     this.#receipts.write();
     this.#outcomes.beforeCommit();
     const cursor = tailer.position;
     meta.cursor = cursor;
     store.put(LedgerTable.META, META_KEY, encodeMeta(meta));
     const number = store.commit();
-    for (let i = 0; i < messages.length; i++) (messages[i] as MessageState).commit = number;
+    this.#messages.launch(written, number);
     const releasable = Math.min(cursor, meta.holds.lowest());
     const { startedEpoch } = meta;
     this.#flights.launch({
       number,
-      messages,
-      earliestDueAt,
+      ...written,
       cursor,
       releasable,
       startedEpoch,

@@ -65,7 +65,21 @@ class PendingChanges {
   #words = new Int32Array(CHANGE_WORDS * CHANGES_MIN);
 
   add(table: number, key: Uint8Array, value: Uint8Array | null, valueBytes: number): void {
-    const bytes = key.length + valueBytes;
+    const at = this.claim(table, key, value === null ? REMOVED : valueBytes);
+    if (value !== null) copyBytes(value, 0, this.arena, at, valueBytes);
+  }
+
+  /** The arena that was added to last. */
+  get arena(): Arena {
+    return this.arenas.at(-1) as Arena;
+  }
+
+  /**
+   * Adds a change but for its value; returns where in `arena` that belongs. `length`: that of the
+   * value, or REMOVED.
+   */
+  claim(table: number, key: Uint8Array, length: number): number {
+    const bytes = key.length + Math.max(0, length);
     let arena = this.arenas.at(-1);
     if (arena === undefined || this.used + bytes > arena.length) {
       arena = Object.assign(Buffer.allocUnsafeSlow(Math.max(ARENA_BYTES, bytes)), NO_SPAN);
@@ -73,7 +87,6 @@ class PendingChanges {
       this.used = 0;
     }
     copyBytes(key, 0, arena, this.used, key.length);
-    if (value !== null) copyBytes(value, 0, arena, this.used + key.length, valueBytes);
     const at = CHANGE_WORDS * this.count++;
     if (at === this.#words.length) this.#words = grown(this.#words);
     const words = this.#words;
@@ -81,8 +94,10 @@ class PendingChanges {
     words[at + 1] = this.arenas.length - 1;
     words[at + 2] = this.used;
     words[at + 3] = key.length;
-    words[at + 4] = value === null ? REMOVED : valueBytes;
+    words[at + 4] = length;
+    const valueAt = this.used + key.length;
     this.used += bytes;
+    return valueAt;
   }
 
   /** Makes all changes, in order. */
@@ -169,6 +184,14 @@ export class LmdbLedgerStore implements LedgerStore {
 
   put(table: number, key: Uint8Array, value: Uint8Array, valueBytes = value.length): void {
     this.#pending.add(table, key, value, valueBytes);
+  }
+
+  claim(table: number, key: Uint8Array, valueBytes: number): number {
+    return this.#pending.claim(table, key, valueBytes);
+  }
+
+  get claimed(): Buffer {
+    return this.#pending.arena;
   }
 
   remove(table: number, key: Uint8Array): void {

@@ -71,16 +71,28 @@ export class MessageCache {
 
   /** Notes that the message differs from its row. */
   touch(message: MessageState): void {
-    if (message.isDirty) return;
-    message.isDirty = true;
+    if (message.dirtyIndex >= 0) return;
+    message.dirtyIndex = this.#dirty.length;
     this.#dirty.push(message);
+  }
+
+  /** Its row is written: it does not differ any more. */
+  untouch(message: MessageState): void {
+    const index = message.dirtyIndex;
+    if (index < 0) return;
+    const last = this.#dirty.pop() as MessageState;
+    if (last !== message) {
+      this.#dirty[index] = last;
+      last.dirtyIndex = index;
+    }
+    message.dirtyIndex = -1;
   }
 
   /** Takes the list of changed messages, which count as clean from here on. */
   takeDirty(): MessageState[] {
     const taken = this.#dirty;
     this.#dirty = [];
-    for (const message of taken) message.isDirty = false;
+    for (const message of taken) message.dirtyIndex = -1;
     return taken;
   }
 

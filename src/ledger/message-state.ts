@@ -192,7 +192,8 @@ export class MessageState {
   events: MessageEvent[] | null = null;
   /** Bookkeeping of the cache (message-cache.ts). */
   nextInBucket: MessageState | null = null;
-  isDirty = false;
+  /** Its place among the changed ones, -1 for a clean one. */
+  dirtyIndex = -1;
   isQueued = false;
   isCached = false;
   commit = 0;
@@ -202,6 +203,11 @@ export class MessageState {
   holdsBody = false;
   /** Whether that is in the store, and the log need not keep it. */
   isBodyMoved = false;
+
+  /** Whether it differs from its row. */
+  get isDirty(): boolean {
+    return this.dirtyIndex >= 0;
+  }
 
   /**
    * Makes it a message of which nothing but this is known; the head's bytes are to be filled in,
@@ -228,7 +234,7 @@ export class MessageState {
     this.concatReference = 0;
     this.events = null;
     this.nextInBucket = null;
-    this.isDirty = false;
+    this.dirtyIndex = -1;
     this.isQueued = false;
     this.isCached = false;
     this.commit = 0;

@@ -3,6 +3,7 @@
  * waits, rows.
  *
  *   find ─► (load, apply STARTED) ─► a record changes parts ─► settle ─► … ─► write ─► next commit
+ *                                            it is final now ─► retire: written at once, and gone
  *
  * Everything that `write` puts into one commit is exactly the state behind the records applied so
  * far, so that the log from the cursor on gives the same again. The ledger's thread only.
@@ -10,6 +11,7 @@
 import { Buffer } from "node:buffer";
 import { MESSAGE_KEY_BYTES } from "../records/message-key.ts";
 import { bodyKey, OPEN_LOG_OFFSET } from "./body-moves.ts";
+import { EndedRows } from "./ended-rows.ts";
 import { MessageCache } from "./message-cache.ts";
 import { MessagePool } from "./message-pool.ts";
 import {
@@ -25,8 +27,8 @@ import type { OutcomeObserver } from "./outcomes.ts";
 import { type PartRecord, PartState } from "./part-state.ts";
 import { type LedgerPolicy, settleByTime } from "./policy.ts";
 import { isUnresolved, type RecoveryHits, resolveStarted } from "./recovery.ts";
-import { rowStatus, ROW_BYTES_MAX, writeUint48 } from "./row-layout.ts";
-import { decodeRow, encodeRow, readWaiting, type WaitingMessage } from "./row.ts";
+import { rowStatus, writeUint48 } from "./row-layout.ts";
+import { decodeRow, encodeRow, readWaiting, rowBytes, type WaitingMessage } from "./row.ts";
 import { type LedgerStore, LedgerTable } from "./store.ts";
 
 /** Key of a wait: due u48, message key, part. */
@@ -57,13 +59,20 @@ export class Messages {
   readonly #key = Buffer.alloc(MESSAGE_KEY_BYTES);
   readonly #keyView = new DataView(this.#key.buffer, this.#key.byteOffset, MESSAGE_KEY_BYTES);
   readonly #waitKey = Buffer.alloc(WAIT_KEY_BYTES);
-  readonly #row = Buffer.alloc(ROW_BYTES_MAX);
+  readonly #rows = new EndedRows();
+  /** Final, and not written yet. */
+  readonly #ended: MessageState[] = [];
   readonly #open = Buffer.alloc(OPEN_LOG_OFFSET + 6);
 
   constructor(options: MessagesOptions) {
     this.#options = options;
     this.#pool = new MessagePool(SPARE_MAX);
     this.cache = new MessageCache(options.cacheMax, this.#pool);
+  }
+
+  /** Messages that the next commit changes. */
+  get changedCount(): number {
+    return this.cache.dirtyCount + this.#rows.pendingCount;
   }
 
   /** A message to be filled in and admitted. */
@@ -85,7 +94,7 @@ export class Messages {
    */
   peekWaiting(sequence: number, origin: number, into: WaitingMessage): boolean {
     if (this.cache.find(sequence, origin) !== null) return false;
-    const row = this.#options.store.get(LedgerTable.ROWS, this.#keyOf(sequence, origin));
+    const row = this.#rowOf(sequence, origin);
     return row !== undefined && readWaiting(row, into);
   }
 
@@ -100,7 +109,7 @@ export class Messages {
   ): MessageState | null {
     const cached = this.cache.find(sequence, origin);
     if (cached !== null) return this.find(sequence, origin);
-    const row = this.#options.store.get(LedgerTable.ROWS, this.#keyOf(sequence, origin));
+    const row = this.#rowOf(sequence, origin);
     if (row === undefined) return null;
     // What is open may have to go through a start first.
     if (!isFinalStatus(rowStatus(row))) return this.find(sequence, origin);
@@ -152,7 +161,10 @@ export class Messages {
       this.#releaseBody(message);
     }
     if (message.status === before) return;
-    if (message.finalAt !== 0) meta.books.noteFinal(message.status, parts.length);
+    if (message.finalAt !== 0) {
+      meta.books.noteFinal(message.status, parts.length);
+      this.#ended.push(message);
+    }
     outcomes.onStatus(message, before);
   }
 
@@ -183,26 +195,53 @@ export class Messages {
     store.remove(LedgerTable.BODIES, bodyKey(message.logOffset));
   }
 
+  /**
+   * Writes messages that have become final, and lets them go: the next ones find their memory still
+   * in the CPU's caches. Who holds a message from before this call must not use it any more.
+   */
+  retire(): void {
+    const ended = this.#ended;
+    if (ended.length === 0) return;
+    const { store } = this.#options;
+    for (let i = 0; i < ended.length; i++) {
+      const message = ended[i] as MessageState;
+      const length = rowBytes(message);
+      const at = this.#writeRow(message, length);
+      this.#rows.note(message.sequence, message.origin, store.claimed, at, length);
+      this.#writeIndexes(message);
+      this.cache.untouch(message);
+      this.cache.remove(message);
+    }
+    ended.length = 0;
+  }
+
   /** Puts every changed message into the store's next commit. */
   write(): WrittenMessages {
+    this.retire();
     const messages = this.cache.takeDirty();
     let earliestDueAt = Number.POSITIVE_INFINITY;
     for (let i = 0; i < messages.length; i++) {
-      const dueAt = this.#writeMessage(messages[i] as MessageState);
+      const message = messages[i] as MessageState;
+      this.#writeRow(message, rowBytes(message));
+      const dueAt = this.#writeIndexes(message);
       if (dueAt < earliestDueAt) earliestDueAt = dueAt;
     }
     return { messages, earliestDueAt };
   }
 
-  /**
-   * Lets messages of a commit that is visible now be evicted; final ones go at once, before the
-   * garbage collector moves them among the long-lived.
-   */
-  release(written: readonly MessageState[], visibleCommit: number): void {
+  /** What `write` has put into the store is its commit of this number. */
+  launch({ messages }: WrittenMessages, commit: number): void {
+    for (let i = 0; i < messages.length; i++) (messages[i] as MessageState).commit = commit;
+    this.#rows.launch(commit);
+  }
+
+  /** Lets messages of a commit that is visible now be evicted; final ones go at once. */
+  release(written: readonly MessageState[], commit: number): void {
     for (let i = 0; i < written.length; i++) {
       const message = written[i] as MessageState;
-      if (message.isDirty) continue;
-      if (message.finalAt !== 0 && message.commit <= visibleCommit) this.cache.remove(message);
+      // It may have been retired meanwhile, and be another one.
+      if (message.isDirty || message.commit !== commit) continue;
+      if (message.finalAt !== 0) this.cache.remove(message);
       else this.cache.queueClean(message);
     }
   }
@@ -213,11 +252,18 @@ export class Messages {
     if (message !== null) this.cache.remove(message);
   }
 
-  #writeMessage(message: MessageState): number {
+  /** `length`: its `rowBytes`. Returns where in the store's `claimed` the row stands. */
+  #writeRow(message: MessageState, length: number): number {
+    const { store } = this.#options;
+    const at = store.claim(LedgerTable.ROWS, this.#keyOf(message.sequence, message.origin), length);
+    encodeRow(message, store.claimed, at);
+    return at;
+  }
+
+  /** Open index and waits as of its row; returns its earliest wait that is new, or Infinity. */
+  #writeIndexes(message: MessageState): number {
     const { store } = this.#options;
     const key = this.#keyOf(message.sequence, message.origin);
-    const length = encodeRow(message, this.#row);
-    store.put(LedgerTable.ROWS, key, this.#row, length);
     const isOpen = message.finalAt === 0;
     if (isOpen && !message.isInOpenIndex) {
       this.#putOpen(key, message);
@@ -243,7 +289,7 @@ export class Messages {
   }
 
   #load(sequence: number, origin: number): MessageState | null {
-    const row = this.#options.store.get(LedgerTable.ROWS, this.#keyOf(sequence, origin));
+    const row = this.#rowOf(sequence, origin);
     if (row === undefined) return null;
     const message = decodeRow(row, this.#pool.take());
     message.isInOpenIndex = message.finalAt === 0;
@@ -252,6 +298,13 @@ export class Messages {
     this.cache.add(message);
     this.cache.queueClean(message);
     return message;
+  }
+
+  /** Valid until the next call of the store. */
+  #rowOf(sequence: number, origin: number): Uint8Array | undefined {
+    const { store } = this.#options;
+    const key = this.#keyOf(sequence, origin);
+    return this.#rows.find(key, store.visibleCommit) ?? store.get(LedgerTable.ROWS, key);
   }
 
   #keyOf(sequence: number, origin: number): Buffer {

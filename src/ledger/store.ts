@@ -9,6 +9,7 @@
  * changes. The real engine (lmdb-store.ts) commits on a thread of its own; test/support has one
  * that forgets what was not flushed. The ledger's thread only.
  */
+import type { Buffer } from "node:buffer";
 
 /** Tables, by index into LEDGER_TABLE_NAMES. */
 export const LedgerTable = {
@@ -63,7 +64,14 @@ export interface LedgerStore {
    * are copied.
    */
   put(table: number, key: Uint8Array, value: Uint8Array, valueBytes?: number): void;
-  /** The same for a key that need not exist. */
+  /**
+   * Adds a change whose value is `valueBytes` long and is to be written, before anything else is
+   * called here, into `claimed` from the offset on that is returned. There it can be read until
+   * the commit is visible.
+   */
+  claim(table: number, key: Uint8Array, valueBytes: number): number;
+  readonly claimed: Buffer;
+  /** Adds the removal of a key that need not exist. */
   remove(table: number, key: Uint8Array): void;
   /**
    * Commits all pending changes at once; returns the commit's number, counting from 1 after

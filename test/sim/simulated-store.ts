@@ -119,6 +119,7 @@ export class SimulatedStore implements LedgerStore {
   readonly #flushed: OrderedTable[];
   /** Commits behind the flushed one, oldest first. */
   readonly #commits: Change[][] = [];
+  claimed: Buffer = Buffer.alloc(0);
   #pending: Change[] = [];
   /** Visible since an earlier process, and not flushed yet. */
   #carried: readonly Change[];
@@ -166,6 +167,12 @@ export class SimulatedStore implements LedgerStore {
   put(table: number, key: Uint8Array, value: Uint8Array, valueBytes = value.length): void {
     const bytes = copyOf(value.subarray(0, valueBytes));
     this.#pending.push({ table, key: keyText(key), value: bytes });
+  }
+
+  claim(table: number, key: Uint8Array, valueBytes: number): number {
+    this.claimed = Buffer.alloc(valueBytes);
+    this.#pending.push({ table, key: keyText(key), value: this.claimed });
+    return 0;
   }
 
   remove(table: number, key: Uint8Array): void {

@@ -45,6 +45,7 @@ export class MemoryStore implements LedgerStore {
   readonly #tables = LEDGER_TABLE_NAMES.map(() => new SortedTable());
   /** What is durable, by table. */
   readonly #durable: Map<string, Uint8Array>[];
+  claimed: Buffer = Buffer.alloc(0);
   #pending: Change[] = [];
   readonly #commits: Change[][] = [];
   #visible = 0;
@@ -92,6 +93,12 @@ export class MemoryStore implements LedgerStore {
   put(table: number, key: Uint8Array, value: Uint8Array, valueBytes = value.length): void {
     const bytes = Uint8Array.from(value.subarray(0, valueBytes));
     this.#pending.push({ table, key: text(key), value: bytes });
+  }
+
+  claim(table: number, key: Uint8Array, valueBytes: number): number {
+    this.claimed = Buffer.alloc(valueBytes);
+    this.#pending.push({ table, key: text(key), value: this.claimed });
+    return 0;
   }
 
   remove(table: number, key: Uint8Array): void {

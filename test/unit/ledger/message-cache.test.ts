@@ -122,3 +122,23 @@ test("a message used again knows nothing of the one before", () => {
   Object.assign(fresh, { appId, poolId, priority, messageClass, dlr, acceptedAt, expiresAt });
   assert.deepEqual(used, fresh);
 });
+
+test("a message that is written early is not among the changed ones, the others are", () => {
+  const cache = new MessageCache(8, new MessagePool(8));
+  const messages = Array.from({ length: 4 }, (_, i) => message(i + 1));
+  for (const entry of messages) {
+    cache.add(entry);
+    cache.touch(entry);
+  }
+  cache.untouch(messages[1] as MessageState);
+  cache.untouch(messages[3] as MessageState);
+  cache.untouch(messages[3] as MessageState);
+  assert.equal(cache.dirtyCount, 2);
+  cache.touch(messages[1] as MessageState);
+  const taken = cache.takeDirty().map(({ sequence }) => sequence);
+  assert.deepEqual(
+    taken.toSorted((a, b) => a - b),
+    [1, 2, 3],
+  );
+  assert.ok(messages.every(({ isDirty }) => !isDirty));
+});
