@@ -368,8 +368,18 @@ function timelineOf(message: MessageState, prefix: string | null): TimelineEntry
   return entries.sort((a, b) => a.when - b.when).map(({ entry }) => entry);
 }
 
+/** Of the last time that was told, and what is told of it without its milliseconds. */
+const lastTold = { second: Number.NaN, text: "" };
+
+/** The times of one message lie close together, and most of their text is the same. */
 function time(wallMs: number): string {
-  return new Date(Math.floor(wallMs)).toISOString();
+  const ms = Math.floor(wallMs);
+  const second = Math.floor(ms / 1000);
+  if (second !== lastTold.second) {
+    lastTold.text = new Date(second * 1000).toISOString().slice(0, -4);
+    lastTold.second = second;
+  }
+  return `${lastTold.text}${String(ms - second * 1000).padStart(3, "0")}Z`;
 }
 
 /** Bytes of an SMSC as text: what is not printable ASCII shows as a question mark. */

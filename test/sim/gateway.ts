@@ -459,7 +459,7 @@ export class SimulatedGateway {
     const { random, mutations } = this.#given;
     const { config } = settings;
     const assignments = assignSessions(this.#pools.links, this.plan.workerCount);
-    const drawn = references(clock);
+    const drawn = references(0, clock);
     for (let worker = 0; worker < this.plan.workerCount; worker++) {
       const self = workerAppenderIndex(this.plan, worker);
       this.#workers.push(
@@ -497,7 +497,7 @@ export class SimulatedGateway {
       clock,
       ledger: this.ledger,
       pools: this.#pools,
-      referencePromises: references(clock),
+      referencePromises: references(1, clock),
       journalBytesMax: config.journal.bytesMax,
       loader: () => this.#loader(),
       dispatcher: (producer: number, owner: WaitingOwner) => this.#dispatcher(producer, owner),
@@ -522,8 +522,11 @@ export class SimulatedGateway {
   }
 }
 
-function references(clock: Clock): SharedArrayBuffer {
-  const memory = allocateReferences();
+/** Two of them, 4 MiB each, that one process after the other uses: only one lives at a time. */
+const REFERENCES = [allocateReferences(), allocateReferences()] as const;
+
+function references(which: 0 | 1, clock: Clock): SharedArrayBuffer {
+  const memory = REFERENCES[which];
   resetReferences(memory, clock.wallMs());
   return memory;
 }

@@ -22,11 +22,16 @@ import { Receipt } from "../../src/records/receipt.ts";
 import { Decision, Resolved } from "../../src/records/resolved.ts";
 import { Started } from "../../src/records/started.ts";
 import { DlrMode, MessageClass, RecordType } from "../../src/records/types.ts";
+import { latin1TextAt } from "./byte-slab.ts";
 import type { ObservedRecordVisitor } from "./log-observer.ts";
 import { segmentName } from "./wire.ts";
 
 /** So much may the wall clock go back from one process to the next. */
 const CLOCK_STEP_MS_MAX = 6000;
+
+const LEADING_ZEROS = /^0+/;
+const DECIMAL = /^\d+$/;
+const HEXADECIMAL = /^[0-9a-f]+$/;
 
 /** Rows of the recovery table in docs/JOURNAL.md. */
 export const RECOVERY_ROWS = [
@@ -154,7 +159,11 @@ export class LogModel implements ObservedRecordVisitor {
   }
 
   #accept(view: DataView, at: number, logOffset: number): void {
-    const to = textAt(view, at + acceptToOffset(view, at), view.getUint8(at + Accept.TO_LENGTH));
+    const to = latin1TextAt(
+      view,
+      at + acceptToOffset(view, at),
+      view.getUint8(at + Accept.TO_LENGTH),
+    );
     const message: MessageModel = {
       key: keyText(
         view.getFloat64(at + Accept.SEQUENCE, true),
@@ -251,7 +260,11 @@ export class LogModel implements ObservedRecordVisitor {
     const status = view.getUint32(at + Attempt.COMMAND_STATUS, true);
     attempt.refused ||= attempt.outcome !== Outcome.ACCEPTED && status !== NOT_WRITTEN;
     if (attempt.outcome !== Outcome.ACCEPTED) return;
-    attempt.smscId = textAt(view, at + Attempt.SMSC_ID, view.getUint8(at + Attempt.SMSC_ID_LENGTH));
+    attempt.smscId = latin1TextAt(
+      view,
+      at + Attempt.SMSC_ID,
+      view.getUint8(at + Attempt.SMSC_ID_LENGTH),
+    );
     const part = this.#message(view, at)?.parts[view.getUint8(at + Attempt.PART)] as PartModel;
     for (const form of idForms(attempt.link, attempt.smscId)) {
       this.#answeredIds.add(form);
@@ -283,7 +296,7 @@ export class LogModel implements ObservedRecordVisitor {
   #receipt(view: DataView, at: number): void {
     const link = view.getUint32(at + Receipt.LINK_ID, true);
     const state = view.getUint8(at + Receipt.MESSAGE_STATE);
-    const id = textAt(view, at + Receipt.TEXTS, view.getUint8(at + Receipt.SMSC_ID_LENGTH));
+    const id = latin1TextAt(view, at + Receipt.TEXTS, view.getUint8(at + Receipt.SMSC_ID_LENGTH));
     const name = receiptName(link, id, state);
     this.receipts.set(name, (this.receipts.get(name) ?? 0) + 1);
     const forms = idForms(link, id);
@@ -377,13 +390,9 @@ export function receiptName(link: number, id: string, state: number): string {
  * Forms under which an id may be meant: as text, as decimal, as hexadecimal; zeros and case aside.
  */
 function idForms(link: number, id: string): string[] {
-  const plain = id.toLowerCase().replace(/^0+/, "");
+  const plain = id.toLowerCase().replace(LEADING_ZEROS, "");
   const forms = [`${link}=${plain}`];
-  if (/^\d+$/.test(plain)) forms.push(`${link}#${Number(plain).toString(16)}`);
-  if (/^[0-9a-f]+$/.test(plain)) forms.push(`${link}#${plain}`);
+  if (DECIMAL.test(plain)) forms.push(`${link}#${Number(plain).toString(16)}`);
+  if (HEXADECIMAL.test(plain)) forms.push(`${link}#${plain}`);
   return forms;
-}
-
-function textAt(view: DataView, at: number, length: number): string {
-  return Buffer.from(view.buffer, view.byteOffset + at, length).toString("latin1");
 }

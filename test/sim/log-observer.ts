@@ -16,10 +16,17 @@ export interface ObservedRecordVisitor {
   onRecord(type: number, view: DataView, offset: number, length: number, logOffset: number): void;
 }
 
+/** How far a file has been read. */
 interface Cursor {
-  inode: SimulatedInode;
+  readonly inode: SimulatedInode;
+  /** Log offset of its first byte. */
+  readonly first: number;
   position: number;
+  /** Over the bytes of the inode as they lay last time. */
+  view: DataView;
 }
+
+const LOG_NAME = /^log-([0-9a-f]{16})$/;
 
 export class LogObserver {
   /** Log offset behind the last block that was seen safe. */
@@ -53,17 +60,19 @@ export class LogObserver {
   }
 
   #follow(name: string, inode: SimulatedInode): void {
-    const match = /^log-([0-9a-f]{16})$/.exec(name);
-    if (match === null) return;
-    const first = Number.parseInt(match[1] as string, 16);
     let cursor = this.#cursors.get(name);
     if (cursor === undefined || cursor.inode !== inode) {
-      cursor = { inode, position: 0 };
+      const match = LOG_NAME.exec(name);
+      if (match === null) return;
+      const first = Number.parseInt(match[1] as string, 16);
+      cursor = { inode, first, position: 0, view: new DataView(new ArrayBuffer(0)) };
       this.#cursors.set(name, cursor);
     }
+    const { first } = cursor;
     const bytes = this.#durable ? inode.durable : inode.current;
     const size = this.#durable ? inode.durableSize : inode.size;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    if (cursor.view.buffer !== bytes.buffer) cursor.view = new DataView(bytes.buffer);
+    const { view } = cursor;
     for (;;) {
       const length = blockLength(bytes, view, cursor.position, size, first + cursor.position);
       if (length === 0) return;

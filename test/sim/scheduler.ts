@@ -231,7 +231,7 @@ export class Scheduler {
     this.turns++;
     state.mayWork = false;
     state.agent.arm?.();
-    const worked = this.#inside(state, () => state.agent.doWork());
+    const worked = this.#work(state);
     if (worked > 0) {
       state.mayWork = true;
       this.#idleTicks = 0;
@@ -239,11 +239,24 @@ export class Scheduler {
     return worked;
   }
 
-  /** Runs something on an agent's thread. */
-  #inside<T>(state: AgentState, run: () => T): T {
+  /** One turn on the agent's thread. */
+  #work(state: AgentState): number {
     state.running = true;
     try {
-      return run();
+      return state.agent.doWork();
+    } catch (error) {
+      this.#blame(state, error);
+      throw error;
+    } finally {
+      state.running = false;
+    }
+  }
+
+  /** An event on the agent's thread. */
+  #inside(state: AgentState, run: () => void): void {
+    state.running = true;
+    try {
+      run();
     } catch (error) {
       this.#blame(state, error);
       throw error;

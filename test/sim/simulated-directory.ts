@@ -43,7 +43,17 @@ export class SimulatedInode {
 
   sync(): void {
     this.#reserveDurable();
-    for (const sector of this.dirty) this.#harden(sector, SECTOR_BYTES);
+    // Sectors were mostly written one after the other: those in a row are copied at once.
+    let first = 0;
+    let count = 0;
+    for (const sector of this.dirty) {
+      if (sector === first + count) count++;
+      else {
+        this.#harden(first, count * SECTOR_BYTES);
+        [first, count] = [sector, 1];
+      }
+    }
+    this.#harden(first, count * SECTOR_BYTES);
     this.dirty.clear();
     if (this.size < this.durableSize) this.durable.fill(0, this.size, this.durableSize);
     this.durableSize = this.size;
@@ -83,6 +93,7 @@ export class SimulatedInode {
   }
 
   #harden(sector: number, bytes: number): void {
+    if (bytes === 0) return;
     const start = sector * SECTOR_BYTES;
     this.durable.set(this.current.subarray(start, start + bytes), start);
   }

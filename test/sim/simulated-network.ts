@@ -10,6 +10,7 @@
  * they are given back: the owner must not have touched them.
  */
 import type { Dial, Socket, SocketEvents } from "../../src/environment.ts";
+import { copyBytes, takeBytes } from "./byte-slab.ts";
 import type { Effects } from "./effects.ts";
 import type { SeededRandom } from "./random.ts";
 import { type Scheduler, WORLD } from "./scheduler.ts";
@@ -192,9 +193,7 @@ export class SimulatedConnection implements Socket {
     const { effects } = this.#network;
     effects.run("socket.write", `#${this.id} +${end - start}`, () => {
       if (this.#state !== "open" || end <= start) return;
-      // A Buffer's own slice would share its memory.
-      const copy = new Uint8Array(end - start);
-      copy.set(bytes.subarray(start, end));
+      const copy = copyBytes(bytes.subarray(start, end));
       this.#network.onGatewayWrite(this.id, this.#port, copy);
       this.#undrained.push({ bytes, start, copy });
       this.#drains++;
@@ -252,7 +251,7 @@ export class SimulatedConnection implements Socket {
 
   #deliver(chunk: Uint8Array): void {
     // The bytes are valid during the call only: a reused buffer behind them finds who keeps them.
-    const lent = new Uint8Array(chunk.length + 8);
+    const lent = takeBytes(chunk.length + 8);
     lent.set(chunk, 5);
     this.#events.onData(lent, 5, 5 + chunk.length);
     lent.fill(0xee);

@@ -27,6 +27,7 @@ import {
   writeTlvBytes,
   writeTlvInteger,
 } from "../../src/codec/index.ts";
+import { copyBytes } from "./byte-slab.ts";
 import type { SeededRandom } from "./random.ts";
 import { type Scheduler, WORLD } from "./scheduler.ts";
 import type { Listener, ServerEnd, ServerHandler } from "./simulated-network.ts";
@@ -450,6 +451,6 @@ export class SimulatedSmsc implements Listener {
 
   #send(session: Session, length: number): void {
     if (length < 0) throw new Error(`the simulated SMSC could not encode: ${length}`);
-    session.end.write(this.#out.slice(0, length));
+    session.end.write(copyBytes(this.#out.subarray(0, length)));
   }
 }

@@ -10,6 +10,7 @@
  */
 import type { LedgerStore, RangeVisitor } from "../../src/ledger/store.ts";
 import { LEDGER_TABLE_NAMES } from "../../src/ledger/store.ts";
+import { copyBytes, latin1Bytes, latin1Text } from "./byte-slab.ts";
 import type { CrashKind, Effects } from "./effects.ts";
 import type { SeededRandom } from "./random.ts";
 
@@ -30,11 +31,11 @@ class OrderedTable {
 
   put(key: string, value: Uint8Array): void {
     const keys = this.#keys;
-    if (!this.#values.has(key)) {
-      if (keys.length === 0 || (keys[keys.length - 1] as string) < key) keys.push(key);
-      else keys.splice(lowerBound(keys, key), 0, key);
-    }
+    const before = this.#values.size;
     this.#values.set(key, value);
+    if (this.#values.size === before) return;
+    if (keys.length === 0 || (keys[keys.length - 1] as string) < key) keys.push(key);
+    else keys.splice(lowerBound(keys, key), 0, key);
   }
 
   remove(key: string): void {
@@ -155,28 +156,29 @@ export class SimulatedStore implements LedgerStore {
   }
 
   get(table: number, key: Uint8Array): Uint8Array | undefined {
-    return (this.#visible[table] as OrderedTable).get(keyText(key))?.slice();
+    const value = (this.#visible[table] as OrderedTable).get(latin1Text(key));
+    return value === undefined ? undefined : copyBytes(value);
   }
 
   range(table: number, from: Uint8Array, visitor: RangeVisitor): void {
-    (this.#visible[table] as OrderedTable).range(keyText(from), (key, value) =>
-      visitor(Buffer.from(key, "latin1"), value.slice()),
+    (this.#visible[table] as OrderedTable).range(latin1Text(from), (key, value) =>
+      visitor(latin1Bytes(key), copyBytes(value)),
     );
   }
 
   put(table: number, key: Uint8Array, value: Uint8Array, valueBytes = value.length): void {
-    const bytes = copyOf(value.subarray(0, valueBytes));
-    this.#pending.push({ table, key: keyText(key), value: bytes });
+    const bytes = copyBytes(value.length === valueBytes ? value : value.subarray(0, valueBytes));
+    this.#pending.push({ table, key: latin1Text(key), value: bytes });
   }
 
   claim(table: number, key: Uint8Array, valueBytes: number): number {
     this.claimed = Buffer.alloc(valueBytes);
-    this.#pending.push({ table, key: keyText(key), value: this.claimed });
+    this.#pending.push({ table, key: latin1Text(key), value: this.claimed });
     return 0;
   }
 
   remove(table: number, key: Uint8Array): void {
-    this.#pending.push({ table, key: keyText(key), value: null });
+    this.#pending.push({ table, key: latin1Text(key), value: null });
   }
 
   retry(): void {}
@@ -243,15 +245,4 @@ export class SimulatedStore implements LedgerStore {
       }
     });
   }
-}
-
-/** A Buffer's own slice would share its memory. */
-function copyOf(bytes: Uint8Array): Uint8Array {
-  const copy = new Uint8Array(bytes.length);
-  copy.set(bytes);
-  return copy;
-}
-
-function keyText(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
 }

@@ -14,16 +14,21 @@ import {
   readLatin1,
   SmView,
 } from "../../src/codec/index.ts";
+import { copyBytes, takeBytes } from "./byte-slab.ts";
+
+const NO_BYTES = new Uint8Array(0);
 
 /** Puts the chunks of one direction of a connection together into PDUs. */
 export class PduStream {
-  #bytes = new Uint8Array(0);
+  /** Begun and not whole. */
+  #bytes: Uint8Array = NO_BYTES;
 
   /** Calls `visit` with each whole PDU; returns false, for good, once a length makes no sense. */
   push(chunk: Uint8Array, visit: (pdu: Uint8Array) => void): boolean {
-    const bytes = new Uint8Array(this.#bytes.length + chunk.length);
+    const begun = this.#bytes.length;
+    const bytes = takeBytes(begun + chunk.length);
     bytes.set(this.#bytes);
-    bytes.set(chunk, this.#bytes.length);
+    bytes.set(chunk, begun);
     let at = 0;
     for (;;) {
       const length = readFrame(bytes, at, bytes.length);
@@ -32,7 +37,7 @@ export class PduStream {
       visit(bytes.subarray(at, at + length));
       at += length;
     }
-    this.#bytes = bytes.slice(at);
+    this.#bytes = at === bytes.length ? NO_BYTES : copyBytes(bytes.subarray(at));
     return true;
   }
 }
