@@ -52,7 +52,10 @@ export interface SocketEvents {
 
 /** A connected or connecting stream socket. */
 export interface Socket {
-  /** Writes `bytes[start, end)`, which must not change until the next `onDrain` or `onClose`. */
+  /**
+   * Writes `bytes[start, end)`, which must not change until `isDrained`, the next `onDrain` or
+   * `onClose`.
+   */
   write(bytes: Uint8Array, start: number, end: number): void;
   /** Whether every written byte is the kernel's; may be asked right after `write`. */
   readonly isDrained: boolean;

@@ -2,7 +2,9 @@
  * The contract of a link, exact: `count` tokens a second are `count` words, each of which rests for
  * a second after its use.
  *
- *   word 0        where to look first: the token that was used longest ago, or near it
+ *   word 0        where to look first: the token that was used longest ago, or near it; it only
+ *                 goes on from where its reader saw it, so that one who was held up does not take
+ *                 it back to tokens that rest since
  *   word 1…count  0 free · IN_HAND between claim and rest · else when it may be used again, in 1/16
  *                 ms (wraps)
  *
@@ -52,7 +54,7 @@ export function claimToken(words: Int32Array, count: number, nowMs: number): num
     if (seen === IN_HAND) continue;
     if (isResting(seen, now)) return NO_TOKEN;
     if (Atomics.compareExchange(words, token, seen, IN_HAND) !== seen) continue;
-    Atomics.store(words, HINT, token % count);
+    Atomics.compareExchange(words, HINT, first, token % count);
     return token;
   }
   return NO_TOKEN;

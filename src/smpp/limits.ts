@@ -82,6 +82,8 @@ export const PREPARE_HORIZON_COMMITS = 1.5;
 /** Segments prepared, and records taken from submit rings, in one turn. */
 export const PREPARED_PER_TURN_MAX = 2_048;
 export const TAKEN_PER_TURN_MAX = 1_024;
+/** Segments that one session writes in one turn. */
+export const WRITTEN_PER_TURN_MAX = 4_096;
 /** Every so many picks the lowest waiting priority comes first. */
 export const STARVATION_PICKS = 16;
 /** Expired messages are looked for in waiting queues this often. */

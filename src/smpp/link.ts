@@ -3,8 +3,8 @@
  * waits for this link alone.
  *
  *   a segment is prepared (SENDING staged) only while all workers together have prepared less than
- *   the pace frees until it can be written; that is only with a token of the contract and its time
- *   of the pace
+ *   the pace frees until it can be written, or this one less than its sessions' share of that; it
+ *   is written only with a token of the contract and its time of the pace
  *
  * `openTurn` and `closeTurn` bracket a turn of the worker, so that the shared words are touched
  * once a turn, except for the tokens. One thread per instance; the words are shared.
@@ -117,8 +117,9 @@ export class WorkerLink {
   }
 
   /**
-   * Looks up how many segments may be prepared: what is free within `horizonMs`. A worker that has
-   * none prepared may always prepare one.
+   * Looks up how many segments may be prepared: what is free within `horizonMs`. What others have
+   * prepared does not cut into the share of this worker's sessions: one that does not get to write
+   * would keep all from sending. A worker that has none prepared may always prepare one.
    */
   openTurn(nowMs: number, horizonMs: number): void {
     if (this.isClosed) {
@@ -133,8 +134,9 @@ export class WorkerLink {
       return;
     }
     const prepared = Atomics.load(this.#words, this.#row + LinkWord.PREPARED);
+    const share = Math.floor((free * this.openCount) / this.config.sessions);
     const least = this.#preparedHere === 0 ? 1 : 0;
-    this.budget = Math.max(least, free - prepared);
+    this.budget = Math.max(least, free - prepared, share - this.#preparedHere);
   }
 
   /** Tells the other workers what this turn prepared and wrote. */

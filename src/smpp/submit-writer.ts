@@ -5,6 +5,9 @@
  *   ready     (entry, segment): committed, not written; only what is encoded here goes out
  *   inHand    tokens of what was encoded, until the kernel has it
  *
+ * A token's rest begins when the kernel has the bytes, so a full chunk is handed over before the
+ * next one is begun: what a token is in hand, its link goes without.
+ *
  * One thread.
  */
 import type { Socket } from "../environment.ts";
@@ -14,7 +17,7 @@ import { Accept, sendableFrom } from "../records/accept.ts";
 import { SessionWord } from "../tables/link-table.ts";
 import type { WorkerContext } from "./context.ts";
 import { IntQueue } from "./int-queue.ts";
-import { CONTROL_BYTES_RESERVED, SUBMIT_BYTES_MAX } from "./limits.ts";
+import { CONTROL_BYTES_RESERVED, SUBMIT_BYTES_MAX, WRITTEN_PER_TURN_MAX } from "./limits.ts";
 import type { SmppSession } from "./session.ts";
 import { attemptOf, partOf } from "./unwritten.ts";
 import type { WriteArena } from "./write-arena.ts";
@@ -47,13 +50,15 @@ export class SubmitWriter {
   /** Encodes what has a token and room in the arena; returns the number of PDUs. */
   pump(socket: Socket, arena: WriteArena): number {
     if (this.#ready.length === 0) return 0;
-    const nowMs = this.#context.time.readMonotonic();
+    let nowMs = this.#context.time.readMonotonic();
     const { link } = this.#session;
     let count = 0;
-    while (
-      this.#ready.length > 0 &&
-      arena.reserve(SUBMIT_BYTES_MAX, CONTROL_BYTES_RESERVED, socket)
-    ) {
+    while (this.#ready.length > 0 && count < WRITTEN_PER_TURN_MAX) {
+      if (!arena.hasRoom(SUBMIT_BYTES_MAX) && arena.turnOver(socket)) {
+        this.outputTaken();
+        nowMs = this.#context.time.readMonotonic();
+      }
+      if (!arena.reserve(SUBMIT_BYTES_MAX, CONTROL_BYTES_RESERVED, socket)) break;
       const token = link.tryTakeToken(nowMs);
       if (token === NO_TOKEN) break;
       this.#inHand.push(token);

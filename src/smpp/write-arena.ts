@@ -6,7 +6,8 @@
  *   chunk 1   | …                      taken when chunk 0 is full; allocated when first needed
  *
  * `reserve` finds room for one PDU, the caller encodes it at `bytes[at]` and calls `advance`, and
- * `flush` hands everything to the socket in one write per chunk. One thread.
+ * `flush` hands everything to the socket in one write per chunk. What the kernel takes at once can
+ * be written over at once: chunk 0 then carries any number of PDUs. One thread.
  */
 import type { Socket } from "../environment.ts";
 import { WRITE_CHUNK_BYTES, WRITE_CHUNKS_MAX } from "./limits.ts";
@@ -28,6 +29,11 @@ export class WriteArena {
   /** Whether the socket holds bytes of ours. */
   get isUndrained(): boolean {
     return this.#undrained;
+  }
+
+  /** Whether the chunk in use has room for `length` bytes. */
+  hasRoom(length: number): boolean {
+    return this.at + length <= WRITE_CHUNK_BYTES;
   }
 
   /**
@@ -58,6 +64,17 @@ export class WriteArena {
     this.#flushed = this.at;
     this.#undrained = true;
     socket.write(this.bytes, from, this.at);
+    return true;
+  }
+
+  /**
+   * Hands what was encoded to the socket, and starts again in front if the kernel has all of it;
+   * returns whether it has.
+   */
+  turnOver(socket: Socket): boolean {
+    this.flush(socket);
+    if (!socket.isDrained) return false;
+    this.#rewind();
     return true;
   }
 

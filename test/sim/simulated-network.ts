@@ -207,7 +207,11 @@ export class SimulatedConnection implements Socket {
 
   /** What waits for its drain may have left at any time before it, and may leave with it. */
   get isDrained(): boolean {
-    return this.#drains === 0 || this.#network.random.chance(0.7);
+    if (this.#undrained.length > 0) {
+      if (this.#network.random.chance(0.3)) return false;
+      this.#compareUndrained();
+    }
+    return true;
   }
 
   #drained(): void {
