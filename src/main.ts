@@ -49,6 +49,7 @@ import { threadLog } from "./workers/log.ts";
 import { allocateSharedMemory, type SharedMemory } from "./workers/shared-memory.ts";
 import { checkPublicPort, PublicPort } from "./workers/public-port.ts";
 import { ProcessEnd } from "./workers/process-end.ts";
+import type { ReloadSignal } from "./workers/reload-signal.ts";
 import { Reloader } from "./workers/reloader.ts";
 import { StopSignals } from "./workers/stop-signals.ts";
 import { Supervisor } from "./workers/supervisor.ts";
@@ -82,11 +83,10 @@ export interface StartOptions {
   readonly logLevel?: LogLevel;
   /** Whether another free port may be taken for HTTP if the configured one is in use. */
   readonly anyPortIfTaken?: boolean;
-  /**
-   * Reads the configuration anew; throws ConfigError. With it SIGHUP reloads, also one that comes
-   * while the gateway is still starting.
-   */
+  /** Reads the configuration anew; throws ConfigError. */
   readonly load?: () => GatewayConfig;
+  /** Asks for a reload, also while the gateway is still starting; without it no signal does. */
+  readonly reloadSignal?: ReloadSignal;
 }
 
 /** A running gateway. */
@@ -119,34 +119,29 @@ export async function startGateway(
   const assembly = new Assembly(started);
   signals.onSecond(() => assembly.end(EXIT_CODES.ok.code));
   signals.onFirst(() => assembly.stopStarting());
-  let isReloadAsked = false;
-  let reload = (): void => {
-    isReloadAsked = true;
-  };
-  if (options.load !== undefined) process.on("SIGHUP", () => reload());
   const gateway = await assembly.start(
     options.anyPortIfTaken === true,
     options.load ?? (() => started),
   );
   signals.onFirst(() => void gateway.drain());
-  reload = () => void gateway.reload();
-  if (isReloadAsked) reload();
+  options.reloadSignal?.onSignal(() => void gateway.reload());
   return gateway;
 }
 
 /**
  * Runs a gateway until a signal has drained it; returns the exit code. A second signal stops at
- * once; SIGHUP takes the configuration that `load` gives.
+ * once; `reloadSignal` takes the configuration that `load` gives.
  */
 export async function runGateway(
   config: GatewayConfig,
   load: () => GatewayConfig,
+  reloadSignal: ReloadSignal,
 ): Promise<number> {
   const signals = new StopSignals();
   const log = threadLog("main", config);
   for (const warning of configWarnings(config)) log.write("warn", warning);
   try {
-    const gateway = await startGateway(config, { load }, signals);
+    const gateway = await startGateway(config, { load, reloadSignal }, signals);
     return await gateway.ended;
   } catch (error) {
     if (!(error instanceof StartRefusedError)) throw error;

@@ -10,10 +10,9 @@ import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { loadConfig } from "../config/parse.ts";
 import type { GatewayConfig } from "../config/types.ts";
 import { EXIT_CODES } from "../errors.ts";
-import { runGateway } from "../main.ts";
+import { ReloadSignal } from "../workers/reload-signal.ts";
 import type { CliIo } from "./output.ts";
 
 export const usage = `Usage: smsgw start [options]
@@ -32,6 +31,7 @@ const BACKOFF_MS_MIN = 500;
 const BACKOFF_MS_MAX = 30_000;
 
 export async function run(args: string[], io: CliIo): Promise<number> {
+  const reloadSignal = new ReloadSignal();
   const { values } = parseArgs({
     args,
     options: {
@@ -40,12 +40,15 @@ export async function run(args: string[], io: CliIo): Promise<number> {
     },
   });
   const path = resolve(io.cwd, values.config);
+  // The gateway is some hundred files: a SIGHUP while they load must find its listener.
+  const { loadConfig } = await import("../config/parse.ts");
   const load = (): GatewayConfig => loadConfig(path, io.env, io.readFile);
   const config = load();
-  if (values.respawn) return await respawn(path, io);
+  if (values.respawn) return await respawn(path, io, reloadSignal);
+  const { runGateway } = await import("../main.ts");
   // Threads and kept-alive connections would hold the event loop open; everything is on disk by
   // now.
-  process.exit(await runGateway(config, load));
+  process.exit(await runGateway(config, load, reloadSignal));
 }
 
 /**
@@ -53,7 +56,7 @@ export async function run(args: string[], io: CliIo): Promise<number> {
  * start. Between two children SIGTERM ends it, and a SIGHUP asks for nothing: the next child reads
  * the configuration anyway.
  */
-async function respawn(path: string, io: CliIo): Promise<number> {
+async function respawn(path: string, io: CliIo, reloadSignal: ReloadSignal): Promise<number> {
   const entry = fileURLToPath(new URL("./smsgw.js", import.meta.url));
   const stopping = new AbortController();
   let child: ChildProcess | null = null;
@@ -61,10 +64,8 @@ async function respawn(path: string, io: CliIo): Promise<number> {
     stopping.abort();
     child?.kill(signal);
   };
-  process
-    .on("SIGTERM", stop)
-    .on("SIGINT", stop)
-    .on("SIGHUP", () => void child?.kill("SIGHUP"));
+  process.on("SIGTERM", stop).on("SIGINT", stop);
+  reloadSignal.onSignal(() => void child?.kill("SIGHUP"));
   let backoffMs = BACKOFF_MS_MIN;
   for (;;) {
     const startedAt = io.wallMs();

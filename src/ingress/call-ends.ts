@@ -39,7 +39,7 @@ export class CallEnds {
     if (exchange.isBodyWhole && this.#spare.length < SPARE_MAX) this.#spare.push(exchange);
   }
 
-  /** Ends a call with a problem. With `close` the connection ends too. */
+  /** Ends a call with a problem. With `close`, or if the gateway stops, the connection ends too. */
   refuse(
     exchange: Exchange,
     source: ProblemSource,
@@ -47,7 +47,7 @@ export class CallEnds {
     close: boolean = false,
   ): void {
     const response = exchange.finish();
-    if (response !== null) writeProblem(response, source, headers, close);
+    if (response !== null) writeProblem(response, source, headers, close || this.isClosing);
     this.keep(exchange);
   }
 
@@ -59,8 +59,7 @@ export class CallEnds {
   /** Ends a call whose only message was not admitted; `outcome` says why. */
   refuseAdmission(exchange: Exchange, code: number, outcome: AdmissionOutcome): void {
     const limit = code === Admit.RATE_LIMITED ? outcome.limit : null;
-    const close = this.isClosing && code === Admit.OVERLOADED;
-    this.refuse(exchange, admissionProblem(code, outcome), { limit }, close);
+    this.refuse(exchange, admissionProblem(code, outcome), { limit });
   }
 }
 

@@ -7,6 +7,7 @@
  *
  * The older uWS build lets odd ones pass, hence this. One instance per reader of headers.
  */
+import { asLast } from "./reply.ts";
 import type { UwsRequest, UwsRoute, UwsRoutes } from "./uws.ts";
 
 /**
@@ -44,13 +45,18 @@ export class Framing {
   }
 }
 
-/** Routes of `app` that close the connection of a request with odd framing, unanswered. */
+/**
+ * Routes of `app` that close the connection of a request with odd framing, unanswered, and in a
+ * gateway that stops each connection with its next answer.
+ */
 export class GuardedRoutes implements UwsRoutes {
   readonly #app: UwsRoutes;
+  readonly #gateway: { readonly isClosing: boolean };
   readonly #framing = new Framing();
 
-  constructor(app: UwsRoutes) {
+  constructor(app: UwsRoutes, gateway: { readonly isClosing: boolean }) {
     this.#app = app;
+    this.#gateway = gateway;
   }
 
   get(pattern: string, route: UwsRoute): this {
@@ -76,7 +82,7 @@ export class GuardedRoutes implements UwsRoutes {
   #guard(route: UwsRoute): UwsRoute {
     return (response, request) => {
       if (this.#isOdd(request)) response.close();
-      else route(response, request);
+      else route(this.#gateway.isClosing ? asLast(response) : response, request);
     };
   }
 

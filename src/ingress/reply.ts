@@ -89,6 +89,22 @@ export function endAnswer(
   response.onWritable((offset) => response.tryEnd(bytes.subarray(offset), totalBytes)[0]);
 }
 
+/**
+ * `response` as the last one of its connection, which ends with it: for answers that `endAnswer`
+ * ends.
+ */
+export function asLast(response: UwsResponse): UwsResponse {
+  return new Proxy(response, {
+    get: (_target, name: keyof UwsResponse) => {
+      if (name !== "tryEnd") return response[name].bind(response);
+      return (body: string | Uint8Array) => {
+        response.end(body, true);
+        return [true, true];
+      };
+    },
+  });
+}
+
 /** Writes a refusal. With `close` the connection ends after it. */
 export function writeProblem(
   response: UwsResponse,

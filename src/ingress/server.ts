@@ -133,7 +133,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
   #makeListener(): Listener {
     const { uws, tls, unreadiness, links, poolStates } = this.#options;
     const listener = new Listener(uws, tls());
-    const routes = new GuardedRoutes(listener.app);
+    const routes = new GuardedRoutes(listener.app, this.#ends);
     this.#routeMessages(listener.app, routes);
     this.#reads.route(routes);
     this.#deadLetters.route(routes);
@@ -343,7 +343,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
     }
     if (this.#ends.isClosing) {
       const detail = "the gateway is stopping";
-      this.#ends.refuse(call, { code: "overloaded", detail, retryAfterS: 1 }, {}, true);
+      this.#ends.refuse(call, { code: "overloaded", detail, retryAfterS: 1 });
       return;
     }
     if (grant !== undefined && !this.#admitCall(call, grant, isNdjson)) return;
@@ -515,7 +515,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
   }
 
   #refuseToken(exchange: Exchange): void {
-    this.#ends.refuse(exchange, UNAUTHENTICATED, {}, this.#ends.isClosing);
+    this.#ends.refuse(exchange, UNAUTHENTICATED);
   }
 }
 

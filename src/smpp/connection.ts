@@ -211,13 +211,16 @@ export class Connection {
     this.unbind();
   }
 
-  /** Gives up what is not bound yet. */
-  abandon(): void {
-    const { state } = this.times;
+  /**
+   * Gives up what is not bound yet; to be called until it is closed or bound. A bind has `bindMs`
+   * to be answered, since a session that is not unbound may block the next bind for a while.
+   */
+  abandon(bindMs: number): void {
+    const { state, since } = this.times;
     if (state === SessionState.BACKOFF) this.#enter(SessionState.CLOSED);
-    else if (state === SessionState.CONNECTING || state === SessionState.BINDING) {
-      this.end("shutting down");
-    }
+    if (state !== SessionState.CONNECTING && state !== SessionState.BINDING) return;
+    const mayWait = state === SessionState.BINDING && this.#context.time.now - since < bindMs;
+    if (!mayWait) this.end("shutting down");
   }
 
   /** How the next dial waits (RedialKind). */

@@ -10,6 +10,8 @@ export const CONNECT_TIMEOUT_MS = 5_000;
 export const BIND_TIMEOUT_MS = 10_000;
 export const ENQUIRE_TIMEOUT_MS = 10_000;
 export const UNBIND_TIMEOUT_MS = 5_000;
+/** The bind_resp of a session that is not wanted any more. */
+export const LAST_BIND_TIMEOUT_MS = 2_000;
 
 /** A peer that has not taken our bytes for so long is closed. */
 export const UNDRAINED_MAX_MS = 30_000;

@@ -19,7 +19,7 @@ import { BindRole, type BindRefusal, isCommandUnknown, roleAfterRefusal } from "
 import { Connection } from "./connection.ts";
 import type { WorkerContext } from "./context.ts";
 import type { RecordedPdu } from "./flight-recorder.ts";
-import { STALLED_AFTER_MS, TOMBSTONES_MAX } from "./limits.ts";
+import { LAST_BIND_TIMEOUT_MS, STALLED_AFTER_MS, TOMBSTONES_MAX } from "./limits.ts";
 import type { WorkerLink } from "./link.ts";
 import { NO_ENTRY } from "./message-table.ts";
 import { OpenAttempts, UNMATCHED } from "./open-attempts.ts";
@@ -270,7 +270,7 @@ export class SmppSession implements Sender {
     connection.log("info", "bind otherwise", { cause, next: to });
     connection.role = role;
     if (role === BindRole.TRANSCEIVER) {
-      this.#receiver?.abandon();
+      this.#receiver?.abandon(0);
       this.#receiver?.unbind();
       return;
     }
@@ -413,7 +413,8 @@ export class SmppSession implements Sender {
       this.#startAnew();
       return;
     }
-    main.abandon();
+    const bindMs = this.#isCutShort ? 0 : LAST_BIND_TIMEOUT_MS;
+    main.abandon(bindMs);
     if (main.isBound) {
       const open = this.window.used - this.window.tombstones + this.reserved;
       if (!this.#isCutShort && (open > 0 || main.owedCount > 0)) return;
@@ -421,7 +422,7 @@ export class SmppSession implements Sender {
     }
     const receiver = this.#receiver;
     if (receiver === null) return;
-    receiver.abandon();
+    receiver.abandon(bindMs);
     if (this.#isCutShort || receiver.owedCount === 0) receiver.unbind();
   }
 }

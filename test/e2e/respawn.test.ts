@@ -3,11 +3,16 @@
  * to the parent reach the child, or wait for the next one.
  */
 import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "../support/client.ts";
-import { gatewayYaml, SECRET, Workspace } from "../support/processes.ts";
+import { gatewayYaml, SECRET, SMSGW, Workspace } from "../support/processes.ts";
 
 const LOOK_MS = 25;
 const LOOKS_MAX = 2400;
@@ -60,6 +65,36 @@ test("SIGHUP to the parent reloads, and in a backoff it does no harm", async () 
   assert.notEqual(await parent.exited, null);
   assert.equal(listenings(parent.lines).length, 2);
 });
+
+test("a SIGHUP before the configuration is read counts once the gateway listens", async (context) => {
+  workspace.write("loading/secrets/jwt", SECRET);
+  const yaml = gatewayYaml(1);
+  // A pipe: it is read when we write.
+  const path = join(workspace.folder, "loading/smsgw.yaml");
+  execFileSync("mkfifo", [path]);
+  const child = spawn(process.execPath, [SMSGW, "start", "-c", path], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  context.after(() => child.kill("SIGKILL"));
+  const exited = once(child, "exit");
+  const lines: string[] = [];
+  createInterface({ input: child.stdout }).on("line", (line) => lines.push(line));
+  for (let i = 0; i < LOOKS_MAX && !catchesSighup(child.pid as number); i++) await sleep(1);
+  child.kill("SIGHUP");
+  await writeFile(path, yaml);
+  await seen(lines, isListening);
+  await writeFile(path, yaml);
+  await seen(lines, (line) => line.includes('"reload"'));
+  child.kill("SIGTERM");
+  assert.deepEqual(await exited, [0, null]);
+});
+
+/** Whether the process has a listener for SIGHUP, as the kernel says. */
+function catchesSighup(pid: number): boolean {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const [, mask] = /^SigCgt:\s+([0-9a-f]+)$/m.exec(status) as RegExpExecArray;
+  return (BigInt(`0x${mask}`) & 1n) === 1n;
+}
 
 /** Waits until a second gateway listens. */
 async function comeBack(lines: readonly string[]): Promise<void> {

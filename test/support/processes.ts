@@ -11,7 +11,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-const SMSGW = fileURLToPath(new URL("../../src/cli/smsgw.js", import.meta.url));
+/** The built command. */
+export const SMSGW = fileURLToPath(new URL("../../src/cli/smsgw.js", import.meta.url));
 const START_DEADLINE_MS = 120_000;
 export const SECRET = "a secret of the tests, 32 bytes or more";
 

@@ -6,6 +6,7 @@ import { HttpServer } from "../../../src/ingress/server.ts";
 import { formatMessageId, originOf, parseMessageId } from "../../../src/records/message-key.ts";
 import { CollectingTicket, CONFIG, EPOCH } from "./rig.ts";
 import { type HttpAnswer, HttpRig } from "./http-rig.ts";
+import { RawConnection } from "../../support/raw-connection.ts";
 
 const TO = "+998901234567";
 const http = new HttpRig({ waitingMax: 100_000 });
@@ -445,6 +446,42 @@ test("a drain answers what is pending and refuses the rest", async () => {
   own.isJournalStopped = false;
   assert.equal((await pending).status, 202);
   await own.close();
+});
+
+test("in a drain every connection ends with its next answer", async (context) => {
+  const own = new HttpRig();
+  context.after(() => own.close());
+  const head = (line: string, more = ""): string =>
+    `${line} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${own.token(1, ["send", "ops"])}\r\n` +
+    `X-App-ID: 1\r\n${more}\r\n`;
+  const post = (body: string): string =>
+    head(
+      "POST /v1/messages",
+      `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n`,
+    ) + body;
+  const calls: readonly [status: number, text: string][] = [
+    [200, head("GET /healthz")],
+    [403, head("GET /v1/links")],
+    [200, head("GET /openapi.json")],
+    [404, head("GET /nowhere")],
+    [405, head("DELETE /v1/messages")],
+    [503, post("{}")],
+    [503, post(JSON.stringify({ to: TO, text: "x" }))],
+    [401, "POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"],
+  ];
+  const connections = calls.map(() => new RawConnection(own.open()));
+  for (const connection of connections) {
+    assert.deepEqual(await connection.write(head("GET /healthz")).answers(1), [200]);
+    assert.equal(connection.isClosed, false);
+  }
+  own.server.stopListening();
+  own.rig.ingress.drain();
+  for (const [i, [status, text]] of calls.entries()) {
+    const connection = connections[i] as RawConnection;
+    assert.deepEqual(await connection.write(text).answers(2), [200, status], text);
+    await connection.closed();
+    assert.match(connection.text, /\r\nConnection: close\r\n/i, text);
+  }
 });
 
 test("a port that somebody else listens on is an error", () => {

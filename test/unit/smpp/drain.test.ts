@@ -71,13 +71,35 @@ test("a drain of sessions that are not bound ends at once", () => {
     world.worker.drain();
     world.runUntil(() => world.worker.isDrained(), 100);
   }
+});
+
+test("a drain waits two seconds for the answer to a bind, and unbinds", () => {
+  for (const isAnswered of [true, false]) {
+    const world = new World();
+    world.smsc.bindStatus = null;
+    world.run(50);
+    world.worker.drain();
+    world.run(1500);
+    assert.equal(world.worker.isDrained(), false);
+    const [socket] = world.smsc.sockets;
+    assert.ok(socket);
+    const [bind] = socket.received;
+    if (isAnswered) socket.respond(COMMAND_ID.bind_transceiver_resp, 0, bind!.sequenceNumber);
+    world.runUntil(() => world.worker.isDrained(), 600);
+    assert.equal(socket.of(COMMAND_ID.unbind).length, isAnswered ? 1 : 0);
+    world.run(5000);
+    assert.equal(world.smsc.sockets.length, 1, "no redial");
+  }
+});
+
+test("cut short, a drain waits for no bind", () => {
   const world = new World();
   world.smsc.bindStatus = null;
   world.run(50);
   world.worker.drain();
+  world.run(50);
+  world.worker.cutShort();
   world.runUntil(() => world.worker.isDrained(), 100);
-  world.run(5000);
-  assert.equal(world.smsc.sockets.length, 1, "no redial");
 });
 
 test("cut short, the sessions unbind over full windows, which become ambiguous", () => {

@@ -83,6 +83,7 @@ export class FakeSocket implements Socket {
   readonly #smsc: FakeSmsc;
   readonly #events: SocketEvents;
   #stream = new Uint8Array(0);
+  #isDrainDue = false;
   readonly #undrained: { bytes: Uint8Array; start: number; copy: Uint8Array }[] = [];
   readonly #held: Uint8Array[] = [];
 
@@ -99,6 +100,7 @@ export class FakeSocket implements Socket {
     assert.ok(end > start, "empty write");
     const copy = bytes.slice(start, end);
     this.#undrained.push({ bytes, start, copy });
+    this.#isDrainDue = true;
     if (!this.isStuck) this.#smsc.later(() => this.drain());
     const joined = new Uint8Array(this.#stream.length + copy.length);
     joined.set(this.#stream);
@@ -114,6 +116,7 @@ export class FakeSocket implements Socket {
   }
 
   get isDrained(): boolean {
+    if (!this.isStuck) this.#compareUndrained();
     return !this.isStuck;
   }
 
@@ -156,12 +159,17 @@ export class FakeSocket implements Socket {
   }
 
   drain(): void {
-    if (this.isClosed || this.#undrained.length === 0) return;
+    if (this.isClosed || !this.#isDrainDue) return;
+    this.#isDrainDue = false;
+    this.#compareUndrained();
+    this.#events.onDrain();
+  }
+
+  #compareUndrained(): void {
     for (const { bytes, start, copy } of this.#undrained) {
       assert.deepEqual(bytes.slice(start, start + copy.length), copy, "buffer changed too early");
     }
     this.#undrained.length = 0;
-    this.#events.onDrain();
   }
 
   submits(): Pdu[] {
