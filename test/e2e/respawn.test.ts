@@ -66,7 +66,7 @@ test("SIGHUP to the parent reloads, and in a backoff it does no harm", async () 
   assert.equal(listenings(parent.lines).length, 2);
 });
 
-test("a SIGHUP before the configuration is read counts once the gateway listens", async (context) => {
+test("a SIGHUP before the configuration is read counts when it listens", async (context) => {
   workspace.write("loading/secrets/jwt", SECRET);
   const yaml = gatewayYaml(1);
   // A pipe: it is read when we write.
