@@ -115,7 +115,7 @@ async function main(): Promise<number> {
   });
   const bugs = plantedBugs().filter(({ name }) => name.includes(values.only));
   if (values.check) return checkAll(bugs);
-  const commit = values.out === undefined ? "" : committedState();
+  const commit = values.out === undefined ? "" : committedState(values.out);
   const findings: Finding[] = [];
   const waiting = [...bugs];
   const huntOn = async (): Promise<void> => {

@@ -15,79 +15,87 @@ const SEEDS_FOR_ALL_ROWS = 30;
 /** A result as it travels between threads: without its trace. */
 export type Summary = Omit<RunResult, "trace">;
 
-/** The least of something, and the seed that has it. */
+/** The least of something, and a seed that has it. */
 interface Poorest {
   readonly count: number;
   readonly seed: number;
 }
 
+/** What is summed up over seeds. */
+const SUMS = [
+  "seeds",
+  "simulatedHours",
+  "messages",
+  "promised",
+  "segments",
+  "flaggedDuplicates",
+  "deaths",
+  "faults",
+  "reloads",
+  "repeated",
+  "replayed",
+  "decided",
+] as const;
+
 /** What many seeds came to. */
-export interface Figures {
-  readonly seeds: number;
+export type Figures = Readonly<Record<(typeof SUMS)[number], number>> & {
   readonly failed: readonly number[];
-  readonly simulatedHours: number;
-  readonly cpuMinutes: number;
-  readonly wallMinutes: number;
-  readonly jobs: number;
-  readonly messages: number;
   readonly poorest: Readonly<Record<keyof typeof SEED_MINIMA, Poorest>>;
-  readonly promised: number;
-  readonly segments: number;
-  readonly flaggedDuplicates: number;
-  readonly deaths: number;
-  readonly faults: number;
-  readonly reloads: number;
-  readonly repeated: number;
-  readonly replayed: number;
-  readonly decided: number;
   readonly statuses: Readonly<Record<string, number>>;
   /** Hits per row of the recovery table, and parts that met it in the log. */
   readonly rows: Readonly<Record<string, { readonly hits: number; readonly inLog: number }>>;
   /** How often each kind of fault struck. */
   readonly faultRows: Readonly<Record<string, number>>;
+};
+
+/** What one seed came to. */
+export function figuresOf(result: Summary): Figures {
+  const { seed, violations, deaths, messages, faults, rows, rowsInLog } = result;
+  return {
+    seeds: 1,
+    failed: violations.length > 0 ? [seed] : [],
+    simulatedHours: result.simulatedMs / 3_600_000,
+    messages,
+    poorest: {
+      messages: { count: messages, seed },
+      faults: { count: faults, seed },
+      deaths: { count: deaths.length, seed },
+    },
+    promised: result.promised,
+    segments: result.segments,
+    flaggedDuplicates: result.flaggedDuplicates,
+    deaths: deaths.length,
+    faults,
+    reloads: result.reloads,
+    repeated: result.repeated,
+    replayed: result.replayed,
+    decided: result.decided,
+    statuses: result.statuses,
+    rows: Object.fromEntries(
+      RECOVERY_ROWS.map((row) => [row, { hits: rows[row] ?? 0, inLog: rowsInLog[row] ?? 0 }]),
+    ),
+    faultRows: result.faultRows,
+  };
 }
 
-/** Sums up `results`, made in `wallMs` by `jobs` threads of this process. */
-export function figuresOf(results: readonly Summary[], jobs: number, wallMs: number): Figures {
-  const sum = (of: (result: Summary) => number): number =>
-    results.reduce((total, result) => total + of(result), 0);
-  const poorest = (of: (result: Summary) => number): Poorest => {
-    let least: Poorest = { count: Number.POSITIVE_INFINITY, seed: 0 };
-    for (const result of results) {
-      if (of(result) < least.count) least = { count: of(result), seed: result.seed };
-    }
-    return least;
-  };
+/** What the seeds behind `a` and those behind `b` came to together; null: no seeds. */
+export function addFigures(a: Figures | null, b: Figures): Figures {
+  if (a === null) return b;
+  const sums = SUMS.map((name) => [name, a[name] + b[name]] as const);
+  const poorer = (what: keyof typeof SEED_MINIMA): Poorest =>
+    a.poorest[what].count <= b.poorest[what].count ? a.poorest[what] : b.poorest[what];
   const rows = RECOVERY_ROWS.map((row) => {
-    const hits = sum((result) => result.rows[row] ?? 0);
-    return [row, { hits, inLog: sum((result) => result.rowsInLog[row] ?? 0) }] as const;
+    const [one, other] = [a.rows[row], b.rows[row]];
+    const hits = (one?.hits ?? 0) + (other?.hits ?? 0);
+    return [row, { hits, inLog: (one?.inLog ?? 0) + (other?.inLog ?? 0) }] as const;
   });
-  const { user, system } = process.cpuUsage();
   return {
-    seeds: results.length,
-    failed: results.filter(({ violations }) => violations.length > 0).map(({ seed }) => seed),
-    simulatedHours: sum(({ simulatedMs }) => simulatedMs) / 3_600_000,
-    cpuMinutes: (user + system) / 60e6,
-    wallMinutes: wallMs / 60_000,
-    jobs,
-    messages: sum(({ messages }) => messages),
-    poorest: {
-      messages: poorest(({ messages }) => messages),
-      faults: poorest(({ faults }) => faults),
-      deaths: poorest(({ deaths }) => deaths.length),
-    },
-    promised: sum(({ promised }) => promised),
-    segments: sum(({ segments }) => segments),
-    flaggedDuplicates: sum(({ flaggedDuplicates }) => flaggedDuplicates),
-    deaths: sum(({ deaths }) => deaths.length),
-    faults: sum(({ faults }) => faults),
-    reloads: sum(({ reloads }) => reloads),
-    repeated: sum(({ repeated }) => repeated),
-    replayed: sum(({ replayed }) => replayed),
-    decided: sum(({ decided }) => decided),
-    statuses: sumsOf(results.map(({ statuses }) => statuses)),
+    ...(Object.fromEntries(sums) as Record<(typeof SUMS)[number], number>),
+    failed: [...a.failed, ...b.failed].sort((one, other) => one - other),
+    poorest: { messages: poorer("messages"), faults: poorer("faults"), deaths: poorer("deaths") },
+    statuses: sumsOf([a.statuses, b.statuses]),
     rows: Object.fromEntries(rows),
-    faultRows: sumsOf(results.map(({ faultRows }) => faultRows)),
+    faultRows: sumsOf([a.faultRows, b.faultRows]),
   };
 }
 
@@ -99,9 +107,16 @@ function sumsOf(counts: readonly Readonly<Record<string, number>>[]): Record<str
   return sums;
 }
 
+/** What a run took. */
+export interface Effort {
+  readonly cpuMinutes: number;
+  readonly wallMinutes: number;
+  readonly jobs: number;
+}
+
 /** Prints the figures. Returns whether every seed held and had its share, and every row was met. */
-export function report(figures: Figures): boolean {
-  const { seeds, failed, simulatedHours, cpuMinutes, wallMinutes, jobs } = figures;
+export function report(figures: Figures, { cpuMinutes, wallMinutes, jobs }: Effort): boolean {
+  const { seeds, failed, simulatedHours } = figures;
   console.log(
     `\n${seeds} seeds, ${failed.length} failed; ${simulatedHours.toFixed(2)} simulated hours,`,
     `${(simulatedHours / wallMinutes).toFixed(2)} of them per minute on ${jobs} threads,`,

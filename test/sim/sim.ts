@@ -5,22 +5,32 @@
  *   node dist/test/sim/sim.js --seed N [--trace] [--messages M] [--faults F] [--deaths D]
  *                             [--reloads R] [--only REST]
  *   node dist/test/sim/sim.js --seed N --shrink
- *   node dist/test/sim/sim.js --seeds A..B [--minutes M] [--jobs N] [--out FILE]
+ *   node dist/test/sim/sim.js --seeds A..B [--minutes M] [--jobs N] [--out FILE [--add]]
  *                             [--violations | --until PATTERN]
  *
  * With `--minutes` no seed is begun after that time. Seeds are independent, so they are dealt out
- * to N threads, as many as the machine has cores unless told. A failing seed is replayed by `--seed
+ * in their order to N threads, as many as the machine has cores unless told. FILE is written every
+ * minute and at the end; with `--add` the run goes on behind the last seed in it, and adds itself
+ * as one more sitting. A failing seed is replayed by `--seed
  * N --trace`; the first that fails is also shrunk, and what is left of it traced. For other
  * programs: `--violations` prints one line each, `--until` too, and stops at the first that fits a
  * pattern.
  */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import { committedState, writeResult } from "./result-file.ts";
+import { isMainThread, parentPort, Worker } from "node:worker_threads";
+import { committedState } from "./result-file.ts";
 import { type RunOptions, runSeed } from "./run-seed.ts";
-import { figuresOf, report, type Summary } from "./seed-figures.ts";
+import {
+  addFigures,
+  type Effort,
+  type Figures,
+  figuresOf,
+  report,
+  type Summary,
+} from "./seed-figures.ts";
 import { formatRest, parseRest, shrinkSeed } from "./shrink.ts";
+import { readSittings, writeSittings } from "./sittings.ts";
 
 /**
  * What a seed allocates is mostly garbage a moment later: a young generation of this size keeps the
@@ -31,60 +41,80 @@ const YOUNG_GENERATION_MB = 96;
 /** What a run of many seeds takes to shrink one; `--shrink` takes as long as it needs. */
 const SHRINK_MS = 90_000;
 
+/** How often the result of a run under way is written. */
+const WRITE_MS = 60_000;
+
 interface SeedRange {
   readonly first: number;
   readonly last: number;
-  readonly step: number;
-  /** Wall ms after which no seed is begun; null: none. */
-  readonly untilMs: number | null;
 }
 
-function summarise(seed: number): Summary {
-  const { trace: _, ...summary } = runSeed(seed);
-  return summary;
+/** Runs the seeds that the main thread asks for, one after the other. */
+function runAsked(): void {
+  parentPort?.on("message", (seed: number) => {
+    const { trace: _, ...summary } = runSeed(seed);
+    parentPort?.postMessage(summary);
+  });
 }
 
-function runRange(range: SeedRange, tell: (summary: Summary) => void): void {
-  const { first, last, step, untilMs } = range;
-  for (let seed = first; seed <= last; seed += step) {
-    if (untilMs !== null && Date.now() > untilMs) return;
-    tell(summarise(seed));
-  }
-}
-
+/**
+ * Runs seeds on `jobs` threads until the range or the time is over, or `tell`, which gets each
+ * result as it comes, returns false.
+ */
 async function runOnThreads(
-  first: number,
-  last: number,
+  { first, last }: SeedRange,
   jobs: number,
-  untilMs: number | null,
-  until: RegExp | null,
-): Promise<Summary[]> {
-  const results: Summary[] = [];
+  untilMs: number,
+  tell: (summary: Summary) => boolean,
+): Promise<void> {
   const workers: Worker[] = [];
-  const tell = (summary: Summary): void => {
-    results.push(summary);
-    if (until !== null) {
-      if (!summary.violations.some((text) => until.test(firstLine(text)))) return;
-      for (const worker of workers) void worker.terminate();
-    } else if (summary.violations.length > 0) printFailure(summary);
-    else if (process.stdout.isTTY) process.stdout.write(`\r${results.length} seeds `);
+  let next = first;
+  const deal = (worker: Worker): void => {
+    if (next > last || Date.now() > untilMs) void worker.terminate();
+    else worker.postMessage(next++);
   };
   await Promise.all(
-    Array.from({ length: jobs }, (_, job) => {
-      const range: SeedRange = { first: first + job, last, step: jobs, untilMs };
+    Array.from({ length: jobs }, () => {
       return new Promise<void>((resolve, reject) => {
         const worker = new Worker(new URL(import.meta.url), {
-          workerData: range,
           resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
         });
         workers.push(worker);
-        worker.on("message", tell);
+        worker.on("message", (summary: Summary) => {
+          if (tell(summary)) deal(worker);
+          else for (const one of workers) void one.terminate();
+        });
         worker.on("error", reject);
         worker.on("exit", () => resolve());
+        deal(worker);
       });
     }),
   );
-  return results.sort((a, b) => a.seed - b.seed);
+}
+
+/** Sums up results in the order of their seeds, so that none is missing below the last. */
+class Tally {
+  figures: Figures | null = null;
+  #next: number;
+  readonly #waiting = new Map<number, Summary>();
+
+  constructor(first: number) {
+    this.#next = first;
+  }
+
+  get last(): number {
+    return this.#next - 1;
+  }
+
+  add(summary: Summary): void {
+    this.#waiting.set(summary.seed, summary);
+    for (;;) {
+      const next = this.#waiting.get(this.#next);
+      if (next === undefined) return;
+      this.#waiting.delete(this.#next++);
+      this.figures = addFigures(this.figures, figuresOf(next));
+    }
+  }
 }
 
 function printFailure({ seed, violations, deaths }: Summary): void {
@@ -112,9 +142,8 @@ function firstLine(text: string): string {
 }
 
 /** One line a violation, for other programs. */
-function tellViolations(results: readonly Summary[]): number {
-  const failed = results.filter(({ violations }) => violations.length > 0);
-  for (const { seed, violations } of failed) {
+function tellViolations(failed: Summary[]): number {
+  for (const { seed, violations } of failed.sort((a, b) => a.seed - b.seed)) {
     for (const text of violations) console.log(`VIOLATION ${seed} ${firstLine(text)}`);
   }
   return failed.length === 0 ? 0 : 1;
@@ -147,6 +176,7 @@ async function main(): Promise<number> {
       minutes: { type: "string" },
       trace: { type: "boolean", default: false },
       out: { type: "string" },
+      add: { type: "boolean", default: false },
       violations: { type: "boolean", default: false },
       until: { type: "string" },
       messages: { type: "string" },
@@ -171,28 +201,72 @@ async function main(): Promise<number> {
     }
     return tellSeed(Number(values.seed), values.trace, options) ? 0 : 1;
   }
-  const match = /^(\d+)\.\.(\d+)$/.exec(values.seeds);
-  if (match === null) {
-    console.error(`--seeds takes A..B, found ${values.seeds}`);
+  return await runSeeds(values);
+}
+
+interface ManySeeds {
+  readonly seeds: string;
+  readonly jobs?: string;
+  readonly minutes?: string;
+  readonly out?: string;
+  readonly add: boolean;
+  readonly violations: boolean;
+  readonly until?: string;
+}
+
+async function runSeeds({ seeds, jobs, minutes, out, add, ...values }: ManySeeds): Promise<number> {
+  const match = /^(\d+)\.\.(\d+)$/.exec(seeds);
+  if (match === null || (add && out === undefined)) {
+    console.error(`--seeds takes A..B, found ${seeds}; --add needs --out`);
     return 2;
   }
-  const jobs = Number(values.jobs ?? availableParallelism());
-  const commit = values.out === undefined ? "" : committedState();
-  const { minutes } = values;
+  const earlier = add ? readSittings(out as string) : [];
+  const first = Math.max(Number(match[1]), 1 + (earlier.at(-1)?.last ?? 0));
+  const commit = out === undefined ? "" : committedState(out);
+  const threads = Number(jobs ?? availableParallelism());
   const until = values.until === undefined ? null : new RegExp(values.until);
   const startedMs = Date.now();
-  const untilMs = minutes === undefined ? null : startedMs + Number(minutes) * 60_000;
-  const results = await runOnThreads(Number(match[1]), Number(match[2]), jobs, untilMs, until);
-  if (values.violations || until !== null) return tellViolations(results);
-  const figures = figuresOf(results, jobs, Date.now() - startedMs);
-  const holds = report(figures);
-  if (values.out !== undefined) {
-    writeResult(values.out, `npm run sim -- --seeds ${values.seeds}`, commit, { ...figures });
+  const tally = new Tally(first);
+  const failed: Summary[] = [];
+  const effort = (): Effort => {
+    const { user, system } = process.cpuUsage();
+    const wallMinutes = (Date.now() - startedMs) / 60_000;
+    return { cpuMinutes: (user + system) / 60e6, wallMinutes, jobs: threads };
+  };
+  const write = (): { total: Figures; effort: Effort } | null => {
+    const { figures, last } = tally;
+    if (out === undefined || figures === null) return null;
+    const date = new Date(startedMs).toISOString();
+    const sitting = { commit, date, first, last, ...effort(), figures };
+    const command = `npm run sim -- --seeds ${seeds}${add ? " --add" : ""} --out ${out}`;
+    return writeSittings(out, command, [...earlier, sitting]);
+  };
+  const writing = setInterval(write, WRITE_MS);
+  const untilMs = minutes === undefined ? Infinity : startedMs + Number(minutes) * 60_000;
+  await runOnThreads({ first, last: Number(match[2]) }, threads, untilMs, (summary) => {
+    tally.add(summary);
+    if (process.stdout.isTTY) process.stdout.write(`\rseed ${summary.seed} `);
+    if (summary.violations.length === 0) return true;
+    failed.push(summary);
+    if (until !== null) return !summary.violations.some((text) => until.test(firstLine(text)));
+    if (!values.violations) printFailure(summary);
+    return true;
+  });
+  clearInterval(writing);
+  if (values.violations || until !== null) return tellViolations(failed);
+  if (tally.figures === null) {
+    console.error(`no seed of ${seeds} was run${add ? `: ${out} may have them all` : ""}`);
+    return 2;
   }
-  const failed = results.find(({ violations }) => violations.length > 0);
-  if (failed !== undefined) shrinkAndTell(failed.seed, {}, SHRINK_MS);
+  let holds = report(tally.figures, effort());
+  const written = write();
+  if (written !== null && earlier.length > 0) {
+    console.log(`\nall ${earlier.length + 1} sittings in ${out}:`);
+    holds = report(written.total, written.effort);
+  }
+  if (failed[0] !== undefined) shrinkAndTell(failed[0].seed, {}, SHRINK_MS);
   return holds ? 0 : 1;
 }
 
 if (isMainThread) process.exitCode = await main();
-else runRange(workerData as SeedRange, (summary) => parentPort?.postMessage(summary));
+else runAsked();
