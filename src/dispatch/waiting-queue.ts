@@ -283,8 +283,12 @@ export class WaitingLane {
     this.#current = this.#following[app] as number;
   }
 
-  /** Behind everybody else: right before the app whose turn it is. */
+  /**
+   * Behind everybody else: right before the app whose turn it is, which ends with its next message,
+   * lest one message waits for the whole turn of a backlog.
+   */
   #enterRound(app: number): void {
+    if (this.#current !== NO_APP) this.#deficits[this.#current] = 1;
     this.#inRound[app] = 1;
     this.#deficits[app] = QUANTUM;
     if (this.#current === NO_APP) {

@@ -67,8 +67,7 @@ export const BODY_RECORD_OFFSET = 64;
 
 /**
  * Messages that a producer may have waiting here, per pool and priority: what the pool sends in 20
- * ms, but no more than some windows. They go out in the order of their coming, so they are what
- * another app's message waits for at a link that is slow to answer.
+ * ms, but no more than some windows. The worker's own turns and priorities go over all of them.
  */
 export const ALLOWANCE_WINDOWS = 4;
 export const ALLOWANCE_MIN = 16;
@@ -104,11 +103,12 @@ export const RETRY_MAX_MS = 300_000;
 export const RETRY_JITTER = 0.2;
 
 /**
- * Segments leave this much faster than the contract: its tokens decide, and lost time is made up.
+ * Segments leave at this share of what the contract's tokens allow: so many of a second's gaps
+ * close in each second (pace.ts).
  */
-export const PACE_OVER_CONTRACT = 1.1;
-/** … and so much before they are due, lest turns of some milliseconds cost throughput. */
-export const PACE_EARLY_MS = 30;
+export const PACE_OF_CONTRACT = 0.999;
+/** What is overdue is made up, but no more than this: it goes out at once. */
+export const PACE_LATE_MS = 30;
 /** Free words of contract tokens are looked for this often (limit/contract.ts). */
 export const FREE_RESTED_EVERY_MS = 600_000;
 

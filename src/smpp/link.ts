@@ -11,7 +11,14 @@
  */
 import type { DerivedLink } from "../config/derive.ts";
 import type { LinkConfig } from "../config/types.ts";
-import { claimToken, freeRested, layToRest, NO_TOKEN, putBack } from "../limit/contract.ts";
+import {
+  claimToken,
+  freeRested,
+  layToRest,
+  NO_TOKEN,
+  putBack,
+  REST_MS,
+} from "../limit/contract.ts";
 import { PRIORITY_COUNT } from "../records/types.ts";
 import { LinkWord, rowWord } from "../tables/link-table.ts";
 import {
@@ -19,7 +26,7 @@ import {
   MEASURE_SLICE_MS,
   PACE_CUT_INTERVAL_MS,
   PACE_JUDGE_MS,
-  PACE_OVER_CONTRACT,
+  PACE_OF_CONTRACT,
   PACE_SLOWEST_MILLI,
 } from "./limits.ts";
 import { LinkProfile } from "./link-profile.ts";
@@ -32,6 +39,7 @@ import {
   isPaceOpen,
   paceAvailable,
   raisePace,
+  restartPace,
   takePace,
 } from "./pace.ts";
 import type { SmppSession } from "./session.ts";
@@ -65,6 +73,9 @@ export class WorkerLink {
   #contractMilli = 0;
   readonly #throttling = new ThrottleWatch();
   #preparedHere = 0;
+  /** No worker has anything prepared, as of this turn. */
+  #isIdle = false;
+  #nowMs = 0;
   #preparedDelta = 0;
   #writtenDelta = 0;
   #sentHere = 0;
@@ -98,7 +109,8 @@ export class WorkerLink {
     this.config = config;
     this.profile = new LinkProfile(profile);
     this.#tokenCountMax = Math.max(this.#tokenCountMax, config.rateTps ?? 0);
-    this.#contractMilli = Math.ceil((config.rateTps ?? 0) * 1000 * PACE_OVER_CONTRACT);
+    const tokensPerS = ((config.rateTps ?? 0) * 1000) / REST_MS;
+    this.#contractMilli = Math.floor(tokensPerS * 1000 * PACE_OF_CONTRACT);
   }
 
   /** The contract does not let anything through. */
@@ -126,14 +138,16 @@ export class WorkerLink {
       this.budget = 0;
       return;
     }
+    const prepared = Atomics.load(this.#words, this.#row + LinkWord.PREPARED);
     const pace = this.#paceMilli();
-    const paced = paceAvailable(this.#words, this.#row, pace, nowMs, horizonMs);
+    this.#isIdle = prepared === 0;
+    this.#nowMs = nowMs;
+    const paced = paceAvailable(this.#words, this.#row, pace, nowMs, horizonMs, this.#isIdle);
     const free = Math.min(UNLIMITED, paced);
     if (free === UNLIMITED) {
       this.budget = UNLIMITED;
       return;
     }
-    const prepared = Atomics.load(this.#words, this.#row + LinkWord.PREPARED);
     const share = Math.floor((free * this.openCount) / this.config.sessions);
     const least = this.#preparedHere === 0 ? 1 : 0;
     this.budget = Math.max(least, free - prepared, share - this.#preparedHere);
@@ -152,6 +166,10 @@ export class WorkerLink {
   }
 
   notePrepared(): void {
+    if (this.#isIdle) {
+      this.#isIdle = false;
+      restartPace(this.#words, this.#row, this.#nowMs);
+    }
     this.budget--;
     this.#preparedHere++;
     this.#preparedDelta++;

@@ -2,9 +2,12 @@
  * A doubly linked list of messages through the arrays of their table; an entry is in one list at
  * most.
  *
- * Ordinary messages are appended. Messages that keep their place (prepared or throttled before)
- * stand at the front, among themselves by log offset, that is, by acceptance. One thread.
+ *   head   kept their place (prepared or throttled before), by log offset, that is, by acceptance
+ *          the others: apps take turns, each app's in the order they came in
+ *
+ * One thread.
  */
+import { AppTurns } from "./app-turns.ts";
 import { MARK_LISTED, MARK_REQUEUED, NO_ENTRY, type MessageTable } from "./message-table.ts";
 
 export class MessageList {
@@ -12,13 +15,22 @@ export class MessageList {
   tail = NO_ENTRY;
   count = 0;
   readonly #table: MessageTable;
+  readonly #turns = new AppTurns();
 
   constructor(table: MessageTable) {
     this.#table = table;
   }
 
+  /** Adds a message behind those of its app, and behind other apps' earlier turns. */
   append(entry: number): void {
-    this.#insertAfter(this.tail, entry);
+    const { turn, appIndex, previous } = this.#table;
+    const own = this.#turns.next(appIndex[entry] as number);
+    turn[entry] = own;
+    let after = this.tail;
+    while (after !== NO_ENTRY && (turn[after] as number) > own) {
+      after = previous[after] as number;
+    }
+    this.#insertAfter(after, entry);
   }
 
   /** Inserts by log offset: for lists that are in this order as a whole. */
@@ -48,6 +60,7 @@ export class MessageList {
       after = at;
     }
     this.#table.mark(entry, MARK_REQUEUED);
+    this.#table.turn[entry] = 0;
     this.#insertAfter(after, entry);
   }
 
@@ -55,14 +68,19 @@ export class MessageList {
     const { next, previous } = this.#table;
     const before = previous[entry] as number;
     const after = next[entry] as number;
-    if (before === NO_ENTRY) this.head = after;
-    else next[before] = after;
+    if (before !== NO_ENTRY) {
+      next[before] = after;
+    } else {
+      this.head = after;
+      this.#turns.noteTaken(this.#table.turn[entry] as number);
+    }
     if (after === NO_ENTRY) this.tail = before;
     else previous[after] = before;
     next[entry] = NO_ENTRY;
     previous[entry] = NO_ENTRY;
     this.#table.unmark(entry, MARK_LISTED);
     this.count--;
+    if (this.count === 0) this.#turns.noteEmpty();
   }
 
   #insertAfter(before: number, entry: number): void {

@@ -41,6 +41,8 @@ export class MessageTable {
   origin: Uint32Array;
   expiresAt: Float64Array;
   appIndex: Uint32Array;
+  /** Its place among those that wait in a list (app-turns.ts). */
+  turn: Float64Array;
   linkId: Uint32Array;
   pool: Uint16Array;
   parts: Uint16Array;
@@ -74,6 +76,7 @@ export class MessageTable {
     this.origin = new Uint32Array(capacity);
     this.expiresAt = new Float64Array(capacity);
     this.appIndex = new Uint32Array(capacity);
+    this.turn = new Float64Array(capacity);
     this.linkId = new Uint32Array(capacity);
     this.pool = new Uint16Array(capacity);
     this.parts = new Uint16Array(capacity);
@@ -105,6 +108,7 @@ export class MessageTable {
     this.origin = grown(this.origin, capacity);
     this.expiresAt = grown(this.expiresAt, capacity);
     this.appIndex = grown(this.appIndex, capacity);
+    this.turn = grown(this.turn, capacity);
     this.linkId = grown(this.linkId, capacity);
     this.pool = grown(this.pool, capacity);
     this.parts = grown(this.parts, capacity);
@@ -144,6 +148,7 @@ export class MessageTable {
     this.prepared[entry] = 0;
     this.parts[entry] = 0;
     this.restsOn[entry] = 0;
+    this.turn[entry] = 0;
     this.drawnAt[entry] = 0;
     return entry;
   }

@@ -1,39 +1,44 @@
 /**
- * The pace of a link: segments leave evenly, a little faster than the contract's tokens, and more
- * slowly once the SMSC throttles.
+ * The pace of a link: segments leave evenly, a little more slowly than the contract's tokens come
+ * free, and much more slowly once the SMSC throttles.
  *
- *   PACE_DUE     µs (wraps) at which the next segment is due; up to 30 ms earlier is allowed, so
- *                that turns of some milliseconds keep up. Time, not tokens: a change of pace
- *                forgives nothing
+ *   PACE_DUE     1/16 µs (wraps) at which the next segment is due; what is overdue while some are
+ *                prepared is made up, up to 30 ms, so that turns of some milliseconds keep up.
+ *                Time, not tokens: a change of pace forgives nothing
  *   PACE_MILLI   1/1000 segment/s that throttling left; 0: the contract's own pace
  *   PACE_CUT_MS, PACE_HOLD_MS, PACE_RAISE_MS   the last cut, when raises may begin again, the last
  *                raise: all workers together do it once
  *
- * The contract itself is held by its tokens (limit/contract.ts). Functions over the link table's
+ * The contract itself is held by its tokens (limit/contract.ts), each of which can only go out a
+ * second after it did: a link that sends faster than that would send nothing for the rest of every
+ * second from then on, and whoever comes then would wait. A little more slowly, gaps close again.
+ *
+ * Functions over the link table's
  * words, compare-and-exchange throughout: any worker may call them. `row` is the index of the
  * link's first word; a `paceMilli` of 0 is no pace at all. Source: additive increase,
  * multiplicative decrease (Chiu and Jain, 1989).
  */
 import { LinkWord } from "../tables/link-table.ts";
 import {
-  PACE_EARLY_MS,
   PACE_HOLD_MAX_MS,
   PACE_HOLD_MS,
+  PACE_LATE_MS,
   PACE_MIN_MILLI,
   PACE_RAISE_INTERVAL_MS,
   PACE_RAISE_PER_S,
 } from "./limits.ts";
 
-const US_PER_MS = 1_000;
-const EARLY_US_MAX = PACE_EARLY_MS * US_PER_MS;
+const UNITS_PER_MS = 16_000;
+const LATE_UNITS_MAX = PACE_LATE_MS * UNITS_PER_MS;
 /** A due time further ahead is stale: the slowest pace is one segment a second. */
-const AHEAD_US_MAX = 4_000_000;
+const AHEAD_UNITS_MAX = 4_000 * UNITS_PER_MS;
 const PACE_MILLI_MAX = 0x7fffffff;
 /** Between a cut and the answer to what was written before it lie no more than these. */
 const ANSWER_AGE_MS_MAX = 600_000;
 
 /**
  * Segments that may be written at this pace until `horizonMs` from now; Infinity without a pace.
+ * `isIdle`: nothing was to be sent until now, so nothing is to be made up.
  */
 export function paceAvailable(
   words: Int32Array,
@@ -41,11 +46,12 @@ export function paceAvailable(
   paceMilli: number,
   nowMs: number,
   horizonMs: number,
+  isIdle: boolean,
 ): number {
   if (paceMilli === 0) return Number.POSITIVE_INFINITY;
-  const ahead = aheadUs(Atomics.load(words, row + LinkWord.PACE_DUE), nowMs);
-  const free = EARLY_US_MAX + horizonMs * US_PER_MS - ahead;
-  return free < 0 ? 0 : Math.floor(free / costUs(paceMilli)) + 1;
+  const until = untilDue(Atomics.load(words, row + LinkWord.PACE_DUE), nowMs);
+  const free = horizonMs * UNITS_PER_MS - (isIdle && until < 0 ? 0 : until);
+  return free < 0 ? 0 : Math.floor(free / costUnits(paceMilli)) + 1;
 }
 
 /** Whether a segment may be written now, as far as the pace goes. */
@@ -56,7 +62,20 @@ export function isPaceOpen(
   nowMs: number,
 ): boolean {
   if (paceMilli === 0) return true;
-  return aheadUs(Atomics.load(words, row + LinkWord.PACE_DUE), nowMs) <= EARLY_US_MAX;
+  return untilDue(Atomics.load(words, row + LinkWord.PACE_DUE), nowMs) <= 0;
+}
+
+/** Whether it is so long since a segment was due that nobody can be waiting for the next time. */
+export function isPaceIdle(words: Int32Array, row: number, nowMs: number): boolean {
+  return untilDue(Atomics.load(words, row + LinkWord.PACE_DUE), nowMs) <= -LATE_UNITS_MAX;
+}
+
+/** Nothing was to be sent until now: there is nothing to make up. */
+export function restartPace(words: Int32Array, row: number, nowMs: number): void {
+  const index = row + LinkWord.PACE_DUE;
+  const seen = Atomics.load(words, index);
+  if (untilDue(seen, nowMs) >= 0) return;
+  Atomics.compareExchange(words, index, seen, unitsOf(nowMs));
 }
 
 /** Takes one segment's time; false if another worker was faster. */
@@ -70,9 +89,9 @@ export function takePace(
   const index = row + LinkWord.PACE_DUE;
   for (;;) {
     const seen = Atomics.load(words, index);
-    const ahead = aheadUs(seen, nowMs);
-    if (ahead > EARLY_US_MAX) return false;
-    const due = (((nowMs * US_PER_MS) | 0) + ahead + costUs(paceMilli)) | 0;
+    const until = untilDue(seen, nowMs);
+    if (until > 0) return false;
+    const due = (unitsOf(nowMs) + until + costUnits(paceMilli)) | 0;
     if (Atomics.compareExchange(words, index, seen, due) === seen) return true;
   }
 }
@@ -152,13 +171,18 @@ export function raisePace(
 }
 
 /** Rounded down: it is the tokens that hold the contract. */
-function costUs(paceMilli: number): number {
-  return Math.max(1, Math.floor(1e9 / paceMilli));
+function costUnits(paceMilli: number): number {
+  return Math.max(1, Math.floor((1e6 * UNITS_PER_MS) / paceMilli));
 }
 
-function aheadUs(due: number, nowMs: number): number {
-  const ahead = (due - ((nowMs * US_PER_MS) | 0)) | 0;
-  return ahead > 0 && ahead <= AHEAD_US_MAX ? ahead : 0;
+/** Units until the next segment is due; less than 0: it is overdue, by no more than is made up. */
+function untilDue(due: number, nowMs: number): number {
+  const until = (due - unitsOf(nowMs)) | 0;
+  return until > AHEAD_UNITS_MAX || until < -LATE_UNITS_MAX ? -LATE_UNITS_MAX : until;
+}
+
+function unitsOf(ms: number): number {
+  return (ms * UNITS_PER_MS) | 0;
 }
 
 /** Milliseconds as a shared word holds them; never 0, which means never. */

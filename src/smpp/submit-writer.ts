@@ -2,7 +2,7 @@
  * Writes the segments of one session whose SENDING is committed, each with its token and its place
  * in the window.
  *
- *   ready     (entry, segment): committed, not written; only what is encoded here goes out
+ *   ready     segments committed, not written; only what is encoded here goes out
  *   inHand    tokens of what was encoded, until the kernel has it
  *
  * A token's rest begins when the kernel has the bytes, so a full chunk is handed over before the
@@ -19,13 +19,14 @@ import type { WorkerContext } from "./context.ts";
 import { IntQueue } from "./int-queue.ts";
 import { CONTROL_BYTES_RESERVED, SUBMIT_BYTES_MAX, WRITTEN_PER_TURN_MAX } from "./limits.ts";
 import type { SmppSession } from "./session.ts";
+import { ReadyQueue } from "./ready-queue.ts";
 import { attemptOf, partOf } from "./unwritten.ts";
 import type { WriteArena } from "./write-arena.ts";
 
 export class SubmitWriter {
   readonly #context: WorkerContext;
   readonly #session: SmppSession;
-  readonly #ready = new IntQueue(64);
+  readonly #ready = new ReadyQueue();
   readonly #inHand = new IntQueue(64);
 
   constructor(context: WorkerContext, session: SmppSession) {
@@ -35,15 +36,15 @@ export class SubmitWriter {
 
   /** Queues a segment whose SENDING is committed. */
   add(entry: number, segment: number): void {
-    this.#ready.push(entry);
-    this.#ready.push(segment);
+    const { priority, appIndex } = this.#context.table;
+    this.#ready.add(entry, segment, priority[entry] as number, appIndex[entry] as number);
   }
 
   /** Gives up what is ready: nothing of it was written. */
   abandon(): void {
     while (this.#ready.length > 0) {
-      const entry = this.#ready.shift();
-      this.#context.unwritten.add(entry, this.#ready.shift(), this.#session);
+      this.#ready.take();
+      this.#context.unwritten.add(this.#ready.takenEntry, this.#ready.takenSegment, this.#session);
     }
   }
 
@@ -62,8 +63,8 @@ export class SubmitWriter {
       const token = link.tryTakeToken(nowMs);
       if (token === NO_TOKEN) break;
       this.#inHand.push(token);
-      const entry = this.#ready.shift();
-      this.#write(arena, entry, this.#ready.shift());
+      this.#ready.take();
+      this.#write(arena, this.#ready.takenEntry, this.#ready.takenSegment);
       count++;
     }
     return count;

@@ -10,7 +10,7 @@
 import type { DerivedLink, PoolPlan } from "../config/derive.ts";
 import type { QueueReason } from "../ledger/queries.ts";
 import { isSpent } from "../limit/contract.ts";
-import { isPaceOpen } from "../smpp/pace.ts";
+import { isPaceIdle } from "../smpp/pace.ts";
 import type { CreditTable } from "../tables/credit-table.ts";
 import { LinkWord, rowWord, SessionState, SessionWord } from "../tables/link-table.ts";
 
@@ -62,9 +62,10 @@ function holdUpOf(
   if (isFull) return "window";
   const row = rowWord(linkIndex, 0);
   const pace = Atomics.load(linkWords, row + LinkWord.PACE_MILLI);
-  if (pace !== 0 && !isPaceOpen(linkWords, row, pace, nowMs)) return "throttled";
+  const isFree = isPaceIdle(linkWords, row, nowMs);
+  if (pace !== 0 && !isFree) return "throttled";
   const tokens = contracts[linkIndex];
   if (config.rateTps === null || tokens === undefined) return null;
   if (config.rateTps === 0 || isSpent(tokens, config.rateTps, nowMs)) return "rate";
-  return isPaceOpen(linkWords, row, config.rateTps * 1000, nowMs) ? null : "rate";
+  return isFree ? null : "rate";
 }

@@ -35,6 +35,47 @@ for (const rateTps of [1, 7, 100, 1000, 10_000]) {
   });
 }
 
+test("a link that is used up leaves no gap, and urgent messages and other apps pass", () => {
+  const world = new World({ links: [{ rateTps: 1000, windowMax: 5000 }], stepMs: 0.73 });
+  world.smsc.onSubmit = () => "ok";
+  world.bindAll();
+  let published = 0;
+  const sentAt = new Map<number, number>();
+  const startMs = world.nowMs;
+  for (let i = 0; world.nowMs < startMs + 6000; i++) {
+    while (((world.creditsOf(0, 0) - published) | 0) > 0) {
+      world.submit({ appIndex: 1, priority: 0, text: "backlog" });
+      published++;
+    }
+    // A slow disk once; what is overdue is made up, and leaves no hole in the seconds to come.
+    world.isJournalHeld = world.nowMs > startMs + 1500 && world.nowMs < startMs + 1525;
+    if (i % 137 === 0) {
+      world.submit({ appIndex: 1, priority: 3, text: `urgent ${i}` });
+      world.submit({ appIndex: 2, priority: 0, text: `other ${i}` });
+      published++;
+      sentAt.set(i, world.nowMs);
+    }
+    world.step();
+  }
+  const submits = world.smsc.submits();
+  const atMs = submits.map((pdu) => pdu.atMs).filter((at) => at > startMs + 1600);
+  const gaps = atMs.slice(1).map((at, i) => at - atMs[i]!);
+  assert.ok(Math.max(...gaps) <= 30, `${Math.max(...gaps)} ms without a segment`);
+  const waits = { urgent: [] as number[], other: [] as number[] };
+  for (const pdu of submits) {
+    const found = /(urgent|other) (\d+)/.exec(Buffer.from(pdu.bytes).toString("latin1"));
+    if (found === null) continue;
+    const since = sentAt.get(Number(found[2]))!;
+    if (since > startMs + 2600) waits[found[1] as "urgent" | "other"].push(pdu.atMs - since);
+  }
+  assert.ok(waits.urgent.length > 20 && waits.other.length > 20);
+  assert.ok(
+    Math.max(...waits.urgent) <= 10,
+    `an urgent one waited ${Math.max(...waits.urgent)} ms`,
+  );
+  assert.ok(Math.max(...waits.other) <= 10, `another app waited ${Math.max(...waits.other)} ms`);
+});
+
 test("SENDING runs ahead of the socket by no more than the bucket frees in milliseconds", () => {
   const world = new World({ links: [{ rateTps: 1000, windowMax: 1000 }] });
   world.smsc.onSubmit = () => "ok";

@@ -131,3 +131,23 @@ test("answers that cannot be recorded stay unread, and none is lost", () => {
   world.runUntil(() => world.answers().length === 400);
   assert.equal(world.ambiguous().length, 0);
 });
+
+test("apps take turns at a pool, each in its own order", () => {
+  const world = new World({ links: [{ windowMax: 1 }] });
+  world.smsc.onSubmit = () => null;
+  world.bindAll();
+  world.submit({ appIndex: 1, text: "first" });
+  world.runUntil(() => world.smsc.submits().length === 1);
+  for (let i = 0; i < 30; i++) world.submit({ appIndex: 1, text: `a${i} ` });
+  world.run(20);
+  for (let i = 0; i < 3; i++) world.submit({ appIndex: 2, text: `b${i} ` });
+  world.submit({ appIndex: 3, text: "c0 " });
+  world.run(20);
+  world.smsc.onSubmit = () => "ok";
+  world.smsc.last().answer(world.smsc.submits()[0]!, "ok");
+  world.runUntil(() => world.answers().length === 35);
+  const order = world.smsc
+    .submits()
+    .map(({ bytes }) => /[abc]\d+(?= )/.exec(Buffer.from(bytes).toString("latin1"))?.[0]);
+  assert.deepEqual(order.slice(1, 9), ["a0", "b0", "c0", "a1", "b1", "a2", "b2", "a3"]);
+});

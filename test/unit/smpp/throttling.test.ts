@@ -236,7 +236,7 @@ test("a pace is cut once per interval, for what left at it, and raised step by s
   const words = new Int32Array(allocateRows(1));
   const milli = (): number => words[LinkWord.PACE_MILLI]!;
   const cut = (now: number): boolean => cutPace(words, 0, now, 200, 0.5, 1000, 1000);
-  assert.equal(paceAvailable(words, 0, 0, 1000, 5), Number.POSITIVE_INFINITY);
+  assert.equal(paceAvailable(words, 0, 0, 1000, 5, false), Number.POSITIVE_INFINITY);
   assert.ok(isOfThisPace(words, 0, 1000, 990));
   assert.ok(cut(1000));
   assert.equal(milli(), 500_000);

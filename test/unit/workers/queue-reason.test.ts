@@ -46,7 +46,7 @@ routes: [{ prefix: "", to: 1000 }]
   for (let i = 0; i < 2; i++) layToRest(tokens, claimToken(tokens, 2, NOW), NOW);
   assert.equal(reason(), "rate");
   linkWords[rowWord(0, LinkWord.PACE_MILLI)] = 1000;
-  linkWords[rowWord(0, LinkWord.PACE_DUE)] = ((NOW + 900) * 1000) | 0;
+  linkWords[rowWord(0, LinkWord.PACE_DUE)] = ((NOW + 900) * 16_000) | 0;
   assert.equal(reason(), "throttled");
   credits.setOpenSessions(0, 1, 1);
   sessionWords[rowWord(1, SessionWord.STATE)] = SessionState.BOUND;
