@@ -16,7 +16,7 @@ import {
   SkipRefusedError,
 } from "../journal/log-skip.ts";
 import { openLmdbStore } from "../ledger/lmdb-store.ts";
-import { readCursor } from "../ledger/meta.ts";
+import { readMeta } from "../ledger/meta.ts";
 import { recordFields, typeName } from "./journal-records.ts";
 import { printJson } from "./output.ts";
 import type { CliIo } from "./output.ts";
@@ -42,10 +42,10 @@ export async function skip(
   options: SkipOptions,
   io: CliIo,
 ): Promise<number> {
-  const cursor = await cursorOf(options.dataDir);
+  const { cursor, heldFrom } = await positionOf(options.dataDir);
   let plan: SkipPlan;
   try {
-    plan = planSkip(directory, cursor);
+    plan = planSkip(directory, cursor, heldFrom);
   } catch (error) {
     if (!(error instanceof SkipRefusedError)) throw error;
     io.stderr(`smsgw journal skip: ${error.message}\n`);
@@ -63,13 +63,14 @@ export async function skip(
   return EXIT_CODES.failure.code;
 }
 
-/** The ledger's durable position, 0 without a store. */
-async function cursorOf(dataDir: string): Promise<number> {
+/** The ledger's durable position, 0 without a store, and from where on it wants texts. */
+async function positionOf(dataDir: string): Promise<{ cursor: number; heldFrom: number }> {
   const path = join(dataDir, "ledger");
-  if (!existsSync(path)) return 0;
+  if (!existsSync(path)) return { cursor: 0, heldFrom: 0 };
   const store = openLmdbStore(path, 0);
   try {
-    return readCursor(store);
+    const { cursor, holds } = readMeta(store);
+    return { cursor, heldFrom: Math.min(cursor, holds.lowest()) };
   } finally {
     await store.close();
   }
@@ -108,11 +109,13 @@ function reportJson(plan: SkipPlan, lost: readonly LostRecord[], copy: string | 
 }
 
 function reportText(plan: SkipPlan, lost: readonly LostRecord[], copy: string | null): string {
-  const { damage, from, to, blocksLost } = plan;
+  const { damage, from, to, cursor, blocksLost, isHead } = plan;
   const blocks = blocksLost === null ? "an unknown number of" : `${blocksLost}`;
   const lines = [
     `${damage.segment}, log offsets ${from} to ${to}: ${damage.reason}`,
-    `${blocks} blocks, ${to - from} bytes; readable in them, unverified: ${lost.length} records`,
+    isHead
+      ? `${to - cursor} bytes that the ledger had not read; texts in ${to - from} bytes are gone`
+      : `${blocks} blocks, ${to - from} bytes; readable in them, unverified: ${lost.length} records`,
     ...lost.map(({ log_offset: offset, type, id, applied }) => {
       const fate = applied ? "the ledger had read it" : "lost";
       return `${String(offset).padStart(12)} ${type.padEnd(9)} ${id ?? "-"} ${fate}`;

@@ -114,6 +114,7 @@ interface Found {
 }
 
 const MISSING = "blocks are missing";
+const HEAD_IS_GONE = "the log starts behind the ledger's cursor: its first segments are gone";
 
 class Walk {
   readonly #directory: LogDirectory;
@@ -221,8 +222,8 @@ class Walk {
   #concludeDamage(): LogDamage | null {
     const cursor = this.#cursor ?? -1;
     const unsynced = (this.#flags & BLOCK_FLAG_UNSYNCED) !== 0;
-    if (cursor >= 0 && cursor < (this.#starts[0] ?? 0)) {
-      return this.#corruption(cursor, "the log starts behind the ledger's cursor");
+    if (cursor > 0 && cursor < (this.#starts[0] ?? Number.POSITIVE_INFINITY)) {
+      return this.#corruption(cursor, HEAD_IS_GONE);
     }
     const end = this.#found?.offset ?? this.#end;
     // What the ledger has read was committed; in mode disk it was synced, too.
@@ -245,7 +246,7 @@ class Walk {
   }
 
   #startOf(offset: number): number {
-    return this.#starts.findLast((candidate) => candidate <= offset) ?? 0;
+    return this.#starts.findLast((candidate) => candidate <= offset) ?? this.#starts[0] ?? 0;
   }
 
   /** Looks behind the damage at `from` for intact blocks and for the last byte that is not zero. */

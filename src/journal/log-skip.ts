@@ -18,11 +18,11 @@ import {
   visitRecords,
   type BlockStamp,
 } from "./block.ts";
-import { BlockReader } from "./block-reader.ts";
 import type { LogDirectory } from "./log-directory.ts";
 import { examineLog, type LogDamage, type LogExamination } from "./log-examination.ts";
 import type { RecordVisitor } from "./log-reading.ts";
 import { listSegments, segmentName } from "./segments.ts";
+import { headIsGone, numberAt, planHead, restoreHead } from "./log-head.ts";
 import { skippedName } from "./skipped-stretches.ts";
 
 /** What `planSkip` found, and what `skipDamage` will do. */
@@ -37,6 +37,8 @@ export interface SkipPlan {
   readonly blocksLost: number | null;
   /** Of the last skipped block; those before it count down. */
   readonly stamp: BlockStamp;
+  /** Whether it lies before the oldest segment, so that nothing of it is there: log-head.ts. */
+  readonly isHead: boolean;
 }
 
 /** Why there is nothing that could be skipped. */
@@ -44,15 +46,23 @@ export class SkipRefusedError extends Error {}
 
 /**
  * Finds the first corruption of the whole log, or the one that a start with the ledger's `cursor`
- * refuses. Throws SkipRefusedError if there is none that can be skipped.
+ * refuses. `heldFrom`: from where on the ledger still wants texts. Throws SkipRefusedError if there
+ * is none that can be skipped.
  */
-export function planSkip(directory: LogDirectory, cursor: number): SkipPlan {
+export function planSkip(
+  directory: LogDirectory,
+  cursor: number,
+  heldFrom: number = cursor,
+): SkipPlan {
   const whole = examineLog(directory, null);
   const found = isCorruption(whole) ? whole : examineLog(directory, cursor);
   const { damage } = found;
   if (damage === null) throw new SkipRefusedError("the log is intact: there is nothing to skip");
   if (damage.torn) {
     throw new SkipRefusedError("a torn tail is no corruption: the next start cuts it by itself");
+  }
+  if (found !== whole && headIsGone(directory, cursor)) {
+    return planHead(directory, { cursor, heldFrom, damage });
   }
   const from = damage.offset;
   const to = damage.nextIntact >= 0 ? damage.nextIntact : cursor;
@@ -70,6 +80,7 @@ export function planSkip(directory: LogDirectory, cursor: number): SkipPlan {
     from,
     to,
     cursor,
+    isHead: false,
     blocksLost: behind >= 0 ? behind - found.nextNumber : null,
     stamp: {
       number,
@@ -88,6 +99,7 @@ export function planSkip(directory: LogDirectory, cursor: number): SkipPlan {
  */
 export function salvage(directory: LogDirectory, plan: SkipPlan, visitor: RecordVisitor): number {
   let count = 0;
+  if (plan.isHead) return count;
   for (const { bytes, offset } of stretchesOf(directory, plan)) {
     const memory = recordMemory(bytes);
     for (let at = 0; at + BLOCK_HEADER_BYTES <= bytes.length; at += 8) {
@@ -106,6 +118,7 @@ export function salvage(directory: LogDirectory, plan: SkipPlan, visitor: Record
  * Interrupted, it can be done again.
  */
 export function skipDamage(directory: LogDirectory, plan: SkipPlan): string {
+  if (plan.isHead) return restoreHead(directory, plan);
   const name = skippedName(plan.from);
   const stretches = stretchesOf(directory, plan);
   const copy = directory.open(name, true);
@@ -129,19 +142,6 @@ export function skipDamage(directory: LogDirectory, plan: SkipPlan): string {
 
 function isCorruption({ damage }: LogExamination): boolean {
   return damage !== null && !damage.torn;
-}
-
-/** Number of the intact block at `offset`. */
-function numberAt(directory: LogDirectory, offset: number): number {
-  const start = listSegments(directory).findLast((candidate) => candidate <= offset) as number;
-  const file = directory.open(segmentName(start), false);
-  try {
-    const reader = new BlockReader(BLOCK_HEADER_BYTES);
-    const length = reader.read(file, start, offset, start + file.sizeBytes());
-    return length > 0 ? reader.field(Block.NUMBER) : -1;
-  } finally {
-    file.close();
-  }
 }
 
 interface Stretch {

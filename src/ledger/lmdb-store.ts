@@ -19,6 +19,7 @@ import type { MovedBodies } from "../journal/log-reading.ts";
 import { copyBytes } from "../records/memory.ts";
 import { bodyKey } from "./body-moves.ts";
 import { chunkKey, chunkRowCount, isChunkKey, keyRow } from "./cdr-format.ts";
+import { META_KEY } from "./meta.ts";
 import { LEDGER_TABLE_NAMES, LedgerTable, type LedgerStore, type RangeVisitor } from "./store.ts";
 
 const ARENA_BYTES = 4 * 1024 * 1024;
@@ -235,6 +236,19 @@ export class LmdbLedgerStore implements LedgerStore {
       }
     }
     return pages * pageSize;
+  }
+
+  /**
+   * Resolves when all that is in the store is on disk, whoever wrote it: by a commit that changes
+   * nothing. To be called before any other; rejects if that fails.
+   */
+  async makeDurable(): Promise<void> {
+    const meta = this.get(LedgerTable.META, META_KEY);
+    if (meta === undefined) return;
+    this.put(LedgerTable.META, META_KEY, meta);
+    const number = this.commit();
+    await this.#settled;
+    if (this.flushedCommit < number) throw new Error("no room to sync the ledger's store");
   }
 
   /** Waits for what was committed, then closes the files. */

@@ -154,6 +154,9 @@ async function recover() {
       from: position > 0 ? position : null,
     });
     if (found.cut > 0) log.write("warn", "cut a torn tail of the log", { bytes: found.cut });
+    // The log is durable now. A run with `none` has left the store without a sync: what follows,
+    // the removal of segments above all, would rest on it.
+    if (found.unsynced && ledgerSyncs(config)) await opened.makeDurable();
     const started = startEpoch(directory, config.node.name, found.epochSeen);
     return { store: opened, cursor: position, recovered: found, epoch: started.epoch };
   } catch (error) {

@@ -2,7 +2,8 @@
  * The built program as child processes: gateway and simulated operator, on ephemeral loopback
  * ports.
  *
- * Every process started here is ended by pid when its test ends, whatever happens.
+ * Every process started here is ended by pid when its test ends, whatever happens, also when the
+ * runner ends the test's own process for its time.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -15,6 +16,18 @@ import { fileURLToPath } from "node:url";
 export const SMSGW = fileURLToPath(new URL("../../src/cli/smsgw.js", import.meta.url));
 const START_DEADLINE_MS = 120_000;
 export const SECRET = "a secret of the tests, 32 bytes or more";
+
+const living = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of living) child.kill("SIGKILL");
+});
+process.once("SIGTERM", () => process.exit(143));
+
+/** Ends `child`, if it still lives then, when this process ends other than by SIGKILL. */
+export function endWithUs(child: ChildProcess): void {
+  living.add(child);
+  child.once("exit", () => living.delete(child));
+}
 
 /** What a command may use at most. */
 export interface ProcessLimits {
@@ -60,6 +73,7 @@ export class Workspace {
       cwd: this.folder,
     });
     this.#children.push(child);
+    endWithUs(child);
     const lines: string[] = [];
     const exited = new Promise<number | string>((resolve) => {
       child.on("exit", (code, signal) => resolve(code ?? signal ?? "unknown"));

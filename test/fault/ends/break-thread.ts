@@ -10,6 +10,7 @@ import { basename } from "node:path";
 import { isMainThread } from "node:worker_threads";
 
 const LOOK_MS = 5;
+const LARGE_COUNT = 1 << 20;
 const { BREAK_THREAD, BREAK_HOW, BREAK_AFTER_MS, BREAK_FILE } = process.env;
 const entry = isMainThread ? "main" : basename(process.argv[1] ?? "", ".js");
 let how = BREAK_HOW ?? "";
@@ -49,5 +50,6 @@ function breakNow(): never {
   if (how === "throw") throw new Error("broken on purpose");
   if (how === "exit") process.exit(1);
   const kept: unknown[] = [];
-  for (;;) if (how === "memory") kept.push(Array.from({ length: 1000 }, () => ({ how })));
+  // Few and large: with small ones the collector would be at it for minutes before it gives up.
+  for (;;) if (how === "memory") kept.push(new Array<number>(LARGE_COUNT).fill(0.5));
 }

@@ -16,7 +16,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { booksOf, Client, testToken } from "../../support/client.ts";
 import { startLoad } from "../../support/http-load.ts";
-import { type GatewayProcess, SECRET, startGateway, Workspace } from "../../support/processes.ts";
+import {
+  endWithUs,
+  type GatewayProcess,
+  SECRET,
+  startGateway,
+  Workspace,
+} from "../../support/processes.ts";
 import { acceptedByDestination, destinationOf } from "../../support/witnesses.ts";
 
 const SMSGW = fileURLToPath(new URL("../../../src/cli/smsgw.js", import.meta.url));
@@ -109,6 +115,7 @@ export class EndsRig {
         env: { ...process.env, ...(isBreak ? breakEnvironment(trial) : {}) },
       },
     );
+    endWithUs(child);
     const lines: string[] = [];
     const loads: Promise<void>[] = [];
     let noteBegun = (): void => undefined;

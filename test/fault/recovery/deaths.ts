@@ -37,6 +37,11 @@ export interface DeathOptions {
   readonly workspace: Workspace;
   readonly trials: number;
   readonly seed: number;
+  /**
+   * Of ingress and of SMPP workers, each; 2 unless given. With one, main is all there is of the
+   * first.
+   */
+  readonly threads?: number;
   readonly signal?: AbortSignal;
   readonly say?: (line: string) => void;
 }
@@ -78,8 +83,9 @@ export async function breakThreads(options: DeathOptions): Promise<DeathResult> 
   const random = seededRandom(seed);
   const order = join(workspace.folder, "break");
   const env = { NODE_OPTIONS: `--import ${PRELOAD}`, BREAK_FILE: order };
-  const lines = ["workers: { count: 2 }"];
-  const scene = await openScene({ workspace, env, lines, httpThreads: 2 });
+  const { threads = 2 } = options;
+  const lines = [`workers: { count: ${threads} }`];
+  const scene = await openScene({ workspace, env, lines, httpThreads: threads });
   const ends = new Ends();
   while (ends.trials < options.trials && options.signal?.aborted !== true) {
     const thread = THREADS[ends.trials % THREADS.length] as string;
@@ -99,10 +105,10 @@ export type DrainKind = "once" | "twice" | "stuck";
 
 /** F4, of one kind. */
 export async function terminate(options: DeathOptions, kind: DrainKind): Promise<DeathResult> {
-  const { workspace, seed, say } = options;
+  const { workspace, seed, say, threads = 2 } = options;
   const random = seededRandom(seed);
-  const lines = ["workers: { count: 2 }"];
-  const scene = await openScene({ workspace, lines, httpThreads: 2 });
+  const lines = [`workers: { count: ${threads} }`];
+  const scene = await openScene({ workspace, lines, httpThreads: threads });
   const ends = new Ends();
   while (ends.trials < options.trials && options.signal?.aborted !== true) {
     await underLoad(scene, random);

@@ -17,8 +17,11 @@ import {
 import { destinationOf } from "../../support/witnesses.ts";
 
 const GIB = 2 ** 30;
-/** Seven parts: the log grows by such. */
-const LONG_TEXT = "A text that fills the log. ".repeat(40);
+/**
+ * Ten parts, the most there may be: the log grows by such. Shorter ones would come to more messages
+ * than one app may have waiting before the log has 10 GiB.
+ */
+const LONG_TEXT = "A text that fills the log ".repeat(58);
 const LONG_BATCH = 500;
 /** A message is charged its whole life, of which the text is the lesser part. */
 const LOG_BYTES_MAX_FACTOR = 8;

@@ -7,6 +7,7 @@ import { planSkip, salvage, skipDamage, SkipRefusedError } from "../../../src/jo
 import { BlockTailer } from "../../../src/journal/log-tailer.ts";
 import { recoverLog } from "../../../src/journal/recovery.ts";
 import { listSegments, segmentName } from "../../../src/journal/segments.ts";
+import { readSkipped } from "../../../src/journal/skipped-stretches.ts";
 import { LogWord } from "../../../src/tables/log-table.ts";
 import { CollectingVisitor, JournalRig } from "../../support/journal-rig.ts";
 import { MemoryDirectory } from "../../support/memory-directory.ts";
@@ -152,4 +153,29 @@ test("there is nothing to skip in an intact log, nor in a torn tail", () => {
   const start = listSegments(directory).findLast((candidate) => candidate < end) as number;
   directory.bytesOf(segmentName(start)).fill(0, end - start - 8);
   assert.throws(() => planSkip(directory, 0), SkipRefusedError);
+});
+
+test("first segments that are gone with the ledger's cursor are given up to the oldest one", () => {
+  const random = seededRandom(9);
+  for (let seed = 1; seed <= 20; seed++) {
+    const { directory, sequences, offsets, end } = written(seed);
+    const starts = listSegments(directory);
+    const goneCount = 1 + (seed % starts.length);
+    const to = starts[goneCount] ?? end;
+    const unread = offsets.findLastIndex((offset) => offset < to);
+    const hit = integerIn(random, Math.max(1, unread - 40), unread);
+    const cursor =
+      to === end ? end : (offsets[hit] as number) - BLOCK_HEADER_BYTES - RUN_HEADER_BYTES;
+    for (const start of starts.slice(0, goneCount)) directory.remove(segmentName(start));
+    assert.throws(() => recoverLog(directory.copy(), { segmentBytes: SEGMENT, from: cursor }));
+    const plan = planSkip(directory, cursor, 8192);
+    assert.deepEqual([plan.from, plan.to], [Math.min(8192, cursor, to - BLOCK_HEADER_BYTES), to]);
+    const copy = skipDamage(directory, plan);
+    assert.equal(directory.bytesOf(copy).length, plan.to - plan.from);
+    assert.equal(examineLog(directory, cursor).damage, null, `seed ${seed}`);
+    const isGone = readSkipped(directory);
+    assert.deepEqual([isGone(plan.from - 8), isGone(plan.from), isGone(to)], [false, true, false]);
+    const kept = sequences.filter((_, i) => (offsets[i] as number) >= to);
+    assert.deepEqual(readAll(directory, cursor), kept, `seed ${seed}`);
+  }
 });

@@ -54,7 +54,14 @@ function snapshot(directory: MemoryDirectory): Map<string, Uint8Array> {
 }
 
 test("an empty directory is an empty log", () => {
-  const nothing = { nextOffset: 0, nextNumber: 1, epochSeen: 0, cut: 0, firstOffset: 0 };
+  const nothing = {
+    nextOffset: 0,
+    nextNumber: 1,
+    epochSeen: 0,
+    cut: 0,
+    firstOffset: 0,
+    unsynced: false,
+  };
   assert.deepEqual(recover(new MemoryDirectory()), nothing);
   assert.deepEqual(recover(new MemoryDirectory(), 0), nothing);
   assert.throws(() => recover(new MemoryDirectory(), 800), LogCorruptionError);
@@ -64,7 +71,14 @@ test("a log that ended well goes on where it ended, from whichever block it is c
   const { directory, end } = written(700, { epoch: 6 });
   const starts = listSegments(directory);
   assert.ok(starts.length > 3);
-  const expected = { nextOffset: end, nextNumber: 701, epochSeen: 6, cut: 0, firstOffset: 0 };
+  const expected = {
+    nextOffset: end,
+    nextNumber: 701,
+    epochSeen: 6,
+    cut: 0,
+    firstOffset: 0,
+    unsynced: false,
+  };
   assert.deepEqual(recover(directory.copy()), expected);
   const { view } = recordMemory(directory.bytesOf(segmentName(starts[2] as number)));
   const second = (starts[2] as number) + view.getUint32(Block.LENGTH, true);

@@ -2,7 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readLastExit } from "../../../src/journal/data-dir.ts";
-import { allocateBells, allocateInHand, ticksIndex } from "../../../src/tables/thread-table.ts";
+import {
+  allocateBells,
+  allocateInHand,
+  systemIdIndex,
+  ticksIndex,
+} from "../../../src/tables/thread-table.ts";
 import { watchMain } from "../../../src/workers/main-watch.ts";
 import { LOOK_INTERVAL_MS } from "../../../src/workers/tick-watch.ts";
 import { MemoryDirectory } from "../../support/memory-directory.ts";
@@ -13,6 +18,7 @@ test("a main thread that ticked and does not any more has stalled", (context) =>
   context.mock.timers.enable({ apis: ["setInterval"] });
   const bells = new Int32Array(allocateBells(1));
   const inHand = new Float64Array(allocateInHand(1));
+  Atomics.store(bells, systemIdIndex(0), -1);
   const directory = new MemoryDirectory();
   let nowMs = 0;
   let kills = 0;

@@ -4,7 +4,12 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import type { Log } from "../../../src/environment.ts";
-import { allocateBells, allocateInHand, ticksIndex } from "../../../src/tables/thread-table.ts";
+import {
+  allocateBells,
+  allocateInHand,
+  systemIdIndex,
+  ticksIndex,
+} from "../../../src/tables/thread-table.ts";
 import { Supervisor } from "../../../src/workers/supervisor.ts";
 import { LOOK_INTERVAL_MS } from "../../../src/workers/tick-watch.ts";
 
@@ -31,6 +36,7 @@ function supervise(source: string, monotonicMs: () => number = () => performance
     crash: (reason, thread, offset) => crashes.push({ reason, thread, inHand: offset }),
   });
   const worker = new Worker(source, { eval: true });
+  Atomics.store(bells, systemIdIndex(1), -1);
   supervisor.watch({ name: "watched", index: 1, worker });
   supervisor.start();
   return { supervisor, worker, crashes, inHand, bells };

@@ -1,7 +1,12 @@
 /** When a thread has stalled, in simulated time. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { allocateBells, blockedIndex, ticksIndex } from "../../../src/tables/thread-table.ts";
+import {
+  allocateBells,
+  blockedIndex,
+  systemIdIndex,
+  ticksIndex,
+} from "../../../src/tables/thread-table.ts";
 import type { ThreadState } from "../../../src/workers/thread-cpu.ts";
 import { LOOK_INTERVAL_MS, NONE_STALLED, TickWatch } from "../../../src/workers/tick-watch.ts";
 
@@ -11,6 +16,7 @@ const MANY_LOOKS = 100;
 
 function watched(stateOf: () => ThreadState | null = () => null) {
   const bells = new Int32Array(allocateBells(2));
+  Atomics.store(bells, systemIdIndex(THREAD), 4711);
   const watch = new TickWatch(bells, 0, stateOf);
   watch.add(THREAD);
   return { bells, watch };
@@ -81,4 +87,18 @@ test("one that waits for a CPU has not, until it had ten seconds of it", () => {
 test("one that sleeps has stalled, whatever it ran before", () => {
   const { watch } = watched(() => ({ waitsFor: "nothing", cpuMs: 70_000 }));
   assert.ok(lookOften(watch, regular(MANY_LOOKS), nothing) > 10_000);
+});
+
+test("one that still loads its modules has two minutes, and ten seconds from then on", () => {
+  const { bells, watch } = watched();
+  Atomics.store(bells, systemIdIndex(THREAD), 0);
+  const loading = regular(4 * MANY_LOOKS);
+  assert.equal(lookOften(watch, loading, nothing), NONE_STALLED);
+  Atomics.store(bells, systemIdIndex(THREAD), 4711);
+  const loadedAt = loading.at(-1) as number;
+  const found = lookOften(watch, regular(MANY_LOOKS, loadedAt), nothing) - loadedAt;
+  assert.ok(found > 10_000 && found < 11_000, `${found} ms`);
+  const { bells: others, watch: never } = watched();
+  Atomics.store(others, systemIdIndex(THREAD), 0);
+  assert.ok(lookOften(never, regular(6 * MANY_LOOKS), nothing) > 120_000);
 });

@@ -1,0 +1,89 @@
+/**
+ * The head of the log is gone: its oldest segment begins behind the ledger's cursor, or there is
+ * none. What an operator gives up then, and what stands in its place.
+ *
+ *   before                      ledger's cursor ▼ ············ │ block, block, …   (or nothing)
+ *   after            log-<cursor - 64>: │ skipped │ skipped    │ block, block, …
+ *   and           skipped-<heldFrom>: zeros of that length, by which texts are known to be gone
+ *
+ * A segment has to begin before the cursor, and a block at it. Offline, with the data directory's
+ * lock held.
+ */
+import { recordMemory } from "../records/memory.ts";
+import { Block, BLOCK_HEADER_BYTES, sealSkipped } from "./block.ts";
+import { BlockReader } from "./block-reader.ts";
+import type { LogDirectory } from "./log-directory.ts";
+import type { LogDamage } from "./log-examination.ts";
+import type { SkipPlan } from "./log-skip.ts";
+import { listSegments, segmentName } from "./segments.ts";
+import { skippedName } from "./skipped-stretches.ts";
+
+const LAST_BYTE = new Uint8Array(1);
+
+/** Whether what the ledger would read next is in no segment, and in none before either. */
+export function headIsGone(directory: LogDirectory, cursor: number): boolean {
+  return cursor > 0 && cursor < (listSegments(directory)[0] ?? Number.POSITIVE_INFINITY);
+}
+
+/** `heldFrom`: from where on the ledger still wants texts. */
+export function planHead(
+  directory: LogDirectory,
+  { cursor, heldFrom, damage }: { cursor: number; heldFrom: number; damage: LogDamage },
+): SkipPlan {
+  const oldest = listSegments(directory)[0];
+  const to = oldest ?? cursor;
+  const behind = oldest === undefined ? -1 : numberAt(directory, oldest);
+  return {
+    damage,
+    isHead: true,
+    from: Math.min(heldFrom, cursor, to - BLOCK_HEADER_BYTES),
+    to,
+    cursor,
+    blocksLost: null,
+    // Without one behind it that is intact, any number will do: later ones may be ahead.
+    stamp: {
+      number: behind >= 0 ? behind - 1 : 1,
+      offset: cursor,
+      synced: cursor - BLOCK_HEADER_BYTES,
+      writtenAt: 0,
+      epoch: 0,
+      flags: 0,
+    },
+  };
+}
+
+/** Makes the segment and the note of what is gone, durably; returns the note's name. */
+export function restoreHead(directory: LogDirectory, plan: SkipPlan): string {
+  const { cursor, from, to, stamp } = plan;
+  const name = skippedName(from);
+  const note = directory.open(name, true);
+  note.write(LAST_BYTE, LAST_BYTE.length, to - from - LAST_BYTE.length);
+  note.dataSync();
+  note.close();
+  const start = cursor - BLOCK_HEADER_BYTES;
+  const bytes = new Uint8Array(to - start);
+  // A rest too small for a header stays zero, as at the end of any segment.
+  const hasRest = to - cursor >= BLOCK_HEADER_BYTES;
+  const first = { ...stamp, number: stamp.number - (hasRest ? 1 : 0), offset: start };
+  sealSkipped(recordMemory(bytes.subarray(0, BLOCK_HEADER_BYTES)), first);
+  if (hasRest) sealSkipped(recordMemory(bytes.subarray(BLOCK_HEADER_BYTES)), stamp);
+  const file = directory.open(segmentName(start), true);
+  file.write(bytes, bytes.length, 0);
+  file.dataSync();
+  file.close();
+  directory.sync();
+  return name;
+}
+
+/** Number of the block at `offset`, or -1 if none is intact there. */
+export function numberAt(directory: LogDirectory, offset: number): number {
+  const start = listSegments(directory).findLast((candidate) => candidate <= offset) as number;
+  const file = directory.open(segmentName(start), false);
+  try {
+    const reader = new BlockReader(BLOCK_HEADER_BYTES);
+    const length = reader.read(file, start, offset, start + file.sizeBytes());
+    return length > 0 ? reader.field(Block.NUMBER) : -1;
+  } finally {
+    file.close();
+  }
+}
