@@ -9,7 +9,7 @@
  * machine.
  * With `--fail-above N` a shown worsening of more than N % ends with exit code 1.
  */
-import { parseArgs } from "node:util";
+import { readFlags } from "../../test/support/flags.ts";
 import { describeOrigin } from "./machine.ts";
 import { type Measure, measuresOf, readResult, type Result } from "./results.ts";
 import { type Difference, differenceOf, median } from "./statistics.ts";
@@ -20,7 +20,7 @@ const RUNS_MIN = 4;
 process.exitCode = main();
 
 function main(): number {
-  const { values, positionals } = parseArgs({
+  const { values, positionals } = readFlags({
     allowPositionals: true,
     options: { "fail-above": { type: "string" } },
   });

@@ -18,7 +18,7 @@ import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
+import { readFlags } from "../../test/support/flags.ts";
 import { acceptBatches } from "../../test/support/batch-load.ts";
 import {
   type GatewayProcess,
@@ -50,7 +50,7 @@ const FLOWS = [
   { name: "pool B", appId: OTHER_APP, class: "transactional", prefix: OTHER_PREFIX },
 ] as const;
 
-const { values: flags } = parseArgs({
+const { values: flags } = readFlags({
   options: {
     seconds: { type: "string", default: "30" },
     runs: { type: "string", default: "3" },

@@ -9,11 +9,11 @@
  * load's end. Exit code 1 if it was not.
  */
 import { writeFileSync } from "node:fs";
-import { parseArgs } from "node:util";
+import { readFlags } from "../../test/support/flags.ts";
 import { type FinalResult, runFinal } from "./final-run.ts";
 import { describeOrigin, origin } from "./machine.ts";
 
-const { values: flags } = parseArgs({
+const { values: flags } = readFlags({
   options: {
     seconds: { type: "string", default: "60" },
     connections: { type: "string", default: "256" },

@@ -9,7 +9,7 @@
  *   workers 1 → as many as there are CPUs (for information: more threads share the same CPUs)
  */
 import { availableParallelism } from "node:os";
-import { parseArgs } from "node:util";
+import { readFlags } from "../../test/support/flags.ts";
 import { LOAD_DEFAULTS, type LoadSettings } from "./contenders/contender.ts";
 import { GATEWAY } from "./contenders/gateway.ts";
 import { describeOrigin, origin } from "./machine.ts";
@@ -17,7 +17,7 @@ import { type Measure, writeFigures } from "./results.ts";
 import { median } from "./statistics.ts";
 import { type Figures, takeTurn } from "./turn.ts";
 
-const { values: flags } = parseArgs({
+const { values: flags } = readFlags({
   options: {
     seconds: { type: "string", default: "60" },
     runs: { type: "string", default: "5" },

@@ -13,14 +13,15 @@
 import { execFile, spawn } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { parseArgs, promisify } from "node:util";
+import { promisify } from "node:util";
 import { fileURLToPath } from "node:url";
+import { readFlags } from "../../test/support/flags.ts";
 import { type BarRow, barTable, judge } from "./bars.ts";
 import { KANNEL } from "./contenders/kannel.ts";
 import { describeOrigin, origin } from "./machine.ts";
 import { type Measure, readResult, type Result, writeFigures } from "./results.ts";
 
-const { values: flags } = parseArgs({
+const { values: flags } = readFlags({
   options: {
     seconds: { type: "string", default: "7" },
     runs: { type: "string", default: "5" },

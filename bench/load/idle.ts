@@ -5,7 +5,7 @@
  *   npm run bench:idle -- [--seconds 30] [--runs 5] [--links 10] [--json FILE]
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
+import { readFlags } from "../../test/support/flags.ts";
 import { residentBytes, startGateway, Workspace } from "../../test/support/processes.ts";
 import { LOAD_DEFAULTS, type LoadSettings } from "./contenders/contender.ts";
 import { benchToken, benchYaml } from "./contenders/gateway.ts";
@@ -18,7 +18,7 @@ import { median } from "./statistics.ts";
 /** Binds, first commits and garbage of the start are over by then. */
 const SETTLE_S_MAX = 10;
 
-const { values: flags } = parseArgs({
+const { values: flags } = readFlags({
   options: {
     seconds: { type: "string", default: "30" },
     runs: { type: "string", default: "5" },

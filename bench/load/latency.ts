@@ -11,7 +11,7 @@
  * HdrHistograms: acceptance to submit_sm, to submit_sm_resp, to its final state.
  */
 import { writeFileSync } from "node:fs";
-import { parseArgs } from "node:util";
+import { readFlags } from "../../test/support/flags.ts";
 import { wordOf } from "../../src/cli/bench.ts";
 import type { LoadResult } from "../../src/cli/load/generator.ts";
 import { measureDisk } from "../../src/cli/load/disk-speed.ts";
@@ -30,7 +30,7 @@ import { takeTurn } from "./turn.ts";
 const SATURATION_S_MAX = 15;
 const WARM_UP_S_MAX = 5;
 
-const { values: flags } = parseArgs({
+const { values: flags } = readFlags({
   options: {
     seconds: { type: "string", default: "60" },
     runs: { type: "string", default: "5" },

@@ -8,7 +8,7 @@
  * The other app sends 100 messages a second, first alone, then beside the overload.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
+import { readFlags } from "../../test/support/flags.ts";
 import { byLabel, readPrometheus } from "../../src/cli/prometheus-read.ts";
 import type { LoadResult } from "../../src/cli/load/generator.ts";
 import { type GatewayProcess, startGateway, Workspace } from "../../test/support/processes.ts";
@@ -37,7 +37,7 @@ const OTHER_PER_S = 100;
 const OTHER_CONNECTIONS = 8;
 const ALONE_S_MAX = 10;
 
-const { values: flags } = parseArgs({
+const { values: flags } = readFlags({
   options: {
     seconds: { type: "string", default: "60" },
     runs: { type: "string", default: "1" },

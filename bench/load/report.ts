@@ -8,7 +8,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { basename } from "node:path";
-import { parseArgs } from "node:util";
+import { readFlags } from "../../test/support/flags.ts";
 import { type Bar, barChart, escapeHtml, lineChart } from "./charts.ts";
 import type { StageLatencies } from "./latency-run.ts";
 import { describeOrigin } from "./machine.ts";
@@ -47,7 +47,7 @@ td:first-child, th:first-child { text-align: left; } .origin { opacity: .8; font
 main();
 
 function main(): void {
-  const { values, positionals } = parseArgs({
+  const { values, positionals } = readFlags({
     allowPositionals: true,
     options: { out: { type: "string", default: "bench-report.html" } },
   });

@@ -11,8 +11,8 @@
  * asserts nothing.
  */
 import { cpus } from "node:os";
-import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { readFlags } from "../../test/support/flags.ts";
 import { startSmsc } from "../../src/smsc/server.ts";
 import { RawSender, type SenderPlan, submitPdu } from "./raw-sender.ts";
 
@@ -53,7 +53,7 @@ function send(plan: Plan): void {
 }
 
 async function measure(): Promise<void> {
-  const { values } = parseArgs({
+  const { values } = readFlags({
     options: {
       seconds: { type: "string", default: "5" },
       sessions: { type: "string", default: "2" },

@@ -16,7 +16,7 @@
  */
 import { readdirSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { readFlags } from "../../test/support/flags.ts";
 import { residentBytes } from "../../test/support/processes.ts";
 import { type LoadSettings, LOAD_DEFAULTS, type Standing } from "./contenders/contender.ts";
 import { GATEWAY } from "./contenders/gateway.ts";
@@ -31,7 +31,7 @@ const COST_RATIO_MAX = 1.3;
 const FILL_S_MAX = 20;
 const FILE_BLOCK_BYTES = 512;
 
-const { values: flags } = parseArgs({
+const { values: flags } = readFlags({
   options: {
     stored: { type: "string", default: "300000,10000000" },
     seconds: { type: "string", default: "10" },

@@ -17,7 +17,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { parseArgs } from "node:util";
+import { readFlags } from "../../test/support/flags.ts";
 import { KANNEL_PER_S_MIN } from "./bars.ts";
 import { type Contender, LOAD_DEFAULTS, type LoadSettings } from "./contenders/contender.ts";
 import { FASTIFY_SMPP } from "./contenders/fastify-smpp.ts";
@@ -35,7 +35,7 @@ const HEADLINE_RUNS_MIN = 5;
 /** Threads of the gateway that are busy under load beside its workers: main, journal, ledger. */
 const OWN_THREADS = 3;
 
-const { values: flags } = parseArgs({
+const { values: flags } = readFlags({
   options: {
     seconds: { type: "string", default: "60" },
     runs: { type: "string", default: "5" },

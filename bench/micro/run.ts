@@ -6,7 +6,7 @@
  * Times are medians of one thread at full speed with warm caches: they rank designs and show
  * regressions; what a message costs is in bench:load.
  */
-import { parseArgs } from "node:util";
+import { readFlags } from "../../test/support/flags.ts";
 import { describeOrigin, origin } from "../load/machine.ts";
 import { writeFigures } from "../load/results.ts";
 import { runAdmissionBench } from "./parts/admission.ts";
@@ -24,7 +24,7 @@ const BENCHES: Readonly<Record<string, (span: MicroSpan) => Promise<MicroRow[]>>
   admission: runAdmissionBench,
 };
 
-const { values: flags, positionals } = parseArgs({
+const { values: flags, positionals } = readFlags({
   allowPositionals: true,
   options: { seconds: { type: "string", default: "0.5" }, json: { type: "string" } },
 });

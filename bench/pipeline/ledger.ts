@@ -10,13 +10,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { readFlags } from "../../test/support/flags.ts";
 import { describeOrigin, origin } from "../load/machine.ts";
 import { type LedgerPoint, runLedgerBench } from "./ledger-run.ts";
 
 const PROGRESS_MS = 5000;
 
-const { values } = parseArgs({
+const { values } = readFlags({
   options: {
     stored: { type: "string", default: "100000,10000000" },
     sample: { type: "string", default: "100000" },

@@ -12,7 +12,7 @@
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { readFlags } from "../../test/support/flags.ts";
 import { messageText } from "../../src/cli/load/requests.ts";
 import { Admit } from "../../src/ingress/admission.ts";
 import { PlainMessage } from "../../src/ingress/plain-message.ts";
@@ -38,7 +38,7 @@ auth: { jwt: { secret_file: secret } }
 workers: { count: 2 }
 `;
 
-const { values: flags } = parseArgs({
+const { values: flags } = readFlags({
   options: {
     seconds: { type: "string", default: "3" },
     messages: { type: "string", default: "256" },

@@ -16,8 +16,8 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
+import { readFlags } from "../../test/support/flags.ts";
 import {
   allocateReferences,
   COMMAND_ID,
@@ -148,7 +148,7 @@ function link(port: number, over: Partial<LinkConfig>): LinkConfig {
 }
 
 async function measure(): Promise<void> {
-  const { values } = parseArgs({
+  const { values } = readFlags({
     options: {
       seconds: { type: "string", default: "5" },
       sessions: { type: "string", default: "2" },

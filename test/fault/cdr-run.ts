@@ -6,12 +6,12 @@
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
-import { parseArgs } from "node:util";
+import { readFlags } from "../support/flags.ts";
 import { Workspace } from "../support/processes.ts";
 import { startRadosgw } from "../support/radosgw.ts";
 import { type CdrTrialResult, runCdrTrial } from "./cdr-trial.ts";
 
-const { values } = parseArgs({
+const { values } = readFlags({
   options: {
     messages: { type: "string", default: "1000000" },
     trials: { type: "string", default: "1" },

@@ -14,7 +14,8 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } f
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs, promisify } from "node:util";
+import { promisify } from "node:util";
+import { readFlags } from "../support/flags.ts";
 import { committedState, writeResult } from "./result-file.ts";
 
 const run = promisify(execFile);
@@ -104,7 +105,7 @@ function checkAll(bugs: readonly PlantedBug[]): number {
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
+  const { values } = readFlags({
     options: {
       seeds: { type: "string", default: "5000" },
       only: { type: "string", default: "" },

@@ -17,8 +17,8 @@
  * pattern.
  */
 import { availableParallelism } from "node:os";
-import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
+import { readFlags } from "../support/flags.ts";
 import { committedState } from "./result-file.ts";
 import { type RunOptions, runSeed } from "./run-seed.ts";
 import {
@@ -168,7 +168,7 @@ function shrinkAndTell(seed: number, options: RunOptions, ms: number): boolean {
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
+  const { values } = readFlags({
     options: {
       seed: { type: "string" },
       seeds: { type: "string", default: "1..100" },

@@ -10,9 +10,9 @@ import { Buffer } from "node:buffer";
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { deflateRawSync } from "node:zlib";
 import { measure } from "mitata";
+import { readFlags } from "../../../test/support/flags.ts";
 import { CdrDecoder } from "../../../src/sink/cdr-decode.ts";
 import { ParquetCdrWriter } from "../../../src/sink/cdr-writers.ts";
 import { ndjsonLine } from "../../../src/sink/ndjson-line.ts";
@@ -35,7 +35,7 @@ interface Figure {
   readonly bytes_a_message: number;
 }
 
-const { values } = parseArgs({
+const { values } = readFlags({
   options: { seconds: { type: "string", default: "1" }, json: { type: "string" } },
 });
 const CPU_NS = Number(values.seconds) * 1e9;

@@ -4,8 +4,8 @@
  * All contenders of a row run in one process' lifetime, one after the other; the JavaScript ones by
  * mitata, which also counts allocated bytes, the C ones by their own clock. Checksums must agree.
  */
-import { parseArgs } from "node:util";
 import { measure } from "mitata";
+import { readFlags } from "../../../test/support/flags.ts";
 import type { NativeResult } from "./native.ts";
 
 export interface Contenders {
@@ -33,7 +33,7 @@ export const ALLOCATION_CALLS = 1000;
 
 /** CPU time of each measurement, as the program was told. */
 const CPU_NS =
-  Number(parseArgs({ options: { seconds: { type: "string", default: "0.3" } } }).values.seconds) *
+  Number(readFlags({ options: { seconds: { type: "string", default: "0.3" } } }).values.seconds) *
   1e9;
 /** Whether the figures do not matter, only that there are some. */
 const IS_TRIAL = CPU_NS < 50e6;

@@ -6,7 +6,7 @@
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
-import { parseArgs } from "node:util";
+import { readFlags } from "../../support/flags.ts";
 import { Workspace } from "../../support/processes.ts";
 import { flood, type FloodResult } from "./flood.ts";
 import {
@@ -17,7 +17,7 @@ import {
   isByTls,
 } from "./slow-attacks.ts";
 
-const { values } = parseArgs({
+const { values } = readFlags({
   options: {
     connections: { type: "string", default: "2000" },
     seconds: { type: "string", default: "300" },

@@ -51,5 +51,5 @@ function breakNow(): never {
   if (how === "exit") process.exit(1);
   const kept: unknown[] = [];
   // Few and large: with small ones the collector would be at it for minutes before it gives up.
-  for (;;) if (how === "memory") kept.push(new Array<number>(LARGE_COUNT).fill(0.5));
+  for (;;) if (how === "memory") kept.push(Array.from({ length: LARGE_COUNT }, () => 0.5));
 }

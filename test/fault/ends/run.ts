@@ -10,12 +10,12 @@
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem } from "node:os";
-import { parseArgs } from "node:util";
+import { readFlags } from "../../support/flags.ts";
 import { gatewayYaml, Workspace } from "../../support/processes.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 import { type EndOutcome, EndsRig, type EndTrial, THREADS } from "./end-trial.ts";
 
-const { values } = parseArgs({
+const { values } = readFlags({
   options: {
     trials: { type: "string", default: "200" },
     spins: { type: "string", default: "6" },

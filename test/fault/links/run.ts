@@ -9,14 +9,14 @@
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
-import { parseArgs } from "node:util";
+import { readFlags } from "../../support/flags.ts";
 import type { RowReport } from "./report.ts";
 import { lostNetworks } from "./lost-networks.ts";
 import { type Row, ROWS } from "./rows.ts";
 
 const FAILURES_SHOWN = 10;
 
-const { values } = parseArgs({
+const { values } = readFlags({
   options: {
     trials: { type: "string" },
     rows: { type: "string" },

@@ -9,13 +9,13 @@
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg } from "node:os";
-import { parseArgs } from "node:util";
+import { readFlags } from "../../support/flags.ts";
 import { Workspace } from "../../support/processes.ts";
 import { type PoolFigures, runPools } from "./pool-trial.ts";
 
 const SHARE_ERROR_MAX = 0.01;
 
-const { values } = parseArgs({
+const { values } = readFlags({
   options: {
     messages: { type: "string", default: "200000" },
     waiting: { type: "string", default: "50000" },

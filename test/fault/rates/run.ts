@@ -13,11 +13,11 @@
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem } from "node:os";
-import { parseArgs } from "node:util";
+import { readFlags } from "../../support/flags.ts";
 import { Workspace } from "../../support/processes.ts";
 import { type RateFigures, runRates } from "./rate-trial.ts";
 
-const { values } = parseArgs({
+const { values } = readFlags({
   options: {
     rates: { type: "string", default: "1,7,100,1000,10000,100000" },
     seconds: { type: "string", default: "30" },

@@ -9,11 +9,11 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, release, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { readFlags } from "../../support/flags.ts";
 import { openLmdbStore } from "../../../src/ledger/lmdb-store.ts";
 import { runStorm } from "./storm.ts";
 
-const { values } = parseArgs({
+const { values } = readFlags({
   options: {
     messages: { type: "string", default: "1000000" },
     seed: { type: "string", default: "1" },

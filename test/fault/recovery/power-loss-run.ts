@@ -5,7 +5,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
-import { parseArgs } from "node:util";
+import { readFlags } from "../../support/flags.ts";
 import { integerIn, seededRandom } from "../../support/seeded-random.ts";
 import { cutPowerTrial, type Damage, damageTrial, soundLog } from "./power-loss.ts";
 import { resultDocument } from "./result-document.ts";
@@ -14,7 +14,7 @@ const RANGE = 65536;
 const SAY_EVERY = 5000;
 const LOOK_EVERY = 50;
 
-const { values } = parseArgs({
+const { values } = readFlags({
   options: {
     trials: { type: "string", default: "100000" },
     damages: { type: "string", default: "10000" },

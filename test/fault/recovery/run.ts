@@ -4,12 +4,12 @@
  * date and machine. SIGINT ends a row after the trial at hand; what was done until then counts.
  */
 import { writeFileSync } from "node:fs";
-import { parseArgs } from "node:util";
+import { readFlags } from "../../support/flags.ts";
 import { Workspace } from "../../support/processes.ts";
 import { resultDocument } from "./result-document.ts";
 import { ROWS, type RowResult } from "./rows.ts";
 
-const { values } = parseArgs({
+const { values } = readFlags({
   options: {
     only: { type: "string" },
     trials: { type: "string" },

@@ -8,10 +8,10 @@
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
-import { parseArgs } from "node:util";
+import { readFlags } from "../../support/flags.ts";
 import { fuzzHttp } from "./fuzz.ts";
 
-const { values: flags } = parseArgs({
+const { values: flags } = readFlags({
   options: {
     count: { type: "string", default: "1000000" },
     seed: { type: "string", default: "1" },
