@@ -111,11 +111,12 @@ function reportJson(plan: SkipPlan, lost: readonly LostRecord[], copy: string | 
 function reportText(plan: SkipPlan, lost: readonly LostRecord[], copy: string | null): string {
   const { damage, from, to, cursor, blocksLost, isHead } = plan;
   const blocks = blocksLost === null ? "an unknown number of" : `${blocksLost}`;
+  const unread = `${to - cursor} bytes that the ledger had not read`;
   const lines = [
     `${damage.segment}, log offsets ${from} to ${to}: ${damage.reason}`,
     isHead
-      ? `${to - cursor} bytes that the ledger had not read; texts in ${to - from} bytes are gone`
-      : `${blocks} blocks, ${to - from} bytes; readable in them, unverified: ${lost.length} records`,
+      ? `${unread}; texts in ${to - from} bytes are gone`
+      : `${blocks} blocks, ${to - from} bytes; readable, unverified: ${lost.length} records`,
     ...lost.map(({ log_offset: offset, type, id, applied }) => {
       const fate = applied ? "the ledger had read it" : "lost";
       return `${String(offset).padStart(12)} ${type.padEnd(9)} ${id ?? "-"} ${fate}`;

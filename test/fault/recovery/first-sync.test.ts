@@ -1,6 +1,6 @@
 /**
  * `durability` changed from `none` to `disk`: the ledger's store, which nobody has synced, is on
- * disk before the start goes on. The shim ends the process at that sync: no epoch has begun by then.
+ * disk before the start goes on. The shim ends the process at that sync: no epoch has begun then.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
