@@ -22,6 +22,8 @@ const HEX = Buffer.from("0123456789abcdef");
 const CALL_BYTES = 24;
 /** Of `2026-11-22T03:00:00.`: what times share within a second. */
 const SECOND_BYTES = 20;
+/** Where the milliseconds of a time stand, from its quote on. */
+export const MS_OFFSET = 1 + SECOND_BYTES;
 /** Seconds whose text is kept; a power of two. */
 const SECONDS_KEPT = 64;
 const BILLION = 1_000_000_000;
@@ -89,6 +91,14 @@ export class LineBytes {
     this.at += digits;
   }
 
+  /** The digits of a message's key, sequence f64 and origin u32, that stands at `at` of a row. */
+  key(view: DataView, at: number): void {
+    const sequence = view.getFloat64(at, true);
+    this.hex(Math.floor(sequence / 0x100000000), 6);
+    this.hex(sequence >>> 0, 8);
+    this.hex(view.getUint32(at + 8, true), 8);
+  }
+
   /** A time (wall ms, years 1970 to 9999) in quotes: RFC 3339 in UTC with milliseconds. */
   time(wallMs: number): void {
     const second = Math.floor(wallMs / 1000);
@@ -100,15 +110,20 @@ export class LineBytes {
     let at = this.at;
     out[at++] = QUOTE;
     for (let i = start; i < start + SECOND_BYTES; i++) out[at++] = texts[i] as number;
-    const ms = Math.floor(wallMs) - second * 1000;
-    const tens = (ms / 10) | 0;
-    const hundreds = (tens / 10) | 0;
-    out[at] = ZERO + hundreds;
-    out[at + 1] = ZERO + tens - hundreds * 10;
-    out[at + 2] = ZERO + ms - tens * 10;
+    this.milliseconds(at, Math.floor(wallMs) - second * 1000);
     out[at + 3] = LETTER_Z;
     out[at + 4] = QUOTE;
     this.at = at + 5;
+  }
+
+  /** Three digits at `to`, whatever `at` is. */
+  milliseconds(to: number, ms: number): void {
+    const { out } = this;
+    const tens = (ms / 10) | 0;
+    const hundreds = (tens / 10) | 0;
+    out[to] = ZERO + hundreds;
+    out[to + 1] = ZERO + tens - hundreds * 10;
+    out[to + 2] = ZERO + ms - tens * 10;
   }
 
   #keepSecond(second: number, slot: number): void {
@@ -153,6 +168,20 @@ export class LineBytes {
     this.at = at + 1;
   }
 
+  /**
+   * Bytes without quotes, to `to` whatever `at` is; false if some of them are not as they would
+   * stand in a text, and then those at `to` are of no use.
+   */
+  plain(to: number, from: Uint8Array, start: number, end: number): boolean {
+    const { out } = this;
+    for (let i = start; i < end; i++) {
+      const byte = from[i] as number;
+      if (byte < SPACE || byte === QUOTE || byte === BACKSLASH || byte > TILDE) return false;
+      out[to + i - start] = byte;
+    }
+    return true;
+  }
+
   /** A line made elsewhere. Throws if there is no room for it. */
   string(line: string): void {
     if (Buffer.byteLength(line) > this.room) throw new RangeError("CDR line without room");
@@ -160,7 +189,8 @@ export class LineBytes {
   }
 }
 
-function digitCount(value: number): number {
+/** Decimal digits of a whole number. */
+export function digitCount(value: number): number {
   let count = 1;
   for (let most = 10; value >= most; most *= 10) count += 1;
   return count;

@@ -39,6 +39,7 @@ import { CDR_RECORDS, CDR_SCHEMA_VERSION } from "./cdr-columns.ts";
 import { CdrDecoder } from "./cdr-decode.ts";
 import { LineBytes } from "./line-bytes.ts";
 import { ndjsonLine } from "./ndjson-line.ts";
+import { Place, RepeatedLines } from "./repeated-lines.ts";
 
 /** Lines are handed on when there are so many bytes of them. */
 const LINES_BYTES = 512 * 1024;
@@ -78,6 +79,8 @@ const FINAL_AT = piece(',"final_at":');
 const RECORDED_AT = piece(',"recorded_at":');
 const SEND_AT = piece(',"send_at":');
 const END = piece("}\n");
+/** Bytes that a text is longer by as it stands in a line. */
+const QUOTES = 2;
 /** MessageStatus that a part of each state alone gives. */
 const FOLDED = Uint8Array.from({ length: PART_STATE_COUNT }, (_, state) => foldMask(1 << state));
 
@@ -93,6 +96,9 @@ export class NdjsonRows {
   );
   readonly #onLines: (lines: Buffer) => void;
   readonly #lines = new LineBytes(LINES_BYTES + ITEM_BYTES_MAX);
+  readonly #repeated = new RepeatedLines(this.#lines);
+  /** Whether nothing was escaped in the lines being written. */
+  #isPlain = true;
   readonly #decoder: CdrDecoder;
   readonly #partStart: Uint8Array;
   readonly #messageStart: Uint8Array;
@@ -150,6 +156,7 @@ export class NdjsonRows {
     const lines = this.#lines;
     if (lines.at > 0) this.#onLines(lines.out.subarray(0, lines.at));
     lines.at = 0;
+    this.#repeated.forget();
   }
 
   #count(kind: number, rowCount: number): void {
@@ -166,10 +173,15 @@ export class NdjsonRows {
   /** Writes the lines of a message's row; false, and nothing is written, if it is unusual. */
   #addMessage(row: number, end: number): boolean {
     if (!this.#findParts(row, end)) return false;
+    if (this.#repeat(row)) return true;
     const traits = this.#traitsOf(row);
     if (traits === null) return false;
     const bytes = this.#bytes;
     const lines = this.#lines;
+    const { places } = this.#repeated;
+    places.fill(-1);
+    this.#isPlain = true;
+    const start = lines.at;
     const count = bytes[row + Row.PART_COUNT] as number;
     // A part of its own may carry several segments' text (message_payload).
     const segments = Math.max(bytes[row + HEAD + headOffset(Accept.SEGMENTS)] as number, count);
@@ -181,11 +193,15 @@ export class NdjsonRows {
       const isWhole = i === count;
       const part = this.#parts[isWhole ? this.#deciding : i] as number;
       const finalAt = isWhole ? row + Row.FINAL_AT : part + RowPart.FINAL_AT;
-      this.#startLine(row, isWhole ? this.#messageStart : this.#partStart);
+      this.#startLine(row, isWhole);
       if (isWhole) {
         lines.piece(END_OF_ID);
         if (count === 1 && this.#isSameTime(finalAt, part + RowPart.FINAL_AT)) {
+          places[Place.REST] = copyFrom;
+          places[Place.END] = copyEnd;
+          places[Place.REST_AGAIN] = lines.at;
           lines.again(copyFrom, copyEnd);
+          this.#learn(start, row, part);
           return true;
         }
       } else {
@@ -239,22 +255,40 @@ export class NdjsonRows {
     return at === end && this.#deciding >= 0;
   }
 
-  #startLine(row: number, start: Uint8Array): void {
-    const lines = this.#lines;
-    lines.piece(START);
-    lines.int(this.#number);
-    this.#number += 1;
-    lines.piece(start);
-    this.#writeKey(row + HEAD + headOffset(Accept.SEQUENCE));
+  /** Writes the lines of a message of one part that is like the last ones; false: it is not. */
+  #repeat(row: number): boolean {
+    const bytes = this.#bytes;
+    if (bytes[row + Row.PART_COUNT] !== 1) return false;
+    const part = this.#parts[0] as number;
+    const number = this.#number;
+    if (!this.#repeated.write(number, this.#recordedAt, bytes, this.#view, row, part)) return false;
+    this.#number = number + 2;
+    return true;
   }
 
-  /** The digits of the key (sequence f64, origin u32) that stands at `at`. */
-  #writeKey(at: number): void {
+  /** Keeps the lines of a message of one part, from `start` on, to be repeated. */
+  #learn(start: number, row: number, part: number): void {
+    const bytes = this.#bytes;
+    let headLength = HEAD_TEXTS;
+    for (let i = 0; i < TEXT_FIELDS.length; i++) {
+      headLength += bytes[row + HEAD + headOffset(Accept.TO_LENGTH) + i] as number;
+    }
+    const isScheduled = this.#view.getUint32(row + HEAD + headOffset(Accept.SEND_DELAY_S)) !== 0;
+    const isReplay = this.#view.getUint16(row + Row.HEAD_LENGTH) !== headLength;
+    if (!this.#isPlain || isScheduled || isReplay) this.#repeated.forget();
+    else this.#repeated.learn(start, this.#number - 2, bytes, row, part);
+  }
+
+  #startLine(row: number, isWhole: boolean): void {
     const lines = this.#lines;
-    const sequence = this.#view.getFloat64(at, true);
-    lines.hex(Math.floor(sequence / 0x100000000), 6);
-    lines.hex(sequence >>> 0, 8);
-    lines.hex(this.#view.getUint32(at + 8, true), 8);
+    const { places } = this.#repeated;
+    lines.piece(START);
+    places[isWhole ? Place.ROW_AGAIN : Place.ROW] = lines.at;
+    lines.int(this.#number);
+    this.#number += 1;
+    lines.piece(isWhole ? this.#messageStart : this.#partStart);
+    places[isWhole ? Place.KEY_AGAIN : Place.KEY] = lines.at;
+    lines.key(this.#view, row + HEAD + headOffset(Accept.SEQUENCE));
   }
 
   /** Status, reason and command_status: the same of all parts that ended alike. */
@@ -316,7 +350,10 @@ export class NdjsonRows {
       const end = at + (bytes[row + HEAD + headOffset(field)] as number);
       if (end === at) continue;
       lines.piece(name);
+      const start = lines.at;
+      this.#repeated.places[Place.TEXTS + i] = start;
       lines.text(bytes, at, end);
+      if (lines.at - start !== end - at + QUOTES) this.#isPlain = false;
       at = end;
     }
   }
@@ -354,11 +391,14 @@ export class NdjsonRows {
     const bytes = this.#bytes;
     const lines = this.#lines;
     const attempt = bytes[part + RowPart.ATTEMPT] as number;
+    const { places } = this.#repeated;
     if (attempt > 0) {
       lines.piece(LINK);
+      places[Place.LINK] = lines.at;
       lines.int(this.#view.getUint32(part + RowPart.LINK_ID));
       if (!isOfSeveral) {
         lines.piece(SESSION);
+        places[Place.SESSION] = lines.at;
         lines.int(bytes[part + RowPart.SESSION] as number);
       }
     }
@@ -375,8 +415,13 @@ export class NdjsonRows {
     const bytes = this.#bytes;
     const first = part + RowPart.FIXED + (bytes[part + RowPart.ERROR_LENGTH] as number);
     const id = first + ROW_ID_BYTES;
-    this.#lines.piece(SMSC_ID);
-    this.#lines.printable(bytes, id, id + (bytes[id - 1] as number));
+    const length = bytes[id - 1] as number;
+    const lines = this.#lines;
+    lines.piece(SMSC_ID);
+    const start = lines.at;
+    this.#repeated.places[Place.SMSC_ID] = start;
+    lines.printable(bytes, id, id + length);
+    if (lines.at - start !== length + QUOTES) this.#isPlain = false;
   }
 
   /** Times to the line's end; `finalAt` is where that of the row stands. */
@@ -387,15 +432,18 @@ export class NdjsonRows {
     const acceptedAt = Math.floor(
       view.getFloat64(row + HEAD + headOffset(Accept.ACCEPTED_AT), true),
     );
+    const { places } = this.#repeated;
     lines.piece(ACCEPTED_AT);
+    places[Place.ACCEPTED_AT] = lines.at;
     lines.time(acceptedAt);
-    this.#writeTime(SENT_AT, part + RowPart.SENDING_AT);
+    this.#writeTime(Place.SENT_AT, SENT_AT, part + RowPart.SENDING_AT);
     if (view.getUint32(part + RowPart.COMMAND_STATUS) !== NOT_WRITTEN) {
-      this.#writeTime(ANSWERED_AT, part + RowPart.ANSWERED_AT);
+      this.#writeTime(Place.ANSWERED_AT, ANSWERED_AT, part + RowPart.ANSWERED_AT);
     }
-    this.#writeTime(RECEIPT_AT, part + RowPart.RECEIPT_AT);
-    this.#writeTime(FINAL_AT, finalAt);
+    this.#writeTime(Place.RECEIPT_AT, RECEIPT_AT, part + RowPart.RECEIPT_AT);
+    this.#writeTime(Place.FINAL_AT, FINAL_AT, finalAt);
     lines.piece(RECORDED_AT);
+    places[Place.RECORDED_AT] = lines.at;
     lines.time(this.#recordedAt);
     const delayS = view.getUint32(row + HEAD + headOffset(Accept.SEND_DELAY_S), true);
     if (delayS !== 0) {
@@ -409,16 +457,17 @@ export class NdjsonRows {
     const headEnd = row + HEAD + view.getUint16(row + Row.HEAD_LENGTH);
     if (replay + REPLAY_BYTES <= headEnd) {
       lines.piece(this.#replayOf);
-      this.#writeKey(replay);
+      lines.key(view, replay);
       lines.piece(END_OF_ID);
     }
     lines.piece(END);
   }
 
-  #writeTime(name: Uint8Array, at: number): void {
+  #writeTime(place: number, name: Uint8Array, at: number): void {
     const wallMs = readUint48(this.#bytes, at);
     if (wallMs === 0) return;
     this.#lines.piece(name);
+    this.#repeated.places[place] = this.#lines.at;
     this.#lines.time(wallMs);
   }
 

@@ -8,7 +8,14 @@ import { CHUNK_HEADER_BYTES, writeChunkHeader } from "../../../src/ledger/cdr-fo
 import { MessageState, MessageStatus } from "../../../src/ledger/message-state.ts";
 import { EVENTS_MAX, foldParts, NO_VERDICT } from "../../../src/ledger/message-state.ts";
 import { NO_RECEIPT, PartRecord, PartState } from "../../../src/ledger/part-state.ts";
-import { HEAD_TEXTS, headOffset, ROW_BYTES_MAX, Row } from "../../../src/ledger/row-layout.ts";
+import {
+  HEAD_TEXTS,
+  headOffset,
+  ROW_BYTES_MAX,
+  ROW_TEXTS,
+  Row,
+} from "../../../src/ledger/row-layout.ts";
+import { rowOffset } from "../../../src/ledger/row-layout.ts";
 import { encodeRow } from "../../../src/ledger/row.ts";
 import { Accept, REPLAY_BYTES } from "../../../src/records/accept.ts";
 import { NOT_WRITTEN } from "../../../src/records/attempt.ts";
@@ -23,6 +30,7 @@ import { seededRandom } from "../../support/seeded-random.ts";
 
 const NODE = "gw-1";
 const RUNS = 300;
+const T0 = Date.UTC(2026, 10, 22, 3);
 /** Behind it, with a delay, Date writes years of six digits. */
 const TIME_MAX = Date.UTC(9999, 0);
 const U32_MAX = 0xffffffff;
@@ -224,6 +232,78 @@ test("lines are the rows, whatever is in them", () => {
     }),
     { numRuns: RUNS },
   );
+});
+
+/** A message as most are, and one thing about it that may be otherwise. */
+type Variation = (row: MessageState) => void;
+const VARIATIONS: readonly Variation[] = [
+  ({ parts: [part] }) => Object.assign(part as PartRecord, { linkId: 7 }),
+  ({ parts: [part] }) => Object.assign(part as PartRecord, { linkId: 12_345 }),
+  ({ parts: [part] }) => Object.assign(part as PartRecord, { session: 12 }),
+  ({ parts: [part] }) => Object.assign(part as PartRecord, { attempt: 0 }),
+  ({ parts: [part] }) => Object.assign(part as PartRecord, { attempt: 2, maybeDup: true }),
+  ({ parts: [part] }) => Object.assign(part as PartRecord, { ids: null }),
+  ({ parts: [part] }) => Object.assign(part as PartRecord, { ids: [{ linkId: 1, id: 'a"\\bc' }] }),
+  ({ parts: [part] }) =>
+    Object.assign(part as PartRecord, { ids: [{ linkId: 1, id: "\u0001234567" }] }),
+  ({ parts: [part] }) =>
+    Object.assign(part as PartRecord, { ids: [{ linkId: 1, id: "longer-one" }] }),
+  ({ parts: [part] }) => Object.assign(part as PartRecord, { receiptError: "000" }),
+  ({ parts: [part] }) => Object.assign(part as PartRecord, { receiptError: "001" }),
+  ({ parts: [part] }) => Object.assign(part as PartRecord, { receiptState: 2, receiptAt: T0 + 9 }),
+  ({ parts: [part] }) => Object.assign(part as PartRecord, { commandStatus: NOT_WRITTEN }),
+  ({ parts: [part] }) => Object.assign(part as PartRecord, { answeredAt: 0 }),
+  ({ parts: [part] }) => Object.assign(part as PartRecord, { sendingAt: T0 - 5000 }),
+  (message) => (message.finalAt += 1),
+  (message) => (message.verdict = 2),
+  ({ row }) => row.writeUInt32LE(77, rowOffset(Accept.APP_ID)),
+  ({ row }) => row.writeUInt32LE(60, rowOffset(Accept.SEND_DELAY_S)),
+  ({ row }) => (row[rowOffset(Accept.PRIORITY)] = 1),
+  ({ row }) => (row[rowOffset(Accept.SEGMENTS)] = 3),
+  ({ row }) => (row[rowOffset(Accept.DATA_CODING)] = 8),
+  ({ row }) => row.writeUInt32LE(99, rowOffset(Accept.ORIGIN)),
+  ({ row }) => (row[ROW_TEXTS + 3] = 0x22),
+  ({ row }) => (row[ROW_TEXTS + 20] = 0x0a),
+];
+
+function alike(number: number, variation: Variation | null): Item {
+  const made = new MessageState();
+  const to = `99890123${1000 + number}`;
+  const reference = `order-${10 + (number % 90)}`;
+  const fields = { sequence: 5e12 + 977 * number, origin: 256, appId: 7, poolId: 1000, delayS: 0 };
+  const bytes = headBytes({
+    ...fields,
+    acceptedAt: T0 + 60 * number + 0.25,
+    bytes: [2, 1, 0, 0, 0, 1],
+    texts: [Buffer.from(to), Buffer.from("BRAND"), Buffer.from(reference), Buffer.from("")],
+    replayed: null,
+  });
+  made.begin(0, 0, 0, bytes.length, 1);
+  made.row.set(bytes, Row.HEAD);
+  const at = T0 + 61 * number;
+  const times = { sendingAt: at, answeredAt: at + 3, finalAt: at + 3 };
+  const ids = [{ linkId: 100, id: (0x1000_0000 + 99_991 * number).toString(16) }];
+  const link = { linkId: 100 + (number & 1), session: number & 3, attempt: 1 };
+  const part = made.parts[0] as PartRecord;
+  Object.assign(part, { state: PartState.SENT_FINAL, ...link, ...times, ids });
+  made.status = foldParts(made);
+  variation?.(made);
+  const row = Buffer.alloc(ROW_BYTES_MAX);
+  const length = encodeRow(made, row);
+  return { kind: CdrItem.MESSAGE, rowCount: 2, payload: row.subarray(0, length) };
+}
+
+test("messages like those before them give the lines of any others", () => {
+  for (const [number, variation] of VARIATIONS.entries()) {
+    // Two of the kind beside each other, each between ordinary ones.
+    const kinds = [null, null, variation, variation, null, null];
+    const list = kinds.map((kind, i) => alike(40 * number + i, kind));
+    // Row numbers come to have more digits, within a message and between two.
+    for (const first of [0, 4, 5, 94, 95, 96, 97, 999_990]) {
+      const [fast, slow] = bothWays(chunkOf(list, T0 + 100), first);
+      assert.equal(fast, slow, `variation ${number}, first row ${first}`);
+    }
+  }
 });
 
 test("many items fill and empty the buffer of lines without a seam", () => {
