@@ -9,18 +9,23 @@
  * "Start-time Fair Queueing" (1996), with every item's cost 1.
  */
 const TURN_MAX = 2 ** 30;
+const NO_APP = -1;
 
 export class AppTurns {
   /** Turn of what left the list last. */
   #now = 0;
   #last = 0;
-  readonly #lastByApp = new Map<number, number>();
+  /** Of who came last: several of one app mostly come together. */
+  #app = NO_APP;
+  #turn = 0;
+  /** Of the others, the turn of each one's last item. */
+  readonly #turnByApp = new Map<number, number>();
 
   /** The turn of an app's next item. */
   next(appIndex: number): number {
-    const last = this.#lastByApp.get(appIndex) ?? 0;
-    const turn = (last > this.#now ? last : this.#now) + 1;
-    this.#lastByApp.set(appIndex, turn);
+    if (appIndex !== this.#app) this.#changeTo(appIndex);
+    const turn = (this.#turn > this.#now ? this.#turn : this.#now) + 1;
+    this.#turn = turn;
     if (turn > this.#last) this.#last = turn;
     return turn;
   }
@@ -37,6 +42,13 @@ export class AppTurns {
     // Small numbers need no memory of their own.
     this.#now = 0;
     this.#last = 0;
-    this.#lastByApp.clear();
+    this.#turn = 0;
+    this.#turnByApp.clear();
+  }
+
+  #changeTo(appIndex: number): void {
+    this.#turnByApp.set(this.#app, this.#turn);
+    this.#app = appIndex;
+    this.#turn = this.#turnByApp.get(appIndex) ?? 0;
   }
 }

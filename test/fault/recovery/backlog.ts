@@ -50,7 +50,7 @@ export interface BacklogResult {
   readonly resident_mb_going_out: number;
   readonly accepted_in_s: number;
   readonly listening_ms: number;
-  /** From the start after the kill until none was open. */
+  /** From the start after the kill, or the first one's time, until none was open. */
   readonly gone_out_in_s: number;
   readonly submitted: number;
   /** Scheduled ones: submitted before their time, submitted twice, never submitted. */
@@ -125,7 +125,7 @@ export async function waitForTime(
   });
   const log = join(workspace.folder, "smsc.ndjson");
   const args = ["--port", String(port), "--receipts", "none", "--log", log];
-  const run = await runBacklog(options, port, message, args);
+  const run = await runBacklog(options, port, message, args, firstMs);
   run.smsc.child.kill("SIGTERM");
   await run.smsc.exited;
   const submittedAt = await readSubmits(log);
@@ -148,6 +148,7 @@ async function runBacklog(
   port: number,
   message: (i: number) => Record<string, unknown>,
   smscArgs: readonly string[],
+  firstMs = 0,
 ): Promise<{
   smsc: Running;
   acceptedAtMs: number;
@@ -171,7 +172,7 @@ async function runBacklog(
   const listeningMs = Date.now() - startedAt;
   const after = new ResidentWatch(second);
   await untilNoneIsOpen(second, messages, say);
-  const goneOutS = (Date.now() - startedAt) / 1000;
+  const goneOutS = (Date.now() - Math.max(startedAt, firstMs)) / 1000;
   const goingOutMb = after.end();
   say?.(`all went out, ${goingOutMb} MB`);
   second.child.kill("SIGTERM");

@@ -39,7 +39,7 @@ export interface Row {
 
 const RESIDENT_MB_MAX = 400;
 /** Scheduled messages are due when a slow machine has accepted them. */
-const SCHEDULED_PER_S_MIN = 4000;
+const SCHEDULED_PER_S_MIN = 8000;
 
 export const ROWS: Readonly<Record<string, Row>> = {
   F1: {
