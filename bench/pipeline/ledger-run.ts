@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { openNodeLogDirectory } from "../../src/journal/node-log-directory.ts";
 import { allocateLogTable, LogTable } from "../../src/tables/log-table.ts";
-import { THREAD_LIMITS } from "../../src/workers/threads.ts";
+import { threadLimits } from "../../src/workers/threads.ts";
 import type { LedgerAgentAnswer, LedgerAgentData, LedgerAgentOrder } from "./ledger-agent.ts";
 import { allocateFeedRings, LedgerFeed, timeOf } from "./ledger-feed.ts";
 
@@ -94,7 +94,10 @@ class Rig {
     this.feed = new LedgerFeed(log, new LogTable(logTable), clock, rings, open);
     const data: LedgerAgentData = { directory: path, storePath: this.#storePath, logTable, rings };
     const entry = new URL("./ledger-agent.js", import.meta.url);
-    this.#ledger = new Worker(entry, { workerData: data, resourceLimits: THREAD_LIMITS });
+    this.#ledger = new Worker(entry, {
+      workerData: data,
+      resourceLimits: threadLimits("ledger-thread"),
+    });
   }
 
   get #wallMs(): number {

@@ -100,6 +100,8 @@ export class Dispatcher {
   #agesShownAt = 0;
   /** Since when the oldest waits, per pool and priority. */
   readonly #since: Float64Array;
+  /** … and which it is, by log offset: it is read once only. */
+  readonly #oldest: Float64Array;
   readonly #picks: Int32Array;
   readonly #entry = emptyDispatchEntry();
   readonly #back = emptyDispatchEntry();
@@ -126,6 +128,7 @@ export class Dispatcher {
     this.#room = new WaitingRoom(poolCount, linkCount, appCount, options.owner);
     this.#picks = new Int32Array(this.#room.groupCount);
     this.#since = new Float64Array(poolCount * PRIORITY_COUNT);
+    this.#oldest = new Float64Array(poolCount * PRIORITY_COUNT);
     this.#cancellations = new Cancellations(options.submitRings);
   }
 
@@ -280,12 +283,16 @@ export class Dispatcher {
     const priority = cell % PRIORITY_COUNT;
     const depth = this.#room.waitingIn(poolIndex, priority);
     if (depth === 0) this.#since[cell] = 0;
-    else if (isNewAge) {
-      const oldest = this.#room.oldestIn(poolIndex, priority);
-      this.#since[cell] = oldest < 0 ? 0 : this.#options.owner.waitsSince(oldest);
-    }
+    else if (isNewAge) this.#readAge(cell, this.#room.oldestIn(poolIndex, priority));
     const { queues, producer } = this.#options;
     queues.show(producer, poolIndex, priority, depth, this.#since[cell] as number);
+  }
+
+  /** Reads since when the oldest message of a queue waits, unless it is the one read last. */
+  #readAge(cell: number, oldest: number): void {
+    if (this.#oldest[cell] === oldest && this.#since[cell] !== 0) return;
+    this.#oldest[cell] = oldest;
+    this.#since[cell] = oldest < 0 ? 0 : this.#options.owner.waitsSince(oldest);
   }
 
   /**

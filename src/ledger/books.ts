@@ -86,12 +86,12 @@ export function verifyBooks(store: LedgerStore): BooksReport {
     return true;
   });
   let indexed = 0;
-  store.range(LedgerTable.OPEN, new Uint8Array(0), () => {
+  store.keys(LedgerTable.OPEN, new Uint8Array(0), () => {
     indexed++;
     return true;
   });
   let bodies = 0;
-  store.range(LedgerTable.BODIES, new Uint8Array(0), () => {
+  store.keys(LedgerTable.BODIES, new Uint8Array(0), () => {
     bodies++;
     return true;
   });

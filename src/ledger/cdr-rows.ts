@@ -288,13 +288,15 @@ export class CdrRows implements OutcomeObserver {
     const { store } = this.#options;
     const keys: Uint8Array[] = [];
     let bytes = 0;
-    store.range(LedgerTable.CDR, chunkKey(this.#trimmedTo), (key, value) => {
+    store.keys(LedgerTable.CDR, chunkKey(this.#trimmedTo), (key) => {
       if (!isChunkKey(key) || keyRow(key) >= meta.filedUntil) return false;
       keys.push(Uint8Array.from(key));
-      bytes += value.length;
       return keys.length < TRIM_STEP;
     });
-    for (const key of keys) store.remove(LedgerTable.CDR, key);
+    for (const key of keys) {
+      bytes += store.get(LedgerTable.CDR, key)?.length ?? 0;
+      store.remove(LedgerTable.CDR, key);
+    }
     const last = keys.at(-1);
     this.#trimmedTo =
       keys.length < TRIM_STEP || last === undefined ? meta.filedUntil : keyRow(last) + 1;

@@ -285,7 +285,7 @@ export class HandOvers implements WaitingOwner {
   #walk(wallMs: number): number {
     const { store, walkStep, epoch } = this.#options;
     const keys: number[] = [];
-    store.range(LedgerTable.OPEN, this.#walkFrom, (key) => {
+    store.keys(LedgerTable.OPEN, this.#walkFrom, (key) => {
       keys.push(readKeySequence(key, 0), readKeyOrigin(key, 0));
       return keys.length < 2 * walkStep;
     });
@@ -367,7 +367,7 @@ export class HandOvers implements WaitingOwner {
     const { store, messages, dueStep } = this.#options;
     const keys: Uint8Array[] = [];
     let nextDueAt = Number.POSITIVE_INFINITY;
-    store.range(LedgerTable.WAITS, this.#dueFrom, (key) => {
+    store.keys(LedgerTable.WAITS, this.#dueFrom, (key) => {
       nextDueAt = readUint48(key, 0);
       if (nextDueAt > wallMs) return false;
       keys.push(Uint8Array.from(key));

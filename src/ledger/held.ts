@@ -65,7 +65,7 @@ export class HeldMessages {
     if (after !== null) writeKeyBytes(from, 0, after.sequence, after.origin);
     const start = after === null ? new Uint8Array(0) : from;
     const keys: MessageKey[] = [];
-    this.#store.range(LedgerTable.HELD, start, (key) => {
+    this.#store.keys(LedgerTable.HELD, start, (key) => {
       keys.push({ sequence: readKeySequence(key, 0), origin: readKeyOrigin(key, 0) });
       return keys.length < limit;
     });

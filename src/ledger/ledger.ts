@@ -91,12 +91,12 @@ export interface LedgerLimits {
 
 export const LEDGER_LIMITS: LedgerLimits = {
   flushIntervalMs: 200,
-  dirtyMax: 8192,
-  dirtyStop: 16_384,
+  dirtyMax: 4096,
+  dirtyStop: 8192,
   cacheMax: 24_576,
   pollBytes: 256 * 1024,
   parkedMax: 262_144,
-  generationEntriesMax: 393_216,
+  generationEntriesMax: 229_376,
   walkStep: 2048,
   dueStep: 512,
   upkeepIntervalMs: 100,

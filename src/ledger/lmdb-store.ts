@@ -20,9 +20,17 @@ import { copyBytes } from "../records/memory.ts";
 import { bodyKey } from "./body-moves.ts";
 import { chunkKey, chunkRowCount, isChunkKey, keyRow } from "./cdr-format.ts";
 import { META_KEY } from "./meta.ts";
-import { LEDGER_TABLE_NAMES, LedgerTable, type LedgerStore, type RangeVisitor } from "./store.ts";
+import {
+  type KeyVisitor,
+  LEDGER_TABLE_NAMES,
+  type LedgerStore,
+  LedgerTable,
+  type RangeVisitor,
+} from "./store.ts";
 
-const ARENA_BYTES = 4 * 1024 * 1024;
+const ARENA_BYTES = 1024 * 1024;
+/** Arenas kept to be used again: what two commits of the ledger's size take. */
+const ARENAS_KEPT = 16;
 /** Changes that there is room for at first, and after a commit with more than so many. */
 const CHANGES_MIN = 4096;
 const CHANGES_KEPT = 65_536;
@@ -56,14 +64,44 @@ function scratchKey(from: Buffer, start: number, end: number): Buffer {
 }
 
 /**
+ * Arenas that no commit needs, to be used again: freed and made anew with each commit, such large
+ * pieces would leave holes in the heap of malloc that nothing fits into.
+ */
+class SpareArenas {
+  readonly #spare: Arena[] = [];
+
+  /** One with room for `bytes`. */
+  take(bytes: number): Arena {
+    if (bytes > ARENA_BYTES) return newArena(bytes);
+    return this.#spare.pop() ?? newArena(ARENA_BYTES);
+  }
+
+  give(arenas: readonly Arena[]): void {
+    for (const arena of arenas) {
+      if (arena.length === ARENA_BYTES && this.#spare.length < ARENAS_KEPT) this.#spare.push(arena);
+    }
+  }
+}
+
+function newArena(bytes: number): Arena {
+  return Object.assign(Buffer.allocUnsafeSlow(bytes), NO_SPAN);
+}
+
+/**
  * Changes waiting for their commit: bytes in arenas, key and value back to back, and where each one
  * lies. Numbers, since an object a change would live until its commit is visible.
  */
 class PendingChanges {
-  arenas: Arena[] = [];
-  used = 0;
-  count = 0;
+  readonly #spare: SpareArenas;
+  #arenas: Arena[] = [];
+  /** Bytes taken of the last arena. */
+  #used = 0;
+  #count = 0;
   #words = new Int32Array(CHANGE_WORDS * CHANGES_MIN);
+
+  constructor(spare: SpareArenas) {
+    this.#spare = spare;
+  }
 
   add(table: number, key: Uint8Array, value: Uint8Array | null, valueBytes: number): void {
     const at = this.claim(table, key, value === null ? REMOVED : valueBytes);
@@ -72,7 +110,7 @@ class PendingChanges {
 
   /** The arena that was added to last. */
   get arena(): Arena {
-    return this.arenas.at(-1) as Arena;
+    return this.#arenas.at(-1) as Arena;
   }
 
   /**
@@ -81,23 +119,23 @@ class PendingChanges {
    */
   claim(table: number, key: Uint8Array, length: number): number {
     const bytes = key.length + Math.max(0, length);
-    let arena = this.arenas.at(-1);
-    if (arena === undefined || this.used + bytes > arena.length) {
-      arena = Object.assign(Buffer.allocUnsafeSlow(Math.max(ARENA_BYTES, bytes)), NO_SPAN);
-      this.arenas.push(arena);
-      this.used = 0;
+    let arena = this.#arenas.at(-1);
+    if (arena === undefined || this.#used + bytes > arena.length) {
+      arena = this.#spare.take(bytes);
+      this.#arenas.push(arena);
+      this.#used = 0;
     }
-    copyBytes(key, 0, arena, this.used, key.length);
-    const at = CHANGE_WORDS * this.count++;
+    copyBytes(key, 0, arena, this.#used, key.length);
+    const at = CHANGE_WORDS * this.#count++;
     if (at === this.#words.length) this.#words = grown(this.#words);
     const words = this.#words;
     words[at] = table;
-    words[at + 1] = this.arenas.length - 1;
-    words[at + 2] = this.used;
+    words[at + 1] = this.#arenas.length - 1;
+    words[at + 2] = this.#used;
     words[at + 3] = key.length;
     words[at + 4] = length;
-    const valueAt = this.used + key.length;
-    this.used += bytes;
+    const valueAt = this.#used + key.length;
+    this.#used += bytes;
     return valueAt;
   }
 
@@ -105,9 +143,9 @@ class PendingChanges {
   applyTo(tables: readonly Database<Buffer, Buffer>[]): void {
     const words = this.#words;
     let last: Promise<boolean> | null = null;
-    for (let at = 0; at < CHANGE_WORDS * this.count; at += CHANGE_WORDS) {
+    for (let at = 0; at < CHANGE_WORDS * this.#count; at += CHANGE_WORDS) {
       const table = tables[words[at] as number] as Database<Buffer, Buffer>;
-      const arena = this.arenas[words[at + 1] as number] as Arena;
+      const arena = this.#arenas[words[at + 1] as number] as Arena;
       const start = words[at + 2] as number;
       const end = start + (words[at + 3] as number);
       const length = words[at + 4] as number;
@@ -122,10 +160,10 @@ class PendingChanges {
   }
 
   clear(): void {
-    // Arenas beyond the first are for bursts: they go.
-    this.arenas = this.arenas.slice(0, 1);
-    this.used = 0;
-    this.count = 0;
+    this.#spare.give(this.#arenas);
+    this.#arenas = [];
+    this.#used = 0;
+    this.#count = 0;
     if (this.#words.length > CHANGE_WORDS * CHANGES_KEPT) {
       this.#words = new Int32Array(CHANGE_WORDS * CHANGES_MIN);
     }
@@ -142,7 +180,8 @@ export class LmdbLedgerStore implements LedgerStore {
   readonly #path: string;
   readonly #environment: RootDatabase<Buffer, Buffer>;
   readonly #tables: Database<Buffer, Buffer>[];
-  #pending = new PendingChanges();
+  readonly #arenas = new SpareArenas();
+  #pending = new PendingChanges(this.#arenas);
   #spare: PendingChanges[] = [];
   #commits = 0;
   #visible = 0;
@@ -183,6 +222,11 @@ export class LmdbLedgerStore implements LedgerStore {
     for (const { key, value } of entries) if (!visitor(key, value)) break;
   }
 
+  keys(table: number, from: Uint8Array, visitor: KeyVisitor): void {
+    const keys = this.#table(table).getKeys(from.length === 0 ? {} : { start: asBuffer(from) });
+    for (const key of keys) if (!visitor(key)) break;
+  }
+
   put(table: number, key: Uint8Array, value: Uint8Array, valueBytes = value.length): void {
     this.#pending.add(table, key, value, valueBytes);
   }
@@ -201,7 +245,7 @@ export class LmdbLedgerStore implements LedgerStore {
 
   commit(): number {
     const changes = this.#pending;
-    this.#pending = this.#spare.pop() ?? new PendingChanges();
+    this.#pending = this.#spare.pop() ?? new PendingChanges(this.#arenas);
     const number = ++this.#commits;
     this.#start(number, changes);
     return number;

@@ -15,7 +15,8 @@ import { type MessageState, readKeySequence } from "./message-state.ts";
 import { readUint32, ROW_TEXTS, rowOffset, writeKeyBytes, writeUint32 } from "./row-layout.ts";
 import { type LedgerStore, LedgerTable } from "./store.ts";
 
-export const INDEX_KEY_BYTES = 4 + MESSAGE_KEY_BYTES;
+const APP_ID_BYTES = 4;
+export const INDEX_KEY_BYTES = APP_ID_BYTES + MESSAGE_KEY_BYTES;
 export const INDEX_ENTRY_BYTES = MESSAGE_KEY_BYTES + 8;
 export const INDEX_TO_HASH = MESSAGE_KEY_BYTES;
 export const INDEX_REFERENCE_HASH = MESSAGE_KEY_BYTES + 4;
@@ -66,7 +67,7 @@ export class MessageIndex {
       block.number = Math.max(block.number + 1, readKeySequence(filled, 0));
       const key = new Uint8Array(INDEX_KEY_BYTES);
       writeUint32(key, 0, appId);
-      writeKeyBytes(key, 4, block.number, readUint32(filled, 8));
+      writeKeyBytes(key, APP_ID_BYTES, block.number, readUint32(filled, 8));
       this.#store.put(LedgerTable.INDEX, key, filled);
       block.entries.clear();
     }
@@ -75,33 +76,41 @@ export class MessageIndex {
   /** Removes a few blocks of which no row is left; `now`: wall ms. Returns how many went. */
   tidy(now: number): number {
     if (now < this.#nextTidyAt) return 0;
-    const blocks: BlockSpan[] = [];
-    this.#store.range(LedgerTable.INDEX, this.#tidyFrom, (key, value) => {
-      blocks.push(spanOf(key, value));
-      return blocks.length < TIDY_STEP;
+    const keys: Uint8Array[] = [];
+    this.#store.keys(LedgerTable.INDEX, this.#tidyFrom, (key) => {
+      keys.push(Uint8Array.from(key));
+      return keys.length < TIDY_STEP;
     });
     let removed = 0;
-    for (const block of blocks) {
-      if (this.#hasRow(block)) continue;
-      this.#store.remove(LedgerTable.INDEX, block.key);
+    for (const key of keys) {
+      if (this.#hasRow(key)) continue;
+      this.#store.remove(LedgerTable.INDEX, key);
       removed++;
     }
-    const last = blocks.at(-1);
-    if (last === undefined || blocks.length < TIDY_STEP) {
+    const last = keys.at(-1);
+    if (last === undefined || keys.length < TIDY_STEP) {
       this.#tidyFrom = new Uint8Array(0);
       this.#nextTidyAt = now + TIDY_PAUSE_MS;
     } else {
-      this.#tidyFrom = new Uint8Array(last.key.length + 1);
-      this.#tidyFrom.set(last.key);
+      this.#tidyFrom = new Uint8Array(last.length + 1);
+      this.#tidyFrom.set(last);
     }
     return removed;
   }
 
-  /** Whether a row of the block is left; a block of which many go are gone counts as alive. */
-  #hasRow({ first, last, entries }: BlockSpan): boolean {
+  /** Whether a row of the block with this key is left. */
+  #hasRow(key: Uint8Array): boolean {
+    // Mostly that of its first entry, which its key tells: the block itself need not be read.
+    if (this.#store.get(LedgerTable.ROWS, key.subarray(APP_ID_BYTES)) !== undefined) return true;
+    const block = this.#store.get(LedgerTable.INDEX, key);
+    return block !== undefined && this.#hasRowIn(spanOf(block));
+  }
+
+  /** A block of which many rows are gone, and some are not, may count as alive. */
+  #hasRowIn({ first, last, entries }: BlockSpan): boolean {
     // Mostly nothing lies in between: one seek tells.
     let isEmpty = true;
-    this.#store.range(LedgerTable.ROWS, first, (key) => {
+    this.#store.keys(LedgerTable.ROWS, first, (key) => {
       isEmpty = compare(key, 0, last, 0) > 0;
       return false;
     });
@@ -125,7 +134,6 @@ export function hashText(text: Uint8Array, start: number, end: number): number {
 
 /** What is to be known of a block to remove it. */
 interface BlockSpan {
-  readonly key: Uint8Array;
   /** Lowest and highest key of a message. */
   readonly first: Uint8Array;
   readonly last: Uint8Array;
@@ -133,7 +141,7 @@ interface BlockSpan {
   readonly entries: Uint8Array | null;
 }
 
-function spanOf(key: Uint8Array, entries: Uint8Array): BlockSpan {
+function spanOf(entries: Uint8Array): BlockSpan {
   let first = 0;
   let last = 0;
   for (let at = 0; at < entries.length; at += INDEX_ENTRY_BYTES) {
@@ -142,9 +150,8 @@ function spanOf(key: Uint8Array, entries: Uint8Array): BlockSpan {
   }
   const isSmall = entries.length <= TIDY_ROWS_MAX * INDEX_ENTRY_BYTES;
   return {
-    key: Uint8Array.from(key),
-    first: entries.slice(first, first + MESSAGE_KEY_BYTES),
-    last: entries.slice(last, last + MESSAGE_KEY_BYTES),
+    first: Uint8Array.from(entries.subarray(first, first + MESSAGE_KEY_BYTES)),
+    last: Uint8Array.from(entries.subarray(last, last + MESSAGE_KEY_BYTES)),
     entries: isSmall ? Uint8Array.from(entries) : null,
   };
 }

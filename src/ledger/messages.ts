@@ -321,7 +321,7 @@ export class Messages {
 }
 
 /** Messages kept to be used again: about what leaves with one commit. */
-const SPARE_MAX = 8192;
+const SPARE_MAX = 4096;
 const EMPTY = Buffer.alloc(1);
 /** Status of a message that was never folded. */
 const UNFOLDED = -1;

@@ -4,8 +4,9 @@
  *   entry     hash high u32 (0 = empty) │ hash low u32, bit 0 = dead │ reference u32 × 2
  *   reference sequence, low 48 bits │ origin, 12 bits (index into a list) │ part, 4 bits
  *
- * New entries go into the youngest generation; a full one is followed by the next. Look-ups go from
- * young to old. An entry dies when its part is final: it still matches (duplicates of receipts find
+ * New entries go into the youngest generation; a full one, with seven eighths of its slots taken (so
+ * 18.3 bytes an entry), is followed by the next, at once of the same size. Look-ups go from young to
+ * old. An entry dies when its part is final: it still matches (duplicates of receipts find
  * their message), but of more than a few generations, one that is mostly dead is emptied into the
  * youngest, a slice a call, and dropped; one whose last deadline has passed goes as a whole. What
  * is added is written to the store in chunks, in the ledger's transaction: keys (generation u32,
@@ -24,6 +25,9 @@ const ORIGINS_MAX = 4096;
  */
 const GENERATIONS_KEPT = 4;
 const START_CAPACITY = 4096;
+/** Of a table's slots, in eighths, are taken at most: then look-ups go over a few cache lines. */
+const FULL_EIGHTHS = 7;
+const NO_WORDS = new Uint32Array(0);
 const CHUNK_HEADER = 16;
 const CHUNK_ENTRY = 21;
 /** Entries of one chunk, so that no value of the store grows large. */
@@ -31,8 +35,8 @@ const CHUNK_BYTES_MAX = 4096 * CHUNK_ENTRY;
 
 class Generation {
   readonly number: number;
-  words = new Uint32Array(START_CAPACITY * WORDS);
-  capacity = START_CAPACITY;
+  words: Uint32Array;
+  capacity: number;
   count = 0;
   live = 0;
   /** Wall ms after which none of its entries is asked for. */
@@ -51,8 +55,11 @@ class Generation {
   /** Slot at which looking for dead entries goes on; -1 unless it was read from the store. */
   checking = -1;
 
-  constructor(number: number) {
+  /** `words`: its table, all zero. */
+  constructor(number: number, words: Uint32Array) {
     this.number = number;
+    this.words = words;
+    this.capacity = words.length / WORDS;
   }
 }
 
@@ -72,6 +79,8 @@ export class ReceiptIndex {
   /** Oldest first. */
   readonly #generations: Generation[] = [];
   #dropped: Generation[] = [];
+  /** Table of a generation that was dropped, for the next one. */
+  #spareWords: Uint32Array = NO_WORDS;
   #nextNumber = 1;
   #high = 0;
   #low = 0;
@@ -80,7 +89,7 @@ export class ReceiptIndex {
 
   constructor(options: ReceiptIndexOptions) {
     this.#options = options;
-    this.#generations.push(new Generation(0));
+    this.#generations.push(new Generation(0, emptyWords(START_CAPACITY)));
   }
 
   get entryCount(): number {
@@ -95,7 +104,7 @@ export class ReceiptIndex {
 
   /** Bytes of all tables. */
   get bytes(): number {
-    let bytes = 0;
+    let bytes = this.#spareWords.byteLength;
     for (const generation of this.#generations) bytes += generation.words.byteLength;
     return bytes;
   }
@@ -161,6 +170,9 @@ export class ReceiptIndex {
       if (((generation.words[word] as number) & 1) !== 0) continue;
       generation.words[word] = (generation.words[word] as number) | 1;
       generation.live--;
+      // The same part has the same id twice only if it was answered twice: the other entry goes
+      // when its generation is emptied.
+      return;
     }
   }
 
@@ -224,7 +236,7 @@ export class ReceiptIndex {
     store.range(LedgerTable.RECEIPTS, new Uint8Array(0), (key, value) => {
       const number = readUint32(key, 0);
       if (current === null || current.number !== number) {
-        current = new Generation(number);
+        current = new Generation(number, emptyWords(START_CAPACITY));
         current.checking = 0;
         this.#generations.push(current);
       }
@@ -233,7 +245,7 @@ export class ReceiptIndex {
       return true;
     });
     this.#nextNumber = (this.#generations.at(-1)?.number ?? -1) + 1;
-    this.#generations.push(new Generation(this.#nextNumber++));
+    this.#generations.push(new Generation(this.#nextNumber++, emptyWords(START_CAPACITY)));
   }
 
   #loadChunk(generation: Generation, value: Uint8Array): void {
@@ -260,9 +272,17 @@ export class ReceiptIndex {
       youngest.count >= this.#options.generationEntriesMax ||
       (youngest.origins.length >= ORIGINS_MAX && !youngest.originIndex.has(origin));
     if (!isFull) return youngest;
-    const next = new Generation(this.#nextNumber++);
+    const next = new Generation(this.#nextNumber++, this.#wordsFor(youngest.words.length));
     this.#generations.push(next);
     return next;
+  }
+
+  /** An empty table; that of a generation that is gone, if there is one of this length. */
+  #wordsFor(length: number): Uint32Array {
+    const spare = this.#spareWords;
+    if (spare.length !== length) return new Uint32Array(length);
+    this.#spareWords = NO_WORDS;
+    return spare.fill(0);
   }
 
   #insert(
@@ -274,7 +294,7 @@ export class ReceiptIndex {
     part: number,
     deadline: number,
   ): void {
-    if (generation.count * 4 >= generation.capacity * 3) grow(generation);
+    if (generation.count * 8 >= generation.capacity * FULL_EIGHTHS) grow(generation);
     let originAt = generation.originIndex.get(origin);
     if (originAt === undefined) {
       originAt = generation.origins.push(origin) - 1;
@@ -305,7 +325,10 @@ export class ReceiptIndex {
 
   #drop(index: number): void {
     const [generation] = this.#generations.splice(index, 1);
-    if (generation !== undefined) this.#dropped.push(generation);
+    if (generation === undefined) return;
+    this.#dropped.push(generation);
+    this.#spareWords = generation.words;
+    generation.words = NO_WORDS;
   }
 
   #checkSlice(generation: Generation, slotsMax: number): number {
@@ -347,6 +370,10 @@ export class ReceiptIndex {
   }
 }
 
+function emptyWords(capacity: number): Uint32Array {
+  return new Uint32Array(capacity * WORDS);
+}
+
 function nonZero(high: number): number {
   return high === 0 ? 1 : high;
 }
@@ -375,7 +402,7 @@ function place(
 function grow(generation: Generation): void {
   const old = generation.words;
   generation.capacity *= 2;
-  generation.words = new Uint32Array(generation.capacity * WORDS);
+  generation.words = emptyWords(generation.capacity);
   for (let at = 0; at < old.length; at += WORDS) {
     if (old[at] === 0) continue;
     place(

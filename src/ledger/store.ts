@@ -51,6 +51,9 @@ export const LEDGER_TABLE_NAMES = [
  */
 export type RangeVisitor = (key: Uint8Array, value: Uint8Array) => boolean;
 
+/** The same of keys alone. */
+export type KeyVisitor = (key: Uint8Array) => boolean;
+
 export interface LedgerStore {
   /** The value of `key`, valid until the next call of anything here, or undefined. */
   get(table: number, key: Uint8Array): Uint8Array | undefined;
@@ -59,6 +62,8 @@ export interface LedgerStore {
    * visitor.
    */
   range(table: number, from: Uint8Array, visitor: RangeVisitor): void;
+  /** The same without reading the values, each of which costs a copy. */
+  keys(table: number, from: Uint8Array, visitor: KeyVisitor): void;
   /**
    * Adds a change to the next commit; `key` and the first `valueBytes` of `value` (default: all)
    * are copied.

@@ -1,7 +1,7 @@
 /**
  * Starting threads and talking with them, from the main thread.
  */
-import { type MessagePort, Worker } from "node:worker_threads";
+import { type MessagePort, type ResourceLimits, Worker } from "node:worker_threads";
 import { portsOf } from "./bell-ports.ts";
 import type { CancelOrder } from "../ledger/cancels.ts";
 import type {
@@ -23,24 +23,6 @@ export class StartRefusedError extends Error {
   }
 }
 
-/**
- * New space of a thread's heap: what a thread makes for a message is garbage within a flush of the
- * ledger, and a collection that comes later finds less of it alive.
- */
-const YOUNG_GENERATION_MIB = 48;
-/**
- * Far more than a thread ever holds: what is many lies in buffers outside. The smaller this bound,
- * the less V8 lets a heap grow by before it looks for garbage: here by half of what is alive, not
- * by four times of it.
- */
-const OLD_GENERATION_MIB = 1024;
-
-/** What a thread may take of memory. */
-export const THREAD_LIMITS = {
-  maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB,
-  maxOldGenerationSizeMb: OLD_GENERATION_MIB,
-} as const;
-
 /** Entries of threads, files of this folder. */
 export type ThreadEntry =
   | "ingress-thread"
@@ -49,6 +31,34 @@ export type ThreadEntry =
   | "relay-thread"
   | "sink-thread"
   | "smpp-thread";
+
+/**
+ * New space of a thread's heap. In the ledger what a message makes is garbage within a flush, and a
+ * collection that comes later finds less of it alive; ingress threads read JSON. The others make
+ * little that they do not use again, and what they are given they fill.
+ */
+const YOUNG_GENERATION_MIB: Readonly<Record<ThreadEntry, number>> = {
+  "ingress-thread": 48,
+  "journal-thread": 6,
+  "ledger-thread": 24,
+  "relay-thread": 12,
+  "sink-thread": 12,
+  "smpp-thread": 12,
+};
+/**
+ * Far more than a thread ever holds: what is many lies in buffers outside. The smaller this bound,
+ * the less V8 lets a heap grow by before it looks for garbage: here by half of what is alive, not
+ * by four times of it.
+ */
+const OLD_GENERATION_MIB = 1024;
+
+/** What a thread may take of memory. */
+export function threadLimits(entry: ThreadEntry): ResourceLimits {
+  return {
+    maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB[entry],
+    maxOldGenerationSizeMb: OLD_GENERATION_MIB,
+  };
+}
 
 /** Starts the thread whose entry is `<entry>.js` in this folder. */
 export function startThread(
@@ -59,7 +69,7 @@ export function startThread(
   return new Worker(new URL(`./${entry}.js`, import.meta.url), {
     workerData: data,
     name: entry,
-    resourceLimits: THREAD_LIMITS,
+    resourceLimits: threadLimits(entry),
     transferList: [...portsOf(data.ports), ...transfer],
   });
 }

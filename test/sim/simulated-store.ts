@@ -8,7 +8,7 @@
  * still there and perhaps some commits more; after a power loss, everything flushed and perhaps
  * some visible commits more.
  */
-import type { LedgerStore, RangeVisitor } from "../../src/ledger/store.ts";
+import type { KeyVisitor, LedgerStore, RangeVisitor } from "../../src/ledger/store.ts";
 import { LEDGER_TABLE_NAMES } from "../../src/ledger/store.ts";
 import { copyBytes, latin1Bytes, latin1Text } from "./byte-slab.ts";
 import type { CrashKind, Effects } from "./effects.ts";
@@ -164,6 +164,10 @@ export class SimulatedStore implements LedgerStore {
     (this.#visible[table] as OrderedTable).range(latin1Text(from), (key, value) =>
       visitor(latin1Bytes(key), copyBytes(value)),
     );
+  }
+
+  keys(table: number, from: Uint8Array, visitor: KeyVisitor): void {
+    this.range(table, from, (key) => visitor(key));
   }
 
   put(table: number, key: Uint8Array, value: Uint8Array, valueBytes = value.length): void {

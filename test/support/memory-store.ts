@@ -7,7 +7,12 @@
  * `crash` gives the store that the next start finds: after a kill what was visible, after power
  * loss what was flushed; either way whole commits, in order.
  */
-import { LEDGER_TABLE_NAMES, type LedgerStore, type RangeVisitor } from "../../src/ledger/store.ts";
+import {
+  type KeyVisitor,
+  LEDGER_TABLE_NAMES,
+  type LedgerStore,
+  type RangeVisitor,
+} from "../../src/ledger/store.ts";
 
 interface Change {
   readonly table: number;
@@ -88,6 +93,10 @@ export class MemoryStore implements LedgerStore {
       const key = keys[i] as string;
       if (!visitor(bytesOf(key), sorted.values.get(key) as Uint8Array)) return;
     }
+  }
+
+  keys(table: number, from: Uint8Array, visitor: KeyVisitor): void {
+    this.range(table, from, (key) => visitor(key));
   }
 
   put(table: number, key: Uint8Array, value: Uint8Array, valueBytes = value.length): void {

@@ -85,10 +85,43 @@ test("dead generations beyond a few go, with their chunks; living entries move o
   assert.ok(store.dump(LedgerTable.RECEIPTS).length < 12);
 });
 
-test("an entry takes about 16 bytes when its table is full", () => {
-  const index = indexOf(() => true, 1e6);
-  for (let i = 0; i < 190_000; i++) {
-    index.add(hashId(1, String(i), 1), hashId(1, String(i), 2), i, 1, 0, LATER);
+test("generations that begin in the table of one that is gone hold their own entries only", () => {
+  const index = indexOf(() => false, 3584);
+  let added = 0;
+  const add = (count: number): void => {
+    for (let i = 0; i < count; i++, added++) {
+      index.add(hashId(1, String(added), 1), hashId(1, String(added), 2), added, 1, 0, LATER);
+    }
+  };
+  for (let round = 0; round < 12; round++) {
+    const from = added;
+    add(3584);
+    for (let i = from; i < added; i++) {
+      index.markDead(hashId(1, String(i), 1), hashId(1, String(i), 2), i, 1, 0);
+    }
+    while (index.tidy(0, 4096) > 0);
+    assert.ok(index.entryCount <= 4 * 3584);
+    for (let i = added - 3 * 3584; i < added; i++) {
+      const expected = i < 0 ? [] : [`${i}/1/0`];
+      assert.deepEqual(found(index, hashId(1, String(i), 1), hashId(1, String(i), 2)), expected);
+    }
+    for (let i = 0; i < added - 4 * 3584; i++) {
+      assert.ok(!index.find(hashId(1, String(i), 1), hashId(1, String(i), 2)), `entry ${i}`);
+    }
   }
-  assert.ok(index.bytes / index.entryCount < 24, `${index.bytes / index.entryCount} bytes`);
+});
+
+test("an entry takes 18.3 bytes when its table is full, twice that when it has just grown", () => {
+  const index = indexOf(() => true, 57_344);
+  let added = 0;
+  const fillTo = (count: number): number => {
+    for (; added < count; added++) {
+      index.add(hashId(1, String(added), 1), hashId(1, String(added), 2), added, 1, 0, LATER);
+    }
+    return index.bytes / index.entryCount;
+  };
+  assert.equal(fillTo(28_672).toFixed(1), "18.3");
+  assert.equal(fillTo(28_673).toFixed(1), "36.6");
+  assert.equal(fillTo(57_344).toFixed(1), "18.3");
+  assert.equal(fillTo(5 * 57_344).toFixed(1), "18.3");
 });

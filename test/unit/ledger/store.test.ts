@@ -35,6 +35,15 @@ function entries(store: LedgerStore, from: string, count = 1e9): string[] {
     all.push(`${Buffer.from(found).toString()}=${Buffer.from(value).toString()}`);
     return all.length < count;
   });
+  const keys: string[] = [];
+  store.keys(LedgerTable.ROWS, bytes(from), (found) => {
+    keys.push(Buffer.from(found).toString());
+    return keys.length < count;
+  });
+  assert.deepEqual(
+    keys,
+    all.map((entry) => entry.slice(0, entry.indexOf("="))),
+  );
   return all;
 }
 
