@@ -40,7 +40,7 @@ export type ThreadEntry =
 const YOUNG_GENERATION_MIB: Readonly<Record<ThreadEntry, number>> = {
   "ingress-thread": 48,
   "journal-thread": 6,
-  "ledger-thread": 24,
+  "ledger-thread": 48,
   "relay-thread": 12,
   "sink-thread": 12,
   "smpp-thread": 12,
