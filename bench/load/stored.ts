@@ -9,12 +9,12 @@
  *   └───────────── memory of the tree every second ──────────────────────────────────────┘
  *
  * Every message goes to the simulated operator and is final before the next turn; all of them stay
- * stored (`ledger.retention_h` is a day). A turn has its number of stored messages in its middle, and
- * is shorter where ten seconds would store more than half of it. Up to the first one the program is
- * filled by single POSTs: until code is compiled a message costs more, and the first turn may still
- * show it. So what the most cost is compared with is the least of the turns before. Ten million take
- * about 6 GB under TMPDIR, which must be on the disk that is meant. Exit code 1 if memory was ever
- * above 400 MB, or if a message costs more than 1.3 times as much at the end.
+ * stored (`ledger.retention_h` is a day). A turn has its number of stored messages in its middle,
+ * and is shorter where ten seconds would store more than half of it. Up to the first one the
+ * program is filled by single POSTs: until code is compiled a message costs more, and the first
+ * turn may still show it. So the last turn is compared with the cheapest of those before it.
+ * Ten million take about 6 GB under TMPDIR, which must be on the disk that is meant. Exit code 1 if
+ * memory was ever above 400 MB, or if a message costs more than 1.3 times as much at the end.
  */
 import { readdirSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";

@@ -4,10 +4,10 @@
  *   entry     hash high u32 (0 = empty) │ hash low u32, bit 0 = dead │ reference u32 × 2
  *   reference sequence, low 48 bits │ origin, 12 bits (index into a list) │ part, 4 bits
  *
- * New entries go into the youngest generation; a full one, with seven eighths of its slots taken (so
- * 18.3 bytes an entry), is followed by the next, at once of the same size. Look-ups go from young to
- * old. An entry dies when its part is final: it still matches (duplicates of receipts find
- * their message), but of more than a few generations, one that is mostly dead is emptied into the
+ * New entries go into the youngest generation; a full one, with seven eighths of its slots taken
+ * (18.3 bytes an entry), is followed by the next, at once of the same size. Look-ups go from young
+ * to old. An entry dies when its part is final: it still matches (duplicates of receipts find their
+ * message), but of more than a few generations, one that is mostly dead is emptied into the
  * youngest, a slice a call, and dropped; one whose last deadline has passed goes as a whole. What
  * is added is written to the store in chunks, in the ledger's transaction: keys (generation u32,
  * chunk u48) only ever grow, so the store sees appends. The ledger's thread only.
