@@ -2,9 +2,9 @@
  * The contract of a link, exact: `count` tokens a second are `count` words, each of which rests for
  * a second after its use.
  *
- *   word 0        where to look first: the token that was used longest ago, or near it; it only
- *                 goes on from where its reader saw it, so that one who was held up does not take
- *                 it back to tokens that rest since
+ *   word 0        where to look first: how many tokens were gone through, in rounds of `count` (wraps).
+ *                 Whoever claims a token brings it behind that one, and nobody brings it back: in
+ *                 front of a token that rests it would hide the free ones behind
  *   word 1…count  0 free · IN_HAND between claim and rest · else when it may be used again, in 1/16
  *                 ms (wraps)
  *
@@ -35,6 +35,7 @@ const UNITS_PER_MS = 16;
 const AHEAD_UNITS_MAX = 600_000 * UNITS_PER_MS;
 /** The word that says where to look first. */
 const HINT = 0;
+const HINT_MAX = 2 ** 30;
 
 /** Memory for a contract of up to `countMax` tokens; all of them free. */
 export function allocateContract(countMax: number = TOKENS_MAX): SharedArrayBuffer {
@@ -47,17 +48,33 @@ export function allocateContract(countMax: number = TOKENS_MAX): SharedArrayBuff
  */
 export function claimToken(words: Int32Array, count: number, nowMs: number): number {
   const now = Math.floor(nowMs * UNITS_PER_MS) | 0;
-  const first = Atomics.load(words, HINT);
+  const rounds = roundsOf(count);
+  const first = Atomics.load(words, HINT) % rounds;
   for (let i = 0; i < count; i++) {
     const token = 1 + ((first + i) % count);
     const seen = Atomics.load(words, token);
     if (seen === IN_HAND) continue;
     if (isResting(seen, now)) return NO_TOKEN;
     if (Atomics.compareExchange(words, token, seen, IN_HAND) !== seen) continue;
-    Atomics.compareExchange(words, HINT, first, token % count);
+    advanceHint(words, rounds, (first + i + 1) % rounds);
     return token;
   }
   return NO_TOKEN;
+}
+
+/** Where the place to look first wraps: whole rounds. */
+function roundsOf(count: number): number {
+  return HINT_MAX - (HINT_MAX % count);
+}
+
+/** Brings the place to look first on to `to`, unless it is there or beyond by now. */
+function advanceHint(words: Int32Array, rounds: number, to: number): void {
+  for (;;) {
+    const seen = Atomics.load(words, HINT);
+    const ahead = (to - (seen % rounds) + rounds) % rounds;
+    if (ahead === 0 || ahead > rounds / 2) return;
+    if (Atomics.compareExchange(words, HINT, seen, to) === seen) return;
+  }
 }
 
 /** The write that the token stands for happened at `atMs` (monotonic, read after it) at latest. */
