@@ -145,6 +145,8 @@ function configurationOf({ smscPort, adminPort, boxPort, httpPort, toldPort }: P
     "dest-addr-npi = 1",
     "enquire-link-interval = 2",
     "reconnect-delay = 1",
+    // So long it bears a silent SMSC; 300 s of itself.
+    "connection-timeout = 8",
     "",
     "group = smsbox",
     "bearerbox-host = 127.0.0.1",
