@@ -2,9 +2,9 @@
  * The contract of a link, exact: `count` tokens a second are `count` words, each of which rests for
  * a second after its use.
  *
- *   word 0        where to look first: how many tokens were gone through, in rounds of `count` (wraps).
- *                 Whoever claims a token brings it behind that one, and nobody brings it back: in
- *                 front of a token that rests it would hide the free ones behind
+ *   word 0        where to look first: how many tokens were gone through, in rounds of `count`
+ *                 (wraps). Whoever claims a token brings it behind that one, and nobody brings it
+ *                 back: in front of a token that rests it would hide the free ones behind
  *   word 1…count  0 free · IN_HAND between claim and rest · else when it may be used again, in 1/16
  *                 ms (wraps)
  *

@@ -24,7 +24,7 @@ for (const rate of [50, 20_000]) {
   });
 }
 
-test("however threads meet, no token that is free stays hidden behind one that rests", async (context) => {
+test("however threads meet, no free token stays hidden behind one that rests", async (context) => {
   const [count, rounds, threads] = [300, 400, 3];
   const data: ContractEmptierData = {
     contracts: Array.from({ length: rounds }, () => allocateContract(count)),
