@@ -267,6 +267,11 @@ class Run {
     if (this.#deaths.length > 0 && world.nowMs() < this.#calmAtMs && random.chance(0.2)) {
       effects.arm(random.pick(START_EFFECTS), random.between(1, 4), random.chance(0.5));
     }
+    const takesOverUnsafe =
+      !effects.armed &&
+      world.survivesPowerLoss &&
+      world.nowMs() < this.#calmAtMs &&
+      !world.disk.isSafe;
     try {
       this.#gateway = new SimulatedGateway(world, {
         random: random.fork("gateway"),
@@ -281,11 +286,29 @@ class Run {
       this.#senders.setGateway(this.#gateway);
       this.#desk.setGateway(this.#gateway);
       this.#checkBooks("at a start");
+      if (takesOverUnsafe && random.chance(0.5)) this.#losePowerEarly();
       return true;
     } catch (error) {
       this.#die(error);
       return false;
     }
+  }
+
+  /**
+   * What the last process wrote and did not sync has been taken over: the power goes when the store
+   * has flushed what the ledger made of it, and the journal has hardly come to sync anything.
+   */
+  #losePowerEarly(): void {
+    const { effects, disk, random, faultCounts } = this.#world;
+    const stuckMs = random.float(300, 3000);
+    effects.note(`FAULT the first sync after a recovery takes ${stuckMs} ms`);
+    faultCounts.add("F8 slow disk");
+    disk.syncMs = () => {
+      disk.syncMs = () => 0.2;
+      return stuckMs;
+    };
+    this.#crashKind = "power";
+    effects.arm("store.flush", random.between(1, 2), true);
   }
 
   /** Runs the process until it dies (false) or the run is over (true). */

@@ -59,6 +59,13 @@ export class SimulatedInode {
     this.durableSize = this.size;
   }
 
+  /** Whether a power loss would leave it as it is. */
+  get isSafe(): boolean {
+    if (this.size !== this.durableSize) return false;
+    const current = this.current.subarray(0, this.size);
+    return Buffer.compare(current, this.durable.subarray(0, this.size)) === 0;
+  }
+
   /** What a sync that failed leaves behind: sectors that look clean and are not safe. */
   failSync(random: SeededRandom): void {
     this.#reserveDurable();
@@ -156,6 +163,11 @@ export class SimulatedDisk {
 
   clearFailures(): void {
     this.#failures.clear();
+  }
+
+  /** Whether a power loss would leave every file as it is. */
+  get isSafe(): boolean {
+    return [...this.names.values()].every((inode) => inode.isSafe);
   }
 
   /** Throws if an injected failure is due. Returns otherwise. */
