@@ -188,5 +188,7 @@ export class MessageCache {
 }
 
 function emptySlots(count: number): (MessageState | null)[] {
-  return Array.from({ length: count }, () => null);
+  const slots: (MessageState | null)[] = [];
+  for (let i = 0; i < count; i++) slots.push(null);
+  return slots;
 }
