@@ -121,11 +121,14 @@ export class HandOvers implements WaitingOwner {
     this.#nextDueAt = 0;
   }
 
-  /** Hands over what there is room for; returns how many entries it looked at. */
-  doWork(wallMs: number): number {
+  /**
+   * Hands over what there is room for; returns how many entries it looked at. At most `changesMax`
+   * messages change by it: what many are due for at once waits in the store, not in memory.
+   */
+  doWork(wallMs: number, changesMax: number): number {
     if (!this.isWalking && this.#newPools.size > 0) this.#walkForNewPools();
     const walked = this.isWalking ? this.#walk(wallMs) : 0;
-    const moved = walked + this.#handOverDue(wallMs) + this.submitter.doWork(wallMs);
+    const moved = walked + this.#handOverDue(wallMs, changesMax) + this.submitter.doWork(wallMs);
     if (this.#toCancel.length > 0) this.#concludeCanceled();
     return moved;
   }
@@ -362,9 +365,10 @@ export class HandOvers implements WaitingOwner {
     return isSkipped !== undefined && isSkipped(logOffset) && loader.load(logOffset) < 0;
   }
 
-  #handOverDue(wallMs: number): number {
-    if (wallMs < this.#nextDueAt) return 0;
-    const { store, messages, dueStep } = this.#options;
+  #handOverDue(wallMs: number, changesMax: number): number {
+    const { store, messages } = this.#options;
+    const dueStep = Math.min(this.#options.dueStep, changesMax);
+    if (wallMs < this.#nextDueAt || dueStep <= 0) return 0;
     const keys: Uint8Array[] = [];
     let nextDueAt = Number.POSITIVE_INFINITY;
     store.keys(LedgerTable.WAITS, this.#dueFrom, (key) => {

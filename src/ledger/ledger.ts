@@ -284,7 +284,10 @@ export class Ledger {
     let work = appender.pollCommitted(NOTHING_TO_VISIT);
     this.#flights.follow(now);
     work += this.#readLog();
-    if (this.#flights.isStartVisible) work += this.#handOvers.doWork(now);
+    if (this.#flights.isStartVisible) {
+      const changesMax = this.#limits.dirtyMax - this.#messages.changedCount;
+      work += this.#handOvers.doWork(now, changesMax);
+    }
     if (now >= this.#nextUpkeepAt) {
       this.#nextUpkeepAt = now + this.#limits.upkeepIntervalMs;
       work += this.#keepUp(now);
@@ -293,7 +296,11 @@ export class Ledger {
     if (!this.#flights.isFull) work += this.#bodyMoves.doWork(now);
     work += this.#stepLists();
     if (this.#outcomes.doWork(now, this.#options.store.flushedCommit)) this.#isChanged = true;
-    if (this.#isFlushDue(now)) this.#flush(now);
+    if (this.#isFlushDue(now)) {
+      this.#flush(now);
+      // There is room for changes again.
+      work++;
+    }
     this.#flights.follow(now);
     this.#messages.cache.evict(this.#options.store.visibleCommit);
     this.#conclusions.publish();

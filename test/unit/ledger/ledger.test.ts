@@ -455,6 +455,25 @@ test("shared words follow: applied, sequences, open count, life bytes, flushed, 
   assert.equal(harness.inHand[0], -1);
 });
 
+test("many messages due at once change no more than a commit takes at a time", () => {
+  const store = new MemoryStore(true);
+  const harness = ready({ store, limits: { dirtyMax: 8 } });
+  for (let i = 1; i <= 50; i++) harness.feed(accept(key(i), { delayS: 60 }));
+  harness.flush();
+  store.auto = false;
+  harness.pass(T0 + 61_000 - harness.now);
+  // One commit is under way, the next one is full: the rest waits in the store.
+  assert.equal(harness.submitted.length, 16);
+  store.flush();
+  harness.work();
+  assert.equal(harness.submitted.length, 24);
+  store.auto = true;
+  store.flush();
+  harness.work();
+  assert.equal(harness.submitted.length, 50);
+  assert.equal(new Set(harness.submitted.map(({ logOffset }) => logOffset)).size, 50);
+});
+
 test("a body is released by a positive answer, and only when that is flushed", () => {
   const harness = ready({ limits: { flushIntervalMs: 1e9 } });
   const k = key(1);
