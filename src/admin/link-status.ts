@@ -6,6 +6,8 @@ import type { PoolPlan } from "../config/derive.ts";
 import type { Clock } from "../environment.ts";
 import type { CreditTable } from "../tables/credit-table.ts";
 import {
+  ID_BASE_NAMES,
+  ID_TRANSFORM_NAMES,
   LinkWord,
   rowWord,
   SESSION_STATE_NAMES,
@@ -77,7 +79,16 @@ export interface LinkStatus {
   readonly written: number;
   readonly window_used: number;
   readonly window_max: number;
+  readonly receipt_ids: ReceiptIdStatus;
   readonly sessions: readonly SessionStatus[];
+}
+
+/** What is learnt of the ids in a link's receipts. */
+export interface ReceiptIdStatus {
+  /** How they are read to be those of the answers; null: not pinned yet. */
+  readonly base: string | null;
+  /** Receipts that found their message, by what was done to the id for it. */
+  readonly matches: Readonly<Record<string, number>>;
 }
 
 export interface PoolStatus {
@@ -125,6 +136,12 @@ export function linkStatuses(sources: LinkSources): LinkStatus[] {
       written: word(LinkWord.WRITTEN) >>> 0,
       window_used: sessions.reduce((sum, session) => sum + session.window_used, 0),
       window_max: config.windowMax,
+      receipt_ids: {
+        base: ID_BASE_NAMES[word(LinkWord.ID_BASE) - 1] ?? null,
+        matches: Object.fromEntries(
+          ID_TRANSFORM_NAMES.map((name, i) => [name, word(LinkWord.ID_MATCHES + i) >>> 0]),
+        ),
+      },
       sessions,
     };
   });

@@ -477,6 +477,11 @@ export class Ledger {
     else if (!this.#watch.add(key, untilMs, tell)) done(null);
   }
 
+  /** Writes what is learnt of the ids in receipts into the link table (LinkLearnings.show). */
+  showLinks(words: Int32Array, rowOf: (linkId: number) => number | undefined): void {
+    this.#receipts.links.show(words, rowOf);
+  }
+
   /** Where the ledger stands. */
   status(): LedgerStatus {
     const { index, parked, links } = this.#receipts;

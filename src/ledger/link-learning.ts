@@ -8,7 +8,8 @@
  * base is pinned only unequivocal matches count, and afterwards only that base is used. The
  * ledger's thread only.
  */
-import { baseOfTransform, ID_BASE_COUNT, ID_TRANSFORM_NAMES } from "./receipt-id.ts";
+import { ID_BASE_NAMES, ID_TRANSFORM_NAMES, LinkWord, rowWord } from "../tables/link-table.ts";
+import { baseOfTransform, ID_BASE_COUNT } from "./receipt-id.ts";
 import { readUint32, writeUint32 } from "./row-layout.ts";
 
 /** No base is pinned. */
@@ -90,8 +91,23 @@ export class LinkLearnings {
         matches: Object.fromEntries(
           ID_TRANSFORM_NAMES.map((name, i) => [name, link.matches[i] ?? 0]),
         ),
-        pinned: link.pinned === UNPINNED ? null : (PINNED_NAMES[link.pinned] ?? null),
+        pinned: link.pinned === UNPINNED ? null : (ID_BASE_NAMES[link.pinned] ?? null),
       }));
+  }
+
+  /**
+   * Writes what is learnt into the rows of the link table; `rowOf` gives that of a link's id, or
+   * undefined.
+   */
+  show(words: Int32Array, rowOf: (linkId: number) => number | undefined): void {
+    for (const { linkId, pinned, matches } of this.#byId.values()) {
+      const row = rowOf(linkId);
+      if (row === undefined) continue;
+      Atomics.store(words, rowWord(row, LinkWord.ID_BASE), pinned + 1);
+      for (let i = 0; i < matches.length; i++) {
+        Atomics.store(words, rowWord(row, LinkWord.ID_MATCHES + i), matches[i] as number);
+      }
+    }
   }
 
   encode(): Uint8Array {
@@ -122,8 +138,6 @@ export class LinkLearnings {
     }
   }
 }
-
-const PINNED_NAMES = ["same", "decimal_of_hex", "hex_of_decimal"] as const;
 
 function writeCount(bytes: Uint8Array, at: number, count: number): number {
   writeUint32(bytes, at, Math.min(0xffffffff, Math.floor(count)));

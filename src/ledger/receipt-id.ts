@@ -22,13 +22,6 @@ export const IdTransform = {
   DECIMAL_OF_HEX: 3,
   HEX_OF_DECIMAL: 4,
 } as const;
-export const ID_TRANSFORM_NAMES = [
-  "exact",
-  "letter_case",
-  "leading_zeros",
-  "decimal_of_hex",
-  "hex_of_decimal",
-] as const;
 
 const DECIMAL = /^[0-9]+$/;
 const HEX = /^[0-9a-f]+$/;

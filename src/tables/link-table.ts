@@ -10,6 +10,10 @@
  *            PACE_RAISE_MS   … of its last raise; compare-and-exchange
  *            WRITTEN         segments written since start (wraps); any worker, atomic add
  *            STALLS          times it could send and did not, since start; any worker, atomic add
+ *            ID_BASE         how ids in its receipts are read: index into ID_BASE_NAMES plus 1, 0:
+ *                            not pinned; the ledger
+ *            ID_MATCHES      … and the four words behind: receipts by ID_TRANSFORM_NAMES (wrap);
+ *                            the ledger
  *   session  STATE           SessionState of its main connection; its worker
  *            WINDOW_USED     submits without an answer; its worker
  *            BINDS           successful binds since start; its worker
@@ -27,7 +31,19 @@ export const LinkWord = {
   PACE_RAISE_MS: 5,
   WRITTEN: 6,
   STALLS: 7,
+  ID_BASE: 8,
+  ID_MATCHES: 9,
 } as const;
+/** How an id in a receipt is read to be the one in the answer. */
+export const ID_BASE_NAMES = ["same", "decimal_of_hex", "hex_of_decimal"] as const;
+/** What had to be done to an id in a receipt to find its message. */
+export const ID_TRANSFORM_NAMES = [
+  "exact",
+  "letter_case",
+  "leading_zeros",
+  "decimal_of_hex",
+  "hex_of_decimal",
+] as const;
 export const SessionWord = {
   STATE: 0,
   WINDOW_USED: 1,

@@ -57,6 +57,8 @@ const WAITING_MAX = 8_000_000;
 const STRIKES_TO_QUARANTINE = 2;
 const LOOK_INTERVAL_MS = 5;
 const LOADER_LOOK_MS = 1000;
+/** Between two looks of others at what is learnt of links' receipts. */
+const LINKS_SHOWN_MS = 500;
 const FILED_MS_MAX = 5000;
 /** Longest that a thread that broke waits for its store to close before it says so. */
 const CLOSED_MS_MAX = 2000;
@@ -125,6 +127,7 @@ note({
   nextNumber: recovered.nextNumber,
 });
 runner.start();
+setInterval(() => ledger.showLinks(reasonTables.linkWords, rowOfLink), LINKS_SHOWN_MS);
 const endWatch = watchMain({
   bells,
   inHand: new Float64Array(memory.inHand),
@@ -247,6 +250,10 @@ function makeLedger(): Ledger {
       plan: ledgerPlan,
     },
   });
+}
+
+function rowOfLink(linkId: number): number | undefined {
+  return poolPlan.links.find(({ config: link }) => link.id === linkId)?.linkIndex;
 }
 
 /** Pools first: what waits may be for one that this plan brings. */

@@ -5,14 +5,17 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { isDeepStrictEqual } from "node:util";
 import { COMMAND_ID } from "../../src/codec/index.ts";
 import { readPackets } from "../support/capture.ts";
+import { ID_TRANSFORM_NAMES } from "../../src/tables/link-table.ts";
 import { Client } from "../support/client.ts";
 import { type GatewayProcess, gatewayYaml, startGateway, Workspace } from "../support/processes.ts";
 
 const SMSGW = fileURLToPath(new URL("../../src/cli/smsgw.js", import.meta.url));
 const TEXT = "QQZZ a text that nobody else may read QQZZ";
 const PASSWORD = "pa55word";
+const NO_MATCHES = Object.fromEntries(ID_TRANSFORM_NAMES.map((name) => [name, 0]));
 
 describe("the flight recorder of a link", () => {
   const workspace = new Workspace();
@@ -63,6 +66,15 @@ describe("the flight recorder of a link", () => {
     const { state, sent, accepted, receipts, binds, window_used: used } = session ?? {};
     assert.deepEqual([state, sent, accepted, receipts, binds, used], ["bound", 5, 5, 5, 1, 0]);
     assert.ok(Date.parse(session?.["bound_since"] as string) <= Date.now());
+    // The ledger shows what it has learnt of receipts now and then.
+    const wanted = { base: null, matches: { ...NO_MATCHES, exact: 5 } };
+    let { receipt_ids: ids } = link;
+    for (const until = Date.now() + 30_000; Date.now() < until; ) {
+      if (isDeepStrictEqual(ids, wanted)) break;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      ({ receipt_ids: ids } = await read("/v1/links"));
+    }
+    assert.deepEqual(ids, wanted);
     const pool = await read("/v1/pools");
     assert.deepEqual(
       [pool["id"], pool["queued"], pool["members"]],

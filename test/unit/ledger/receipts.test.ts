@@ -4,7 +4,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { verifyBooks } from "../../../src/ledger/books.ts";
+import type { LinkSummary } from "../../../src/ledger/link-learning.ts";
 import { PARK_MS } from "../../../src/ledger/parked-receipts.ts";
+import { allocateRows, LinkWord, rowWord } from "../../../src/tables/link-table.ts";
 import { Harness } from "./harness.ts";
 import { accept, answer, key, receipt, sending, T0 } from "./records.ts";
 
@@ -67,6 +69,11 @@ test("a base that many receipts agree on is pinned, for waiting ones and for tho
   for (let i = 0; i < 40; i++) sent(harness, i, (base + i * 3).toString(16));
   for (let i = 0; i < 20; i++) harness.feed(receipt(String(base + i * 3), DELIVERED));
   assert.equal(harness.ledger.status().links[0]?.pinned, "decimal_of_hex");
+  const words = new Int32Array(allocateRows(2));
+  harness.ledger.showLinks(words, () => 1);
+  const { matches } = harness.ledger.status().links[0] as LinkSummary;
+  const shown = words.subarray(rowWord(1, LinkWord.ID_BASE), rowWord(1, LinkWord.ID_MATCHES) + 5);
+  assert.deepEqual([...shown], [2, ...Object.values(matches)]);
   assert.equal(harness.ledger.status().parked, 0);
   for (let i = 20; i < 40; i++) {
     harness.feed(receipt(String(base + i * 3), DELIVERED));
