@@ -19,6 +19,8 @@ const ETHERNET_HEADER = 14;
 const ETHERTYPE_IPV4 = 0x0800;
 const PROTOCOL_TCP = 6;
 const PDU_HEADER = 16;
+/** Packets may be so far out of order. */
+const EARLY_MAX = 1_000;
 
 /** A PDU on the wire. */
 export interface CapturedPdu {
@@ -82,10 +84,18 @@ async function stopCapture(
   if (!/^0 packets dropped by kernel/m.test(said())) throw new Error(`capture: ${said()}`);
 }
 
+interface Segment {
+  readonly sequence: number;
+  readonly payload: Buffer;
+  readonly atMs: number;
+}
+
 interface Flow {
-  /** Sequence number of the next octet; -1 before the first. */
+  /** Sequence number of the next octet. */
   next: number;
   rest: Buffer;
+  /** Came before what they follow: two processors may write to the capture out of order. */
+  early: Segment[];
 }
 
 /** Hands every PDU of the capture to `visit`, by flow in order. Throws where a stream has a gap. */
@@ -109,6 +119,9 @@ export function readPdus(file: string, visit: (pdu: CapturedPdu) => void): void 
     const atMs = seconds * 1000 - firstMs + fraction / (isNano ? 1e6 : 1e3);
     readPacket(packet, atMs, flows, visit);
   }
+  for (const [name, { early }] of flows) {
+    if (early.length > 0) throw gapIn(name);
+  }
 }
 
 function readPacket(
@@ -127,14 +140,33 @@ function readPacket(
   const name = `${ip.readUInt32BE(12)}:${tcp.readUInt16BE(0)}`;
   const isSyn = ((tcp[13] as number) & 2) !== 0;
   if (isSyn) {
-    flows.set(name, { next: (tcp.readUInt32BE(4) + 1) >>> 0, rest: Buffer.alloc(0) });
+    const next = (tcp.readUInt32BE(4) + 1) >>> 0;
+    flows.set(name, { next, rest: Buffer.alloc(0), early: [] });
     return;
   }
   const flow = flows.get(name);
   if (flow === undefined || payload.length === 0) return;
-  const ahead = (tcp.readUInt32BE(4) - flow.next) | 0;
-  if (ahead > 0) throw new Error(`flow ${name}: ${ahead} octets are missing in the capture`);
-  const fresh = payload.subarray(-ahead);
+  flow.early.push({ sequence: tcp.readUInt32BE(4), payload, atMs });
+  for (;;) {
+    const at = flow.early.findIndex(({ sequence }) => ((sequence - flow.next) | 0) <= 0);
+    if (at < 0) break;
+    readSegment(flow, name, flow.early.splice(at, 1)[0] as Segment, visit);
+  }
+  if (flow.early.length > EARLY_MAX) throw gapIn(name);
+}
+
+function gapIn(flow: string): Error {
+  return new Error(`flow ${flow}: octets are missing in the capture`);
+}
+
+/** Takes what is new in a segment that leaves no gap. */
+function readSegment(
+  flow: Flow,
+  name: string,
+  { sequence, payload, atMs }: Segment,
+  visit: (pdu: CapturedPdu) => void,
+): void {
+  const fresh = payload.subarray((flow.next - sequence) | 0);
   flow.next = (flow.next + fresh.length) >>> 0;
   flow.rest = cutPdus(Buffer.concat([flow.rest, fresh]), name, atMs, visit);
 }
