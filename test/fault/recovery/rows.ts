@@ -5,7 +5,9 @@ import { type BacklogResult, waitForLinks, waitForTime } from "./backlog.ts";
 import { breakThreads, type DeathResult, type DrainKind, terminate } from "./deaths.ts";
 import { fillDisk, fillLog, troubleDisk } from "./disk-trouble.ts";
 import { killAtPoints, killUnderLoad } from "./kills.ts";
+import { faultsOf, overload, type OverloadOptions } from "./overload.ts";
 import { timeRecovery } from "./recovery-time.ts";
+import { suspend } from "./suspend.ts";
 
 export interface RowOptions {
   readonly workspace: Workspace;
@@ -37,6 +39,11 @@ export interface Row {
   run(options: RowOptions): Promise<RowResult>;
 }
 
+/** Longer than any watchdog waits. */
+const SUSPENDED_S = 40;
+/** Of the contract, while clients that do not back off are refused. */
+const GOODPUT_MIN = 0.85;
+const RECOVERED_MS_MAX = 5000;
 const RESIDENT_MB_MAX = 400;
 /** Scheduled messages are due when a slow machine has accepted them. */
 const SCHEDULED_PER_S_MIN = 8000;
@@ -115,6 +122,34 @@ export const ROWS: Readonly<Record<string, Row>> = {
       };
     },
   },
+  F24: {
+    trials: 20,
+    run: async (options) => {
+      const found = await suspend({ ...options, seconds: SUSPENDED_S });
+      const worst = { accepting_again_ms: found.accepting_again_ms_max };
+      return withSurprises("F24", "the process is stopped and goes on", found.trials, found, worst);
+    },
+  },
+  L4: {
+    trials: 5,
+    run: (options) =>
+      overloadRow("L4", "an operator slower than its clients, until the queue is full", {
+        ...options,
+        seconds: 30,
+        bytesMax: 2 ** 26,
+        ratePerS: 100,
+      }),
+  },
+  L10: {
+    trials: 3,
+    run: (options) =>
+      overloadRow("L10", "clients that post again at once what was refused", {
+        ...options,
+        seconds: 60,
+        bytesMax: 2 ** 24,
+        ratePerS: 1000,
+      }),
+  },
   F8: {
     trials: 50,
     run: async ({ trials, ...options }) => {
@@ -139,6 +174,32 @@ function backlogResult(row: string, what: string, found: BacklogResult): RowResu
     bound_95: failures === 0 ? 3 / messages : null,
     worst: { resident_mb: residentMb },
     details: found,
+  };
+}
+
+async function overloadRow(
+  row: string,
+  what: string,
+  options: OverloadOptions,
+): Promise<RowResult> {
+  const trials = await overload(options);
+  const faults = trials.flatMap((trial) => [
+    ...faultsOf(trial),
+    ...(trial.goodput < GOODPUT_MIN ? [`goodput ${trial.goodput}`] : []),
+    ...(trial.recovered_ms > RECOVERED_MS_MAX ? [`recovered in ${trial.recovered_ms} ms`] : []),
+  ]);
+  return {
+    row,
+    what,
+    trials: trials.length,
+    failures: faults.length,
+    bound_95: faults.length === 0 ? 3 / trials.length : null,
+    worst: {
+      fullest: Math.max(...trials.map(({ fullest }) => fullest)),
+      goodput: Math.min(...trials.map(({ goodput }) => goodput)),
+      recovered_ms: Math.max(...trials.map(({ recovered_ms: ms }) => ms)),
+    },
+    details: { faults, trials },
   };
 }
 
