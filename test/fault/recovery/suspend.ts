@@ -29,13 +29,13 @@ export interface SuspendResult {
 
 /** All trials are of one process. */
 export async function suspend(options: SuspendOptions): Promise<SuspendResult> {
-  const { workspace, trials, seconds, signal, say } = options;
+  const { workspace, trials, seconds, say } = options;
   const scene = await openScene({ workspace });
   const surprises: string[] = [];
   let acceptingAgainMsMax = 0;
   let done = 0;
   await scene.start();
-  while (done < trials && signal?.aborted !== true && !scene.isGone) {
+  while (done < trials && options.signal?.aborted !== true && !scene.isGone) {
     scene.startLoad();
     await scene.untilPromised(PROMISED_BEFORE);
     scene.gateway.child.kill("SIGSTOP");
