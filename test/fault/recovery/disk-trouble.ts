@@ -80,7 +80,7 @@ export const TROUBLES: Readonly<Record<string, Trouble>> = {
   "block of the log: ENOSPC": fails(CallKind.LOG_BLOCK, Errno.ENOSPC),
   "block of the log: EROFS": fails(CallKind.LOG_BLOCK, Errno.EROFS),
   "new segment: EROFS": fails(CallKind.SEGMENT_MAKE, Errno.EROFS),
-  "ledger's store, write: ENOSPC": fails(CallKind.STORE_WRITE, Errno.ENOSPC),
+  "ledger's store, write: ENOSPC": noRoomInStore,
   "ledger's store, write: EIO": fails(CallKind.STORE_WRITE, Errno.EIO),
   "ledger's store, sync: EIO": fails(CallKind.STORE_SYNC, Errno.EIO),
   "syncs of the log last 500 ms": slowDisk,
@@ -168,15 +168,34 @@ async function vanish({ scene }: Stage): Promise<string | null> {
 
 async function noRoom(stage: Stage): Promise<string | null> {
   const { scene, shim, random } = stage;
-  const refused = (): number => scene.refusals.get(503) ?? 0;
-  const before = refused();
   shim.limitLog(integerIn(random, 0, 200_000));
   try {
-    await scene.until(() => refused() > before + PROMISED_AFTER || scene.isGone, "503 comes");
+    await untilRefused(scene);
   } finally {
     shim.limitLog(null);
   }
   return await acceptsAgain(stage);
+}
+
+/** The ledger tries its commit again until there is room; meanwhile everything is refused. */
+async function noRoomInStore(stage: Stage): Promise<string | null> {
+  const { scene, shim, random } = stage;
+  const pass = integerIn(random, 0, PASS_MAX);
+  shim.arm({ kind: CallKind.STORE_WRITE, action: CallAction.FAIL, pass, value: Errno.ENOSPC });
+  try {
+    await untilRefused(scene);
+  } finally {
+    shim.clear();
+  }
+  // Now and then LMDB aborts the process when a write fails; the next one goes on.
+  if (scene.isGone && scene.gateway.child.signalCode === "SIGABRT") return null;
+  return await acceptsAgain(stage);
+}
+
+async function untilRefused(scene: Scene): Promise<void> {
+  const refused = (): number => scene.refusals.get(503) ?? 0;
+  const enough = refused() + PROMISED_AFTER;
+  await scene.until(() => refused() > enough || scene.isGone, "503 comes");
 }
 
 async function acceptsAgain(stage: {

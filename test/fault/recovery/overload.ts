@@ -4,9 +4,9 @@
  *   clients ──► gateway: journal of `bytesMax` ──► link at its contract ──► operator's log
  *   a message that is refused is posted again at once
  *
- * L4: how full it gets, and that it drains in order. L10: what goes out during such a storm, and how
- * soon a client that keeps to the contract is served after it. Judged from what the clients were
- * told and the operator's log and count; how many bytes the log has is the gateway's word.
+ * L4: how full it gets, and that it drains in order. L10: what goes out during such a storm, and
+ * how soon a client that keeps to the contract is served after it. Judged from what the clients
+ * were told and the operator's log and count; how many bytes the log has is the gateway's word.
  */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
