@@ -417,14 +417,14 @@ export class LmdbCdrReader {
     this.#table = this.#environment.openDB<Buffer, Buffer>(options);
   }
 
-  /** The chunks of rows [from, until), each a copy. */
+  /** The chunks of rows [from, until), each in memory of its own, as a range gives its values. */
   *chunks(from: number, until: number): Generator<{ row: number; bytes: Uint8Array }> {
     let next = from;
     while (next < until) {
       let found: { row: number; bytes: Uint8Array } | null = null;
       for (const { key, value } of this.#table.getRange({ start: chunkKey(next), limit: 1 })) {
         if (isChunkKey(key) && keyRow(key) < until) {
-          found = { row: keyRow(key), bytes: Uint8Array.from(value) };
+          found = { row: keyRow(key), bytes: value };
         }
       }
       // A read transaction that stays open keeps every page freed since then from its next use.
