@@ -3,6 +3,11 @@
  * there is none.
  *
  *   wake (bell, socket, timer) → doWork until it finds nothing → arm the bell → doWork → sleep
+ *                                                           └─ may rest: sleep to the next tick
+ *
+ * An agent that may rest is not woken by the bell after work, but by the tick: under load it takes
+ * what some milliseconds bring at once, and nobody pays for waking it. Nothing that comes when it
+ * has found nothing waits.
  *
  * Between rounds the event loop gets its turn (setImmediate), so sockets and timers are served
  * under full load.
@@ -30,7 +35,10 @@ export class EventLoopRunner {
   readonly #bell: DoorbellOwner;
   readonly #bells: Int32Array;
   readonly #thread: number;
+  readonly #mayRest: () => boolean;
   readonly #run = (): void => this.#round();
+  /** Whether there was work since it slept last. */
+  #hasWorked = false;
   #scheduled = false;
   #isStopped = false;
   #timer: NodeJS.Timeout | null = null;
@@ -43,7 +51,15 @@ export class EventLoopRunner {
     this.wake();
   };
 
-  constructor(agent: Agent, bell: DoorbellOwner, bells: Int32Array, thread: number) {
+  /** `mayRest`: whether what comes next may wait for a tick; default: it must not. */
+  constructor(
+    agent: Agent,
+    bell: DoorbellOwner,
+    bells: Int32Array,
+    thread: number,
+    mayRest = (): boolean => false,
+  ) {
+    this.#mayRest = mayRest;
     this.#agent = agent;
     this.#bell = bell;
     this.#bells = bells;
@@ -76,8 +92,11 @@ export class EventLoopRunner {
       this.#goOn();
       return;
     }
-    this.#bell.arm();
     this.#scheduled = false;
+    const rests = this.#hasWorked && this.#mayRest();
+    this.#hasWorked = false;
+    if (rests) return;
+    this.#bell.arm();
     if (this.#agent.doWork() > 0) {
       this.#bell.disarm();
       this.#goOn();
@@ -85,6 +104,7 @@ export class EventLoopRunner {
   }
 
   #goOn(): void {
+    this.#hasWorked = true;
     this.#scheduled = true;
     setImmediate(this.#run);
     if (this.#ticksWithoutWork >= IDLE_TICKS) this.#tickEvery(TICK_MS);

@@ -110,6 +110,8 @@ const runner: EventLoopRunner = new EventLoopRunner(
   ownBell(data.ports, bells, self, () => runner.wake()),
   bells,
   self,
+  // Nobody waits for the log to be read; workers may wait for messages that are to be sent anew.
+  () => !ledger.isRecovering() && (dispatcher === null || dispatcher.waitingCount === 0),
 );
 for (const port of data.queries) {
   port.on("message", (question: LedgerQuestion) => answer(question, port));

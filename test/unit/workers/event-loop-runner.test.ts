@@ -6,7 +6,7 @@ import { DoorbellOwner } from "../../../src/ring/doorbell.ts";
 import { allocateBells, bellIndex } from "../../../src/tables/thread-table.ts";
 import { EventLoopRunner } from "../../../src/workers/event-loop-runner.ts";
 
-function running(workLeft: number) {
+function running(workLeft: number, mayRest?: () => boolean) {
   const bells = new Int32Array(allocateBells(1));
   const agent = {
     left: workLeft,
@@ -17,7 +17,8 @@ function running(workLeft: number) {
     },
     onTick: () => undefined,
   };
-  const runner = new EventLoopRunner(agent, new DoorbellOwner(bells, bellIndex(0)), bells, 0);
+  const bell = new DoorbellOwner(bells, bellIndex(0));
+  const runner = new EventLoopRunner(agent, bell, bells, 0, mayRest);
   runner.start();
   return { agent, runner, bells };
 }
@@ -38,4 +39,27 @@ test("after stop the agent is not called, neither by a scheduled round nor by a 
   runner.wake();
   for (let i = 0; i < 5; i++) await turn();
   assert.equal(agent.calls, calls);
+});
+
+test("after work one that may rest is not to be rung: a tick takes what comes", async () => {
+  let mayRest = true;
+  const { agent, runner, bells } = running(3, () => mayRest);
+  const isArmed = (): boolean => bells[bellIndex(0)] === 1;
+  while (agent.calls < 4) await turn();
+  assert.equal(agent.calls, 4);
+  assert.equal(isArmed(), false);
+  // A tick finds nothing: from then on it can be rung.
+  while (!isArmed()) await turn();
+  assert.ok(agent.calls >= 6);
+  agent.left = 2;
+  runner.wake();
+  while (agent.left > 0) await turn();
+  assert.equal(isArmed(), false);
+  // What came meanwhile needs no ring.
+  agent.left = 2;
+  while (agent.left > 0) await turn();
+  mayRest = false;
+  agent.left = 2;
+  while (agent.left > 0 || !isArmed()) await turn();
+  runner.stop();
 });
