@@ -45,6 +45,8 @@ export interface TroubleResult {
   readonly failed_syncs: number;
   /** Syncs of a file after a failed one, by the same process. */
   readonly syncs_again: number;
+  /** Ends by SIGABRT where a store without room should only have been waited for. */
+  readonly aborts: number;
   /** From room to the next 202, ms, the greatest. */
   readonly accepting_again_ms_max: number;
   readonly verdict: Verdict;
@@ -58,6 +60,7 @@ interface Stage {
   readonly shim: FaultShim;
   readonly random: () => number;
   acceptingAgainMsMax: number;
+  aborts: number;
 }
 
 function fails(kind: number, errno: number): Trouble {
@@ -104,7 +107,7 @@ async function runTroubles(
   const { workspace, rounds, seed, say } = options;
   const shim = new FaultShim(workspace.folder);
   const scene = await openScene({ workspace, env: shim.env, lines: [SMALL] });
-  const stage = { scene, shim, random: seededRandom(seed), acceptingAgainMsMax: 0 };
+  const stage = { scene, shim, random: seededRandom(seed), acceptingAgainMsMax: 0, aborts: 0 };
   const counts: Record<string, number> = {};
   const surprises: string[] = [];
   for (let round = 1; round <= rounds && options.signal?.aborted !== true; round++) {
@@ -129,6 +132,7 @@ async function runTroubles(
     surprises,
     failed_syncs: shim.failedSyncs(),
     syncs_again: shim.syncsAfterFailure().length,
+    aborts: stage.aborts,
     accepting_again_ms_max: stage.acceptingAgainMsMax,
     verdict,
   };
@@ -187,9 +191,11 @@ async function noRoomInStore(stage: Stage): Promise<string | null> {
   } finally {
     shim.clear();
   }
-  // Now and then LMDB aborts the process when a write fails; the next one goes on.
-  if (scene.isGone && scene.gateway.child.signalCode === "SIGABRT") return null;
-  return await acceptsAgain(stage);
+  const surprise = await acceptsAgain(stage);
+  // Now and then LMDB aborts the process after a failed write; the next one goes on.
+  if (scene.gateway.child.signalCode !== "SIGABRT") return surprise;
+  stage.aborts += 1;
+  return null;
 }
 
 async function untilRefused(scene: Scene): Promise<void> {
