@@ -227,11 +227,11 @@ export class Admission {
   }
 
   /**
-   * Admits the parsed JSON `body` of app `appIndex`, whose token has `scopes` and whose call comes
-   * from address `from` (4 or 16 bytes; 0: unknown) with the idempotency key `key` (empty: none,
-   * but for one of the message's own). On STAGED the ACCEPT is claimed and written, to be published
-   * by the caller, who completes `keys.claimed` after its commit; on anything else nothing was
-   * charged and `outcome` says why, or on REPLAYED which message it is.
+   * Admits `body`, a PlainMessage or parsed JSON, of app `appIndex`, whose token has `scopes` and
+   * whose call comes from address `from` (4 or 16 bytes; 0: unknown) with the idempotency key `key`
+   * (empty: none, but for one of the message's own). On STAGED the ACCEPT is claimed and written,
+   * to be published by the caller, who completes `keys.claimed` after its commit; on anything else
+   * nothing was charged and `outcome` says why, or on REPLAYED which message it is.
    */
   admit(
     appIndex: number,

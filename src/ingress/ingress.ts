@@ -133,10 +133,10 @@ export class Ingress implements CommitVisitor, WaitingOwner {
   }
 
   /**
-   * Admits the parsed JSON of one message, sent from `from` with the idempotency key `key` (empty:
-   * none). Admit.STAGED: `ticket` will be told when the message, its number `item`, is durable;
-   * with a known key that is the message of the earlier call. Anything else: refused for good,
-   * `outcome` says why.
+   * Admits one message, a PlainMessage or parsed JSON, sent from `from` with the idempotency key
+   * `key` (empty: none). Admit.STAGED: `ticket` will be told when the message, its number `item`,
+   * is durable; with a known key that is the message of the earlier call. Anything else: refused
+   * for good, `outcome` says why.
    */
   accept(
     appIndex: number,

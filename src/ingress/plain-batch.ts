@@ -4,7 +4,7 @@
  *   {"messages":[ m0, m1, m2 ]} ─► read: every one is plain ─► next, next, next
  *
  * Nothing is admitted of a batch that turns out not to be plain in its last message, so the first
- * pass keeps nothing. One instance per ingress thread, used again for each batch.
+ * pass keeps nothing. An instance is used again for each batch; one thread only.
  */
 import { NOT_PLAIN, PlainMessage, skipSpace } from "./plain-message.ts";
 

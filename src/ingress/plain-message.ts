@@ -5,8 +5,8 @@
  *   an escape, another alphabet, an unknown or repeated name, anything else ─► NOT_PLAIN
  *
  * What is not plain is no error: it is for `readJson`, which understands all of JSON and says what
- * is wrong. Whatever passes here means the same there. Values are not checked here. One instance
- * per ingress thread, used again for each message.
+ * is wrong. Whatever passes here means the same there. Values are not checked here. An instance is
+ * used again for each message; one thread only.
  */
 
 /** Not a plain message; it may still be a good one. */

@@ -135,7 +135,7 @@ export class MessageCache {
     this.#queue[this.#queueHead] = message;
   }
 
-  /** Takes a message out at once, since its row is being removed. */
+  /** Takes a message out at once: it is no longer needed, or its row is being removed. */
   remove(message: MessageState): void {
     if (!message.isCached) return;
     this.#unlink(message);

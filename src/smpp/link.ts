@@ -39,6 +39,7 @@ import {
   isPaceOpen,
   paceAvailable,
   raisePace,
+  refreshPace,
   restartPace,
   takePace,
 } from "./pace.ts";
@@ -258,6 +259,7 @@ export class WorkerLink {
       this.#sliceWritten = Atomics.load(this.#words, this.#row + LinkWord.WRITTEN);
     }
     raisePace(this.#words, this.#row, nowMs, this.config.rateTps ?? Math.max(1, this.#rateBest));
+    refreshPace(this.#words, this.#row, nowMs);
     if (nowMs < this.#freeRestedAtMs) return;
     this.#freeRestedAtMs = nowMs + FREE_RESTED_EVERY_MS;
     freeRested(this.#tokens, this.#tokenCountMax, nowMs);

@@ -30,8 +30,8 @@ import {
 
 const UNITS_PER_MS = 16_000;
 const LATE_UNITS_MAX = PACE_LATE_MS * UNITS_PER_MS;
-/** A due time further ahead is stale: the slowest pace is one segment a second. */
-const AHEAD_UNITS_MAX = 4_000 * UNITS_PER_MS;
+/** A due time further ahead is one of before the last wrap: the slowest pace is one a second. */
+const AHEAD_UNITS_MAX = 1_100 * UNITS_PER_MS;
 const PACE_MILLI_MAX = 0x7fffffff;
 /** Between a cut and the answer to what was written before it lie no more than these. */
 const ANSWER_AGE_MS_MAX = 600_000;
@@ -76,6 +76,17 @@ export function restartPace(words: Int32Array, row: number, nowMs: number): void
   const seen = Atomics.load(words, index);
   if (untilDue(seen, nowMs) >= 0) return;
   Atomics.compareExchange(words, index, seen, unitsOf(nowMs));
+}
+
+/**
+ * Keeps a due time of long ago from looking like one to come when it wraps, after 268 s. To be
+ * called every few milliseconds, or at least once a minute.
+ */
+export function refreshPace(words: Int32Array, row: number, nowMs: number): void {
+  const index = row + LinkWord.PACE_DUE;
+  const seen = Atomics.load(words, index);
+  if (untilDue(seen, nowMs) > -LATE_UNITS_MAX) return;
+  Atomics.compareExchange(words, index, seen, (unitsOf(nowMs) - LATE_UNITS_MAX) | 0);
 }
 
 /** Takes one segment's time; false if another worker was faster. */

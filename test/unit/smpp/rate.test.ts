@@ -207,3 +207,20 @@ test("a rate that is raised again days later finds no token of the past in its w
   world.run(3000);
   assert.equal(world.smsc.submits().length - before, 50);
 });
+
+test("after a silence of any length the first message goes out at once", () => {
+  const world = new World({ links: [{ rateTps: 100, windowMax: 100 }], stepMs: 5 });
+  world.smsc.onSubmit = () => "ok";
+  world.bindAll();
+  let sent = 0;
+  // Around the time after which the pace's clock wraps.
+  for (const silenceMs of [1000, 264_000, 265_500, 267_000, 268_300, 269_000]) {
+    const silentMs = world.nowMs;
+    while (world.nowMs < silentMs + silenceMs) world.step();
+    const dueMs = world.nowMs;
+    world.submit({ text: "code" });
+    sent++;
+    while (world.smsc.submits().length < sent && world.nowMs < dueMs + 5000) world.step();
+    assert.ok(world.nowMs - dueMs < 100, `${world.nowMs - dueMs} ms after ${silenceMs} ms`);
+  }
+});
