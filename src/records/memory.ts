@@ -12,9 +12,10 @@ export function recordMemory(bytes: Uint8Array): RecordMemory {
   return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
 }
 
-/**
- * Copies `length` bytes between memories; short runs byte by byte, since a subarray would allocate.
- */
+/** Up to so many bytes a loop takes no longer than a call with a subarray, and makes no garbage. */
+const LOOP_BYTES_MAX = 48;
+
+/** Copies `length` bytes between memories; short runs byte by byte. */
 export function copyBytes(
   from: Uint8Array,
   fromOffset: number,
@@ -22,7 +23,7 @@ export function copyBytes(
   toOffset: number,
   length: number,
 ): void {
-  if (length > 512) {
+  if (length > LOOP_BYTES_MAX) {
     to.set(from.subarray(fromOffset, fromOffset + length), toOffset);
     return;
   }
