@@ -96,7 +96,8 @@ export async function breakThreads(options: DeathOptions): Promise<DeathResult> 
     const code = await scene.untilGone();
     rmSync(order);
     const endMs = performance.now() - from;
-    say?.(ends.note(`${thread}, ${way}`, code, endMs, ENDS.includes(code)));
+    const words = ends.note(`${thread}, ${way}`, code, endMs, ENDS.includes(code));
+    say?.(words);
   }
   return await concluded(scene, options, ends);
 }
@@ -123,7 +124,8 @@ export async function terminate(options: DeathOptions, kind: DrainKind): Promise
     const endMs = performance.now() - from;
     if (kind === "stuck") scene.signalSmsc("SIGCONT");
     const isExpected = code === 0 && endMs < DRAIN_MS_MAX;
-    say?.(ends.note(`SIGTERM, ${kind}`, code, endMs, isExpected));
+    const words = ends.note(`SIGTERM, ${kind}`, code, endMs, isExpected);
+    say?.(words);
     if (!isExpected) say?.(scene.gateway.lines.slice(-LINES_TOLD).join("\n"));
   }
   const result = await concluded(scene, options, ends);
