@@ -235,7 +235,9 @@ export class LogModel implements ObservedRecordVisitor {
       if (other < part && last === undefined) {
         this.complaints.push(`part ${part} of ${to} was sent before part ${other}`);
       }
+      // What was bound to a link that leaves goes elsewhere, beside what is under way there.
       if (last === undefined || this.looseLinks.has(last.link)) continue;
+      if (this.looseLinks.has(link)) continue;
       // What is ambiguous may go elsewhere, and takes the others along.
       const isUnderWay = last.outcome < 0 && !last.ambiguous && last.epoch === this.epoch;
       if ((isUnderWay || last.outcome === Outcome.ACCEPTED) && last.link !== link) {

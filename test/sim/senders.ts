@@ -193,6 +193,12 @@ export class Senders {
     this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
     // A repeated call may have been answered before this one.
     const isOpen = this.#inFlight.delete(message);
+    if (code === Admit.INVALID && this.#isOver(message)) {
+      if (!isOpen) return;
+      this.#open--;
+      this.gaveUp++;
+      return;
+    }
     if (!isTemporary(code)) {
       if (isOpen) this.#open--;
       const { problems, detail } = ingress.outcome;
@@ -209,6 +215,12 @@ export class Senders {
     }
     const ms = ingress.outcome.retryAfterS * 1000 * (0.7 + 0.6 * this.#world.random.next());
     this.#world.scheduler.after(ms, WORLD, () => this.#send([message]));
+  }
+
+  /** Whether its time went by while there was no room for it; with a key it stays the same. */
+  #isOver({ request, sendInMs }: PlannedMessage): boolean {
+    if (request === null || sendInMs === 0) return false;
+    return Date.parse(String(request["send_at"])) < this.#world.clock.wallMs();
   }
 
   /** The one answer of a call. */
