@@ -65,6 +65,7 @@ import type {
   WorkerThreadData,
 } from "./workers/thread-data.ts";
 import {
+  boundHeapGrowth,
   LedgerQuestions,
   noteOf,
   startThread,
@@ -137,6 +138,7 @@ export async function runGateway(
   load: () => GatewayConfig,
   reloadSignal: ReloadSignal,
 ): Promise<number> {
+  boundHeapGrowth();
   const signals = new StopSignals();
   const log = threadLog("main", config);
   for (const warning of configWarnings(config)) log.write("warn", warning);
