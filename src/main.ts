@@ -20,14 +20,14 @@ import { slotCounts } from "./config/slots.ts";
 import type { GatewayConfig, LinkConfig, LogLevel } from "./config/types.ts";
 import type { Clock, Log } from "./environment.ts";
 import { EXIT_CODES } from "./errors.ts";
-import { loadUws } from "./ingress/uws.ts";
+import { loadUws } from "./ingress/http/uws.ts";
 import { readLastSent, writeLastDrain, writeLastExit } from "./journal/data-dir.ts";
 import { lockDataDir } from "./journal/data-dir-lock.ts";
 import { DataDirError } from "./journal/errors.ts";
 import { openNodeLogDirectory } from "./journal/node-log-directory.ts";
 import { restAll } from "./limit/contract.ts";
 import { restAfterStartMs } from "./limit/start-rest.ts";
-import type { SessionRecording } from "./smpp/session.ts";
+import type { SessionRecording } from "./smpp/session/session.ts";
 import { seedIdempotency } from "./tables/idempotency-table.ts";
 import {
   journalThreadIndex,

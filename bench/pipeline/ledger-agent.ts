@@ -10,7 +10,7 @@ import { ChunkedRecordLoader } from "../../src/journal/record-loader.ts";
 import { movedBodiesIn } from "../../src/ledger/body-moves.ts";
 import { type BooksReport, verifyBooks } from "../../src/ledger/books.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
-import { openLmdbStore } from "../../src/ledger/lmdb-store.ts";
+import { openLmdbStore } from "../../src/ledger/store/lmdb-store.ts";
 import { allocateMetrics, MetricBlock } from "../../src/metrics/block.ts";
 import { LogTable, LogWord } from "../../src/tables/log-table.ts";
 import { POLICY } from "../../test/unit/ledger/harness.ts";

@@ -37,7 +37,7 @@ import { HAND_OVER_BYTES, HandOver, PARTS_ALL, SUBMIT_TYPE } from "../../src/rec
 import { recordMemory } from "../../src/records/memory.ts";
 import { allocateRing, RING_FULL } from "../../src/ring/layout.ts";
 import { RingConsumer, RingMemory, RingProducer } from "../../src/ring/one-to-one-ring.ts";
-import { nodeDial } from "../../src/smpp/node-dial.ts";
+import { nodeDial } from "../../src/smpp/session/node-dial.ts";
 import { assignSessions } from "../../src/smpp/plan.ts";
 import { SmppWorker } from "../../src/smpp/worker.ts";
 import { allocateQueueTable, QueueTable } from "../../src/tables/queue-table.ts";

@@ -7,8 +7,8 @@
  * real port (addresses of RFC 5737: the recorder does not know the real ones). Sequence numbers
  * count the bytes of the wire, so a PDU kept in part is a packet cut short, not a gap. Pure.
  */
-import type { RecordedPdu } from "../smpp/flight-recorder.ts";
-import type { SessionRecording } from "../smpp/session.ts";
+import type { RecordedPdu } from "../smpp/session/flight-recorder.ts";
+import type { SessionRecording } from "../smpp/session/session.ts";
 
 export const PCAP_MEDIA_TYPE = "application/vnd.tcpdump.pcap";
 

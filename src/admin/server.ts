@@ -11,7 +11,7 @@
  * Main thread only.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
-import { Listener } from "../ingress/listener.ts";
+import { Listener } from "../ingress/http/listener.ts";
 import { openapiJson } from "../ingress/openapi.ts";
 import {
   JSON_MEDIA_TYPE,
@@ -20,8 +20,8 @@ import {
   writeProblem,
   writeReadiness,
   writeText,
-} from "../ingress/reply.ts";
-import type { Uws, UwsRequest, UwsResponse } from "../ingress/uws.ts";
+} from "../ingress/http/reply.ts";
+import type { Uws, UwsRequest, UwsResponse } from "../ingress/http/uws.ts";
 import { PROMETHEUS_MEDIA_TYPE, prometheusText } from "../metrics/prometheus.ts";
 import { LEDGER_LAG_BYTES_MAX, LogWord } from "../tables/log-table.ts";
 import { readGauges, readWaits } from "./gauges.ts";

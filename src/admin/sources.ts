@@ -4,7 +4,7 @@
  */
 import type { GatewayConfig } from "../config/types.ts";
 import type { MetricBlock } from "../metrics/block.ts";
-import type { SessionRecording } from "../smpp/session.ts";
+import type { SessionRecording } from "../smpp/session/session.ts";
 import type { IdempotencyTable } from "../tables/idempotency-table.ts";
 import type { LogTable } from "../tables/log-table.ts";
 import type { LinkSources } from "./link-status.ts";

@@ -15,8 +15,8 @@ import {
   type SkipPlan,
   SkipRefusedError,
 } from "../journal/log-skip.ts";
-import { openLmdbStore } from "../ledger/lmdb-store.ts";
-import { readMeta } from "../ledger/meta.ts";
+import { openLmdbStore } from "../ledger/store/lmdb-store.ts";
+import { readMeta } from "../ledger/store/meta.ts";
 import { recordFields, typeName } from "./journal-records.ts";
 import { printJson } from "./output.ts";
 import type { CliIo } from "./output.ts";

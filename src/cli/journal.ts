@@ -21,7 +21,7 @@ import {
 } from "../journal/log-examination.ts";
 import { openNodeLogDirectory } from "../journal/node-log-directory.ts";
 import { type BooksReport, verifyBooks } from "../ledger/books.ts";
-import { openLmdbStore } from "../ledger/lmdb-store.ts";
+import { openLmdbStore } from "../ledger/store/lmdb-store.ts";
 import { listSegments } from "../journal/segments.ts";
 import { recordFields, typeName } from "./journal-records.ts";
 import { skip } from "./journal-skip.ts";

@@ -2,7 +2,7 @@
  * JSON Schemas (2020-12) of what the HTTP API takes and gives, made from the tables and bounds that
  * the code itself goes by. Pure data.
  */
-import { REPLAY_MAX, REPLAY_OUTCOMES, RESOLVE_MAX } from "./read-calls.ts";
+import { REPLAY_MAX, REPLAY_OUTCOMES, RESOLVE_MAX } from "./calls/read-calls.ts";
 import { ERRORS, type ErrorCode, type ErrorRow, POLICY_STATES } from "../errors.ts";
 import {
   BODY_ENCODING_NAMES,
@@ -11,9 +11,9 @@ import {
   PARTS_MAX,
   PRIORITY_COUNT,
 } from "../records/types.ts";
-import { BATCH_MESSAGES_MAX } from "./batch-call.ts";
-import { KEY_PATTERN } from "./idempotency.ts";
-import { ENCODING_NAMES, REFERENCE_BYTES_MAX, TTL_S_MAX } from "./message-fields.ts";
+import { BATCH_MESSAGES_MAX } from "./calls/batch-call.ts";
+import { KEY_PATTERN } from "./admission/idempotency.ts";
+import { ENCODING_NAMES, REFERENCE_BYTES_MAX, TTL_S_MAX } from "./admission/message-fields.ts";
 
 type Schema = Readonly<Record<string, unknown>>;
 

@@ -19,12 +19,17 @@ import { Concluded, CONCLUDED_BYTES, CONCLUDED_TYPE, Verdict } from "../records/
 import type { MessageKey } from "../records/message-key.ts";
 import { RING_FULL } from "../ring/layout.ts";
 import { ProducerWord, producerWord } from "../tables/producer-table.ts";
-import { Admission, type AdmissionOptions, type AdmissionOutcome, Admit } from "./admission.ts";
-import { UNKNOWN_ADDRESS } from "./address-filter.ts";
-import type { MessageDraft } from "./message-fields.ts";
-import type { MessageLookup } from "./message-lookup.ts";
-import { PendingMessage, PendingMessages, type Ticket } from "./pending-messages.ts";
-import { type RefusalCode, Refusals } from "./refusals.ts";
+import {
+  Admission,
+  type AdmissionOptions,
+  type AdmissionOutcome,
+  Admit,
+} from "./admission/admission.ts";
+import { UNKNOWN_ADDRESS } from "./http/address-filter.ts";
+import type { MessageDraft } from "./admission/message-fields.ts";
+import type { MessageLookup } from "./calls/message-lookup.ts";
+import { PendingMessage, PendingMessages, type Ticket } from "./calls/pending-messages.ts";
+import { type RefusalCode, Refusals } from "./http/refusals.ts";
 
 /** So many calls go to the journal at once: it commits them while further ones are still read. */
 const PUBLISH_EARLY = 16;

@@ -6,8 +6,8 @@
  */
 import { ERRORS, type ErrorCode } from "../errors.ts";
 import { DEAD_REASONS, MESSAGE_CLASS_NAMES } from "../records/types.ts";
-import { KEY_PATTERN } from "./idempotency.ts";
-import { PAGE_DEFAULT, PAGE_MAX, STATUS_WORDS } from "./read-calls.ts";
+import { KEY_PATTERN } from "./admission/idempotency.ts";
+import { PAGE_DEFAULT, PAGE_MAX, STATUS_WORDS } from "./calls/read-calls.ts";
 import { problemResponses, schemaOf, SCHEMAS } from "./api-schemas.ts";
 
 /** A parameter of the query, by its name. */

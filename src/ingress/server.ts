@@ -16,26 +16,26 @@ import type { GatewayConfig } from "../config/types.ts";
 import type { Clock, Log } from "../environment.ts";
 import type { ErrorCode, ProblemSource } from "../errors.ts";
 import { type MessageKey, parseMessageId } from "../records/message-key.ts";
-import { AcceptedTexts } from "./accepted-texts.ts";
-import { AcceptedWriter } from "./accepted-writer.ts";
-import { AddressFilter, UNKNOWN_ADDRESS } from "./address-filter.ts";
-import { ScopeBit } from "./admission.ts";
-import { AnswerWaits } from "./answer-waits.ts";
-import { Authentication, type AppGrant, type GrantAnswer } from "./authentication.ts";
-import { BatchCall } from "./batch-call.ts";
-import { BUSY, CallEnds, UNAUTHENTICATED } from "./call-ends.ts";
-import { DeadLetterCalls } from "./dead-letter-calls.ts";
-import { type CallKind, Exchange, type ExchangeOwner } from "./exchange.ts";
-import { EMPTY_VALUE, GuardedRoutes } from "./framing.ts";
-import { keyProblem } from "./idempotency.ts";
+import { AcceptedTexts } from "./admission/accepted-texts.ts";
+import { AcceptedWriter } from "./admission/accepted-writer.ts";
+import { AddressFilter, UNKNOWN_ADDRESS } from "./http/address-filter.ts";
+import { ScopeBit } from "./admission/admission.ts";
+import { AnswerWaits } from "./calls/answer-waits.ts";
+import { Authentication, type AppGrant, type GrantAnswer } from "./auth/authentication.ts";
+import { BatchCall } from "./calls/batch-call.ts";
+import { BUSY, CallEnds, UNAUTHENTICATED } from "./calls/call-ends.ts";
+import { DeadLetterCalls } from "./calls/dead-letter-calls.ts";
+import { type CallKind, Exchange, type ExchangeOwner } from "./http/exchange.ts";
+import { EMPTY_VALUE, GuardedRoutes } from "./http/framing.ts";
+import { keyProblem } from "./admission/idempotency.ts";
 import type { Ingress, IngressFollower } from "./ingress.ts";
-import { fetchText } from "./key-fetch.ts";
-import { NO_KEY_SET } from "./key-source.ts";
-import { Listener, type PortSharing } from "./listener.ts";
-import { MessageCall, PreviewCall } from "./message-call.ts";
-import type { CancelAnswer, LookupAnswer } from "./message-lookup.ts";
+import { fetchText } from "./auth/key-fetch.ts";
+import { NO_KEY_SET } from "./auth/key-source.ts";
+import { Listener, type PortSharing } from "./http/listener.ts";
+import { MessageCall, PreviewCall } from "./calls/message-call.ts";
+import type { CancelAnswer, LookupAnswer } from "./calls/message-lookup.ts";
 import { openapiJson } from "./openapi.ts";
-import { type Authorise, type LedgerReads, ReadCalls } from "./read-calls.ts";
+import { type Authorise, type LedgerReads, ReadCalls } from "./calls/read-calls.ts";
 import {
   peerName,
   JSON_MEDIA_TYPE,
@@ -44,10 +44,10 @@ import {
   writeProblem,
   writeReadiness,
   writeText,
-} from "./reply.ts";
-import { NDJSON_MEDIA_TYPE } from "./stream-call.ts";
-import { StreamCalls } from "./stream-calls.ts";
-import type { Uws, UwsRequest, UwsResponse, UwsRoutes, UwsTls } from "./uws.ts";
+} from "./http/reply.ts";
+import { NDJSON_MEDIA_TYPE } from "./calls/stream-call.ts";
+import { StreamCalls } from "./calls/stream-calls.ts";
+import type { Uws, UwsRequest, UwsResponse, UwsRoutes, UwsTls } from "./http/uws.ts";
 
 export interface HttpServerOptions {
   readonly uws: Uws;

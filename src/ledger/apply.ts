@@ -34,9 +34,9 @@ import { Receipt } from "../records/receipt.ts";
 import { Resolved } from "../records/resolved.ts";
 import { Started } from "../records/started.ts";
 import { DlrMode, RecordType } from "../records/types.ts";
-import { EventKind, keepEvent, type MessageState, NO_VERDICT } from "./message-state.ts";
-import type { Messages } from "./messages.ts";
-import type { LedgerMeta } from "./meta.ts";
+import { EventKind, keepEvent, type MessageState, NO_VERDICT } from "./messages/message-state.ts";
+import type { Messages } from "./messages/messages.ts";
+import type { LedgerMeta } from "./store/meta.ts";
 import type { OutcomeObserver } from "./outcomes.ts";
 import {
   finish,
@@ -49,7 +49,7 @@ import {
   type PartRecord,
   PartState,
   schedule,
-} from "./part-state.ts";
+} from "./messages/part-state.ts";
 import {
   decideAmbiguous,
   expirePart,
@@ -57,11 +57,11 @@ import {
   type LedgerPolicy,
   RecoveryRow,
 } from "./policy.ts";
-import type { Receipts } from "./receipts.ts";
-import type { RecoveryHits } from "./recovery.ts";
-import { replayOf } from "./replay-of.ts";
-import { readHeadFields } from "./row.ts";
-import { Row, ROW_TEXTS } from "./row-layout.ts";
+import type { Receipts } from "./receipts/receipts.ts";
+import type { RecoveryHits } from "./flow/recovery.ts";
+import { replayOf } from "./flow/replay-of.ts";
+import { readHeadFields } from "./messages/row.ts";
+import { Row, ROW_TEXTS } from "./messages/row-layout.ts";
 
 const LOG_INTERVAL_MS = 1000;
 

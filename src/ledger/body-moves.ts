@@ -14,11 +14,11 @@ import type { MovedBodies, RecordLoader } from "../journal/log-reading.ts";
 import { Counter, type MetricBlock } from "../metrics/block.ts";
 import { RECORD_LENGTH_OFFSET } from "../ring/layout.ts";
 import { LogWord, type LogTable } from "../tables/log-table.ts";
-import { readKeyOrigin, readKeySequence } from "./message-state.ts";
-import type { Messages } from "./messages.ts";
-import type { LedgerMeta } from "./meta.ts";
-import { readUint48 } from "./row-layout.ts";
-import { type LedgerStore, LedgerTable } from "./store.ts";
+import { readKeyOrigin, readKeySequence } from "./messages/message-state.ts";
+import type { Messages } from "./messages/messages.ts";
+import type { LedgerMeta } from "./store/meta.ts";
+import { readUint48 } from "./messages/row-layout.ts";
+import { type LedgerStore, LedgerTable } from "./store/store.ts";
 
 /** Offset in a row of the open index of the body's log offset (0: none was wanted when written). */
 export const OPEN_LOG_OFFSET = 6;

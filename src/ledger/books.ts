@@ -12,10 +12,10 @@ import {
   MESSAGE_STATUS,
   MESSAGE_STATUS_COUNT,
   MessageStatus,
-} from "./message-state.ts";
-import { rowHasMovedBody, rowPartCount, rowStatus } from "./row-layout.ts";
-import { LedgerTable, type LedgerStore } from "./store.ts";
-import { readMeta } from "./meta.ts";
+} from "./messages/message-state.ts";
+import { rowHasMovedBody, rowPartCount, rowStatus } from "./messages/row-layout.ts";
+import { LedgerTable, type LedgerStore } from "./store/store.ts";
+import { readMeta } from "./store/meta.ts";
 
 export class Books {
   accepted = 0;

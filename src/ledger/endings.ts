@@ -7,19 +7,19 @@
  * chunks from the front, removes rows, then the chunk. The ledger's thread only.
  */
 import { MESSAGE_KEY_BYTES } from "../records/message-key.ts";
-import type { DeadLetters } from "./dead-letters.ts";
-import { EntryBuffer } from "./entry-buffer.ts";
+import type { DeadLetters } from "./flow/dead-letters.ts";
+import { EntryBuffer } from "./store/entry-buffer.ts";
 import {
   isFinalStatus,
   type MessageState,
   MessageStatus,
   readKeyOrigin,
   readKeySequence,
-} from "./message-state.ts";
-import type { Messages } from "./messages.ts";
-import type { LedgerMeta } from "./meta.ts";
-import { readUint48, rowStatus, writeKeyBytes, writeUint48 } from "./row-layout.ts";
-import { type LedgerStore, LedgerTable } from "./store.ts";
+} from "./messages/message-state.ts";
+import type { Messages } from "./messages/messages.ts";
+import type { LedgerMeta } from "./store/meta.ts";
+import { readUint48, rowStatus, writeKeyBytes, writeUint48 } from "./messages/row-layout.ts";
+import { type LedgerStore, LedgerTable } from "./store/store.ts";
 
 const FINAL_AT = MESSAGE_KEY_BYTES;
 const ENTRY_BYTES = FINAL_AT + 6;

@@ -2,12 +2,12 @@
  * What the ledger itself keeps beside the states: the index of each app, the order of endings, the
  * events, dead letters, and which messages are held. The ledger's thread only.
  */
-import type { DeadLetters } from "./dead-letters.ts";
+import type { DeadLetters } from "./flow/dead-letters.ts";
 import type { Endings } from "./endings.ts";
-import type { HeldMessages } from "./held.ts";
-import type { MessageIndex } from "./message-index.ts";
-import type { MessageState } from "./message-state.ts";
-import type { PartRecord } from "./part-state.ts";
+import type { HeldMessages } from "./flow/held.ts";
+import type { MessageIndex } from "./messages/message-index.ts";
+import type { MessageState } from "./messages/message-state.ts";
+import type { PartRecord } from "./messages/part-state.ts";
 import type { OutcomeObserver } from "./outcomes.ts";
 import type { Outbox } from "./outbox.ts";
 

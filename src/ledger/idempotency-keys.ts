@@ -23,10 +23,10 @@ import {
   packFacts,
   Restored,
 } from "../tables/idempotency-table.ts";
-import { EntryBuffer } from "./entry-buffer.ts";
+import { EntryBuffer } from "./store/entry-buffer.ts";
 import type { OutcomeObserver } from "./outcomes.ts";
-import { readUint32, readUint48, writeUint32, writeUint48 } from "./row-layout.ts";
-import { type LedgerStore, LedgerTable } from "./store.ts";
+import { readUint32, readUint48, writeUint32, writeUint48 } from "./messages/row-layout.ts";
+import { type LedgerStore, LedgerTable } from "./store/store.ts";
 
 const KEY_BYTES = 10;
 const NUMBER = 4;

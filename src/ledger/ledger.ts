@@ -23,12 +23,12 @@ import {
   PRODUCER_COUNT_MAX,
 } from "../records/message-key.ts";
 import { LogWord, type LogTable } from "../tables/log-table.ts";
-import { AnswerWatch, isAnswered } from "./answer-watch.ts";
+import { AnswerWatch, isAnswered } from "./flow/answer-watch.ts";
 import { RecordApplier } from "./apply.ts";
 import { type BooksSummary, summarise } from "./books.ts";
 import { STRETCH_BYTES_MAX } from "./body-holds.ts";
 import { BodyMoves } from "./body-moves.ts";
-import { type CancelOrders, type CancelOutcome, Cancels } from "./cancels.ts";
+import { type CancelOrders, type CancelOutcome, Cancels } from "./flow/cancels.ts";
 import { Conclusions } from "./conclusions.ts";
 import {
   type DeadLetterFilter,
@@ -36,25 +36,25 @@ import {
   DeadLetters,
   deadLetterPage,
   type ReplayClaim,
-} from "./dead-letters.ts";
+} from "./flow/dead-letters.ts";
 import { Endings } from "./endings.ts";
-import { Flights } from "./flights.ts";
+import { Flights } from "./flow/flights.ts";
 import { Followers } from "./followers.ts";
-import { type HeldDocument, HeldMessages, type HeldPage, type Resolution } from "./held.ts";
-import { HandOvers } from "./hand-overs.ts";
-import type { LinkSummary } from "./link-learning.ts";
-import { type MessageState, MessageStatus } from "./message-state.ts";
-import { MessageIndex } from "./message-index.ts";
+import { type HeldDocument, HeldMessages, type HeldPage, type Resolution } from "./flow/held.ts";
+import { HandOvers } from "./flow/hand-overs.ts";
+import type { LinkSummary } from "./receipts/link-learning.ts";
+import { type MessageState, MessageStatus } from "./messages/message-state.ts";
+import { MessageIndex } from "./messages/message-index.ts";
 import {
   decodeListCursor,
   type MessageListPage,
   type MessageListQuestion,
   MessageListScan,
-} from "./message-list.ts";
-import { Messages } from "./messages.ts";
+} from "./messages/message-list.ts";
+import { Messages } from "./messages/messages.ts";
 import { Outbox } from "./outbox.ts";
 import { type OutcomeObserver, OutcomeObservers } from "./outcomes.ts";
-import { encodeMeta, type LedgerMeta, META_KEY, readMeta } from "./meta.ts";
+import { encodeMeta, type LedgerMeta, META_KEY, readMeta } from "./store/meta.ts";
 import type { LedgerPlan, LedgerPolicy } from "./policy.ts";
 import {
   documentOf,
@@ -65,10 +65,10 @@ import {
   type QueueReason,
   summaryOf,
 } from "./queries.ts";
-import { Receipts } from "./receipts.ts";
-import { RecoveryHits } from "./recovery.ts";
-import { type LedgerStore, LedgerTable } from "./store.ts";
-import type { SubmitterFactory } from "./submitter.ts";
+import { Receipts } from "./receipts/receipts.ts";
+import { RecoveryHits } from "./flow/recovery.ts";
+import { type LedgerStore, LedgerTable } from "./store/store.ts";
+import type { SubmitterFactory } from "./flow/submitter.ts";
 import { Upkeep } from "./upkeep.ts";
 
 /** Bounds of the ledger's memory and of one call of `doWork`. */

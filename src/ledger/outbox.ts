@@ -12,15 +12,15 @@
  */
 import { MESSAGE_KEY_BYTES } from "../records/message-key.ts";
 import { DlrMode } from "../records/types.ts";
-import { EntryBuffer } from "./entry-buffer.ts";
+import { EntryBuffer } from "./store/entry-buffer.ts";
 import {
   type MessageState,
   MessageStatus,
   readKeyOrigin,
   readKeySequence,
-} from "./message-state.ts";
-import { readUint48, writeKeyBytes, writeUint32, writeUint48 } from "./row-layout.ts";
-import { type LedgerStore, LedgerTable } from "./store.ts";
+} from "./messages/message-state.ts";
+import { readUint48, writeKeyBytes, writeUint32, writeUint48 } from "./messages/row-layout.ts";
+import { type LedgerStore, LedgerTable } from "./store/store.ts";
 
 /** Types of events, by their number in the store. */
 export const EVENT_TYPES = [

@@ -14,7 +14,7 @@
  * change parts. The ledger's thread only.
  */
 import type { RecordMemory } from "../records/memory.ts";
-import type { MessageState } from "./message-state.ts";
+import type { MessageState } from "./messages/message-state.ts";
 
 export interface OutcomeObserver {
   /** Part `part` (0-based) has just become final: once per part. */

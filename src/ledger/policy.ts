@@ -9,8 +9,8 @@ import { accountsOf, type PoolPlan } from "../config/derive.ts";
 import type { AmbiguousPolicy } from "../config/types.ts";
 import { MessageClass } from "../records/types.ts";
 import { Decision } from "../records/resolved.ts";
-import { EventKind, keepEvent, type MessageState } from "./message-state.ts";
-import { finish, mayBeWritten, type PartRecord, PartState } from "./part-state.ts";
+import { EventKind, keepEvent, type MessageState } from "./messages/message-state.ts";
+import { finish, mayBeWritten, type PartRecord, PartState } from "./messages/part-state.ts";
 
 export interface LedgerPolicy {
   /** From finality to removal. */

@@ -17,7 +17,7 @@ import {
   type MessageState,
   MessageStatus,
   sendAtOf,
-} from "./message-state.ts";
+} from "./messages/message-state.ts";
 import {
   isFinal,
   isPutOff,
@@ -25,10 +25,10 @@ import {
   PART_STATUS,
   type PartRecord,
   PartState,
-} from "./part-state.ts";
+} from "./messages/part-state.ts";
 import { EVENT_STATUS, EVENT_TYPES, type StoredEvent } from "./outbox.ts";
-import { replayOf } from "./replay-of.ts";
-import { ROW_TEXTS, rowOffset } from "./row-layout.ts";
+import { replayOf } from "./flow/replay-of.ts";
+import { ROW_TEXTS, rowOffset } from "./messages/row-layout.ts";
 
 /** Why a waiting message waits. */
 export type QueueReason = "rate" | "window" | "link_down" | "throttled";

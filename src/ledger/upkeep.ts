@@ -8,14 +8,14 @@
  * Both remember where they stopped. The ledger's thread only.
  */
 import { MESSAGE_KEY_BYTES } from "../records/message-key.ts";
-import type { HandOvers } from "./hand-overs.ts";
+import type { HandOvers } from "./flow/hand-overs.ts";
 import type { Endings } from "./endings.ts";
-import { readKeyOrigin, readKeySequence } from "./message-state.ts";
-import type { Messages } from "./messages.ts";
-import type { LedgerMeta } from "./meta.ts";
+import { readKeyOrigin, readKeySequence } from "./messages/message-state.ts";
+import type { Messages } from "./messages/messages.ts";
+import type { LedgerMeta } from "./store/meta.ts";
 import type { LedgerPolicy } from "./policy.ts";
-import { readUint48 } from "./row-layout.ts";
-import { type LedgerStore, LedgerTable } from "./store.ts";
+import { readUint48 } from "./messages/row-layout.ts";
+import { type LedgerStore, LedgerTable } from "./store/store.ts";
 
 /** Records of that age are certainly in the log when the log is read up to its end. */
 const SETTLE_MARGIN_MS = 10_000;

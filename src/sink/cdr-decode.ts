@@ -7,7 +7,7 @@
  * Pure; any thread.
  */
 import { Buffer } from "node:buffer";
-import { CdrItem, chunkRecordedAt, chunkRowCount, eachItem } from "../ledger/cdr-format.ts";
+import { CdrItem, chunkRecordedAt, chunkRowCount, eachItem } from "../ledger/cdr/cdr-format.ts";
 import {
   decidingPart,
   MESSAGE_STATUS,
@@ -15,12 +15,12 @@ import {
   readKeyOrigin,
   readKeySequence,
   sendAtOf,
-} from "../ledger/message-state.ts";
-import { NO_RECEIPT, PART_STATUS, type PartRecord } from "../ledger/part-state.ts";
+} from "../ledger/messages/message-state.ts";
+import { NO_RECEIPT, PART_STATUS, type PartRecord } from "../ledger/messages/part-state.ts";
 import { partReason, printable, RECEIPT_STATES, reasonOf } from "../ledger/queries.ts";
-import { replayOf } from "../ledger/replay-of.ts";
-import { readUint32, readUint48, ROW_TEXTS, rowOffset } from "../ledger/row-layout.ts";
-import { decodeRow } from "../ledger/row.ts";
+import { replayOf } from "../ledger/flow/replay-of.ts";
+import { readUint32, readUint48, ROW_TEXTS, rowOffset } from "../ledger/messages/row-layout.ts";
+import { decodeRow } from "../ledger/messages/row.ts";
 import { Accept } from "../records/accept.ts";
 import { NOT_WRITTEN } from "../records/attempt.ts";
 import { formatMessageId, MESSAGE_KEY_BYTES } from "../records/message-key.ts";

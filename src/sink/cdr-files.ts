@@ -8,7 +8,7 @@
  * A name is a function of the cut alone, so what is made or uploaded twice replaces itself. The
  * partition is the hour in which the file's first row was recorded. Pure; any thread.
  */
-import type { CdrCut, CdrFormat } from "../ledger/cdr-format.ts";
+import type { CdrCut, CdrFormat } from "../ledger/cdr/cdr-format.ts";
 
 const EXTENSIONS = { ndjson: "ndjson.gz", parquet: "parquet" } as const;
 const ROW_DIGITS = 12;

@@ -7,7 +7,7 @@
  */
 import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
-import { type CdrCut, chunkRecordedAt } from "../ledger/cdr-format.ts";
+import { type CdrCut, chunkRecordedAt } from "../ledger/cdr/cdr-format.ts";
 import { CDR_SCHEMA_VERSION } from "./cdr-columns.ts";
 import { type CdrManifest, dataPath, fileNameOf, manifestPath } from "./cdr-files.ts";
 import { type CdrWriter, NdjsonWriter, ParquetCdrWriter } from "./cdr-writers.ts";

@@ -13,7 +13,7 @@ import { rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Clock, Log, Random } from "../environment.ts";
-import type { CdrCut } from "../ledger/cdr-format.ts";
+import type { CdrCut } from "../ledger/cdr/cdr-format.ts";
 import { Counter, type MetricBlock } from "../metrics/block.ts";
 import { LogWord, type LogTable } from "../tables/log-table.ts";
 import {

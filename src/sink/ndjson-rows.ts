@@ -10,9 +10,14 @@
  * rows that are not as expected) goes through CdrDecoder. Any thread.
  */
 import { Buffer } from "node:buffer";
-import { CdrItem, chunkRecordedAt, chunkRowCount, eachItem } from "../ledger/cdr-format.ts";
-import { foldMask } from "../ledger/message-state.ts";
-import { isFinal, NO_RECEIPT, PART_STATE_COUNT, PART_STATUS } from "../ledger/part-state.ts";
+import { CdrItem, chunkRecordedAt, chunkRowCount, eachItem } from "../ledger/cdr/cdr-format.ts";
+import { foldMask } from "../ledger/messages/message-state.ts";
+import {
+  isFinal,
+  NO_RECEIPT,
+  PART_STATE_COUNT,
+  PART_STATUS,
+} from "../ledger/messages/part-state.ts";
 import { partReason, RECEIPT_STATES } from "../ledger/queries.ts";
 import {
   FLAG_EXHAUSTED,
@@ -25,8 +30,8 @@ import {
   ROW_VERSION,
   Row,
   RowPart,
-} from "../ledger/row-layout.ts";
-import { decodeRow } from "../ledger/row.ts";
+} from "../ledger/messages/row-layout.ts";
+import { decodeRow } from "../ledger/messages/row.ts";
 import { Accept, REPLAY_BYTES } from "../records/accept.ts";
 import { NOT_WRITTEN } from "../records/attempt.ts";
 import {

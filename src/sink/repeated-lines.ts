@@ -9,8 +9,8 @@
  * anew. Any thread.
  */
 import { Buffer } from "node:buffer";
-import { readUint48, Row, ROW_ID_BYTES, ROW_TEXTS } from "../ledger/row-layout.ts";
-import { rowOffset, RowPart } from "../ledger/row-layout.ts";
+import { readUint48, Row, ROW_ID_BYTES, ROW_TEXTS } from "../ledger/messages/row-layout.ts";
+import { rowOffset, RowPart } from "../ledger/messages/row-layout.ts";
 import { Accept } from "../records/accept.ts";
 import { digitCount, type LineBytes, MS_OFFSET } from "./line-bytes.ts";
 

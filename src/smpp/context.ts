@@ -5,14 +5,14 @@
 import type { Clock, Dial, Log, Random } from "../environment.ts";
 import type { MetricBlock } from "../metrics/block.ts";
 import type { SessionNotes } from "../tables/session-notes.ts";
-import type { DialLimiter } from "./dial-limiter.ts";
-import type { LocalQueues } from "./local-queues.ts";
-import type { MessageTable } from "./message-table.ts";
+import type { DialLimiter } from "./session/dial-limiter.ts";
+import type { LocalQueues } from "./queue/local-queues.ts";
+import type { MessageTable } from "./queue/message-table.ts";
 import type { ReceiptIntake } from "./receipt.ts";
 import type { RecordStager } from "./record-stager.ts";
-import type { SmppSession } from "./session.ts";
+import type { SmppSession } from "./session/session.ts";
 import type { SubmitEncoder } from "./submit-sm.ts";
-import type { UnwrittenQueue } from "./unwritten.ts";
+import type { UnwrittenQueue } from "./session/unwritten.ts";
 
 /** The clock as it was read last: at the start of a turn, a tick, or an event of a socket. */
 export class TurnTime {

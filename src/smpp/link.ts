@@ -28,10 +28,10 @@ import {
   PACE_JUDGE_MS,
   PACE_OF_CONTRACT,
   PACE_SLOWEST_MILLI,
-} from "./limits.ts";
+} from "./pace/limits.ts";
 import { LinkProfile } from "./link-profile.ts";
-import { MessageList } from "./message-list.ts";
-import type { MessageTable } from "./message-table.ts";
+import { MessageList } from "./queue/message-list.ts";
+import type { MessageTable } from "./queue/message-table.ts";
 import {
   cutPace,
   holdAfterStormMs,
@@ -42,10 +42,10 @@ import {
   refreshPace,
   restartPace,
   takePace,
-} from "./pace.ts";
-import type { SmppSession } from "./session.ts";
+} from "./pace/pace.ts";
+import type { SmppSession } from "./session/session.ts";
 import { StallWatch } from "./stall-watch.ts";
-import { GO_ON, HALF, ThrottleWatch } from "./throttle-watch.ts";
+import { GO_ON, HALF, ThrottleWatch } from "./pace/throttle-watch.ts";
 
 const UNLIMITED = 0x3fffffff;
 /** A token of a link without a contract: there is none to lay to rest. */

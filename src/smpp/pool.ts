@@ -15,10 +15,10 @@ import {
   ALLOWANCE_MIN,
   ALLOWANCE_WINDOWS,
   WEIGHT_SCALE,
-} from "./limits.ts";
-import { MessageList } from "./message-list.ts";
-import type { MessageTable } from "./message-table.ts";
-import type { SmppSession } from "./session.ts";
+} from "./pace/limits.ts";
+import { MessageList } from "./queue/message-list.ts";
+import type { MessageTable } from "./queue/message-table.ts";
+import type { SmppSession } from "./session/session.ts";
 
 export class WorkerPool {
   readonly index: number;

@@ -30,11 +30,11 @@ import {
 } from "../codec/index.ts";
 import { Counter, type MetricBlock } from "../metrics/block.ts";
 import { SessionWord } from "../tables/link-table.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection } from "./session/connection.ts";
 import type { TurnTime } from "./context.ts";
-import { IntQueue } from "./int-queue.ts";
+import { IntQueue } from "./queue/int-queue.ts";
 import type { RecordStager } from "./record-stager.ts";
-import type { SmppSession } from "./session.ts";
+import type { SmppSession } from "./session/session.ts";
 
 /** `take` staged a RECEIPT: the response follows its commit. */
 export const ANSWER_LATER = -1;

@@ -23,8 +23,8 @@ import { Concluded, CONCLUDED_BYTES, CONCLUDED_TYPE } from "../records/concluded
 import { copyBytes } from "../records/memory.ts";
 import { Receipt, RECEIPT_ERROR_BYTES_MAX, RECEIPT_TYPE } from "../records/receipt.ts";
 import { RING_FULL } from "../ring/layout.ts";
-import type { MessageTable } from "./message-table.ts";
-import type { Window } from "./window.ts";
+import type { MessageTable } from "./queue/message-table.ts";
+import type { Window } from "./session/window.ts";
 
 /** No record of a worker is longer; what one PDU or one window slot may need. */
 export const RECORD_ROOM_BYTES = 128;

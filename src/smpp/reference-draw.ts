@@ -18,7 +18,7 @@ import {
 } from "../codec/index.ts";
 import { Accept, acceptFromOffset, acceptToOffset } from "../records/accept.ts";
 import { allParts } from "../records/hand-over.ts";
-import type { MessageTable } from "./message-table.ts";
+import type { MessageTable } from "./queue/message-table.ts";
 
 /**
  * A reference that no part went out with serves so long. Long against a throttled message's pace,

@@ -12,12 +12,12 @@
 import type { DerivedLink, DerivedPool } from "../config/derive.ts";
 import type { LinkConfig } from "../config/types.ts";
 import { PRIORITY_COUNT } from "../records/types.ts";
-import { ALLOWANCE_MAX } from "./limits.ts";
+import { ALLOWANCE_MAX } from "./pace/limits.ts";
 import { WorkerLink } from "./link.ts";
-import type { MessageTable } from "./message-table.ts";
+import type { MessageTable } from "./queue/message-table.ts";
 import type { SessionAssignment } from "./plan.ts";
 import { WorkerPool } from "./pool.ts";
-import type { SmppSession } from "./session.ts";
+import type { SmppSession } from "./session/session.ts";
 
 /** All links and pools that are configured, from `derivePools`. */
 export interface WorkerPlan {

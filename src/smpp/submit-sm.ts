@@ -49,7 +49,7 @@ import {
 } from "../records/accept.ts";
 import type { RecordMemory } from "../records/memory.ts";
 import { DlrMode } from "../records/types.ts";
-import { VALIDITY_MAX_MS } from "./limits.ts";
+import { VALIDITY_MAX_MS } from "./pace/limits.ts";
 import type { LinkProfile } from "./link-profile.ts";
 
 /** The length octet of a user data header. */

@@ -16,12 +16,12 @@ import { Counter, Histogram } from "../metrics/block.ts";
 import { Accept, sendableFrom } from "../records/accept.ts";
 import { SessionWord } from "../tables/link-table.ts";
 import type { WorkerContext } from "./context.ts";
-import { IntQueue } from "./int-queue.ts";
-import { CONTROL_BYTES_RESERVED, SUBMIT_BYTES_MAX, WRITTEN_PER_TURN_MAX } from "./limits.ts";
-import type { SmppSession } from "./session.ts";
-import { ReadyQueue } from "./ready-queue.ts";
-import { attemptOf, partOf } from "./unwritten.ts";
-import type { WriteArena } from "./write-arena.ts";
+import { IntQueue } from "./queue/int-queue.ts";
+import { CONTROL_BYTES_RESERVED, SUBMIT_BYTES_MAX, WRITTEN_PER_TURN_MAX } from "./pace/limits.ts";
+import type { SmppSession } from "./session/session.ts";
+import { ReadyQueue } from "./queue/ready-queue.ts";
+import { attemptOf, partOf } from "./session/unwritten.ts";
+import type { WriteArena } from "./session/write-arena.ts";
 
 export class SubmitWriter {
   readonly #context: WorkerContext;

@@ -25,9 +25,9 @@ import type { CreditTable } from "../tables/credit-table.ts";
 import type { QueueTable } from "../tables/queue-table.ts";
 import { SessionNotes } from "../tables/session-notes.ts";
 import { TurnTime, type WorkerContext } from "./context.ts";
-import { CreditKeeper } from "./credit-keeper.ts";
-import { DialLimiter } from "./dial-limiter.ts";
-import { Intake } from "./intake.ts";
+import { CreditKeeper } from "./queue/credit-keeper.ts";
+import { DialLimiter } from "./session/dial-limiter.ts";
+import { Intake } from "./queue/intake.ts";
 import {
   EXPIRY_SWEEP_MS,
   GRACE_MS,
@@ -36,21 +36,21 @@ import {
   PREPARE_HORIZON_MAX_MS,
   PREPARE_HORIZON_MIN_MS,
   SHOW_INTERVAL_MS,
-} from "./limits.ts";
+} from "./pace/limits.ts";
 import type { WorkerLink } from "./link.ts";
-import { LocalQueues } from "./local-queues.ts";
-import type { MessageList } from "./message-list.ts";
-import { MessageTable, NO_ENTRY } from "./message-table.ts";
+import { LocalQueues } from "./queue/local-queues.ts";
+import type { MessageList } from "./queue/message-list.ts";
+import { MessageTable, NO_ENTRY } from "./queue/message-table.ts";
 import type { SessionAssignment } from "./plan.ts";
 import type { WorkerPool } from "./pool.ts";
 import { ReceiptIntake } from "./receipt.ts";
 import { RecordStager } from "./record-stager.ts";
-import { Returns } from "./returns.ts";
+import { Returns } from "./queue/returns.ts";
 import { Roster, type WorkerPlan } from "./roster.ts";
-import { Scheduler } from "./scheduler.ts";
-import { type SessionRecording, SmppSession } from "./session.ts";
+import { Scheduler } from "./pace/scheduler.ts";
+import { type SessionRecording, SmppSession } from "./session/session.ts";
 import { SubmitEncoder } from "./submit-sm.ts";
-import { UnwrittenQueue } from "./unwritten.ts";
+import { UnwrittenQueue } from "./session/unwritten.ts";
 
 export interface SmppWorkerOptions {
   readonly clock: Clock;

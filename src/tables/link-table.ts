@@ -1,7 +1,7 @@
 /**
  * What threads share about links and their sessions: 16 Int32 words each, a cache line.
  *
- *   link     PACE_DUE        when the next segment is due (smpp/pace.ts); any worker,
+ *   link     PACE_DUE        when the next segment is due (smpp/pace/pace.ts); any worker,
  *                            compare-and-exchange
  *            PACE_MILLI      adaptive pace, 1/1000 segment/s, 0 = at the contract; likewise
  *            PREPARED        segments with a SENDING, not yet written; any worker, atomic add
@@ -77,7 +77,7 @@ export const SESSION_STATE_NAMES = [
   "backoff",
 ] as const;
 
-/** Words of the dial table: one bucket for each host (smpp/dial-limiter.ts). */
+/** Words of the dial table: one bucket for each host (smpp/session/dial-limiter.ts). */
 export const DIAL_WORDS = 256;
 
 /** Memory of the dial table. */

@@ -16,8 +16,8 @@ import { openNodeLogDirectory } from "../journal/node-log-directory.ts";
 import { ChunkedRecordLoader } from "../journal/record-loader.ts";
 import { recoverLog } from "../journal/recovery.ts";
 import { readSkipped } from "../journal/skipped-stretches.ts";
-import { CdrRows } from "../ledger/cdr-rows.ts";
-import { resolveHeld } from "../ledger/held.ts";
+import { CdrRows } from "../ledger/cdr/cdr-rows.ts";
+import { resolveHeld } from "../ledger/flow/held.ts";
 import { IdempotencyKeys } from "../ledger/idempotency-keys.ts";
 import { Ledger } from "../ledger/ledger.ts";
 import {
@@ -25,9 +25,9 @@ import {
   ledgerSyncs,
   type LmdbLedgerStore,
   openLmdbStore,
-} from "../ledger/lmdb-store.ts";
+} from "../ledger/store/lmdb-store.ts";
 import { movedBodiesIn } from "../ledger/body-moves.ts";
-import { readCursor } from "../ledger/meta.ts";
+import { readCursor } from "../ledger/store/meta.ts";
 import { ledgerPlanOf } from "../ledger/policy.ts";
 import { MetricBlock } from "../metrics/block.ts";
 import { CreditTable } from "../tables/credit-table.ts";

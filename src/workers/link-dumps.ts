@@ -2,7 +2,7 @@
  * Asks all workers for what the flight recorders of a link have kept. Main thread only.
  */
 import type { Worker } from "node:worker_threads";
-import type { SessionRecording } from "../smpp/session.ts";
+import type { SessionRecording } from "../smpp/session/session.ts";
 import type { ThreadCommand, ThreadNote } from "./thread-data.ts";
 
 /** A worker that does not answer in this time is left out. */

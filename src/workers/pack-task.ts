@@ -4,7 +4,7 @@
  * Reads the rows from the ledger's store by itself, so that they pass through no other thread.
  */
 import { workerData } from "node:worker_threads";
-import { LmdbCdrReader } from "../ledger/lmdb-store.ts";
+import { LmdbCdrReader } from "../ledger/store/lmdb-store.ts";
 import type { CdrManifest } from "../sink/cdr-files.ts";
 import { type CdrChunk, packCut, type PackTask } from "../sink/cdr-pack.ts";
 import { stopIndex } from "../tables/thread-table.ts";

@@ -10,7 +10,7 @@
 import type { DerivedLink, PoolPlan } from "../config/derive.ts";
 import type { QueueReason } from "../ledger/queries.ts";
 import { isSpent } from "../limit/contract.ts";
-import { isPaceIdle } from "../smpp/pace.ts";
+import { isPaceIdle } from "../smpp/pace/pace.ts";
 import type { CreditTable } from "../tables/credit-table.ts";
 import { LinkWord, rowWord, SessionState, SessionWord } from "../tables/link-table.ts";
 

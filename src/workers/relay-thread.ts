@@ -7,8 +7,8 @@
 import { readFileSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { EXIT_CODES } from "../errors.ts";
-import { relayTls } from "../ingress/certificates.ts";
-import { relayEndpoint } from "../ingress/relay-endpoint.ts";
+import { relayTls } from "../ingress/http/certificates.ts";
+import { relayEndpoint } from "../ingress/http/relay-endpoint.ts";
 import { relayThreadIndex } from "../tables/plan.ts";
 import { ticksIndex } from "../tables/thread-table.ts";
 import { threadClock } from "./clock.ts";

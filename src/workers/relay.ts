@@ -14,14 +14,14 @@
 import { createServer, type AddressInfo, connect, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
 import type { Log } from "../environment.ts";
-import { AddressFilter } from "../ingress/address-filter.ts";
-import type { RelayTls } from "../ingress/certificates.ts";
+import { AddressFilter } from "../ingress/http/address-filter.ts";
+import type { RelayTls } from "../ingress/http/certificates.ts";
 import {
   addressBytes,
   encodeProxyHeader,
   readProxyHeader,
   SignatureWatch,
-} from "../ingress/proxy-header.ts";
+} from "../ingress/http/proxy-header.ts";
 
 /** A trusted peer says so soon whose connection it is. */
 const HEADER_MS_MAX = 5000;

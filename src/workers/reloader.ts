@@ -13,7 +13,7 @@ import { mergeForReload, type MergedConfig } from "../config/reload.ts";
 import { beyondSlots, type SlotCounts } from "../config/slots.ts";
 import type { GatewayConfig } from "../config/types.ts";
 import type { Clock, Log } from "../environment.ts";
-import { carryBuckets } from "../ingress/carry-buckets.ts";
+import { carryBuckets } from "../ingress/admission/carry-buckets.ts";
 
 export const ReloadOutcome = {
   APPLIED: "applied",

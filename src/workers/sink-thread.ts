@@ -7,7 +7,7 @@
  */
 import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
-import { ledgerPath, ledgerSyncs } from "../ledger/lmdb-store.ts";
+import { ledgerPath, ledgerSyncs } from "../ledger/store/lmdb-store.ts";
 import { Counter, MetricBlock } from "../metrics/block.ts";
 import { CdrSink } from "../sink/cdr-sink.ts";
 import { ConditionalWrites } from "../sink/conditional-writes.ts";

@@ -3,12 +3,12 @@
  * Everything that carries traffic goes over rings; these are for start, drain and questions.
  */
 import type { MessagePort } from "node:worker_threads";
-import type { SessionRecording } from "../smpp/session.ts";
+import type { SessionRecording } from "../smpp/session/session.ts";
 import type { PoolPlan } from "../config/derive.ts";
 import type { GatewayConfig } from "../config/types.ts";
-import type { ReadQuestion } from "../ingress/read-calls.ts";
-import type { CancelOrder } from "../ledger/cancels.ts";
-import type { CdrCut } from "../ledger/cdr-format.ts";
+import type { ReadQuestion } from "../ingress/calls/read-calls.ts";
+import type { CancelOrder } from "../ledger/flow/cancels.ts";
+import type { CdrCut } from "../ledger/cdr/cdr-format.ts";
 import type { SharedPlan } from "../tables/plan.ts";
 import type { BellPorts } from "./bell-ports.ts";
 import type { ClockBase } from "./clock.ts";

@@ -4,7 +4,7 @@
 import { setFlagsFromString } from "node:v8";
 import { type MessagePort, type ResourceLimits, Worker } from "node:worker_threads";
 import { portsOf } from "./bell-ports.ts";
-import type { CancelOrder } from "../ledger/cancels.ts";
+import type { CancelOrder } from "../ledger/flow/cancels.ts";
 import type {
   AnyThreadData,
   LedgerAnswer,

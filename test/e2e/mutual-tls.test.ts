@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect, type TLSSocket } from "node:tls";
-import { addressBytes, encodeProxyHeader } from "../../src/ingress/proxy-header.ts";
+import { addressBytes, encodeProxyHeader } from "../../src/ingress/http/proxy-header.ts";
 import { type CertificateFiles, readPem, TestAuthority } from "../support/certificates.ts";
 import { gatewayYaml, type GatewayProcess, startGateway, Workspace } from "../support/processes.ts";
 import { dialFrom, RawConnection } from "../support/raw-connection.ts";

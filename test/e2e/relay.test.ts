@@ -9,7 +9,7 @@ import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { addressBytes, encodeProxyHeader } from "../../src/ingress/proxy-header.ts";
+import { addressBytes, encodeProxyHeader } from "../../src/ingress/http/proxy-header.ts";
 import { testToken } from "../support/client.ts";
 import { startLoad } from "../support/http-load.ts";
 import { gatewayYaml, type GatewayProcess, startGateway, Workspace } from "../support/processes.ts";

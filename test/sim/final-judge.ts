@@ -8,7 +8,7 @@
  *   nothing garbled     what the operators received is what the senders wrote
  */
 import { MESSAGE_STATE } from "../../src/codec/index.ts";
-import type { CancelAnswer } from "../../src/ingress/message-lookup.ts";
+import type { CancelAnswer } from "../../src/ingress/calls/message-lookup.ts";
 import { MessageClass } from "../../src/records/types.ts";
 import type { AmbiguousRule, LogModel, MessageModel } from "./log-model.ts";
 import { isFinalReceipt, resendsDecided } from "./log-model.ts";

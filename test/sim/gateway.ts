@@ -16,7 +16,7 @@ import { slotCounts } from "../../src/config/slots.ts";
 import type { GatewayConfig } from "../../src/config/types.ts";
 import { Dispatcher, type WaitingOwner } from "../../src/dispatch/dispatcher.ts";
 import type { Clock, Log, SystemInstant } from "../../src/environment.ts";
-import { carryBuckets } from "../../src/ingress/carry-buckets.ts";
+import { carryBuckets } from "../../src/ingress/admission/carry-buckets.ts";
 import type { Ingress } from "../../src/ingress/ingress.ts";
 import {
   readLastExit,
@@ -34,7 +34,7 @@ import { recoverLog } from "../../src/journal/recovery.ts";
 import { verifyBooks } from "../../src/ledger/books.ts";
 import { IdempotencyKeys } from "../../src/ledger/idempotency-keys.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
-import { readCursor } from "../../src/ledger/meta.ts";
+import { readCursor } from "../../src/ledger/store/meta.ts";
 import { type LedgerPlan, ledgerPlanOf } from "../../src/ledger/policy.ts";
 import { restAfterStartMs } from "../../src/limit/start-rest.ts";
 import { Accept, ACCEPT_TYPE, acceptToOffset } from "../../src/records/accept.ts";

@@ -1,6 +1,7 @@
 /**
  * The people who look after a gateway: now and then they send dead letters anew and decide about
- * held messages, as the calls of src/ingress/dead-letter-calls.ts and read-calls.ts do for them.
+ * held messages, as the calls of src/ingress/calls/dead-letter-calls.ts and read-calls.ts do for
+ * them.
  *
  *   list ─► claim on the ledger's thread ─► replay at an ingress, to a number of its own ─► 202
  *   list ─► resolve on the ledger's thread ─► answered when RESOLVED is safe
@@ -9,10 +10,10 @@
  * all replays of one dead letter the log may have one; a second has to be turned away.
  */
 import type { Ingress } from "../../src/ingress/ingress.ts";
-import { UNKNOWN_ADDRESS } from "../../src/ingress/address-filter.ts";
-import { Admit } from "../../src/ingress/admission.ts";
-import { requestOf } from "../../src/ingress/replayed-message.ts";
-import type { ReplayClaim } from "../../src/ledger/dead-letters.ts";
+import { UNKNOWN_ADDRESS } from "../../src/ingress/http/address-filter.ts";
+import { Admit } from "../../src/ingress/admission/admission.ts";
+import { requestOf } from "../../src/ingress/admission/replayed-message.ts";
+import type { ReplayClaim } from "../../src/ledger/flow/dead-letters.ts";
 import { type MessageKey, parseMessageId } from "../../src/records/message-key.ts";
 import { Decision } from "../../src/records/resolved.ts";
 import type { SimulatedGateway } from "./gateway.ts";

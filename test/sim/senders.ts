@@ -9,11 +9,11 @@
  * has one, or has none yet. Whatever is answered, one key has one id. Without a key a call that got
  * no answer is given up, and its sender writes anew, to another number.
  */
-import { UNKNOWN_ADDRESS } from "../../src/ingress/address-filter.ts";
-import { Admit, ScopeBit } from "../../src/ingress/admission.ts";
+import { UNKNOWN_ADDRESS } from "../../src/ingress/http/address-filter.ts";
+import { Admit, ScopeBit } from "../../src/ingress/admission/admission.ts";
 import type { Ingress } from "../../src/ingress/ingress.ts";
-import type { CancelAnswer } from "../../src/ingress/message-lookup.ts";
-import type { Ticket } from "../../src/ingress/pending-messages.ts";
+import type { CancelAnswer } from "../../src/ingress/calls/message-lookup.ts";
+import type { Ticket } from "../../src/ingress/calls/pending-messages.ts";
 import { formatMessageId, type MessageKey } from "../../src/records/message-key.ts";
 import { APP_IDS } from "./configuration.ts";
 import type { SimulatedGateway } from "./gateway.ts";

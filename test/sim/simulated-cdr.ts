@@ -7,9 +7,9 @@
  * The bucket outlives processes. What is put twice under a name must be the same. At the end the
  * bucket and what the store still holds are read together.
  */
-import { type CdrCut, chunkKey, isChunkKey, keyRow } from "../../src/ledger/cdr-format.ts";
-import { CdrRows, type CdrRowsOptions } from "../../src/ledger/cdr-rows.ts";
-import { type LedgerStore, LedgerTable } from "../../src/ledger/store.ts";
+import { type CdrCut, chunkKey, isChunkKey, keyRow } from "../../src/ledger/cdr/cdr-format.ts";
+import { CdrRows, type CdrRowsOptions } from "../../src/ledger/cdr/cdr-rows.ts";
+import { type LedgerStore, LedgerTable } from "../../src/ledger/store/store.ts";
 import { formatMessageId } from "../../src/records/message-key.ts";
 import { CdrField, type CdrValue } from "../../src/sink/cdr-columns.ts";
 import { CdrDecoder } from "../../src/sink/cdr-decode.ts";

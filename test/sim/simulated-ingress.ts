@@ -6,7 +6,7 @@ import type { PoolPlan } from "../../src/config/derive.ts";
 import type { Dispatcher, WaitingOwner } from "../../src/dispatch/dispatcher.ts";
 import type { Clock } from "../../src/environment.ts";
 import { Ingress } from "../../src/ingress/ingress.ts";
-import { MessageLookup } from "../../src/ingress/message-lookup.ts";
+import { MessageLookup } from "../../src/ingress/calls/message-lookup.ts";
 import type { RecordLoader } from "../../src/journal/log-reading.ts";
 import type { Ledger } from "../../src/ledger/ledger.ts";
 import { journalThreadIndex, ledgerIndex, producerCount } from "../../src/tables/plan.ts";

@@ -8,8 +8,8 @@
  * still there and perhaps some commits more; after a power loss, everything flushed and perhaps
  * some visible commits more.
  */
-import type { KeyVisitor, LedgerStore, RangeVisitor } from "../../src/ledger/store.ts";
-import { LEDGER_TABLE_NAMES } from "../../src/ledger/store.ts";
+import type { KeyVisitor, LedgerStore, RangeVisitor } from "../../src/ledger/store/store.ts";
+import { LEDGER_TABLE_NAMES } from "../../src/ledger/store/store.ts";
 import { copyBytes, latin1Bytes, latin1Text } from "./byte-slab.ts";
 import type { CrashKind, Effects } from "./effects.ts";
 import type { SeededRandom } from "./random.ts";

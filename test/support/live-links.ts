@@ -12,7 +12,7 @@ import assert from "node:assert/strict";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { LinkConfig } from "../../src/config/types.ts";
 import { FLAG_MAYBE_DUP, Outcome } from "../../src/records/attempt.ts";
-import { nodeDial } from "../../src/smpp/node-dial.ts";
+import { nodeDial } from "../../src/smpp/session/node-dial.ts";
 import { World, type WorldOptions } from "../unit/smpp/world.ts";
 import { seededRandom } from "./seeded-random.ts";
 

@@ -12,7 +12,7 @@ import {
   LEDGER_TABLE_NAMES,
   type LedgerStore,
   type RangeVisitor,
-} from "../../src/ledger/store.ts";
+} from "../../src/ledger/store/store.ts";
 
 interface Change {
   readonly table: number;

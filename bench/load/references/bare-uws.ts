@@ -2,7 +2,7 @@
  * The reference: a bare uWebSockets.js server that parses the same body and answers the same 202,
  * and does nothing else. Prints `listening on PORT`.
  */
-import { loadUws } from "../../../src/ingress/uws.ts";
+import { loadUws } from "../../../src/ingress/http/uws.ts";
 
 const uws = loadUws();
 let count = 0;

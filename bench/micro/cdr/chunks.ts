@@ -5,13 +5,13 @@
  * client's each; from a seed. An SMSC's ids are random hexadecimal, which compress worst.
  */
 import { Buffer } from "node:buffer";
-import type { CdrFormat } from "../../../src/ledger/cdr-format.ts";
-import { chunkRowCount, isChunkKey, keyRow } from "../../../src/ledger/cdr-format.ts";
-import { CdrRows } from "../../../src/ledger/cdr-rows.ts";
-import { MessageState, MessageStatus } from "../../../src/ledger/message-state.ts";
-import { type PartRecord, PartState } from "../../../src/ledger/part-state.ts";
-import { HEAD_TEXTS, headOffset, Row } from "../../../src/ledger/row-layout.ts";
-import { LedgerTable } from "../../../src/ledger/store.ts";
+import type { CdrFormat } from "../../../src/ledger/cdr/cdr-format.ts";
+import { chunkRowCount, isChunkKey, keyRow } from "../../../src/ledger/cdr/cdr-format.ts";
+import { CdrRows } from "../../../src/ledger/cdr/cdr-rows.ts";
+import { MessageState, MessageStatus } from "../../../src/ledger/messages/message-state.ts";
+import { type PartRecord, PartState } from "../../../src/ledger/messages/part-state.ts";
+import { HEAD_TEXTS, headOffset, Row } from "../../../src/ledger/messages/row-layout.ts";
+import { LedgerTable } from "../../../src/ledger/store/store.ts";
 import { Accept } from "../../../src/records/accept.ts";
 import { originOf } from "../../../src/records/message-key.ts";
 import { DlrMode, MessageClass } from "../../../src/records/types.ts";

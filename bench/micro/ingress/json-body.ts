@@ -4,7 +4,7 @@
  *   npm run -s build && node dist/bench/micro/ingress/json-body.js
  */
 import { bench, do_not_optimize, run } from "mitata";
-import { readJson } from "../../../src/ingress/json-body.ts";
+import { readJson } from "../../../src/ingress/http/json-body.ts";
 
 const message = JSON.stringify({
   to: "+998901234567",

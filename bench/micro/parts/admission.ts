@@ -2,9 +2,9 @@
  * Admission of a message in process, without HTTP: checked, routed, charged and encoded as a record
  * in the staging ring, from the bytes of its body, beside JSON.parse of the same bytes.
  */
-import { readJson } from "../../../src/ingress/json-body.ts";
-import { UNKNOWN_ADDRESS } from "../../../src/ingress/address-filter.ts";
-import { Admission, Admit } from "../../../src/ingress/admission.ts";
+import { readJson } from "../../../src/ingress/http/json-body.ts";
+import { UNKNOWN_ADDRESS } from "../../../src/ingress/http/address-filter.ts";
+import { Admission, Admit } from "../../../src/ingress/admission/admission.ts";
 import { messageText } from "../../../src/cli/load/requests.ts";
 import { IngressRig } from "../../../test/unit/ingress/rig.ts";
 import { InstantJournal } from "../../pipeline/instant-journal.ts";

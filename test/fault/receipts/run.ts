@@ -10,7 +10,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, release, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { readFlags } from "../../support/flags.ts";
-import { openLmdbStore } from "../../../src/ledger/lmdb-store.ts";
+import { openLmdbStore } from "../../../src/ledger/store/lmdb-store.ts";
 import { runStorm } from "./storm.ts";
 
 const { values } = readFlags({

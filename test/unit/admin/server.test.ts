@@ -3,7 +3,7 @@ import { SessionNotes } from "../../../src/tables/session-notes.ts";
 import { test } from "node:test";
 import { AdminServer } from "../../../src/admin/server.ts";
 import type { AdminSources, LedgerStatusAnswer } from "../../../src/admin/sources.ts";
-import { loadUws } from "../../../src/ingress/uws.ts";
+import { loadUws } from "../../../src/ingress/http/uws.ts";
 import { MetricBlock } from "../../../src/metrics/block.ts";
 import { LinkWord, rowWord, SessionState, SessionWord } from "../../../src/tables/link-table.ts";
 import { LogWord } from "../../../src/tables/log-table.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { AddressFilter } from "../../../src/ingress/address-filter.ts";
+import { AddressFilter } from "../../../src/ingress/http/address-filter.ts";
 
 const v4 = (text: string): ArrayBuffer => Uint8Array.from(text.split(".").map(Number)).buffer;
 

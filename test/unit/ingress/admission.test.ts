@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decodeText, dataCodingOf, ENCODING } from "../../../src/codec/index.ts";
-import { Admission, Admit, ScopeBit } from "../../../src/ingress/admission.ts";
+import { Admission, Admit, ScopeBit } from "../../../src/ingress/admission/admission.ts";
 import {
   Accept,
   acceptBodyOffset,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { AppPlaces, NO_APP } from "../../../src/ingress/app-places.ts";
+import { AppPlaces, NO_APP } from "../../../src/ingress/admission/app-places.ts";
 
 function takeAll(places: AppPlaces, app: number): number {
   let taken = 0;

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { createHmac, createPrivateKey, createSign, generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
-import { ScopeBit } from "../../../src/ingress/admission.ts";
+import { ScopeBit } from "../../../src/ingress/admission/admission.ts";
 import {
   type AppGrant,
   Authentication,
   CACHED_MS_MAX,
   type GrantAnswer,
-} from "../../../src/ingress/authentication.ts";
+} from "../../../src/ingress/auth/authentication.ts";
 import {
   FAILURES_PER_S_MAX,
   VERIFYING_PER_PEER_MAX,
-} from "../../../src/ingress/verification-limit.ts";
+} from "../../../src/ingress/auth/verification-limit.ts";
 import { configOf, CONFIG, RigClock, SECRET } from "./rig.ts";
 
 const LEEWAY_S = 30;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { derivePools, type PoolPlan } from "../../../src/config/derive.ts";
-import { carryBuckets } from "../../../src/ingress/carry-buckets.ts";
+import { carryBuckets } from "../../../src/ingress/admission/carry-buckets.ts";
 import {
   availableUnits,
   bucketNow,

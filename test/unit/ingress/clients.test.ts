@@ -1,7 +1,7 @@
 /** Who may call from where: apps and addresses of links, balancers and their PROXY headers. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { PoolAccess } from "../../../src/ingress/pool-access.ts";
+import { PoolAccess } from "../../../src/ingress/admission/pool-access.ts";
 import { derivePools, type DerivedPool } from "../../../src/config/derive.ts";
 import { HttpRig } from "./http-rig.ts";
 import { CONFIG, configOf } from "./rig.ts";

@@ -6,9 +6,9 @@ import assert from "node:assert/strict";
 import { Agent, request } from "node:http";
 import { connect, type Socket } from "node:net";
 import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
-import type { LedgerReads } from "../../../src/ingress/read-calls.ts";
+import type { LedgerReads } from "../../../src/ingress/calls/read-calls.ts";
 import { HttpServer } from "../../../src/ingress/server.ts";
-import { loadUws } from "../../../src/ingress/uws.ts";
+import { loadUws } from "../../../src/ingress/http/uws.ts";
 import { signToken } from "../../../src/cli/token.ts";
 import { CONFIG, IngressRig, type RigOptions, SECRET } from "./rig.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ScopeBit } from "../../../src/ingress/admission.ts";
-import { Admit } from "../../../src/ingress/admission.ts";
+import { ScopeBit } from "../../../src/ingress/admission/admission.ts";
+import { Admit } from "../../../src/ingress/admission/admission.ts";
 import { Counter } from "../../../src/metrics/block.ts";
 import { acceptHasKey } from "../../../src/records/accept.ts";
 import { type HttpAnswer, HttpRig } from "./http-rig.ts";

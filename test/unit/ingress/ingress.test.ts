@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Admit, ScopeBit } from "../../../src/ingress/admission.ts";
-import type { LookupAnswer } from "../../../src/ingress/message-lookup.ts";
+import { Admit, ScopeBit } from "../../../src/ingress/admission/admission.ts";
+import type { LookupAnswer } from "../../../src/ingress/calls/message-lookup.ts";
 import { Counter } from "../../../src/metrics/block.ts";
 import { Concluded, CONCLUDED_TYPE, Verdict } from "../../../src/records/concluded.ts";
 import { originOf } from "../../../src/records/message-key.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import type { FieldError } from "../../../src/errors.ts";
-import { DEPTH_MAX, readJson } from "../../../src/ingress/json-body.ts";
+import { DEPTH_MAX, readJson } from "../../../src/ingress/http/json-body.ts";
 
 function read(text: string | Uint8Array): { value: unknown; errors: FieldError[] } {
   const errors: FieldError[] = [];

@@ -1,7 +1,7 @@
 /** Room in the log: one app's backlog leaves the last eighth to others. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LogRoom } from "../../../src/ingress/log-room.ts";
+import { LogRoom } from "../../../src/ingress/admission/log-room.ts";
 import { allocateLogTable, LogTable, LogWord } from "../../../src/tables/log-table.ts";
 
 const BYTES_MAX = 16 * 1024 * 1024;

@@ -7,10 +7,10 @@ import { AdminServer } from "../../../src/admin/server.ts";
 import type { AdminSources } from "../../../src/admin/sources.ts";
 import { configJsonSchema } from "../../../src/config/json-schema.ts";
 import { MESSAGE_PROPERTIES } from "../../../src/ingress/api-schemas.ts";
-import { MESSAGE_FIELD_NAMES } from "../../../src/ingress/message-fields.ts";
+import { MESSAGE_FIELD_NAMES } from "../../../src/ingress/admission/message-fields.ts";
 import { openapiJson, ROUTES } from "../../../src/ingress/openapi.ts";
 import { HttpServer } from "../../../src/ingress/server.ts";
-import type { Uws, UwsApp } from "../../../src/ingress/uws.ts";
+import type { Uws, UwsApp } from "../../../src/ingress/http/uws.ts";
 import { HttpRig } from "./http-rig.ts";
 import { IngressRig } from "./rig.ts";
 

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import type { FieldError } from "../../../src/errors.ts";
-import { readJson } from "../../../src/ingress/json-body.ts";
-import { MessageDraft, readMessage } from "../../../src/ingress/message-fields.ts";
-import { PlainBatch } from "../../../src/ingress/plain-batch.ts";
-import { PlainMessage } from "../../../src/ingress/plain-message.ts";
+import { readJson } from "../../../src/ingress/http/json-body.ts";
+import { MessageDraft, readMessage } from "../../../src/ingress/admission/message-fields.ts";
+import { PlainBatch } from "../../../src/ingress/admission/plain-batch.ts";
+import { PlainMessage } from "../../../src/ingress/admission/plain-message.ts";
 
 interface Reading {
   readonly isGood: boolean;

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { AcceptedTexts } from "../../../src/ingress/accepted-texts.ts";
-import { AnswerWaits, preferredWait, WAITS_MAX } from "../../../src/ingress/answer-waits.ts";
-import { CallEnds } from "../../../src/ingress/call-ends.ts";
-import { type CallKind, Exchange, type ExchangeOwner } from "../../../src/ingress/exchange.ts";
-import type { MessageLookup } from "../../../src/ingress/message-lookup.ts";
-import { PendingMessage } from "../../../src/ingress/pending-messages.ts";
+import { AcceptedTexts } from "../../../src/ingress/admission/accepted-texts.ts";
+import { AnswerWaits, preferredWait, WAITS_MAX } from "../../../src/ingress/calls/answer-waits.ts";
+import { CallEnds } from "../../../src/ingress/calls/call-ends.ts";
+import { type CallKind, Exchange, type ExchangeOwner } from "../../../src/ingress/http/exchange.ts";
+import type { MessageLookup } from "../../../src/ingress/calls/message-lookup.ts";
+import { PendingMessage } from "../../../src/ingress/calls/pending-messages.ts";
 import { HttpRig } from "./http-rig.ts";
 
 const TO = "+998901234567";

@@ -11,7 +11,7 @@ import {
   REASSEMBLY_MS,
   unpackSeptets,
 } from "../../../src/codec/index.ts";
-import { type Admission, Admit, ScopeBit } from "../../../src/ingress/admission.ts";
+import { type Admission, Admit, ScopeBit } from "../../../src/ingress/admission/admission.ts";
 import {
   Accept,
   acceptBodyOffset,

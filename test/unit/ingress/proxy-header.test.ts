@@ -8,7 +8,7 @@ import {
   readProxyHeader,
   SIGNATURE,
   SignatureWatch,
-} from "../../../src/ingress/proxy-header.ts";
+} from "../../../src/ingress/http/proxy-header.ts";
 
 function v2(command: number, family: number, body: readonly number[], length = body.length) {
   const fixed = Buffer.alloc(4);

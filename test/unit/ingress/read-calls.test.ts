@@ -1,9 +1,9 @@
 /** Lists, events and held messages over HTTP: what is asked, what is refused, how pages link. */
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
-import { MESSAGE_STATUS } from "../../../src/ledger/message-state.ts";
-import type { CancelAnswer } from "../../../src/ingress/message-lookup.ts";
-import { type ReadQuestion, STATUS_WORDS } from "../../../src/ingress/read-calls.ts";
+import { MESSAGE_STATUS } from "../../../src/ledger/messages/message-state.ts";
+import type { CancelAnswer } from "../../../src/ingress/calls/message-lookup.ts";
+import { type ReadQuestion, STATUS_WORDS } from "../../../src/ingress/calls/read-calls.ts";
 import { formatMessageId, parseMessageId } from "../../../src/records/message-key.ts";
 import { HttpRig } from "./http-rig.ts";
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BlockTailer } from "../../../src/journal/log-tailer.ts";
 import { Counter } from "../../../src/metrics/block.ts";
-import { Admit, ScopeBit } from "../../../src/ingress/admission.ts";
+import { Admit, ScopeBit } from "../../../src/ingress/admission/admission.ts";
 import { Refused } from "../../../src/records/refused.ts";
 import { RecordType } from "../../../src/records/types.ts";
 import { CollectingTicket, IngressRig } from "./rig.ts";

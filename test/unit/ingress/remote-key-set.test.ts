@@ -4,14 +4,14 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { parseKeySet } from "../../../src/config/key-set.ts";
-import { fetchText } from "../../../src/ingress/key-fetch.ts";
-import type { KeyAnswer } from "../../../src/ingress/key-source.ts";
+import { fetchText } from "../../../src/ingress/auth/key-fetch.ts";
+import type { KeyAnswer } from "../../../src/ingress/auth/key-source.ts";
 import {
   FETCH_INTERVAL_MS_MIN,
   KEYS_FRESH_MS,
   KEYS_USED_MS_MAX,
   RemoteKeySet,
-} from "../../../src/ingress/remote-key-set.ts";
+} from "../../../src/ingress/auth/remote-key-set.ts";
 import { HttpRig } from "./http-rig.ts";
 import { CONFIG, RigClock } from "./rig.ts";
 import { EC, ED, es256, jwkOf, keySet, RSA, rsa, RSA_SHORT, tokenOf } from "./signing-keys.ts";

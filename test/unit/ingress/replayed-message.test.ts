@@ -1,8 +1,8 @@
 /** What is read back from an ACCEPT is admitted to the same ACCEPT, in every encoding. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Admit, ScopeBit } from "../../../src/ingress/admission.ts";
-import { requestOf } from "../../../src/ingress/replayed-message.ts";
+import { Admit, ScopeBit } from "../../../src/ingress/admission/admission.ts";
+import { requestOf } from "../../../src/ingress/admission/replayed-message.ts";
 import { Accept, acceptIsConsistent, acceptReplayOffset } from "../../../src/records/accept.ts";
 import { ringConsumer } from "../../../src/workers/shared-memory.ts";
 import { CONFIG, IngressRig } from "./rig.ts";

@@ -4,21 +4,21 @@
  * words are set by the test.
  */
 import { basename } from "node:path";
-import { Admission } from "../../../src/ingress/admission.ts";
+import { Admission } from "../../../src/ingress/admission/admission.ts";
 import { Ingress } from "../../../src/ingress/ingress.ts";
 import {
   MessageLookup,
   type LookupAnswer,
   type CancelAnswer,
   type MessageQuery,
-} from "../../../src/ingress/message-lookup.ts";
-import type { PendingMessage, Ticket } from "../../../src/ingress/pending-messages.ts";
+} from "../../../src/ingress/calls/message-lookup.ts";
+import type { PendingMessage, Ticket } from "../../../src/ingress/calls/pending-messages.ts";
 import { slotCounts } from "../../../src/config/slots.ts";
 import { derivePools, type PoolPlan } from "../../../src/config/derive.ts";
 import { parseConfig } from "../../../src/config/parse.ts";
 import type { GatewayConfig } from "../../../src/config/types.ts";
-import type { PortSharing } from "../../../src/ingress/listener.ts";
-import type { UwsTls } from "../../../src/ingress/uws.ts";
+import type { PortSharing } from "../../../src/ingress/http/listener.ts";
+import type { UwsTls } from "../../../src/ingress/http/uws.ts";
 import { Dispatcher } from "../../../src/dispatch/dispatcher.ts";
 import { JournalAppender } from "../../../src/journal/appender.ts";
 import { Journal } from "../../../src/journal/journal.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { ScopeBit } from "../../../src/ingress/admission.ts";
-import { loadUws } from "../../../src/ingress/uws.ts";
+import { ScopeBit } from "../../../src/ingress/admission/admission.ts";
+import { loadUws } from "../../../src/ingress/http/uws.ts";
 import { HttpServer } from "../../../src/ingress/server.ts";
 import { formatMessageId, originOf, parseMessageId } from "../../../src/records/message-key.ts";
 import { CollectingTicket, CONFIG, EPOCH } from "./rig.ts";

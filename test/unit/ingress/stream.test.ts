@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { derivePools } from "../../../src/config/derive.ts";
-import { STREAMS_MAX } from "../../../src/ingress/stream-calls.ts";
+import { STREAMS_MAX } from "../../../src/ingress/calls/stream-calls.ts";
 import { CONFIG, configOf } from "./rig.ts";
 import { HttpRig } from "./http-rig.ts";
 import { encode } from "./signing-keys.ts";

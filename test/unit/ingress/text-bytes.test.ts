@@ -8,7 +8,7 @@ import {
   TEXT_LONE_SURROGATE,
   utf8Length,
   writeUtf8,
-} from "../../../src/ingress/text-bytes.ts";
+} from "../../../src/ingress/http/text-bytes.ts";
 
 test("UTF-8 is written as Buffer writes it, into its place and nowhere else", () => {
   fc.assert(

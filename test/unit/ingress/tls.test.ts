@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
-import { uwsTls } from "../../../src/ingress/certificates.ts";
+import { uwsTls } from "../../../src/ingress/http/certificates.ts";
 import { TestAuthority } from "../../support/certificates.ts";
 import { HttpRig } from "./http-rig.ts";
 import { CONFIG, configOf } from "./rig.ts";

@@ -1,9 +1,9 @@
 /** Callers that wait for an operator's answer to a message. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { AnswerWatch, WATCHES_MAX } from "../../../src/ledger/answer-watch.ts";
-import type { MessageState } from "../../../src/ledger/message-state.ts";
-import { PartState } from "../../../src/ledger/part-state.ts";
+import { AnswerWatch, WATCHES_MAX } from "../../../src/ledger/flow/answer-watch.ts";
+import type { MessageState } from "../../../src/ledger/messages/message-state.ts";
+import { PartState } from "../../../src/ledger/messages/part-state.ts";
 
 const KEY = { sequence: 7, origin: 256 };
 

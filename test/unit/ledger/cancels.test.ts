@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { verifyBooks } from "../../../src/ledger/books.ts";
-import { CANCEL_MS_MAX } from "../../../src/ledger/cancels.ts";
+import { CANCEL_MS_MAX } from "../../../src/ledger/flow/cancels.ts";
 import { Verdict } from "../../../src/records/concluded.ts";
 import type { MessageKey } from "../../../src/records/message-key.ts";
 import { Harness } from "./harness.ts";

@@ -1,10 +1,10 @@
 /** CDR rows: numbered without a gap, cut once, over crashes; the disk's level. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { CdrCut } from "../../../src/ledger/cdr-format.ts";
-import { chunkKey, chunkRowCount, isChunkKey, keyRow } from "../../../src/ledger/cdr-format.ts";
-import { CdrRows, type CdrRowsOptions } from "../../../src/ledger/cdr-rows.ts";
-import { type LedgerStore, LedgerTable } from "../../../src/ledger/store.ts";
+import type { CdrCut } from "../../../src/ledger/cdr/cdr-format.ts";
+import { chunkKey, chunkRowCount, isChunkKey, keyRow } from "../../../src/ledger/cdr/cdr-format.ts";
+import { CdrRows, type CdrRowsOptions } from "../../../src/ledger/cdr/cdr-rows.ts";
+import { type LedgerStore, LedgerTable } from "../../../src/ledger/store/store.ts";
 import { CdrField, type CdrValue } from "../../../src/sink/cdr-columns.ts";
 import { CdrDecoder } from "../../../src/sink/cdr-decode.ts";
 import { CdrLevel, LogTable, LogWord, allocateLogTable } from "../../../src/tables/log-table.ts";

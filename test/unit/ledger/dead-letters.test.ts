@@ -1,8 +1,8 @@
 /** Dead letters: which messages are, what is kept of them, and that each is replayed once. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { DeadLetterFilter, DeadLetterPage } from "../../../src/ledger/dead-letters.ts";
-import { LedgerTable } from "../../../src/ledger/store.ts";
+import type { DeadLetterFilter, DeadLetterPage } from "../../../src/ledger/flow/dead-letters.ts";
+import { LedgerTable } from "../../../src/ledger/store/store.ts";
 import { NOT_WRITTEN, Outcome } from "../../../src/records/attempt.ts";
 import { Verdict } from "../../../src/records/concluded.ts";
 import { Harness } from "./harness.ts";

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
-import { EndedRows } from "../../../src/ledger/ended-rows.ts";
-import { writeKeyBytes } from "../../../src/ledger/row-layout.ts";
+import { EndedRows } from "../../../src/ledger/messages/ended-rows.ts";
+import { writeKeyBytes } from "../../../src/ledger/messages/row-layout.ts";
 import { verifyBooks } from "../../../src/ledger/books.ts";
 import { DlrMode } from "../../../src/records/types.ts";
 import { FLAG_MAYBE_DUP } from "../../../src/records/attempt.ts";

@@ -10,12 +10,12 @@ import type { DispatchEntry } from "../../../src/dispatch/waiting-room.ts";
 import type { LogLevel } from "../../../src/environment.ts";
 import { JournalAppender } from "../../../src/journal/appender.ts";
 import type { LogTailer, RecordLoader, RecordVisitor } from "../../../src/journal/log-reading.ts";
-import type { CancelOrder } from "../../../src/ledger/cancels.ts";
+import type { CancelOrder } from "../../../src/ledger/flow/cancels.ts";
 import { Ledger, type LedgerLimits, type LedgerOptions } from "../../../src/ledger/ledger.ts";
-import { readCursor } from "../../../src/ledger/meta.ts";
+import { readCursor } from "../../../src/ledger/store/meta.ts";
 import type { LedgerPolicy } from "../../../src/ledger/policy.ts";
 import type { OutcomeObserver } from "../../../src/ledger/outcomes.ts";
-import type { LedgerStore } from "../../../src/ledger/store.ts";
+import type { LedgerStore } from "../../../src/ledger/store/store.ts";
 import { allocateMetrics, MetricBlock } from "../../../src/metrics/block.ts";
 import {
   COMMIT_NOTICE_BYTES,

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { verifyBooks } from "../../../src/ledger/books.ts";
-import type { Resolution } from "../../../src/ledger/held.ts";
+import type { Resolution } from "../../../src/ledger/flow/held.ts";
 import { FLAG_MAYBE_DUP } from "../../../src/records/attempt.ts";
 import { Decision } from "../../../src/records/resolved.ts";
 import { Harness } from "./harness.ts";

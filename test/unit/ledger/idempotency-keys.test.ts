@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { IdempotencyKeys, type KeyBounds } from "../../../src/ledger/idempotency-keys.ts";
-import { type LedgerStore, LedgerTable } from "../../../src/ledger/store.ts";
+import { type LedgerStore, LedgerTable } from "../../../src/ledger/store/store.ts";
 import { allocateMetrics, Counter, MetricBlock } from "../../../src/metrics/block.ts";
 import { originOf } from "../../../src/records/message-key.ts";
 import {

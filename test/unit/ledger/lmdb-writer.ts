@@ -7,8 +7,8 @@
  */
 import { Buffer } from "node:buffer";
 import { writeSync } from "node:fs";
-import { openLmdbStore } from "../../../src/ledger/lmdb-store.ts";
-import { LedgerTable } from "../../../src/ledger/store.ts";
+import { openLmdbStore } from "../../../src/ledger/store/lmdb-store.ts";
+import { LedgerTable } from "../../../src/ledger/store/store.ts";
 
 export const ROWS = 500;
 export const KEPT = 3;

@@ -1,11 +1,11 @@
 /** The cache holds what is cached, and nothing of what has left it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MessageCache } from "../../../src/ledger/message-cache.ts";
-import { MessagePool } from "../../../src/ledger/message-pool.ts";
-import { MessageState } from "../../../src/ledger/message-state.ts";
-import type { PartRecord } from "../../../src/ledger/part-state.ts";
-import { Row, RowPart } from "../../../src/ledger/row-layout.ts";
+import { MessageCache } from "../../../src/ledger/messages/message-cache.ts";
+import { MessagePool } from "../../../src/ledger/messages/message-pool.ts";
+import { MessageState } from "../../../src/ledger/messages/message-state.ts";
+import type { PartRecord } from "../../../src/ledger/messages/part-state.ts";
+import { Row, RowPart } from "../../../src/ledger/messages/row-layout.ts";
 
 const ORIGIN = 256;
 

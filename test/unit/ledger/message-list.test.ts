@@ -1,8 +1,11 @@
 /** Pages of an app's messages: against a plain filter, over restarts and removals. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { MessageListPage, MessageListQuestion } from "../../../src/ledger/message-list.ts";
-import { LedgerTable } from "../../../src/ledger/store.ts";
+import type {
+  MessageListPage,
+  MessageListQuestion,
+} from "../../../src/ledger/messages/message-list.ts";
+import { LedgerTable } from "../../../src/ledger/store/store.ts";
 import { formatMessageId } from "../../../src/records/message-key.ts";
 import type { MemoryStore } from "../../support/memory-store.ts";
 import { integerIn, seededRandom } from "../../support/seeded-random.ts";

@@ -5,7 +5,7 @@
  */
 import { Buffer } from "node:buffer";
 import { parentPort, workerData } from "node:worker_threads";
-import { LmdbMovedBodies } from "../../../src/ledger/lmdb-store.ts";
+import { LmdbMovedBodies } from "../../../src/ledger/store/lmdb-store.ts";
 
 const bodies = new LmdbMovedBodies(workerData as string, 1e9);
 parentPort?.on("message", (logOffset: number) => {

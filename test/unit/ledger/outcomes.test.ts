@@ -1,11 +1,11 @@
 /** Observers of outcomes: told each end once, within the commit that holds it, over crashes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { MessageState } from "../../../src/ledger/message-state.ts";
-import { MESSAGE_STATUS } from "../../../src/ledger/message-state.ts";
+import type { MessageState } from "../../../src/ledger/messages/message-state.ts";
+import { MESSAGE_STATUS } from "../../../src/ledger/messages/message-state.ts";
 import type { OutcomeObserver } from "../../../src/ledger/outcomes.ts";
-import { PART_STATUS } from "../../../src/ledger/part-state.ts";
-import { type LedgerStore, LedgerTable } from "../../../src/ledger/store.ts";
+import { PART_STATUS } from "../../../src/ledger/messages/part-state.ts";
+import { type LedgerStore, LedgerTable } from "../../../src/ledger/store/store.ts";
 import { FLAG_MAYBE_DUP } from "../../../src/records/attempt.ts";
 import { Refused } from "../../../src/records/refused.ts";
 import type { RecordMemory } from "../../../src/records/memory.ts";

@@ -5,7 +5,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { foldMask, MESSAGE_STATUS, MessageStatus } from "../../../src/ledger/message-state.ts";
+import {
+  foldMask,
+  MESSAGE_STATUS,
+  MessageStatus,
+} from "../../../src/ledger/messages/message-state.ts";
 import {
   isFinal,
   mergeAccepted,
@@ -17,7 +21,7 @@ import {
   PART_STATUS,
   PartRecord,
   PartState,
-} from "../../../src/ledger/part-state.ts";
+} from "../../../src/ledger/messages/part-state.ts";
 import { Outcome } from "../../../src/records/attempt.ts";
 
 interface Fact {

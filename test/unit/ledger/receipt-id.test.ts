@@ -9,7 +9,7 @@ import {
   inReceiptsBase,
   matchingTransform,
   normaliseId,
-} from "../../../src/ledger/receipt-id.ts";
+} from "../../../src/ledger/receipts/receipt-id.ts";
 
 test("normal forms", () => {
   assert.equal(normaliseId("00AbC"), "abc");

@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ReceiptIndex } from "../../../src/ledger/receipt-index.ts";
-import { hashId } from "../../../src/ledger/receipt-id.ts";
-import { LedgerTable } from "../../../src/ledger/store.ts";
+import { ReceiptIndex } from "../../../src/ledger/receipts/receipt-index.ts";
+import { hashId } from "../../../src/ledger/receipts/receipt-id.ts";
+import { LedgerTable } from "../../../src/ledger/store/store.ts";
 import { MemoryStore } from "../../support/memory-store.ts";
 
 const LATER = 2e12;

@@ -4,8 +4,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { verifyBooks } from "../../../src/ledger/books.ts";
-import type { LinkSummary } from "../../../src/ledger/link-learning.ts";
-import { PARK_MS } from "../../../src/ledger/parked-receipts.ts";
+import type { LinkSummary } from "../../../src/ledger/receipts/link-learning.ts";
+import { PARK_MS } from "../../../src/ledger/receipts/parked-receipts.ts";
 import { allocateRows, LinkWord, rowWord } from "../../../src/tables/link-table.ts";
 import { Harness } from "./harness.ts";
 import { accept, answer, key, receipt, sending, T0 } from "./records.ts";

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RECOVERY_ROWS, type RecoveryRowName } from "../../../src/ledger/recovery.ts";
+import { RECOVERY_ROWS, type RecoveryRowName } from "../../../src/ledger/flow/recovery.ts";
 import { verifyBooks } from "../../../src/ledger/books.ts";
 import { FLAG_MAYBE_DUP, Outcome } from "../../../src/records/attempt.ts";
 import { PARTS_ALL } from "../../../src/records/hand-over.ts";

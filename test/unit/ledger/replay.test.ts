@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { verifyBooks } from "../../../src/ledger/books.ts";
-import { LedgerTable } from "../../../src/ledger/store.ts";
+import { LedgerTable } from "../../../src/ledger/store/store.ts";
 import { FLAG_MAYBE_DUP, Outcome } from "../../../src/records/attempt.ts";
 import { Verdict } from "../../../src/records/concluded.ts";
 import { LogWord } from "../../../src/tables/log-table.ts";

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { foldMask, MESSAGE_STATUS } from "../../../src/ledger/message-state.ts";
-import { isFinal, PART_STATUS, PartState } from "../../../src/ledger/part-state.ts";
+import { foldMask, MESSAGE_STATUS } from "../../../src/ledger/messages/message-state.ts";
+import { isFinal, PART_STATUS, PartState } from "../../../src/ledger/messages/part-state.ts";
 
 const PAGE = readFileSync(new URL("../../../../docs/STATES.md", import.meta.url), "utf8");
 const STATES = new Map<string, number>(Object.entries(PartState));

@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { parquetReadObjects } from "hyparquet";
-import type { CdrCut } from "../../../src/ledger/cdr-format.ts";
+import type { CdrCut } from "../../../src/ledger/cdr/cdr-format.ts";
 import { CDR_COLUMNS } from "../../../src/sink/cdr-columns.ts";
 import { type CdrManifest, manifestPath, parseDataPath } from "../../../src/sink/cdr-files.ts";
 import { packCut } from "../../../src/sink/cdr-pack.ts";

@@ -1,8 +1,8 @@
 /** Cuts with real chunks, made by the ledger's own code, for tests of what comes after. */
-import type { CdrCut, CdrFormat } from "../../../src/ledger/cdr-format.ts";
-import { isChunkKey, keyRow } from "../../../src/ledger/cdr-format.ts";
-import { CdrRows } from "../../../src/ledger/cdr-rows.ts";
-import { LedgerTable } from "../../../src/ledger/store.ts";
+import type { CdrCut, CdrFormat } from "../../../src/ledger/cdr/cdr-format.ts";
+import { isChunkKey, keyRow } from "../../../src/ledger/cdr/cdr-format.ts";
+import { CdrRows } from "../../../src/ledger/cdr/cdr-rows.ts";
+import { LedgerTable } from "../../../src/ledger/store/store.ts";
 import type { CdrChunk } from "../../../src/sink/cdr-pack.ts";
 import { allocateLogTable, LogTable } from "../../../src/tables/log-table.ts";
 import { MemoryStore } from "../../support/memory-store.ts";

@@ -3,20 +3,20 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { CdrItem, chunkRowCount, ITEM_HEADER_BYTES } from "../../../src/ledger/cdr-format.ts";
-import { CHUNK_HEADER_BYTES, writeChunkHeader } from "../../../src/ledger/cdr-format.ts";
-import { MessageState, MessageStatus } from "../../../src/ledger/message-state.ts";
-import { EVENTS_MAX, foldParts, NO_VERDICT } from "../../../src/ledger/message-state.ts";
-import { NO_RECEIPT, PartRecord, PartState } from "../../../src/ledger/part-state.ts";
+import { CdrItem, chunkRowCount, ITEM_HEADER_BYTES } from "../../../src/ledger/cdr/cdr-format.ts";
+import { CHUNK_HEADER_BYTES, writeChunkHeader } from "../../../src/ledger/cdr/cdr-format.ts";
+import { MessageState, MessageStatus } from "../../../src/ledger/messages/message-state.ts";
+import { EVENTS_MAX, foldParts, NO_VERDICT } from "../../../src/ledger/messages/message-state.ts";
+import { NO_RECEIPT, PartRecord, PartState } from "../../../src/ledger/messages/part-state.ts";
 import {
   HEAD_TEXTS,
   headOffset,
   ROW_BYTES_MAX,
   ROW_TEXTS,
   Row,
-} from "../../../src/ledger/row-layout.ts";
-import { rowOffset } from "../../../src/ledger/row-layout.ts";
-import { encodeRow } from "../../../src/ledger/row.ts";
+} from "../../../src/ledger/messages/row-layout.ts";
+import { rowOffset } from "../../../src/ledger/messages/row-layout.ts";
+import { encodeRow } from "../../../src/ledger/messages/row.ts";
 import { Accept, REPLAY_BYTES } from "../../../src/records/accept.ts";
 import { NOT_WRITTEN } from "../../../src/records/attempt.ts";
 import { Refused } from "../../../src/records/refused.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { COMMAND_ID, COMMAND_STATUS } from "../../../src/codec/index.ts";
 import { AmbiguousCause, Outcome } from "../../../src/records/attempt.ts";
-import { retryAfterMs } from "../../../src/smpp/answer.ts";
+import { retryAfterMs } from "../../../src/smpp/session/answer.ts";
 import { SessionState, SessionWord } from "../../../src/tables/link-table.ts";
 import type { Pdu } from "./fake-smsc.ts";
 import { World } from "./world.ts";

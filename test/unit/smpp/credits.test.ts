@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ALLOWANCE_MAX, ALLOWANCE_MIN } from "../../../src/smpp/limits.ts";
+import { ALLOWANCE_MAX, ALLOWANCE_MIN } from "../../../src/smpp/pace/limits.ts";
 import { World, type WorldOptions } from "./world.ts";
 
 test("a pool without a bound session has neither credits nor weight", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FlightRecorder } from "../../../src/smpp/flight-recorder.ts";
-import { maskPdu } from "../../../src/smpp/mask-pdu.ts";
+import { FlightRecorder } from "../../../src/smpp/session/flight-recorder.ts";
+import { maskPdu } from "../../../src/smpp/session/mask-pdu.ts";
 import { dataSm, deliverSm, tlv } from "./deliver-pdus.ts";
 
 const PAYLOAD = 0x0424;

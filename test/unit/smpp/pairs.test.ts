@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { COMMAND_ID, COMMAND_STATUS } from "../../../src/codec/index.ts";
 import { RecordType } from "../../../src/records/types.ts";
-import { BindRole, roleAfterRefusal } from "../../../src/smpp/bind-role.ts";
+import { BindRole, roleAfterRefusal } from "../../../src/smpp/session/bind-role.ts";
 import { SessionState, SessionWord } from "../../../src/tables/link-table.ts";
 import { deliverSm } from "./deliver-pdus.ts";
 import { type FakeSocket, isBind } from "./fake-smsc.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ReadyQueue } from "../../../src/smpp/ready-queue.ts";
+import { ReadyQueue } from "../../../src/smpp/queue/ready-queue.ts";
 
 function takeAll(queue: ReadyQueue): number[] {
   const taken: number[] = [];

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { COMMAND_STATUS, CONCAT_METHOD, REASSEMBLY_MS } from "../../../src/codec/index.ts";
 import { FLAG_MAYBE_DUP, NOT_WRITTEN, Outcome } from "../../../src/records/attempt.ts";
-import { RETRY_BASE_MS, RETRY_MAX_MS } from "../../../src/smpp/limits.ts";
+import { RETRY_BASE_MS, RETRY_MAX_MS } from "../../../src/smpp/pace/limits.ts";
 import { DEFAULT_PROFILE } from "../../support/profile.ts";
 import { REDRAW_AFTER_MS } from "../../../src/smpp/reference-draw.ts";
 import { decodeSubmit } from "./fake-smsc.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { COMMAND_ID } from "../../../src/codec/index.ts";
-import { Scheduler } from "../../../src/smpp/scheduler.ts";
+import { Scheduler } from "../../../src/smpp/pace/scheduler.ts";
 import { StallWatch, STALLED_LINK_MS } from "../../../src/smpp/stall-watch.ts";
 import { LinkWord } from "../../../src/tables/link-table.ts";
 import { World } from "./world.ts";

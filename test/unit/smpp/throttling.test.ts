@@ -10,8 +10,8 @@ import {
   paceAvailable,
   raisePace,
   takePace,
-} from "../../../src/smpp/pace.ts";
-import { GO_ON, HALF, ThrottleWatch } from "../../../src/smpp/throttle-watch.ts";
+} from "../../../src/smpp/pace/pace.ts";
+import { GO_ON, HALF, ThrottleWatch } from "../../../src/smpp/pace/throttle-watch.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 import type { Pdu } from "./fake-smsc.ts";
 import { World } from "./world.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { COMMAND_STATUS } from "../../../src/codec/index.ts";
-import { DialLimiter } from "../../../src/smpp/dial-limiter.ts";
+import { DialLimiter } from "../../../src/smpp/session/dial-limiter.ts";
 import {
   dueAction,
   RedialKind,
@@ -9,7 +9,7 @@ import {
   redialKindOf,
   type SessionTimes,
   TimerAction,
-} from "../../../src/smpp/timers.ts";
+} from "../../../src/smpp/session/timers.ts";
 import { allocateDials, SessionState } from "../../../src/tables/link-table.ts";
 
 const ENQUIRE_MS = 15_000;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { NO_SLOT, Window } from "../../../src/smpp/window.ts";
+import { NO_SLOT, Window } from "../../../src/smpp/session/window.ts";
 import { World } from "./world.ts";
 
 const LAST = 0x7fffffff;

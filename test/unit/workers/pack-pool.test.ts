@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { CdrCut } from "../../../src/ledger/cdr-format.ts";
+import type { CdrCut } from "../../../src/ledger/cdr/cdr-format.ts";
 import { systemIdIndex } from "../../../src/tables/thread-table.ts";
 import { PackPool } from "../../../src/workers/pack-pool.ts";
 

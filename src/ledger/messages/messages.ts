@@ -1,0 +1,327 @@
+/**
+ * The messages and all that follows from a change of one: fold, books, body holds, open index,
+ * waits, rows.
+ *
+ *   find ─► (load, apply STARTED) ─► a record changes parts ─► settle ─► … ─► write ─► next commit
+ *                                            it is final now ─► retire: written at once, and gone
+ *
+ * Everything that `write` puts into one commit is exactly the state behind the records applied so
+ * far, so that the log from the cursor on gives the same again. The ledger's thread only.
+ */
+import { Buffer } from "node:buffer";
+import { MESSAGE_KEY_BYTES } from "../../records/message-key.ts";
+import { bodyKey, OPEN_LOG_OFFSET } from "../body-moves.ts";
+import { EndedRows } from "./ended-rows.ts";
+import { MessageCache } from "./message-cache.ts";
+import { MessagePool } from "./message-pool.ts";
+import {
+  acceptBytes,
+  foldParts,
+  isFinalStatus,
+  type MessageState,
+  wantsBody,
+  writeMessageKey,
+} from "./message-state.ts";
+import type { LedgerMeta } from "../store/meta.ts";
+import type { OutcomeObserver } from "../outcomes.ts";
+import { type PartRecord, PartState } from "./part-state.ts";
+import { type LedgerPolicy, settleByTime } from "../policy.ts";
+import { isUnresolved, type RecoveryHits, resolveStarted } from "../flow/recovery.ts";
+import { rowStatus, writeUint48 } from "./row-layout.ts";
+import { decodeRow, encodeRow, readWaiting, rowBytes, type WaitingMessage } from "./row.ts";
+import { type LedgerStore, LedgerTable } from "../store/store.ts";
+
+/** Key of a wait: due u48, message key, part. */
+export const WAIT_KEY_BYTES = 6 + MESSAGE_KEY_BYTES + 1;
+
+export interface MessagesOptions {
+  readonly store: LedgerStore;
+  readonly meta: LedgerMeta;
+  readonly policy: LedgerPolicy;
+  readonly hits: RecoveryHits;
+  readonly cacheMax: number;
+  /** Told once of every part whose receipt was awaited and that became final. */
+  readonly onPartFinal: (message: MessageState, part: number) => void;
+  readonly outcomes: OutcomeObserver;
+}
+
+/** What one commit contains, to be followed up when it is visible. */
+export interface WrittenMessages {
+  readonly messages: readonly MessageState[];
+  /** Earliest wait among those written, wall ms; Infinity if none. */
+  readonly earliestDueAt: number;
+}
+
+export class Messages {
+  readonly cache: MessageCache;
+  readonly #options: MessagesOptions;
+  readonly #pool: MessagePool;
+  readonly #key = Buffer.alloc(MESSAGE_KEY_BYTES);
+  readonly #keyView = new DataView(this.#key.buffer, this.#key.byteOffset, MESSAGE_KEY_BYTES);
+  readonly #waitKey = Buffer.alloc(WAIT_KEY_BYTES);
+  readonly #rows = new EndedRows();
+  /** Final, and not written yet. */
+  readonly #ended: MessageState[] = [];
+  readonly #open = Buffer.alloc(OPEN_LOG_OFFSET + 6);
+
+  constructor(options: MessagesOptions) {
+    this.#options = options;
+    this.#pool = new MessagePool(SPARE_MAX);
+    this.cache = new MessageCache(options.cacheMax, this.#pool);
+  }
+
+  /** Messages that the next commit changes. */
+  get changedCount(): number {
+    return this.cache.dirtyCount + this.#rows.pendingCount;
+  }
+
+  /** A message to be filled in and admitted. */
+  take(): MessageState {
+    return this.#pool.take();
+  }
+
+  /** The message with this key, with every STARTED applied, or null. */
+  find(sequence: number, origin: number): MessageState | null {
+    const message = this.cache.find(sequence, origin) ?? this.#load(sequence, origin);
+    if (message === null) return null;
+    if (isUnresolved(message, this.#options.meta.startedEpoch)) this.#resolve(message);
+    return message;
+  }
+
+  /**
+   * Reads a message that is not in memory and that no worker has begun, without bringing it into
+   * memory. False if it is another one.
+   */
+  peekWaiting(sequence: number, origin: number, into: WaitingMessage): boolean {
+    if (this.cache.find(sequence, origin) !== null) return false;
+    const row = this.#rowOf(sequence, origin);
+    return row !== undefined && readWaiting(row, into);
+  }
+
+  /**
+   * A message for reading only, without bringing it into memory; null if it is not here, or if its
+   * stored row does not pass `isWanted`.
+   */
+  peek(
+    sequence: number,
+    origin: number,
+    isWanted: (row: Uint8Array) => boolean,
+  ): MessageState | null {
+    const cached = this.cache.find(sequence, origin);
+    if (cached !== null) return this.find(sequence, origin);
+    const row = this.#rowOf(sequence, origin);
+    if (row === undefined) return null;
+    // What is open may have to go through a start first.
+    if (!isFinalStatus(rowStatus(row))) return this.find(sequence, origin);
+    return isWanted(row) ? decodeRow(row) : null;
+  }
+
+  /** Applies, in order, the STARTED records that it has not seen. */
+  #resolve(message: MessageState): void {
+    const { meta, policy, hits } = this.#options;
+    for (const start of meta.starts) {
+      if (!isUnresolved(message, start.epoch)) continue;
+      if (resolveStarted(policy, hits, message, start)) this.settle(message);
+    }
+  }
+
+  /** Adds a new message, open or final. */
+  admit(message: MessageState): void {
+    const { books, holds } = this.#options.meta;
+    this.cache.add(message);
+    this.cache.touch(message);
+    books.noteAccepted(message.parts.length);
+    holds.hold(message.logOffset, acceptBytes(message));
+    message.holdsBody = true;
+    message.status = UNFOLDED;
+    this.settle(message);
+  }
+
+  /** Applies what time alone has ended by `at` (wall ms). */
+  settleByTime(message: MessageState, at: number): void {
+    if (message.finalAt !== 0 || at < message.expiresAt) return;
+    if (settleByTime(this.#options.policy, message, at)) this.settle(message);
+  }
+
+  /** Draws the consequences of changed parts. */
+  settle(message: MessageState): void {
+    const { meta, onPartFinal, outcomes } = this.#options;
+    this.cache.touch(message);
+    const { parts } = message;
+    for (let i = 0; i < parts.length; i++) {
+      const part = parts[i] as PartRecord;
+      if (part.finalAt === 0 || part.isSettled) continue;
+      part.isSettled = true;
+      if (part.ids !== null && part.state !== PartState.SENT_FINAL) onPartFinal(message, i);
+      outcomes.onPartFinal(message, i);
+    }
+    const before = message.status;
+    message.status = foldParts(message);
+    if (message.holdsBody && !wantsBody(message)) {
+      this.#releaseBody(message);
+    }
+    if (message.status === before) return;
+    if (message.finalAt !== 0) {
+      meta.books.noteFinal(message.status, parts.length);
+      this.#ended.push(message);
+    }
+    outcomes.onStatus(message, before);
+  }
+
+  /** The body of a message that wants it is in the store from the next commit on. */
+  moveBody(message: MessageState): void {
+    message.isBodyMoved = true;
+    this.#options.meta.holds.move(message.logOffset, acceptBytes(message));
+    this.cache.touch(message);
+    this.#putOpen(this.#keyOf(message.sequence, message.origin), message);
+  }
+
+  #putOpen(key: Buffer, message: MessageState): void {
+    const isInLog = message.holdsBody && !message.isBodyMoved;
+    writeUint48(this.#open, 0, Math.floor(message.expiresAt));
+    writeUint48(this.#open, OPEN_LOG_OFFSET, isInLog ? message.logOffset : 0);
+    this.#options.store.put(LedgerTable.OPEN, key, this.#open);
+  }
+
+  #releaseBody(message: MessageState): void {
+    const { store, meta } = this.#options;
+    message.holdsBody = false;
+    if (!message.isBodyMoved) {
+      meta.holds.release(message.logOffset, acceptBytes(message));
+      return;
+    }
+    message.isBodyMoved = false;
+    meta.holds.releaseMoved(acceptBytes(message));
+    store.remove(LedgerTable.BODIES, bodyKey(message.logOffset));
+  }
+
+  /**
+   * Writes messages that have become final, and lets them go: the next ones find their memory still
+   * in the CPU's caches. Who holds a message from before this call must not use it any more.
+   */
+  retire(): void {
+    const ended = this.#ended;
+    if (ended.length === 0) return;
+    const { store } = this.#options;
+    for (let i = 0; i < ended.length; i++) {
+      const message = ended[i] as MessageState;
+      const length = rowBytes(message);
+      const at = this.#writeRow(message, length);
+      this.#rows.note(message.sequence, message.origin, store.claimed, at, length);
+      this.#writeIndexes(message);
+      this.cache.untouch(message);
+      this.cache.remove(message);
+    }
+    ended.length = 0;
+  }
+
+  /** Puts every changed message into the store's next commit. */
+  write(): WrittenMessages {
+    this.retire();
+    const messages = this.cache.takeDirty();
+    let earliestDueAt = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < messages.length; i++) {
+      const message = messages[i] as MessageState;
+      this.#writeRow(message, rowBytes(message));
+      const dueAt = this.#writeIndexes(message);
+      if (dueAt < earliestDueAt) earliestDueAt = dueAt;
+    }
+    return { messages, earliestDueAt };
+  }
+
+  /** What `write` has put into the store is its commit of this number. */
+  launch({ messages }: WrittenMessages, commit: number): void {
+    for (let i = 0; i < messages.length; i++) (messages[i] as MessageState).commit = commit;
+    this.#rows.launch(commit);
+  }
+
+  /** Lets messages of a commit that is visible now be evicted; final ones go at once. */
+  release(written: readonly MessageState[], commit: number): void {
+    for (let i = 0; i < written.length; i++) {
+      const message = written[i] as MessageState;
+      // It may have been retired meanwhile, and be another one.
+      if (message.isDirty || message.commit !== commit) continue;
+      if (message.finalAt !== 0) this.cache.remove(message);
+      else this.cache.queueClean(message);
+    }
+  }
+
+  /** Removes the row of a final message in the next commit. */
+  removeRow(key: Uint8Array, message: MessageState | null): void {
+    this.#options.store.remove(LedgerTable.ROWS, key);
+    if (message !== null) this.cache.remove(message);
+  }
+
+  /** `length`: its `rowBytes`. Returns where in the store's `claimed` the row stands. */
+  #writeRow(message: MessageState, length: number): number {
+    const { store } = this.#options;
+    const at = store.claim(LedgerTable.ROWS, this.#keyOf(message.sequence, message.origin), length);
+    encodeRow(message, store.claimed, at);
+    return at;
+  }
+
+  /** Open index and waits as of its row; returns its earliest wait that is new, or Infinity. */
+  #writeIndexes(message: MessageState): number {
+    const { store } = this.#options;
+    const key = this.#keyOf(message.sequence, message.origin);
+    const isOpen = message.finalAt === 0;
+    if (isOpen && !message.isInOpenIndex) {
+      this.#putOpen(key, message);
+    } else if (!isOpen && message.isInOpenIndex) {
+      store.remove(LedgerTable.OPEN, key);
+    }
+    message.isInOpenIndex = isOpen;
+    let earliest = Number.POSITIVE_INFINITY;
+    const { parts } = message;
+    for (let i = 0; i < parts.length; i++) {
+      const part = parts[i] as PartRecord;
+      if (part.dueAt === part.storedDueAt) continue;
+      if (part.storedDueAt !== 0) {
+        store.remove(LedgerTable.WAITS, this.#waitKeyOf(part.storedDueAt, i));
+      }
+      if (part.dueAt !== 0) {
+        store.put(LedgerTable.WAITS, this.#waitKeyOf(part.dueAt, i), EMPTY);
+        earliest = Math.min(earliest, part.dueAt);
+      }
+      part.storedDueAt = part.dueAt;
+    }
+    return earliest;
+  }
+
+  #load(sequence: number, origin: number): MessageState | null {
+    const row = this.#rowOf(sequence, origin);
+    if (row === undefined) return null;
+    const message = decodeRow(row, this.#pool.take());
+    message.isInOpenIndex = message.finalAt === 0;
+    message.holdsBody = message.finalAt === 0 && wantsBody(message);
+    for (const part of message.parts) part.isSettled = part.finalAt !== 0;
+    this.cache.add(message);
+    this.cache.queueClean(message);
+    return message;
+  }
+
+  /** Valid until the next call of the store. */
+  #rowOf(sequence: number, origin: number): Uint8Array | undefined {
+    const { store } = this.#options;
+    const key = this.#keyOf(sequence, origin);
+    return this.#rows.find(key, store.visibleCommit) ?? store.get(LedgerTable.ROWS, key);
+  }
+
+  #keyOf(sequence: number, origin: number): Buffer {
+    writeMessageKey(this.#keyView, 0, sequence, origin);
+    return this.#key;
+  }
+
+  #waitKeyOf(dueAt: number, part: number): Buffer {
+    writeUint48(this.#waitKey, 0, dueAt);
+    this.#waitKey.set(this.#key, 6);
+    this.#waitKey[WAIT_KEY_BYTES - 1] = part;
+    return this.#waitKey;
+  }
+}
+
+/** Messages kept to be used again: about what leaves with one commit. */
+const SPARE_MAX = 4096;
+const EMPTY = Buffer.alloc(1);
+/** Status of a message that was never folded. */
+const UNFOLDED = -1;
