@@ -3,8 +3,9 @@
  *
  *   ingress: calls answered ─► workers: windows empty or cut ─► ledger: all flushed ─► over
  *
- * Each step starts on its threads, and the main thread looks now and then whether it is done. A
- * drain that takes too long is given up: then the log has what was promised.
+ * Each step starts on its threads, which look themselves, between two turns, whether they are done;
+ * the main thread asks now and then. A drain that takes too long is given up: then the log has what
+ * was promised.
  */
 import type { Ingress } from "../../src/ingress/ingress.ts";
 import type { Ledger } from "../../src/ledger/ledger.ts";
@@ -26,6 +27,10 @@ export interface DrainParts {
   readonly onClosed: () => void;
 }
 
+interface Drainable {
+  isDrained(): boolean;
+}
+
 type Step = "ingress" | "workers" | "ledger" | "drained" | "late";
 
 const DRAIN_MS_MAX = 30_000;
@@ -36,6 +41,8 @@ export class Drain {
   readonly #parts: DrainParts;
   readonly #startedAtMs: number;
   readonly #windowsMs: number;
+  /** Ingresses and workers that have seen themselves drained. */
+  readonly #drained = new Set<Drainable>();
   #cutShortAtMs = Number.POSITIVE_INFINITY;
 
   constructor(parts: DrainParts) {
@@ -51,14 +58,14 @@ export class Drain {
     const { ingresses, workers, ledger, logTable, nowMs } = this.#parts;
     const firstWorker = ingresses.length + 1;
     if (nowMs() - this.#startedAtMs > DRAIN_MS_MAX && this.step !== "drained") this.step = "late";
-    if (this.step === "ingress" && ingresses.every((ingress) => ingress.isDrained())) {
+    if (this.step === "ingress" && this.#areDrained(ingresses, 0)) {
       this.step = "workers";
       this.#parts.onClosed();
       this.#cutShortAtMs = nowMs() + this.#windowsMs;
       for (const [i, worker] of workers.entries()) {
         this.#tell(firstWorker + i, () => worker.drain());
       }
-    } else if (this.step === "workers" && workers.every((worker) => worker.isDrained())) {
+    } else if (this.step === "workers" && this.#areDrained(workers, firstWorker)) {
       this.step = "ledger";
     } else if (this.step === "workers" && nowMs() > this.#cutShortAtMs) {
       this.#cutShortAtMs = Number.POSITIVE_INFINITY;
@@ -75,6 +82,17 @@ export class Drain {
   /** Whether the process ends now. */
   get isOver(): boolean {
     return this.step === "drained" || this.step === "late";
+  }
+
+  /** Has each look on its thread, from `firstThread` on; whether all have seen that they are. */
+  #areDrained(parts: readonly Drainable[], firstThread: number): boolean {
+    for (const [i, part] of parts.entries()) {
+      if (this.#drained.has(part)) continue;
+      this.#parts.scheduler.after(0, firstThread + i, () => {
+        if (part.isDrained()) this.#drained.add(part);
+      });
+    }
+    return parts.every((part) => this.#drained.has(part));
   }
 
   #tell(thread: number, run: () => void): void {

@@ -15,7 +15,7 @@ import { type DispatchEntry, emptyDispatchEntry } from "../../dispatch/waiting-r
 import type { Clock, Log } from "../../environment.ts";
 import type { RecordLoader } from "../../journal/log-reading.ts";
 import { Accept, sendableFrom } from "../../records/accept.ts";
-import { FLAG_MAYBE_DUP } from "../../records/attempt.ts";
+import { FLAG_MAYBE_DUP, NOT_WRITTEN } from "../../records/attempt.ts";
 import { Verdict } from "../../records/concluded.ts";
 import { allParts, PARTS_ALL } from "../../records/hand-over.ts";
 import { epochOf, MESSAGE_KEY_BYTES } from "../../records/message-key.ts";
@@ -468,7 +468,7 @@ export class HandOvers implements WaitingOwner {
     const { ambiguousByLink } = this.#options.policy.plan;
     // Parts that still wait with a worker go to the link that the first ones went to.
     const restWaits = message.parts.some(
-      (part, i) => (parts & (1 << i)) === 0 && part.state === PartState.WAITING,
+      (part, i) => (parts & (1 << i)) === 0 && isUnoffered(part),
     );
     let outLink = 0;
     let keptLink = 0;
@@ -476,10 +476,11 @@ export class HandOvers implements WaitingOwner {
     for (let i = 0; i < message.parts.length; i++) {
       const part = message.parts[i] as PartRecord;
       const isHanded = (parts & (1 << i)) !== 0;
-      const isSent = part.attempt > 0;
-      const isOut = isSent && part.state !== PartState.RETRYING;
-      const binds = isHanded ? part.state === PartState.KEPT || (restWaits && isSent) : isOut;
-      if (!binds || !ambiguousByLink.has(part.linkId)) continue;
+      const binds = isHanded
+        ? part.state === PartState.KEPT || restWaits
+        : part.state !== PartState.RETRYING;
+      if (!binds || part.attempt === 0 || isUnoffered(part)) continue;
+      if (!ambiguousByLink.has(part.linkId)) continue;
       if (!isHanded) {
         outLink = part.linkId;
       } else if (part.attempt > keptAttempt) {
@@ -531,6 +532,11 @@ function isDue(part: PartRecord, wallMs: number): boolean {
 
 function isScheduled(part: PartRecord): boolean {
   return part.state === PartState.SCHEDULED;
+}
+
+/** Whether no link was offered it, or the last one was not after all: any may have it. */
+function isUnoffered({ state, commandStatus }: PartRecord): boolean {
+  return state === PartState.WAITING || (state === PartState.KEPT && commandStatus === NOT_WRITTEN);
 }
 
 function mayArriveTwice(part: PartRecord): boolean {

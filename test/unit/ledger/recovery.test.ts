@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RECOVERY_ROWS, type RecoveryRowName } from "../../../src/ledger/flow/recovery.ts";
 import { verifyBooks } from "../../../src/ledger/books.ts";
-import { FLAG_MAYBE_DUP, Outcome } from "../../../src/records/attempt.ts";
+import { FLAG_MAYBE_DUP, NOT_WRITTEN, Outcome } from "../../../src/records/attempt.ts";
 import { PARTS_ALL } from "../../../src/records/hand-over.ts";
 import { MessageClass } from "../../../src/records/types.ts";
 import { Harness, POLICY } from "./harness.ts";
@@ -242,6 +242,27 @@ test("parts that one link kept follow those that went out over another one later
   const harness = crash(records, true);
   assert.equal(harness.submitted.length, 1);
   assert.equal(harness.submitted[0]?.parts, 0b110);
+  assert.equal(harness.submitted[0]?.linkId, 101);
+});
+
+test("a part that was not written after all goes over any link, and binds no other part", () => {
+  const kept = { link: 104, outcome: Outcome.KEPT, status: NOT_WRITTEN };
+  const notWritten = [
+    accepted({ parts: 2 }),
+    ...[0, 1].map((part) => sending(k, { part, link: 104 })),
+    ...[0, 1].map((part) => answer(k, { part, ...kept })),
+  ];
+  const anywhere = crash(notWritten, true);
+  assert.equal(anywhere.submitted[0]?.parts, 0b11);
+  assert.equal(anywhere.submitted[0]?.linkId, 0);
+  // The worker has bound part 1 to the link that part 0 went to; that one is resent meanwhile.
+  const harness = new Harness();
+  harness.work();
+  harness.feed(...notWritten, sending(k, { part: 0, attempt: 2, link: 101 }));
+  harness.feed(ambiguous(k, { part: 0, attempt: 2, link: 101 }));
+  harness.pass(3000);
+  assert.equal(harness.submitted.length, 1);
+  assert.equal(harness.submitted[0]?.parts, 0b01);
   assert.equal(harness.submitted[0]?.linkId, 101);
 });
 
