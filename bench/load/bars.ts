@@ -29,7 +29,10 @@ export interface BarRow {
   readonly what: string;
   readonly step: string;
   readonly bar: string;
+  /** The median over the runs. */
   readonly value: number | null;
+  readonly least: number | null;
+  readonly most: number | null;
   readonly unit: string;
   /** null: not measured. */
   readonly isMet: boolean | null;
@@ -72,9 +75,17 @@ function runsOf(result: ThroughputResult) {
   });
 }
 
-/** 450 MB. */
-const MEMORY_MIB_MAX = Math.floor(450e6 / 2 ** 20);
-const MEMORY = "RssAnon + RssShmem of the tree at saturation";
+const MEMORY_MB_MAX = 450;
+const MB_OF_MIB = 2 ** 20 / 1e6;
+
+function memoryMb(result: Result): readonly number[] {
+  return measure("memory")(result).map((mib) => mib * MB_OF_MIB);
+}
+
+/** Figures to quote are medians of so many runs. */
+export const RUNS_MIN = 5;
+/** What beside a bar's own app may be felt of an overload: no more than a refusal may take. */
+const UNAFFECTED_MS_MAX = 50;
 
 /** In the order in which they are told. */
 export const BARS: readonly Bar[] = [
@@ -177,7 +188,22 @@ export const BARS: readonly Bar[] = [
     unit: "×",
     read: measure("other app beside, accepted"),
   },
-  { what: MEMORY, step: "disk", most: MEMORY_MIB_MAX, unit: "MiB", read: measure("memory") },
+  {
+    what: "overload: another app's accept p99",
+    step: "overload",
+    most: UNAFFECTED_MS_MAX,
+    unit: "ms",
+    read: measure("other app beside, accept p99"),
+  },
+  ...(["disk", "receipts", "batch"] as const).map(
+    (step): Bar => ({
+      what: `RssAnon + RssShmem of the tree at saturation, ${step}`,
+      step,
+      most: MEMORY_MB_MAX,
+      unit: "MB",
+      read: memoryMb,
+    }),
+  ),
   ...(["links", "apps", "queue"] as const).map(
     (of): Bar => ({
       what: `growth of ${of}: throughput`,
@@ -215,7 +241,9 @@ export function judge(results: StepResults): BarRow[] {
         : (least === undefined || value >= least) && (most === undefined || value <= most);
     const bar = least === undefined ? `≤ ${most}` : `≥ ${least}`;
     const taken = result === undefined || value === null ? null : takenBy(result, values.length);
-    return { what, step, bar, value, unit, isMet, taken };
+    const [lowest, highest] =
+      value === null ? [null, null] : [Math.min(...values), Math.max(...values)];
+    return { what, step, bar, value, least: lowest, most: highest, unit, isMet, taken };
   });
 }
 
@@ -225,20 +253,36 @@ function takenBy({ settings, origin }: Result, runs: number): BarTaken {
   return { runs, seconds, at, commit: dirty ? `${commit} + changes` : commit };
 }
 
+/** Whether a bar is met, in words. */
+export function verdict({ isMet, taken }: BarRow): string {
+  if (isMet === null || taken === null) return "not measured";
+  const words = isMet ? "met" : "NOT MET";
+  return taken.runs < RUNS_MIN ? `${words} (few runs)` : words;
+}
+
+/** A bar's value with its unit, of several runs also the least and the most of them. */
+export function valueText({ value, least, most, unit, taken }: BarRow): string {
+  if (value === null || least === null || most === null) return "–";
+  const text = `${short(value)} ${unit}`;
+  return taken?.runs === 1 ? text : `${text} (${short(least)}–${short(most)})`;
+}
+
+function short(value: number): string {
+  return String(Number(value.toPrecision(3)));
+}
+
 /** The rows as a table of Markdown. */
 export function barTable(rows: readonly BarRow[]): string {
   const width = Math.max(...rows.map(({ what }) => what.length));
-  const verdict = (isMet: boolean | null): string =>
-    isMet === null ? "not measured" : isMet ? "met" : "NOT MET";
   return [
-    `| ${"what".padEnd(width)} | bar    | value            | verdict      | runs   |`,
-    `|${"-".repeat(width + 2)}|--------|------------------|--------------|--------|`,
-    ...rows.map(({ what, bar, value, unit, isMet, taken }) => {
+    `| ${"what".padEnd(width)} | bar    | value, least–most      | verdict            | runs     |`,
+    `|${"-".repeat(width + 2)}|--------|------------------------|--------------------|----------|`,
+    ...rows.map((row) => {
+      const { what, bar, taken } = row;
       const runs = taken === null ? "–" : `${taken.runs} × ${taken.seconds} s`;
-      const text = value === null ? "–" : `${Number(value.toPrecision(3))} ${unit}`;
       return (
-        `| ${what.padEnd(width)} | ${bar.padEnd(6)} | ${text.padEnd(16)} | ` +
-        `${verdict(isMet).padEnd(12)} | ${runs.padEnd(6)} |`
+        `| ${what.padEnd(width)} | ${bar.padEnd(6)} | ${valueText(row).padEnd(22)} | ` +
+        `${verdict(row).padEnd(18)} | ${runs.padEnd(8)} |`
       );
     }),
   ].join("\n");

@@ -6,20 +6,22 @@
  *   npm run bench:headline -- [--seconds 7] [--runs 5] [--only disk,worker,…] [--out FOLDER]
  *
  * The default takes about half an hour, with turns of 7 s; a figure to quote takes `--seconds 60`.
- * Refuses to run where a reference is missing; a step that fails leaves its bars unmeasured. In
- * bars.json each bar says of which step, how many runs of how many seconds, and of which commit it
- * is. Exit code 1: a bar of what was asked for was not met or not measured.
+ * Refuses to run where a reference is missing; a step that fails, or takes far longer than it
+ * should, leaves its bars unmeasured. In bars.json each bar says of which step, how many runs of
+ * how many seconds, and of which commit it is. Exit code 1: a bar of what was asked for was not met
+ * or not measured. A signal ends the step and what it started.
  */
-import { execFile, spawn } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process";
+import { mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { fileURLToPath } from "node:url";
 import { readFlags } from "../../test/support/flags.ts";
-import { type BarRow, barTable, judge } from "./bars.ts";
+import { type BarRow, barTable, RUNS_MIN } from "./bars.ts";
 import { KANNEL } from "./contenders/kannel.ts";
+import { stepPath, writeBars } from "./headline-folder.ts";
 import { describeOrigin, origin } from "./machine.ts";
-import { type Measure, readResult, type Result, writeFigures } from "./results.ts";
+import { type Measure, writeFigures } from "./results.ts";
 
 const { values: flags } = readFlags({
   options: {
@@ -40,10 +42,13 @@ const TURN_S = 8;
 /** As many seconds more where Kannel has a turn: it settles slowly. */
 const KANNEL_S = 8;
 const QUOTABLE_S = 60;
-/** Each pair of turns is long; three of each kind tell a tenth of throughput. */
-const GROWTH_RUNS_MAX = 3;
-const OVERLOAD_RUNS_MAX = 1;
+/** The saturation that latency and overload take their rates from. */
+const SATURATION_S_MAX = 15;
 const WORKER_S_MAX = 4;
+/** A step that takes longer than so many times its estimate, and so much more, hangs. */
+const HANG_TIMES = 3;
+const HANG_MORE_S = 300;
+const END_MS_MAX = 20_000;
 const BENCH_FOLDER = dirname(fileURLToPath(import.meta.url));
 
 interface Step {
@@ -59,9 +64,9 @@ const STEPS: readonly Step[] = [
   load("receipts", 2, 0, ["--receipts", "final"]),
   load("batch", 2, 0, ["--batch", "100"]),
   { name: "worker", bench: "worker", args: [], estimateS: runs * (2 * workerSeconds() + 3) },
-  step("latency", "latency", runs, 3 * seconds + 10),
-  step("overload", "overload", Math.min(runs, OVERLOAD_RUNS_MAX), 3 * seconds + 15),
-  step("growth", "growth", Math.min(runs, GROWTH_RUNS_MAX), 6 * (seconds + TURN_S) + 20, [
+  step("latency", "latency", saturationSeconds() + seconds + 15),
+  step("overload", "overload", saturationSeconds() + Math.min(10, seconds) + seconds + 20),
+  step("growth", "growth", 6 * (seconds + TURN_S) + 20, [
     "--of",
     "links,apps,queue",
     "--connections",
@@ -71,8 +76,12 @@ const STEPS: readonly Step[] = [
     "--queue-max",
     flags["queue-max"],
   ]),
-  step("idle", "idle", Math.min(runs, 3), seconds + 14),
+  step("idle", "idle", Math.min(10, seconds) + seconds + 4),
 ];
+
+let running: ChildProcess | null = null;
+// SIGINT and SIGTERM end this process by way of it; the step then ends what it started.
+process.on("exit", () => running?.kill("SIGTERM"));
 
 await main();
 
@@ -82,64 +91,72 @@ async function main(): Promise<void> {
   const steps = STEPS.filter(({ name }) => asked.includes(name));
   const known = STEPS.map(({ name }) => name).join(", ");
   if (steps.length < asked.length) throw new Error(`--only takes ${known}`);
-  const lack = asked.includes("disk") ? (KANNEL.missing?.() ?? null) : null;
-  if (lack !== null) throw new Error(lack);
+  refuseWhatIsMissing(steps);
   const minutes = steps.reduce((sum, { estimateS }) => sum + estimateS, 0) / 60;
   console.log(describeOrigin(from));
   console.log(`${steps.length} steps, about ${Math.ceil(minutes)} minutes`);
   if (seconds < QUOTABLE_S) console.log(`turns of ${seconds} s: to quote, run with --seconds 60`);
+  if (runs < RUNS_MIN) console.log(`${runs} runs: to quote, run with --runs ${RUNS_MIN} or more`);
   mkdirSync(flags.out, { recursive: true });
-  const results = earlierResults(asked);
   for (const each of steps) {
     console.log(`\n== ${each.name}`);
-    const path = join(flags.out, `${each.name}.json`);
+    const path = stepPath(flags.out, each.name);
+    // What an earlier run came to is not this run's.
+    rmSync(path, { force: true });
     try {
       await (each.bench === "worker" ? runWorker(path, from) : runBench(each, path));
-      results.set(each.name, readResult(path));
     } catch (error) {
       // Its bars are not measured; the other steps are worth their time all the same.
       console.error(`${each.name} failed: ${String(error)}`);
     }
   }
-  const rows = judge(results);
+  const rows = writeBars(flags.out);
   console.log(`\n${barTable(rows)}`);
-  const bars = { origin: from, rows };
-  writeFileSync(join(flags.out, "bars.json"), `${JSON.stringify(bars, null, 2)}\n`);
   const isAsked = ({ step: of }: BarRow): boolean => asked.includes(of);
   if (rows.some((row) => isAsked(row) && row.isMet !== true)) process.exitCode = 1;
 }
 
-/** What steps that are not run now came to when they ran into the same folder. */
-function earlierResults(asked: readonly string[]): Map<string, Result> {
-  const found = new Map<string, Result>();
-  for (const { name } of STEPS) {
-    const path = join(flags.out, `${name}.json`);
-    if (!asked.includes(name) && existsSync(path)) found.set(name, readResult(path));
-  }
-  return found;
+/** wrk, which most steps load with, and Kannel where it has a turn. */
+function refuseWhatIsMissing(steps: readonly Step[]): void {
+  const needsWrk = steps.some(({ name }) => name !== "worker" && name !== "idle");
+  const hasWrk = spawnSync("wrk", ["--version"]).error === undefined;
+  const lacks = [
+    ...(needsWrk && !hasWrk ? ["wrk is missing: apt-get install wrk"] : []),
+    ...(steps.some(({ name }) => name === "disk") ? [KANNEL.missing?.() ?? []].flat() : []),
+  ];
+  if (lacks.length > 0) throw new Error(lacks.join("; "));
 }
 
 function load(name: string, turns: number, moreS: number, args: readonly string[]): Step {
   const more = ["--connections", flags.connections, ...args];
-  return step(name, "throughput", runs, turns * (seconds + TURN_S) + moreS, more);
+  return step(name, "throughput", turns * (seconds + TURN_S) + moreS, more);
 }
 
-function step(
-  name: string,
-  bench: string,
-  count: number,
-  runS: number,
-  more: readonly string[] = [],
-): Step {
-  const args = ["--seconds", flags.seconds, "--runs", String(count), ...more];
-  return { name, bench, args, estimateS: count * runS };
+function step(name: string, bench: string, runS: number, more: readonly string[] = []): Step {
+  const args = ["--seconds", flags.seconds, "--runs", flags.runs, ...more];
+  return { name, bench, args, estimateS: runs * runS };
+}
+
+function saturationSeconds(): number {
+  return Math.min(SATURATION_S_MAX, seconds) + TURN_S;
 }
 
 /** A bench as a process of its own, so that none disturbs the next. */
-async function runBench({ bench, args }: Step, path: string): Promise<void> {
+async function runBench({ bench, args, estimateS }: Step, path: string): Promise<void> {
   const script = join(BENCH_FOLDER, `${bench}.js`);
   const child = spawn(process.execPath, [script, ...args, "--json", path], { stdio: "inherit" });
+  running = child;
+  const late = setTimeout(
+    () => {
+      console.error(`${bench} hangs: ended`);
+      child.kill("SIGTERM");
+      setTimeout(() => child.kill("SIGKILL"), END_MS_MAX).unref();
+    },
+    (HANG_TIMES * estimateS + HANG_MORE_S) * 1000,
+  );
   const code = await new Promise<number | null>((resolve) => child.on("exit", resolve));
+  clearTimeout(late);
+  running = null;
   if (code !== 0) throw new Error(`${bench} ended with ${code}`);
 }
 

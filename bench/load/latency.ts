@@ -7,8 +7,8 @@
  *
  * Each run: p50 of a 64 KB write + fdatasync; saturation by wrk; then a generator that sends at
  * `share` of it and counts each latency from when the message was due. Acceptance to submit_sm is
- * the gateway's own histogram; every 32nd message is asked for afterwards, and its times go into
- * HdrHistograms: acceptance to submit_sm, to submit_sm_resp, to its final state.
+ * the gateway's own histogram; 2,000 messages of the whole run are asked for afterwards, and their
+ * times go into HdrHistograms: acceptance to submit_sm, to submit_sm_resp, to the final state.
  */
 import { writeFileSync } from "node:fs";
 import { readFlags } from "../../test/support/flags.ts";
@@ -110,13 +110,14 @@ async function measure(settings: LoadSettings): Promise<LatencyRun> {
 
 function print(run: LatencyRun): void {
   const { diskP50Ms, ratePerS, saturationPerS, openLoop, submitMs, stages } = run;
-  const { accepted, refused, unanswered } = openLoop;
+  const { accepted, refused, unanswered, generatorLate } = openLoop;
   console.log(
     `disk p50 ${diskP50Ms.toFixed(2)} ms; ${ratePerS} of ${saturationPerS.toFixed(0)} ` +
       "messages/s: " +
       `accept p50 ${ms(accepted.p50)} p99 ${ms(accepted.p99)} p99.9 ${ms(accepted.p999)} ` +
       `max ${ms(accepted.max)}; accept → submit_sm p50 ≤ ${submitMs.p50.toFixed(2)} ms ` +
-      `p99 ≤ ${submitMs.p99.toFixed(2)} ms; ${refused.count} refused, ${unanswered} unanswered`,
+      `p99 ≤ ${submitMs.p99.toFixed(2)} ms; ${refused.count} refused, ${unanswered} unanswered; ` +
+      `the generator was late by p99 ${ms(generatorLate.p99)}`,
   );
   const line = ({ p50, p99, p999 }: StagePercentiles): string =>
     `p50 ${p50} p99 ${p99} p99.9 ${p999} ms`;

@@ -6,6 +6,7 @@
  */
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { endWithUs } from "../../test/support/processes.ts";
 import { type LoadResult, runLoad } from "../../src/cli/load/generator.ts";
 import { makeRequests, numbersFrom, PREFIX } from "../../src/cli/load/requests.ts";
 
@@ -34,10 +35,11 @@ export function runOpenLoop(options: OpenLoopOptions): Promise<LoadResult> {
   const args = [fileURLToPath(import.meta.url), JSON.stringify(options)];
   const limits = { maxBuffer: OUTPUT_BYTES_MAX };
   return new Promise((resolve, reject) => {
-    execFile(process.execPath, args, limits, (error, stdout, stderr) => {
+    const child = execFile(process.execPath, args, limits, (error, stdout, stderr) => {
       if (error !== null) reject(new Error(`open-loop generator: ${error.message}\n${stderr}`));
       else resolve(JSON.parse(stdout) as LoadResult);
     });
+    endWithUs(child);
   });
 }
 

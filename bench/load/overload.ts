@@ -194,13 +194,15 @@ function measuresOfOverload(runs: readonly OverloadRun[]): readonly Measure[] {
 }
 
 function print({ boundPerS, offeredPerS, goodputPerS, openLoop, other }: OverloadRun): void {
-  const { accepted, refused, withoutRetryAfter, unanswered } = openLoop;
+  const { accepted, refused, withoutRetryAfter, unanswered, generatorLate, busy } = openLoop;
   console.log(
     `bound ${boundPerS}/s, offered ${offeredPerS}/s: goodput ${goodputPerS.toFixed(0)}/s ` +
       `(${(goodputPerS / boundPerS).toFixed(3)} of the bound); accepted ${accepted.count} ` +
       `p99 ${(accepted.p99 / 1000).toFixed(1)} ms; refused ${refused.count} ` +
       `p99 ${(refused.p99 / 1000).toFixed(1)} ms, ${withoutRetryAfter} of them without ` +
       `Retry-After; ${unanswered} unanswered; other app: ${other.accepted.count} of ${other.due} ` +
-      `accepted, p99 ${(other.accepted.p99 / 1000).toFixed(1)} ms`,
+      `accepted, p99 ${(other.accepted.p99 / 1000).toFixed(1)} ms; the generator was busy ` +
+      `${(busy * 100).toFixed(0)} % of the time and late by p99 ` +
+      `${(generatorLate.p99 / 1000).toFixed(1)} ms`,
   );
 }

@@ -11,6 +11,7 @@ import { execFile } from "node:child_process";
 import { request } from "node:http";
 import { createHistogram } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
+import { endWithUs } from "../../test/support/processes.ts";
 import { messageText } from "../../src/cli/load/requests.ts";
 import type { LoadSettings, Standing } from "./contenders/contender.ts";
 import type { WrkResult } from "./wrk.ts";
@@ -30,10 +31,11 @@ export function runStreams(
   const script = fileURLToPath(import.meta.url);
   const args = [script, port, token, seconds, STREAMS, receipts].map(String);
   return new Promise((resolve, reject) => {
-    execFile(process.execPath, args, (error, stdout, stderr) => {
+    const child = execFile(process.execPath, args, (error, stdout, stderr) => {
       if (error !== null) reject(new Error(`stream load: ${error.message}\n${stderr}`));
       else resolve(JSON.parse(stdout) as WrkResult);
     });
+    endWithUs(child);
   });
 }
 

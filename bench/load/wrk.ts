@@ -1,6 +1,7 @@
 /** wrk with the shared script: closed-loop load at saturation, the same for every contender. */
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { endWithUs } from "../../test/support/processes.ts";
 import type { LoadSettings, Standing } from "./contenders/contender.ts";
 
 const SCRIPT = fileURLToPath(new URL("../../../bench/load/post.lua", import.meta.url));
@@ -35,7 +36,8 @@ export function runWrk(
     DLR_MASK: receipts === "none" ? "0" : "3",
   };
   return new Promise((resolve, reject) => {
-    execFile("wrk", [...args, `http://127.0.0.1:${standing.port}`], { env }, (error, stdout) => {
+    const url = `http://127.0.0.1:${standing.port}`;
+    const child = execFile("wrk", [...args, url], { env }, (error, stdout) => {
       const line = stdout.split("\n").find((text) => text.startsWith("{"));
       if (error !== null || line === undefined) {
         reject(new Error(`wrk failed (apt-get install wrk): ${error?.message ?? stdout}`));
@@ -43,5 +45,6 @@ export function runWrk(
       }
       resolve(JSON.parse(line) as WrkResult);
     });
+    endWithUs(child);
   });
 }

@@ -18,10 +18,30 @@ const START_DEADLINE_MS = 120_000;
 export const SECRET = "a secret of the tests, 32 bytes or more";
 
 const living = new Set<ChildProcess>();
+const folders = new Set<string>();
 process.on("exit", () => {
   for (const child of living) child.kill("SIGKILL");
 });
-process.once("SIGTERM", () => process.exit(143));
+process.once("SIGTERM", () => leave(143));
+process.once("SIGINT", () => {
+  // A program may have its own way to end.
+  if (process.listenerCount("SIGINT") === 0) leave(130);
+});
+
+function leave(code: number): never {
+  for (const child of living) child.kill("SIGKILL");
+  for (const folder of folders) removeFolder(folder);
+  process.exit(code);
+}
+
+/** A process that is being ended may still write: then some of it stays. */
+function removeFolder(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  } catch {
+    console.error(`${path} could not be removed`);
+  }
+}
 
 /** Ends `child`, if it still lives then, when this process ends other than by SIGKILL. */
 export function endWithUs(child: ChildProcess): void {
@@ -51,6 +71,10 @@ export interface Running {
 export class Workspace {
   readonly folder = mkdtempSync(join(tmpdir(), "smsgw-test-"));
   readonly #children: ChildProcess[] = [];
+
+  constructor() {
+    folders.add(this.folder);
+  }
 
   /** Runs `smsgw` with `args` until its output has a line that `isReady` accepts. */
   async run(
@@ -121,6 +145,7 @@ export class Workspace {
   async dispose(): Promise<void> {
     await this.end();
     rmSync(this.folder, { recursive: true, force: true });
+    folders.delete(this.folder);
   }
 }
 

@@ -8,7 +8,7 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { connect } from "node:net";
 import { freePort } from "../../../test/support/free-port.ts";
-import { Workspace } from "../../../test/support/processes.ts";
+import { endWithUs, Workspace } from "../../../test/support/processes.ts";
 import type { Contender, LoadSettings } from "./contender.ts";
 import { highestKeptRate } from "./kept-rate.ts";
 import { startOperator, watchOperator } from "./operator.ts";
@@ -101,7 +101,9 @@ max-messages = 10
 }
 
 function quiet(command: string, args: readonly string[]): ChildProcess {
-  return spawn(command, args, { stdio: "ignore" });
+  const child = spawn(command, args, { stdio: "ignore" });
+  endWithUs(child);
+  return child;
 }
 
 function ended(child: ChildProcess): Promise<void> {

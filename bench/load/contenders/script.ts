@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { endWithUs } from "../../../test/support/processes.ts";
 
 const START_MS_MAX = 20_000;
 
@@ -15,6 +16,7 @@ export interface RunningScript {
 export function startScript(name: string, args: readonly string[]): Promise<RunningScript> {
   const path = fileURLToPath(new URL(`../references/${name}.js`, import.meta.url));
   const child = spawn(process.execPath, [path, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  endWithUs(child);
   const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   return new Promise((resolve, reject) => {
     const late = setTimeout(() => {

@@ -5,8 +5,9 @@
  *        └── no idle one: they wait in order, and their clocks run
  *
  * At a constant rate every request has a time at which it is due, and its latency counts from then,
- * whether or not a connection was free. In the closed loop every connection sends as soon as it has
- * its answer. Any thread; one run an instance. Times in microseconds.
+ * whether or not a connection was free; how late this thread itself was is told apart. In the
+ * closed loop every connection sends as soon as it has its answer. Any thread; one run an instance.
+ * Times in microseconds.
  */
 import { connect, type Socket } from "node:net";
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
@@ -14,8 +15,7 @@ import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 const TICK_MS = 1;
 /** After the last request was due: how long answers may take. */
 const TAIL_MS = 10_000;
-/** Of so many accepted answers one body is kept. */
-const SAMPLE_EVERY = 32;
+/** Bodies that are kept of accepted answers, drawn evenly from the whole run. */
 const SAMPLES_MAX = 2000;
 
 /** Latencies of answers of one kind, in microseconds. */
@@ -39,6 +39,8 @@ export interface LoadResult {
   readonly withoutRetryAfter: number;
   readonly unanswered: number;
   readonly lostConnections: number;
+  /** From when a request was due until this thread noticed: no fault of the server's. */
+  readonly generatorLate: Latencies;
   /** Bodies of some accepted answers. */
   readonly samples: readonly string[];
   /** Share of one core that this thread's event loop was busy. */
@@ -83,6 +85,7 @@ class Generator {
   #sent = 0;
   #due = 0;
   #answered = 0;
+  #sampled = 0;
   #withoutRetryAfter = 0;
   #lost = 0;
   #isOver = false;
@@ -90,6 +93,7 @@ class Generator {
   #endMs = 0;
   readonly #accepted = createHistogram();
   readonly #refused = createHistogram();
+  readonly #late = createHistogram();
   readonly #samples: string[] = [];
 
   constructor(options: LoadOptions) {
@@ -126,6 +130,7 @@ class Generator {
       withoutRetryAfter: this.#withoutRetryAfter,
       unanswered: this.#due - this.#answered,
       lostConnections,
+      generatorLate: latenciesOf(this.#late),
       samples: this.#samples,
       busy,
     };
@@ -142,6 +147,7 @@ class Generator {
       if (dueMs >= untilMs) break;
       this.#due++;
       this.#waiting.push(dueMs);
+      if (this.#isWarm(dueMs)) this.#late.record(microseconds(nowMs - dueMs));
     }
     this.#pump();
   }
@@ -173,14 +179,11 @@ class Generator {
   #onAnswer(lane: Lane, head: string, body: string): void {
     lane.isWaiting = false;
     const nowMs = performance.now();
-    const us = Math.max(1, Math.round((nowMs - lane.dueMs) * 1000));
+    const us = microseconds(nowMs - lane.dueMs);
     const isAccepted = head.charCodeAt(9) === 0x32;
-    const isWarm = lane.dueMs >= this.#startMs + (this.#options.warmUpS ?? 0) * 1000;
-    if (isWarm) (isAccepted ? this.#accepted : this.#refused).record(us);
+    if (this.#isWarm(lane.dueMs)) (isAccepted ? this.#accepted : this.#refused).record(us);
     if (!isAccepted && !/\r\nretry-after:/i.test(head)) this.#withoutRetryAfter++;
-    if (isAccepted && this.#answered % SAMPLE_EVERY === 0 && this.#samples.length < SAMPLES_MAX) {
-      this.#samples.push(body);
-    }
+    if (isAccepted) this.#sample(body);
     this.#answered++;
     const { rate } = this.#options;
     if (rate === null) {
@@ -189,6 +192,21 @@ class Generator {
     }
     this.#idle.push(lane);
     this.#release(nowMs, rate);
+  }
+
+  #isWarm(dueMs: number): boolean {
+    return dueMs >= this.#startMs + (this.#options.warmUpS ?? 0) * 1000;
+  }
+
+  /** Every body so far is kept with the same chance (reservoir sampling, Vitter's algorithm R). */
+  #sample(body: string): void {
+    const seen = this.#sampled++;
+    if (seen < SAMPLES_MAX) {
+      this.#samples.push(body);
+      return;
+    }
+    const at = Math.floor(Math.random() * (seen + 1));
+    if (at < SAMPLES_MAX) this.#samples[at] = body;
   }
 
   #open(port: number): Promise<Lane> {
@@ -218,6 +236,11 @@ class Generator {
     lane.received = "";
     this.#onAnswer(lane, head, received.slice(headEnd + 4));
   }
+}
+
+/** Whole microseconds, at least 1: histograms begin there. */
+function microseconds(ms: number): number {
+  return Math.max(1, Math.round(ms * 1000));
 }
 
 function latenciesOf(histogram: RecordableHistogram): Latencies {
