@@ -12,7 +12,7 @@
  */
 import { LogWord, type LogTable } from "../../tables/log-table.ts";
 
-/** Less than a tenth of a second of the log at saturation; a tick of the ledger's is a twentieth. */
+/** Less than a tenth of a second of the log at saturation; a tick of the ledger is a twentieth. */
 const LAG_FREE_BYTES = 4 * 1024 * 1024;
 /** After each message: at twice that lag, and at most. */
 const REST_MS_AT_TWICE = 0.003;

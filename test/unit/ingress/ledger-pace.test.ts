@@ -37,7 +37,7 @@ test("the rest of a message grows with the square of the lag, up to a bound", ()
   assert.ok(Math.abs(restAt(200) - 0.1) < 1e-9);
 });
 
-test("short rests add up to one, long ones take several turns, and none is left once it is close", () => {
+test("short rests add up, long ones take several turns, and none is left once it is close", () => {
   const { pace, lag } = paced();
   lag(8);
   let waited = 0;
