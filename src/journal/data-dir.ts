@@ -1,7 +1,7 @@
 /**
  * Small files of the data directory: who the node is, its epoch, and how the last run ended.
  *
- *   node.json        { node, epoch }
+ *   node.json        { node, epoch, store_synced }
  *   last-exit.json   { code, reason, thread, at, epoch, in_hand, strikes }
  *   last-drain.json  { epoch, boot, monotonic_ms, wall_ms }: by then that epoch had sent everything
  *
@@ -22,6 +22,8 @@ const FILE_BYTES_MAX = 64 * 1024;
 export interface NodeFile {
   readonly node: string;
   readonly epoch: number;
+  /** Whether that epoch syncs the ledger's store. If not, only the system has written it back. */
+  readonly storeSynced: boolean;
 }
 
 export interface StartedEpoch extends NodeFile {
@@ -67,23 +69,28 @@ export function readNodeFile(directory: LogDirectory): NodeFile | null {
   if (typeof node !== "string" || !Number.isSafeInteger(epoch) || (epoch as number) < 0) {
     throw new DataDirError("damaged", `${NODE_FILE} does not say node and epoch`);
   }
-  return { node, epoch: epoch as number };
+  return { node, epoch: epoch as number, storeSynced: found["store_synced"] === true };
 }
 
 /**
  * Begins the next epoch: one more than the highest ever used, by the file or (`epochSeen`) by the
- * log. It is durable when this returns. Throws DataDirError if the file is unreadable or epochs
- * have run out.
+ * log. `storeSynced`: whether it will sync the ledger's store. It is durable when this returns.
+ * Throws DataDirError if the file is unreadable or epochs have run out.
  */
-export function startEpoch(directory: LogDirectory, node: string, epochSeen: number): StartedEpoch {
+export function startEpoch(
+  directory: LogDirectory,
+  node: string,
+  epochSeen: number,
+  storeSynced: boolean = true,
+): StartedEpoch {
   const before = readNodeFile(directory);
   const epoch = Math.max(before?.epoch ?? 0, epochSeen) + 1;
   if (epoch > EPOCH_MAX) {
     throw new DataDirError("damaged", `epoch ${epoch} is beyond the last one, ${EPOCH_MAX}`);
   }
-  writeJson(directory, NODE_FILE, { node, epoch });
+  writeJson(directory, NODE_FILE, { node, epoch, store_synced: storeSynced });
   const renamed = before !== null && before.node !== node;
-  return { node, epoch, previousNode: renamed ? before.node : null };
+  return { node, epoch, storeSynced, previousNode: renamed ? before.node : null };
 }
 
 /** How the last run ended; null if none has, or if its note is unreadable: it is advice only. */

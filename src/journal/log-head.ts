@@ -3,14 +3,14 @@
  * none. What an operator gives up then, and what stands in its place.
  *
  *   before                      ledger's cursor ▼ ············ │ block, block, …   (or nothing)
- *   after            log-<cursor - 64>: │ skipped │ skipped    │ block, block, …
+ *   after            log-<cursor - 64>: │ skipped │ skipped … │ block, block, …
  *   and           skipped-<heldFrom>: zeros of that length, by which texts are known to be gone
  *
  * A segment has to begin before the cursor, and a block at it. Offline, with the data directory's
  * lock held.
  */
 import { recordMemory } from "../records/memory.ts";
-import { Block, BLOCK_HEADER_BYTES, sealSkipped } from "./block.ts";
+import { Block, BLOCK_HEADER_BYTES, type BlockStamp, sealSkipped } from "./block.ts";
 import { BlockReader } from "./block-reader.ts";
 import type { LogDirectory } from "./log-directory.ts";
 import type { LogDamage } from "./log-examination.ts";
@@ -19,6 +19,49 @@ import { listSegments, segmentName } from "./segments.ts";
 import { skippedName } from "./skipped-stretches.ts";
 
 const LAST_BYTE = new Uint8Array(1);
+/**
+ * Of a gap of any length: what reads a block has all of it in memory, and its length is a u32. More
+ * than a commit's block, so that a gap has no more of these than it had of those.
+ */
+const SKIPPED_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Lengths of the skipped blocks that stand for `bytes`; none if a header has no room in them. */
+export function skippedLengths(bytes: number): number[] {
+  const lengths: number[] = [];
+  for (let rest = bytes; rest >= BLOCK_HEADER_BYTES; rest -= lengths.at(-1) as number) {
+    // A rest too small for a header would be no block.
+    lengths.push(rest - SKIPPED_BYTES_MAX < BLOCK_HEADER_BYTES ? rest : SKIPPED_BYTES_MAX);
+  }
+  return lengths;
+}
+
+/**
+ * Makes a segment of `bytes` that has skipped blocks of these lengths and nothing else, durably but
+ * for its name. Only headers are written, and the last byte: a long gap takes no room. The first
+ * block has the number and the offset of `first`. Interrupted, it has made nothing.
+ */
+export function makeSkippedSegment(
+  directory: LogDirectory,
+  bytes: number,
+  lengths: readonly number[],
+  first: Readonly<BlockStamp>,
+): void {
+  const aside = `${segmentName(first.offset)}.new`;
+  const file = directory.open(aside, true);
+  const zeros = new Uint8Array(Math.max(...lengths));
+  let at = 0;
+  for (const [i, length] of lengths.entries()) {
+    const block = recordMemory(zeros.subarray(0, length));
+    block.bytes.fill(0, 0, BLOCK_HEADER_BYTES);
+    sealSkipped(block, { ...first, number: first.number + i, offset: first.offset + at });
+    file.write(block.bytes, BLOCK_HEADER_BYTES, at);
+    at += length;
+  }
+  if (bytes > BLOCK_HEADER_BYTES) file.write(LAST_BYTE, LAST_BYTE.length, bytes - 1);
+  file.dataSync();
+  file.close();
+  directory.rename(aside, segmentName(first.offset));
+}
 
 /** Whether what the ledger would read next is in no segment, and in none before either. */
 export function headIsGone(directory: LogDirectory, cursor: number): boolean {
@@ -42,7 +85,7 @@ export function planHead(
     blocksLost: null,
     // Without one behind it that is intact, any number will do: later ones may be ahead.
     stamp: {
-      number: behind >= 0 ? behind - 1 : 1,
+      number: behind >= 0 ? behind - 1 : 1 + skippedLengths(to - cursor).length,
       offset: cursor,
       synced: cursor - BLOCK_HEADER_BYTES,
       writtenAt: 0,
@@ -61,16 +104,10 @@ export function restoreHead(directory: LogDirectory, plan: SkipPlan): string {
   note.dataSync();
   note.close();
   const start = cursor - BLOCK_HEADER_BYTES;
-  const bytes = new Uint8Array(to - start);
   // A rest too small for a header stays zero, as at the end of any segment.
-  const hasRest = to - cursor >= BLOCK_HEADER_BYTES;
-  const first = { ...stamp, number: stamp.number - (hasRest ? 1 : 0), offset: start };
-  sealSkipped(recordMemory(bytes.subarray(0, BLOCK_HEADER_BYTES)), first);
-  if (hasRest) sealSkipped(recordMemory(bytes.subarray(BLOCK_HEADER_BYTES)), stamp);
-  const file = directory.open(segmentName(start), true);
-  file.write(bytes, bytes.length, 0);
-  file.dataSync();
-  file.close();
+  const lengths = [BLOCK_HEADER_BYTES, ...skippedLengths(to - cursor)];
+  const number = stamp.number - lengths.length + 1;
+  makeSkippedSegment(directory, to - start, lengths, { ...stamp, number, offset: start });
   directory.sync();
   return name;
 }

@@ -22,8 +22,17 @@ import type { LogDirectory } from "./log-directory.ts";
 import { examineLog, type LogDamage, type LogExamination } from "./log-examination.ts";
 import type { RecordVisitor } from "./log-reading.ts";
 import { listSegments, segmentName } from "./segments.ts";
-import { headIsGone, numberAt, planHead, restoreHead } from "./log-head.ts";
+import {
+  headIsGone,
+  makeSkippedSegment,
+  numberAt,
+  planHead,
+  restoreHead,
+  skippedLengths,
+} from "./log-head.ts";
 import { skippedName } from "./skipped-stretches.ts";
+
+const LAST_BYTE = new Uint8Array(1);
 
 /** What `planSkip` found, and what `skipDamage` will do. */
 export interface SkipPlan {
@@ -70,7 +79,7 @@ export function planSkip(
     throw new SkipRefusedError(`${damage.reason}: no bytes lie there that could be skipped`);
   }
   const behind = damage.nextIntact >= 0 ? numberAt(directory, to) : -1;
-  const count = stretchesOf(directory, { from, to, cursor }).length;
+  const count = skippedCount(stretchesOf(directory, { from, to, cursor }));
   const number = behind >= 0 ? behind - 1 : found.nextNumber + count - 1;
   if (number - count + 1 < found.nextNumber) {
     throw new SkipRefusedError("the blocks behind the damage are older than those before it");
@@ -100,7 +109,10 @@ export function planSkip(
 export function salvage(directory: LogDirectory, plan: SkipPlan, visitor: RecordVisitor): number {
   let count = 0;
   if (plan.isHead) return count;
-  for (const { bytes, offset } of stretchesOf(directory, plan)) {
+  for (const stretch of stretchesOf(directory, plan)) {
+    if (stretch.isMissing) continue;
+    const { offset } = stretch;
+    const bytes = readStretch(directory, stretch);
     const memory = recordMemory(bytes);
     for (let at = 0; at + BLOCK_HEADER_BYTES <= bytes.length; at += 8) {
       const length = plausibleLength(memory, at, offset);
@@ -122,17 +134,28 @@ export function skipDamage(directory: LogDirectory, plan: SkipPlan): string {
   const name = skippedName(plan.from);
   const stretches = stretchesOf(directory, plan);
   const copy = directory.open(name, true);
-  for (const { bytes, offset } of stretches) copy.write(bytes, bytes.length, offset - plan.from);
+  for (const stretch of stretches) {
+    const bytes = stretch.isMissing ? LAST_BYTE : readStretch(directory, stretch);
+    const end = stretch.offset + stretch.length - plan.from;
+    copy.write(bytes, bytes.length, end - bytes.length);
+  }
   copy.dataSync();
   copy.close();
   directory.sync();
   // From the last one on: until the first is in place, the damage is found where it was.
-  let { number } = plan.stamp;
-  for (const { segment, bytes, offset } of stretches.toReversed()) {
-    const block = recordMemory(new Uint8Array(bytes.length));
-    sealSkipped(block, { ...plan.stamp, number: number--, offset });
-    const file = directory.open(segmentName(segment), true);
-    file.write(block.bytes, block.bytes.length, offset - segment);
+  let next = plan.stamp.number + 1;
+  for (const { segment, offset, length, isMissing } of stretches.toReversed()) {
+    if (isMissing) {
+      const lengths = skippedLengths(length);
+      next -= lengths.length;
+      makeSkippedSegment(directory, length, lengths, { ...plan.stamp, number: next, offset });
+      continue;
+    }
+    next -= 1;
+    const block = recordMemory(new Uint8Array(length));
+    sealSkipped(block, { ...plan.stamp, number: next, offset });
+    const file = directory.open(segmentName(segment), false);
+    file.write(block.bytes, length, offset - segment);
     file.dataSync();
     file.close();
   }
@@ -149,13 +172,28 @@ interface Stretch {
   readonly segment: number;
   /** Log offset of its first byte. */
   readonly offset: number;
-  readonly bytes: Uint8Array;
+  readonly length: number;
+  /** Whether no file has it: it may be of any length then, otherwise a segment's at most. */
+  readonly isMissing: boolean;
 }
 
-/**
- * The parts of [from, to) by segment, and before and behind the cursor; of a missing segment they
- * are zeros.
- */
+/** Skipped blocks that stand for them: one each, and several for a long gap. */
+function skippedCount(stretches: readonly Stretch[]): number {
+  return stretches.reduce(
+    (sum, { length, isMissing }) => sum + (isMissing ? skippedLengths(length).length : 1),
+    0,
+  );
+}
+
+function readStretch(directory: LogDirectory, { segment, offset, length }: Stretch): Uint8Array {
+  const bytes = new Uint8Array(length);
+  const file = directory.open(segmentName(segment), false);
+  file.read(bytes, 0, length, offset - segment);
+  file.close();
+  return bytes;
+}
+
+/** The parts of [from, to) by segment, and before and behind the cursor. */
 function stretchesOf(
   directory: LogDirectory,
   { from, to, cursor }: Pick<SkipPlan, "from" | "to" | "cursor">,
@@ -167,16 +205,14 @@ function stretchesOf(
     const start = starts[index] as number;
     const file = directory.open(segmentName(start), false);
     const fileEnd = start + file.sizeBytes();
+    file.close();
     const isMissing = at >= fileEnd;
     const next = starts[index + 1] ?? to;
     const split = cursor > at ? cursor : to;
     const end = Math.min(to, next, split, isMissing ? next : fileEnd);
-    const bytes = new Uint8Array(end - at);
-    if (!isMissing) file.read(bytes, 0, bytes.length, at - start);
-    file.close();
     // A rest too small for a header stays zero, as at the end of any segment.
-    if (bytes.length >= BLOCK_HEADER_BYTES) {
-      found.push({ segment: isMissing ? at : start, offset: at, bytes });
+    if (end - at >= BLOCK_HEADER_BYTES) {
+      found.push({ segment: isMissing ? at : start, offset: at, length: end - at, isMissing });
     }
     at = end;
   }

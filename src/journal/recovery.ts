@@ -35,8 +35,6 @@ export interface RecoveredLog {
   readonly cut: number;
   /** Start of the oldest segment. */
   readonly firstOffset: number;
-  /** Whether the run before this one published blocks before they were synced. */
-  readonly unsynced: boolean;
 }
 
 /**
@@ -54,7 +52,6 @@ export function recoverLog(directory: LogDirectory, options: RecoveryOptions): R
     epochSeen: found.epochSeen,
     cut: damage?.lostBytes ?? 0,
     firstOffset: found.firstOffset,
-    unsynced: found.unsynced,
   };
 }
 

@@ -260,8 +260,6 @@ export class Ledger {
     });
     this.#upkeep = new Upkeep({ store, meta, messages, handOvers, endings, policy });
     this.#publishWords();
-    options.logTable.store(LogWord.LEDGER_FLUSHED, meta.cursor);
-    options.logTable.store(LogWord.RELEASABLE, Math.min(meta.cursor, meta.holds.lowest()));
   }
 
   #makeCancels(messages: Messages, handOvers: HandOvers): Cancels {

@@ -6,11 +6,11 @@
  */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { PoolPlan } from "../config/derive.ts";
-import { EXIT_CODES } from "../errors.ts";
+import { EXIT_CODES, type ExitName } from "../errors.ts";
 import { Dispatcher } from "../dispatch/dispatcher.ts";
 import { JournalAppender } from "../journal/appender.ts";
-import { readLastExit, startEpoch } from "../journal/data-dir.ts";
-import { DataDirError, LogCorruptionError } from "../journal/errors.ts";
+import { readLastExit, readNodeFile, startEpoch } from "../journal/data-dir.ts";
+import { DataDirError, isNoRoom, LogCorruptionError } from "../journal/errors.ts";
 import { BlockTailer } from "../journal/log-tailer.ts";
 import { openNodeLogDirectory } from "../journal/node-log-directory.ts";
 import { ChunkedRecordLoader } from "../journal/record-loader.ts";
@@ -26,6 +26,7 @@ import {
   type LmdbLedgerStore,
   openLmdbStore,
 } from "../ledger/store/lmdb-store.ts";
+import { StoreFullError } from "../ledger/store/store-room.ts";
 import { movedBodiesIn } from "../ledger/body-moves.ts";
 import { readCursor } from "../ledger/store/meta.ts";
 import { ledgerPlanOf } from "../ledger/policy.ts";
@@ -161,17 +162,23 @@ async function recover() {
     if (found.cut > 0) log.write("warn", "cut a torn tail of the log", { bytes: found.cut });
     // The log is durable now. A run with `none` has left the store without a sync: what follows,
     // the removal of segments above all, would rest on it.
-    if (found.unsynced && ledgerSyncs(config)) await opened.makeDurable();
-    const started = startEpoch(directory, config.node.name, found.epochSeen);
+    const syncs = ledgerSyncs(config);
+    if (syncs && readNodeFile(directory)?.storeSynced !== true) await opened.makeDurable();
+    const started = startEpoch(directory, config.node.name, found.epochSeen, syncs);
     return { store: opened, cursor: position, recovered: found, epoch: started.epoch };
   } catch (error) {
-    if (error instanceof LogCorruptionError || error instanceof DataDirError) {
-      note({ kind: "refused", exitCode: EXIT_CODES[error.exit].code, reason: error.message });
-      leaveSystemId(bells, self);
-      return await new Promise<never>(() => undefined);
-    }
-    throw error;
+    const refusal = refusalOf(error);
+    if (refusal === null) throw error;
+    note({ kind: "refused", exitCode: EXIT_CODES[refusal].code, reason: (error as Error).message });
+    leaveSystemId(bells, self);
+    return await new Promise<never>(() => undefined);
   }
+}
+
+/** The row of EXIT_CODES that a start ends with that cannot go on; null for what is no refusal. */
+function refusalOf(error: unknown): ExitName | null {
+  if (error instanceof LogCorruptionError || error instanceof DataDirError) return error.exit;
+  return error instanceof StoreFullError || isNoRoom(error) ? "failure" : null;
 }
 
 /** Rows go to the sink thread; without one there are none. */

@@ -59,6 +59,10 @@ export class Flights {
     this.#options = options;
     this.committedCursor = options.cursor;
     this.flushedCursor = options.cursor;
+    options.logTable.store(LogWord.LEDGER_FLUSHED, options.cursor);
+    // No segment goes before the first flush: a run that was killed may have left a cursor that is
+    // not on disk yet.
+    options.logTable.store(LogWord.RELEASABLE, 0);
   }
 
   /** Whether a commit is not visible yet. */

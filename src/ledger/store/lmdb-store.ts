@@ -2,6 +2,7 @@
  * The ledger's store on LMDB: one environment under `data_dir/ledger`, one named database a table.
  *
  *   put, remove ─► arena ─► commit(): a batch for LMDB's write thread ─► visible ─► synced: flushed
+ *                              └─ no room for it on the disk: not begun, tried again
  *
  * A batch is one LMDB transaction, so a crash leaves all of it or nothing. With overlapping sync,
  * pages of the last synced state are not reused before the next one is synced: kill -9 keeps what
@@ -10,8 +11,6 @@
  * readers of CDR rows and of moved bodies, which may be in any other thread of the process.
  */
 import { Buffer } from "node:buffer";
-import { statfsSync } from "node:fs";
-import { constants } from "node:os";
 import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import type { GatewayConfig } from "../../config/types.ts";
@@ -20,6 +19,7 @@ import { copyBytes } from "../../records/memory.ts";
 import { bodyKey } from "../body-moves.ts";
 import { chunkKey, chunkRowCount, isChunkKey, keyRow } from "../cdr/cdr-format.ts";
 import { META_KEY } from "./meta.ts";
+import { StoreFullError, StoreRoom } from "./store-room.ts";
 import {
   type KeyVisitor,
   LEDGER_TABLE_NAMES,
@@ -34,12 +34,11 @@ const ARENAS_KEPT = 16;
 /** Changes that there is room for at first, and after a commit with more than so many. */
 const CHANGES_MIN = 4096;
 const CHANGES_KEPT = 65_536;
-/** Errors of the system, as numbers: so lmdb gives them as the code. */
-const { ENOSPC, EIO } = constants.errno;
-/** Free space below which a disk counts as full. */
-const ROOM_BYTES = 1024 * 1024;
 /** Address space, not memory or disk: LMDB remaps by itself if a store outgrows it. */
 const MAP_BYTES_MIN = 1024 * 1024 * 1024;
+
+/** A store that has no more than its two descriptions. */
+const PAGES_OF_NEW = 2;
 
 /** Words that tell of a change: table, arena, offset of the key, its length, that of the value. */
 const CHANGE_WORDS = 5;
@@ -98,9 +97,19 @@ class PendingChanges {
   #used = 0;
   #count = 0;
   #words = new Int32Array(CHANGE_WORDS * CHANGES_MIN);
+  /** Of keys and values. */
+  #bytes = 0;
 
   constructor(spare: SpareArenas) {
     this.#spare = spare;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
   }
 
   add(table: number, key: Uint8Array, value: Uint8Array | null, valueBytes: number): void {
@@ -136,6 +145,7 @@ class PendingChanges {
     words[at + 4] = length;
     const valueAt = this.#used + key.length;
     this.#used += bytes;
+    this.#bytes += bytes;
     return valueAt;
   }
 
@@ -163,6 +173,7 @@ class PendingChanges {
     this.#spare.give(this.#arenas);
     this.#arenas = [];
     this.#used = 0;
+    this.#bytes = 0;
     this.#count = 0;
     if (this.#words.length > CHANGE_WORDS * CHANGES_KEPT) {
       this.#words = new Int32Array(CHANGE_WORDS * CHANGES_MIN);
@@ -180,6 +191,7 @@ export class LmdbLedgerStore implements LedgerStore {
   readonly #path: string;
   readonly #environment: RootDatabase<Buffer, Buffer>;
   readonly #tables: Database<Buffer, Buffer>[];
+  readonly #room: StoreRoom;
   readonly #arenas = new SpareArenas();
   #pending = new PendingChanges(this.#arenas);
   #spare: PendingChanges[] = [];
@@ -191,10 +203,16 @@ export class LmdbLedgerStore implements LedgerStore {
   #stuck: { readonly number: number; readonly changes: PendingChanges } | null = null;
   #settled: Promise<unknown> = Promise.resolve();
 
-  /** `path`: where the environment's files are. */
+  /**
+   * `path`: where the environment's files are. Throws StoreFullError if it is new and its disk has
+   * no room.
+   */
   constructor(path: string, environment: RootDatabase<Buffer, Buffer>) {
     this.#path = path;
     this.#environment = environment;
+    this.#room = new StoreRoom(path, () => usedBytesOf(environment));
+    const isNew = fileUseOf(environment).lastPageNumber < PAGES_OF_NEW;
+    if (isNew && !this.#room.reserve(0, 0)) throw new StoreFullError(path);
     this.#tables = LEDGER_TABLE_NAMES.map((name) =>
       environment.openDB<Buffer, Buffer>({ name, encoding: "binary", keyEncoding: "binary" }),
     );
@@ -257,12 +275,12 @@ export class LmdbLedgerStore implements LedgerStore {
 
   retry(): void {
     const stuck = this.#stuck;
-    if (stuck === null || !this.#hasRoom()) return;
-    this.#stuck = null;
-    this.#start(stuck.number, stuck.changes);
+    if (stuck !== null) this.#start(stuck.number, stuck.changes);
   }
 
   #start(number: number, changes: PendingChanges): void {
+    this.#stuck = this.#room.reserve(changes.count, changes.bytes) ? null : { number, changes };
+    if (this.#stuck !== null) return;
     const visible = this.#environment.batch(() => changes.applyTo(this.#tables));
     this.#settled = this.#follow(number, visible, changes);
   }
@@ -284,7 +302,7 @@ export class LmdbLedgerStore implements LedgerStore {
 
   /**
    * Resolves when all that is in the store is on disk, whoever wrote it: by a commit that changes
-   * nothing. To be called before any other; rejects if that fails.
+   * nothing. To be called before any other. Rejects with StoreFullError, or if it fails.
    */
   async makeDurable(): Promise<void> {
     const meta = this.get(LedgerTable.META, META_KEY);
@@ -292,12 +310,13 @@ export class LmdbLedgerStore implements LedgerStore {
     this.put(LedgerTable.META, META_KEY, meta);
     const number = this.commit();
     await this.#settled;
-    if (this.flushedCommit < number) throw new Error("no room to sync the ledger's store");
+    if (this.flushedCommit < number) throw new StoreFullError(this.#path);
   }
 
   /** Waits for what was committed, then closes the files. */
   async close(): Promise<void> {
     await this.#settled;
+    this.#room.close();
     await this.#environment.close();
   }
 
@@ -310,15 +329,9 @@ export class LmdbLedgerStore implements LedgerStore {
       await this.#environment.flushed;
       this.#flushed = Math.max(this.#flushed, number);
     } catch (error) {
-      const cause = await causeOf(error);
-      if (isForWantOfRoom(cause, () => this.#hasRoom())) this.#stuck = { number, changes };
-      else this.#failure = cause;
+      // Also for want of room, which was made sure of: lmdb's heap is not to be trusted then.
+      this.#failure = await causeOf(error);
     }
-  }
-
-  #hasRoom(): boolean {
-    const { bavail, bsize } = statfsSync(this.#path);
-    return bavail * bsize >= ROOM_BYTES;
   }
 
   #table(table: number): Database<Buffer, Buffer> {
@@ -436,13 +449,19 @@ export class LmdbCdrReader {
   }
 }
 
-/**
- * Whether a commit failed since the disk is full. LMDB calls a write that went in only in part an
- * EIO, too; which one it is only the disk can tell.
- */
-function isForWantOfRoom(cause: unknown, hasRoom: () => boolean): boolean {
-  if (!(cause instanceof Error) || !("code" in cause)) return false;
-  return cause.code === ENOSPC || (cause.code === EIO && !hasRoom());
+interface FileUse {
+  readonly pageSize: number;
+  readonly lastPageNumber: number;
+}
+
+/** What of the environment's file its last visible commit uses, free pages among it. */
+function fileUseOf(environment: RootDatabase<Buffer, Buffer>): FileUse {
+  return environment.getStats() as FileUse;
+}
+
+function usedBytesOf(environment: RootDatabase<Buffer, Buffer>): number {
+  const { pageSize, lastPageNumber } = fileUseOf(environment);
+  return (lastPageNumber + 1) * pageSize;
 }
 
 /** Why a commit failed: lmdb tells by a promise of its own. */

@@ -7,7 +7,7 @@
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -16,7 +16,9 @@ import { startLoad } from "../../support/http-load.ts";
 import { gatewayYaml, startGateway, Workspace } from "../../support/processes.ts";
 import { acceptedByDestination, destinationOf } from "../../support/witnesses.ts";
 
-const SMALL = "4m";
+const SMALL_BYTES = 4 << 20;
+/** What LMDB's table of readers takes. */
+const LOCK_BYTES = 16_384;
 const LARGE = "256m";
 const CONNECTIONS = 8;
 /** Refusals in a row that show that the gateway stays up while its disk is full. */
@@ -34,21 +36,22 @@ after(async () => {
   await workspace.dispose();
 });
 
-/** Why this cannot be tried here; null if it can. */
-function mount(): string | null {
+/** Mounts a small disk there. Why that cannot be done here; null if it is done. */
+function mountAt(folder: string): string | null {
   if (process.getuid?.() !== 0) return "mounting a disk to fill needs root";
-  mkdirSync(disk, { recursive: true });
+  mkdirSync(folder, { recursive: true });
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${SMALL}`, "tmpfs", disk], { stdio: "pipe" });
+    const size = `size=${SMALL_BYTES}`;
+    execFileSync("mount", ["-t", "tmpfs", "-o", size, "tmpfs", folder], { stdio: "pipe" });
   } catch (error) {
     return `tmpfs cannot be mounted here: ${String(error)}`;
   }
-  isMounted = true;
   return null;
 }
 
 test("a full disk under the ledger's store refuses messages and loses none", async (context) => {
-  const reason = mount();
+  const reason = mountAt(disk);
+  isMounted = reason === null;
   if (reason !== null) {
     context.skip(reason);
     return;
@@ -100,6 +103,33 @@ test("a full disk under the ledger's store refuses messages and loses none", asy
   assert.deepEqual(wrong.slice(0, 5), [], "each arrived once");
   assert.equal(accepted.size, promised.size);
   context.diagnostic(`${promised.size} accepted, ${refused} refused`);
+});
+
+test("a start without room for the ledger's store says so", async (context) => {
+  const scene = new Workspace();
+  context.after(() => scene.dispose());
+  const folder = join(scene.folder, "data", "ledger");
+  mkdirSync(folder, { recursive: true });
+  const reason = mountAt(folder);
+  if (reason !== null) {
+    context.skip(reason);
+    return;
+  }
+  try {
+    // The two files of an empty store fit, and nothing else.
+    const room = 8 * 4096 + LOCK_BYTES;
+    writeFileSync(join(folder, "filler"), Buffer.alloc(SMALL_BYTES - room));
+    await assert.rejects(
+      startGateway(scene, gatewayYaml(1)),
+      /ended with 1:[^]*no room on the disk/,
+    );
+    rmSync(join(folder, "filler"));
+    const gateway = await startGateway(scene, gatewayYaml(1));
+    gateway.child.kill("SIGTERM");
+    assert.equal(await gateway.exited, 0);
+  } finally {
+    execFileSync("umount", ["--lazy", folder]);
+  }
 });
 
 async function isFull(adminPort: number): Promise<boolean> {

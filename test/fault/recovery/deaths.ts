@@ -17,6 +17,8 @@ import type { Verdict } from "./judge.ts";
 import { openScene, type Scene } from "./scene.ts";
 
 const PRELOAD = new URL("../ends/break-thread.js", import.meta.url).href;
+/** A thread that runs out of memory spends its last minute on looking for some. */
+const END_MS_MAX = 180_000;
 const PROMISED_PER_LIFE = 60;
 const LONGER_MS_MAX = 300;
 /** Of the gateway's log, where an end is not as it should be. */
@@ -93,7 +95,7 @@ export async function breakThreads(options: DeathOptions): Promise<DeathResult> 
     await underLoad(scene, random);
     const from = performance.now();
     writeFileSync(order, `${thread} ${way}`);
-    const code = await scene.untilGone();
+    const code = await scene.untilGone(END_MS_MAX);
     rmSync(order);
     const endMs = performance.now() - from;
     const words = ends.note(`${thread}, ${way}`, code, endMs, ENDS.includes(code));

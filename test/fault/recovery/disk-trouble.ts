@@ -45,8 +45,6 @@ export interface TroubleResult {
   readonly failed_syncs: number;
   /** Syncs of a file after a failed one, by the same process. */
   readonly syncs_again: number;
-  /** Ends by SIGABRT where a store without room should only have been waited for. */
-  readonly aborts: number;
   /** From room to the next 202, ms, the greatest. */
   readonly accepting_again_ms_max: number;
   readonly verdict: Verdict;
@@ -60,7 +58,6 @@ interface Stage {
   readonly shim: FaultShim;
   readonly random: () => number;
   acceptingAgainMsMax: number;
-  aborts: number;
 }
 
 function fails(kind: number, errno: number): Trouble {
@@ -83,7 +80,8 @@ export const TROUBLES: Readonly<Record<string, Trouble>> = {
   "block of the log: ENOSPC": fails(CallKind.LOG_BLOCK, Errno.ENOSPC),
   "block of the log: EROFS": fails(CallKind.LOG_BLOCK, Errno.EROFS),
   "new segment: EROFS": fails(CallKind.SEGMENT_MAKE, Errno.EROFS),
-  "ledger's store, write: ENOSPC": noRoomInStore,
+  "ledger's store, growth: ENOSPC": noRoomInStore,
+  "ledger's store, write: ENOSPC": fails(CallKind.STORE_WRITE, Errno.ENOSPC),
   "ledger's store, write: EIO": fails(CallKind.STORE_WRITE, Errno.EIO),
   "ledger's store, sync: EIO": fails(CallKind.STORE_SYNC, Errno.EIO),
   "syncs of the log last 500 ms": slowDisk,
@@ -107,7 +105,7 @@ async function runTroubles(
   const { workspace, rounds, seed, say } = options;
   const shim = new FaultShim(workspace.folder);
   const scene = await openScene({ workspace, env: shim.env, lines: [SMALL] });
-  const stage = { scene, shim, random: seededRandom(seed), acceptingAgainMsMax: 0, aborts: 0 };
+  const stage = { scene, shim, random: seededRandom(seed), acceptingAgainMsMax: 0 };
   const counts: Record<string, number> = {};
   const surprises: string[] = [];
   for (let round = 1; round <= rounds && options.signal?.aborted !== true; round++) {
@@ -132,7 +130,6 @@ async function runTroubles(
     surprises,
     failed_syncs: shim.failedSyncs(),
     syncs_again: shim.syncsAfterFailure().length,
-    aborts: stage.aborts,
     accepting_again_ms_max: stage.acceptingAgainMsMax,
     verdict,
   };
@@ -183,19 +180,14 @@ async function noRoom(stage: Stage): Promise<string | null> {
 
 /** The ledger tries its commit again until there is room; meanwhile everything is refused. */
 async function noRoomInStore(stage: Stage): Promise<string | null> {
-  const { scene, shim, random } = stage;
-  const pass = integerIn(random, 0, PASS_MAX);
-  shim.arm({ kind: CallKind.STORE_WRITE, action: CallAction.FAIL, pass, value: Errno.ENOSPC });
+  const { scene, shim } = stage;
+  shim.arm({ kind: CallKind.STORE_GROW, action: CallAction.FAIL, pass: 0, value: Errno.ENOSPC });
   try {
     await untilRefused(scene);
   } finally {
     shim.clear();
   }
-  const surprise = await acceptsAgain(stage);
-  // Now and then LMDB aborts the process after a failed write; the next one goes on.
-  if (scene.gateway.child.signalCode !== "SIGABRT") return surprise;
-  stage.aborts += 1;
-  return null;
+  return await acceptsAgain(stage);
 }
 
 async function untilRefused(scene: Scene): Promise<void> {

@@ -36,7 +36,7 @@
 enum kind {
   NONE, LOG_BLOCK, LOG_ZEROS, LOG_SYNC, SEGMENT_MAKE, SEGMENT_REMOVE, STORE_WRITE, STORE_SYNC,
   CDR_WRITE, CDR_SYNC, CDR_RENAME, REQUEST_READ, REPLY_202, SUBMIT_WRITE, ANSWER_READ,
-  RECEIPT_READ, RECEIPT_ANSWER, EPOCH_RENAME, DIRECTORY_SYNC
+  RECEIPT_READ, RECEIPT_ANSWER, EPOCH_RENAME, DIRECTORY_SYNC, STORE_GROW
 };
 enum action { PASS, KILL_BEFORE, KILL_MIDDLE, KILL_AFTER, FAIL, DELAY };
 enum { KIND, ACTION, TO_PASS, VALUE, HITS, LOG_ROOM, WORDS };
@@ -140,6 +140,16 @@ static int is_full(int fd, size_t length, off_t offset) {
   return 1;
 }
 
+/* A write to the store that takes room on the disk is a kind of its own while that is asked for. */
+static enum kind or_growth(enum kind kind, int fd, size_t length, off_t offset) {
+  struct stat status;
+  if (kind != STORE_WRITE || control[KIND] != STORE_GROW) return kind;
+  int appends = offset < 0 && (fcntl(fd, F_GETFL) & O_APPEND) != 0;
+  if (appends) return STORE_GROW;
+  if (offset < 0 || fstat(fd, &status) != 0) return kind;
+  return offset + (off_t)length > status.st_size ? STORE_GROW : kind;
+}
+
 /* Blocks written since the last sync of their file; the one thread that writes them syncs them. */
 static int unsynced_fd = -1;
 static off_t unsynced_from, unsynced_to;
@@ -162,7 +172,7 @@ static void forget_blocks(int fd) {
 }
 
 ssize_t pwrite(int fd, const void *from, size_t length, off_t offset) {
-  enum kind kind = kind_of_write(fd, from, length);
+  enum kind kind = or_growth(kind_of_write(fd, from, length), fd, length, offset);
   enum action action = due(kind);
   if (kind == LOG_BLOCK) note_block(fd, length, offset);
   if (action == FAIL) return -1;
@@ -179,7 +189,7 @@ ssize_t pwrite64(int fd, const void *from, size_t length, off_t offset) {
 }
 
 ssize_t write(int fd, const void *from, size_t length) {
-  enum action action = due(kind_of_write(fd, from, length));
+  enum action action = due(or_growth(kind_of_write(fd, from, length), fd, length, -1));
   if (action == FAIL) return -1;
   if (action == KILL_MIDDLE) {
     syscall(SYS_write, fd, from, length / 2);

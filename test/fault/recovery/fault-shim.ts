@@ -34,6 +34,7 @@ export const CallKind = {
   RECEIPT_ANSWER: 16,
   EPOCH_RENAME: 17,
   DIRECTORY_SYNC: 18,
+  STORE_GROW: 19,
 } as const;
 
 /** What it does there; the numbers of its `enum action`. */

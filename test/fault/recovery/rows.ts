@@ -154,7 +154,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
     trials: 50,
     run: async ({ trials, ...options }) => {
       const found = await troubleDisk({ ...options, rounds: trials });
-      const worst = { syncs_again: found.syncs_again, aborts: found.aborts };
+      const worst = { syncs_again: found.syncs_again };
       return withSurprises("F8", "disk trouble", found.trials, found, worst);
     },
   },

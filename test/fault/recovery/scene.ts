@@ -125,8 +125,8 @@ export class Scene {
   }
 
   /** Waits for the gateway to end by itself; returns its exit code, or the signal's name. */
-  async untilGone(): Promise<number | string> {
-    await this.until(() => this.isGone, "the gateway ends");
+  async untilGone(deadlineMs = DEADLINE_MS): Promise<number | string> {
+    await this.until(() => this.isGone, "the gateway ends", deadlineMs);
     this.#endedAt = Date.now();
     await this.#load?.done;
     return await this.gateway.exited;

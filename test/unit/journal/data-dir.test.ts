@@ -28,11 +28,24 @@ function put(directory: MemoryDirectory, name: string, text: string): void {
 test("each start has an epoch of its own, above every one the log has seen", () => {
   const directory = new MemoryDirectory();
   assert.equal(readNodeFile(directory), null);
-  assert.deepEqual(startEpoch(directory, "a", 0), { node: "a", epoch: 1, previousNode: null });
-  assert.deepEqual(startEpoch(directory, "a", 0), { node: "a", epoch: 2, previousNode: null });
-  assert.deepEqual(startEpoch(directory, "a", 40), { node: "a", epoch: 41, previousNode: null });
-  assert.deepEqual(startEpoch(directory, "b", 3), { node: "b", epoch: 42, previousNode: "a" });
-  assert.deepEqual(readNodeFile(directory), { node: "b", epoch: 42 });
+  const a = { node: "a", storeSynced: true, previousNode: null };
+  assert.deepEqual(startEpoch(directory, "a", 0), { ...a, epoch: 1 });
+  assert.deepEqual(startEpoch(directory, "a", 0), { ...a, epoch: 2 });
+  assert.deepEqual(startEpoch(directory, "a", 40), { ...a, epoch: 41 });
+  const b = { node: "b", storeSynced: true, epoch: 42 };
+  assert.deepEqual(startEpoch(directory, "b", 3), { ...b, previousNode: "a" });
+  assert.deepEqual(readNodeFile(directory), b);
+});
+
+test("a run that does not sync the store says so before it has written anything else", () => {
+  const directory = new MemoryDirectory();
+  startEpoch(directory, "a", 0, false);
+  assert.equal(readNodeFile(directory)?.storeSynced, false);
+  startEpoch(directory, "a", 0, true);
+  assert.equal(readNodeFile(directory)?.storeSynced, true);
+  const old = new MemoryDirectory();
+  put(old, "node.json", '{"node":"a","epoch":7}');
+  assert.equal(readNodeFile(old)?.storeSynced, false, "one that does not say so is not trusted");
 });
 
 test("an epoch that was returned is never given again, wherever the power fails", () => {

@@ -1,10 +1,15 @@
 /** Damage that a start refuses, given up: everything else is read, and the log goes on. */
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { BLOCK_HEADER_BYTES, RUN_HEADER_BYTES } from "../../../src/journal/block.ts";
 import { examineLog } from "../../../src/journal/log-examination.ts";
+import { planHead, restoreHead, skippedLengths } from "../../../src/journal/log-head.ts";
 import { planSkip, salvage, skipDamage, SkipRefusedError } from "../../../src/journal/log-skip.ts";
 import { BlockTailer } from "../../../src/journal/log-tailer.ts";
+import { openNodeLogDirectory } from "../../../src/journal/node-log-directory.ts";
 import { recoverLog } from "../../../src/journal/recovery.ts";
 import { listSegments, segmentName } from "../../../src/journal/segments.ts";
 import { readSkipped } from "../../../src/journal/skipped-stretches.ts";
@@ -177,5 +182,69 @@ test("first segments that are gone with the ledger's cursor are given up to the 
     assert.deepEqual([isGone(plan.from - 8), isGone(plan.from), isGone(to)], [false, true, false]);
     const kept = sequences.filter((_, i) => (offsets[i] as number) >= to);
     assert.deepEqual(readAll(directory, cursor), kept, `seed ${seed}`);
+  }
+});
+
+test("a lost head takes no room on the disk, however long it is", () => {
+  const path = mkdtempSync(join(tmpdir(), "smsgw-lost-head-"));
+  try {
+    const directory = openNodeLogDirectory(path);
+    const cursor = 8 * SEGMENT;
+    const to = cursor + 300 * 2 ** 20 + 40;
+    const damage = { segment: "-", offset: cursor, reason: "gone", torn: false } as const;
+    const plan = planHead(directory, {
+      cursor,
+      heldFrom: 0,
+      damage: { ...damage, lostBytes: 0, nextIntact: -1 },
+    });
+    restoreHead(directory, { ...plan, to });
+    const { size, blocks } = statSync(join(path, segmentName(cursor - BLOCK_HEADER_BYTES)));
+    assert.equal(size, to - cursor + BLOCK_HEADER_BYTES);
+    // A page for each header.
+    assert.ok(blocks * 512 < 2 ** 20, `${blocks * 512} bytes on disk`);
+  } finally {
+    rmSync(path, { recursive: true });
+  }
+});
+
+test("skipped blocks fill a gap of any length, none beyond 4 MiB or too short for a header", () => {
+  const max = 4 * 2 ** 20;
+  for (const bytes of [64, 72, 4096, max, max + 8, max + 56, max + 64, 3 * max + 8, 2 ** 33 + 16]) {
+    const lengths = skippedLengths(bytes);
+    assert.equal(
+      lengths.reduce((sum, length) => sum + length),
+      bytes,
+    );
+    for (const length of lengths) assert.ok(length >= 64 && length < max + 64, `${length}`);
+  }
+  assert.deepEqual([skippedLengths(0), skippedLengths(56)], [[], []]);
+});
+
+test("a long gap amid the log, or before it, is given up, and what is behind it is read", () => {
+  for (const isHead of [true, false]) {
+    const directory = new MemoryDirectory();
+    const before = new JournalRig({ directory, appenders: 1 });
+    before.stage(0, 300);
+    before.settle();
+    const first = listSegments(directory);
+    const later = new MemoryDirectory();
+    const at = { nextOffset: SEGMENT + 9 * 2 ** 20 + 8, nextNumber: 5000, firstSequence: 50 };
+    const behind = new JournalRig({ directory: later, appenders: 1, ...at });
+    for (let i = 0; i < 3; i++) {
+      behind.stage(0, 300);
+      behind.settle();
+    }
+    for (const name of later.list()) {
+      const bytes = later.bytesOf(name);
+      directory.open(name, true).write(bytes, bytes.length, 0);
+    }
+    const cursor = isHead ? SEGMENT : 0;
+    if (isHead) for (const start of first) directory.remove(segmentName(start));
+    const plan = planSkip(directory, cursor);
+    assert.equal(plan.isHead, isHead);
+    skipDamage(directory, plan);
+    const kept = behind.committed.map(({ sequence }) => sequence);
+    const all = isHead ? kept : [...before.committed.map(({ sequence }) => sequence), ...kept];
+    assert.deepEqual(readAll(directory, cursor === 0 ? null : cursor), all);
   }
 });

@@ -60,7 +60,6 @@ test("an empty directory is an empty log", () => {
     epochSeen: 0,
     cut: 0,
     firstOffset: 0,
-    unsynced: false,
   };
   assert.deepEqual(recover(new MemoryDirectory()), nothing);
   assert.deepEqual(recover(new MemoryDirectory(), 0), nothing);
@@ -77,7 +76,6 @@ test("a log that ended well goes on where it ended, from whichever block it is c
     epochSeen: 6,
     cut: 0,
     firstOffset: 0,
-    unsynced: false,
   };
   assert.deepEqual(recover(directory.copy()), expected);
   const { view } = recordMemory(directory.bytesOf(segmentName(starts[2] as number)));

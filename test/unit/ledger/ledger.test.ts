@@ -487,6 +487,22 @@ test("a body is released by a positive answer, and only when that is flushed", (
   assert.equal(document(harness).status, "sent");
 });
 
+test("nothing of the log goes before a run's first flush: what the store shows may be lost", () => {
+  const store = new MemoryStore(true);
+  const harness = ready({ store });
+  harness.feed(accept(key(1)), sending(key(1)), answer(key(1), { id: "1" }));
+  harness.flush();
+  assert.equal(harness.table.load(LogWord.RELEASABLE), harness.log.end);
+  const { end } = harness.log;
+  const left = store.crash(false, false);
+  const next = harness.restart({ store: left });
+  next.flush();
+  assert.equal(next.table.load(LogWord.RELEASABLE), 0);
+  left.flush();
+  next.work();
+  assert.ok(next.table.load(LogWord.RELEASABLE) >= end);
+});
+
 test("STARTED is staged once and carries the epoch", () => {
   const harness = ready({ epoch: 4 });
   const staged = harness.log.entries.filter((entry) => entry.type === RecordType.STARTED);

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -19,6 +19,7 @@ import { type LmdbLedgerStore, openLmdbStore } from "../../../src/ledger/store/l
 import { encodeMeta, LedgerMeta, META_KEY, readMeta } from "../../../src/ledger/store/meta.ts";
 import { LedgerTable, type LedgerStore } from "../../../src/ledger/store/store.ts";
 import { MemoryStore } from "../../support/memory-store.ts";
+import { integerIn, seededRandom } from "../../support/seeded-random.ts";
 import { Harness } from "./harness.ts";
 import { KEPT, META, rowKey, ROWS } from "./lmdb-writer.ts";
 import { accept, answer, key, receipt, sending } from "./records.ts";
@@ -229,3 +230,29 @@ test("a store of another version is refused as a data directory", () => {
     (error) => error instanceof DataDirError && /version/.test(error.message),
   );
 });
+
+test("a commit writes no page beyond what the file had room for before it began", () =>
+  inDirectory(async (path) => {
+    const seed = Date.now() % 1_000_000;
+    const random = seededRandom(seed);
+    const store = openLmdbStore(path, 0);
+    const keys: Buffer[] = [];
+    for (let commit = 1; commit <= 60; commit++) {
+      // Small changes all over the table, then long values, then a table that loses most of it.
+      const isWide = commit % 3 !== 0;
+      for (let i = integerIn(random, 1, isWide ? 2000 : 200); i > 0; i--) {
+        const isOld = keys.length > 0 && random() < (commit > 45 ? 0.95 : 0.5);
+        const found = Math.floor(random() * keys.length);
+        const key = isOld ? (keys[found] as Buffer) : Buffer.alloc(16, String(random()));
+        if (!isOld) keys.push(key);
+        if (commit > 45 && isOld) store.remove(LedgerTable.ROWS, key);
+        else
+          store.put(LedgerTable.ROWS, key, Buffer.alloc(isWide ? 40 : integerIn(random, 1, 9000)));
+      }
+      const number = store.commit();
+      const { size } = statSync(join(path, "data.mdb"));
+      await isFlushed(store, number);
+      assert.equal(statSync(join(path, "data.mdb")).size, size, `commit ${commit}, seed ${seed}`);
+    }
+    await store.close();
+  }));
