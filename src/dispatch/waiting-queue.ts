@@ -1,15 +1,20 @@
 /**
  * Messages that wait for credits, 8 bytes each: their log offsets in chunked FIFOs, one FIFO per
  * app, the FIFOs of a (pool, priority) together in a lane that serves its apps by deficit
- * round-robin.
+ * round-robin, those that came anew before those of the round.
  *
- *   lane ── app 3 ── app 7 ── app 9 ──┐        app 7: chunk → chunk → chunk
- *    ▲________________________________┘        lowest expiry of the chunk; -1 = dropped entry
+ *   fresh ── app 4 ── app 2             one message a turn, QUANTUM at most, then it is in the round
+ *   round ── app 3 ── app 7 ── app 9 ──┐        app 7: chunk → chunk → chunk
+ *    ▲_________________________________┘        lowest expiry of the chunk; -1 = dropped entry
+ *
+ * So the first message of an app waits for no backlog, however many apps have one. An app leaves
+ * the round only when its turn finds nothing: who comes again and again with single messages is
+ * fresh once a round at most, and gets no more than one that has a backlog, and QUANTUM a round.
  *
  * A chunk's lowest expiry is a lower bound: it only says when looking at the chunk may be worth
  * while. One thread per store and its lanes. Nothing is allocated per message: chunks are kept and
- * used again. Source: Shreedhar and Varghese, "Efficient Fair Queuing Using Deficit Round-Robin"
- * (1995), with every message's cost 1.
+ * used again. Sources: Shreedhar and Varghese, "Efficient Fair Queuing Using Deficit Round-Robin"
+ * (1995), with every message's cost 1; for fresh apps RFC 8290, section 4.2.
  */
 
 /**
@@ -24,6 +29,10 @@ export const QUANTUM = 8;
 export const NONE_WAITING = -1;
 const DROPPED = -1;
 const NO_APP = -1;
+/** Where an app is served. */
+const NOWHERE = 0;
+const FRESH = 1;
+const ROUND = 2;
 
 class Chunk {
   readonly offsets: Float64Array;
@@ -92,9 +101,12 @@ export class WaitingLane {
   readonly #counts: Int32Array;
   readonly #deficits: Int32Array;
   readonly #following: Int32Array;
-  readonly #inRound: Uint8Array;
+  readonly #place: Uint8Array;
+  /** Of the round: whose turn it is, and who is before that. */
   #current = NO_APP;
   #previous = NO_APP;
+  #freshHead = NO_APP;
+  #freshTail = NO_APP;
   #sweepApp = 0;
 
   constructor(appCount: number, store: ChunkStore) {
@@ -104,7 +116,7 @@ export class WaitingLane {
     this.#counts = new Int32Array(appCount);
     this.#deficits = new Int32Array(appCount);
     this.#following = new Int32Array(appCount);
-    this.#inRound = new Uint8Array(appCount);
+    this.#place = new Uint8Array(appCount);
   }
 
   /** Messages of one app that wait. */
@@ -148,33 +160,45 @@ export class WaitingLane {
    * Takes the next message in turn: its log offset, or NONE_WAITING; `takenApp` tells whose it is.
    */
   take(): number {
-    while (this.#current !== NO_APP) {
-      const app = this.#current;
+    for (;;) {
+      const isFresh = this.#freshHead !== NO_APP;
+      const app = isFresh ? this.#freshHead : this.#current;
+      if (app === NO_APP) return NONE_WAITING;
       const logOffset = this.#shift(app);
       if (logOffset === DROPPED) {
-        this.#leaveRound(app);
+        if (isFresh) this.#leaveFresh(app);
+        else this.#leaveRound(app);
         continue;
       }
       this.count--;
       this.#counts[app] = (this.#counts[app] as number) - 1;
       this.takenApp = app;
-      this.#spend(app);
+      if ((this.#counts[app] as number) === 0) this.#shift(app);
+      if (isFresh) this.#spendFresh(app);
+      else this.#spend(app);
+      if (this.count === 0) this.#leaveAll();
       return logOffset;
     }
-    return NONE_WAITING;
   }
 
   /** Lowest log offset of those that are next in turn of their apps; NONE_WAITING for none. */
   oldest(): number {
-    if (this.#current === NO_APP) return NONE_WAITING;
     let lowest = Number.POSITIVE_INFINITY;
-    let app = this.#current;
-    do {
-      const next = firstOf(this.#heads[app] ?? null);
-      if (next !== DROPPED && next < lowest) lowest = next;
+    for (let app = this.#freshHead; app !== NO_APP; app = this.#following[app] as number) {
+      lowest = Math.min(lowest, this.#firstOf(app));
+    }
+    for (let app = this.#current; app !== NO_APP; ) {
+      lowest = Math.min(lowest, this.#firstOf(app));
       app = this.#following[app] as number;
-    } while (app !== this.#current);
+      if (app === this.#current) break;
+    }
     return lowest === Number.POSITIVE_INFINITY ? NONE_WAITING : lowest;
+  }
+
+  /** Log offset of the app's next message; Infinity for none. */
+  #firstOf(app: number): number {
+    const next = firstOf(this.#heads[app] ?? null);
+    return next === DROPPED ? Number.POSITIVE_INFINITY : next;
   }
 
   /** Drops one waiting message of an app; false if it does not wait here. */
@@ -249,10 +273,10 @@ export class WaitingLane {
     if (expiresAtMs < this.lowestExpiresAtMs) this.lowestExpiresAtMs = expiresAtMs;
     this.count++;
     this.#counts[app] = (this.#counts[app] as number) + 1;
-    if (this.#inRound[app] === 0) this.#enterRound(app);
+    if (this.#place[app] === NOWHERE) this.#enterFresh(app);
   }
 
-  /** First entry of the app's FIFO that was not dropped, removed; DROPPED if there is none. */
+  /** First entry of the app's FIFO that was not dropped, removed; DROPPED if none, and no chunk. */
   #shift(app: number): number {
     for (;;) {
       const head = this.#heads[app] as Chunk | null;
@@ -268,28 +292,46 @@ export class WaitingLane {
   }
 
   #spend(app: number): void {
-    if ((this.#counts[app] as number) === 0) {
-      this.#shift(app);
-      this.#leaveRound(app);
-      return;
-    }
     const deficit = (this.#deficits[app] as number) - 1;
-    if (deficit > 0) {
+    if (deficit > 0 && (this.#counts[app] as number) > 0) {
       this.#deficits[app] = deficit;
       return;
     }
+    // What has nothing more is found so at its next turn, and leaves then.
     this.#deficits[app] = QUANTUM;
     this.#previous = app;
     this.#current = this.#following[app] as number;
   }
 
-  /**
-   * Behind everybody else: right before the app whose turn it is, which ends with its next message,
-   * lest one message waits for the whole turn of a backlog.
-   */
-  #enterRound(app: number): void {
-    if (this.#current !== NO_APP) this.#deficits[this.#current] = 1;
-    this.#inRound[app] = 1;
+  #spendFresh(app: number): void {
+    const deficit = (this.#deficits[app] as number) - 1;
+    this.#deficits[app] = deficit;
+    if (deficit === 0 || (this.#counts[app] as number) === 0) this.#leaveFresh(app);
+    else if (app !== this.#freshTail) this.#moveBehindFresh(app);
+  }
+
+  #enterFresh(app: number): void {
+    this.#place[app] = FRESH;
+    this.#deficits[app] = QUANTUM;
+    this.#following[app] = NO_APP;
+    if (this.#freshTail === NO_APP) this.#freshHead = app;
+    else this.#following[this.#freshTail] = app;
+    this.#freshTail = app;
+  }
+
+  /** The head of those that are fresh goes behind the others. */
+  #moveBehindFresh(app: number): void {
+    this.#freshHead = this.#following[app] as number;
+    this.#following[this.#freshTail] = app;
+    this.#following[app] = NO_APP;
+    this.#freshTail = app;
+  }
+
+  /** The head of those that are fresh joins the round, with or without messages, as its last. */
+  #leaveFresh(app: number): void {
+    this.#freshHead = this.#following[app] as number;
+    if (this.#freshHead === NO_APP) this.#freshTail = NO_APP;
+    this.#place[app] = ROUND;
     this.#deficits[app] = QUANTUM;
     if (this.#current === NO_APP) {
       this.#current = app;
@@ -301,9 +343,15 @@ export class WaitingLane {
     this.#previous = app;
   }
 
+  /** Nobody waits: whoever comes next is fresh. */
+  #leaveAll(): void {
+    while (this.#freshHead !== NO_APP) this.#leaveFresh(this.#freshHead);
+    while (this.#current !== NO_APP) this.#leaveRound(this.#current);
+  }
+
   /** Takes the app whose turn it is out of the round. */
   #leaveRound(app: number): void {
-    this.#inRound[app] = 0;
+    this.#place[app] = NOWHERE;
     const next = this.#following[app] as number;
     if (next === app) {
       this.#current = NO_APP;

@@ -82,16 +82,73 @@ test("apps share a lane in turns, however many messages one of them has", () => 
   }
 });
 
-test("an app that comes late is served within one round", () => {
-  const fixture = new Fixture({ apps: 2 });
-  for (let i = 0; i < 1000; i++) fixture.submit({ logOffset: 8 * i, appIndex: 0 });
-  fixture.grant(0, 0, 0, 100);
+test("an app that comes late waits for no backlog", () => {
+  const apps = 12;
+  const fixture = new Fixture({ apps });
+  for (let i = 0; i < 1000; i++) {
+    for (let app = 0; app < 10; app++) {
+      fixture.submit({ logOffset: 8 * (10 * i + app), appIndex: app });
+    }
+  }
+  // Everybody is in the round, and app 0 amid its turn.
+  fixture.grant(0, 0, 0, 80 + 3);
   fixture.dispatcher.doWork(0);
   fixture.drain();
-  fixture.submit({ logOffset: 1e6, appIndex: 1 });
+  for (let i = 0; i < 3; i++) fixture.submit({ logOffset: 1e6 + 8 * i, appIndex: 10 });
+  fixture.submit({ logOffset: 2e6, appIndex: 11 });
+  fixture.grant(0, 0, 0, 4 + 5 + 8);
+  fixture.dispatcher.doWork(0);
+  const seen = fixture.drain();
+  assert.deepEqual(
+    offsets(seen).slice(0, 4),
+    [1e6, 2e6, 1e6 + 8, 1e6 + 16],
+    "those who are new first, a message a turn",
+  );
+  const rest = seen.slice(4).map(({ appIndex }) => appIndex);
+  assert.deepEqual(rest, [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1], "turns go on where they were");
+});
+
+test("an app is new once a round: coming again and again with one message gains nothing", () => {
+  const fixture = new Fixture({ apps: 5 });
+  for (let i = 0; i < 1000; i++) {
+    for (let app = 0; app < 4; app++) {
+      fixture.submit({ logOffset: 8 * (4 * i + app), appIndex: app });
+    }
+  }
+  fixture.grant(0, 0, 0, 4 * 8);
+  fixture.dispatcher.doWork(0);
+  fixture.drain();
+  const taken = new Int32Array(5);
+  let own = 0;
+  for (let i = 0; i < 1000; i++) {
+    // It has one message waiting at any time, never two.
+    if (taken[4] === own) fixture.submit({ logOffset: 1e6 + 8 * own++, appIndex: 4 });
+    fixture.grant(0, 0, 0, 1);
+    fixture.dispatcher.doWork(0);
+    for (const { appIndex } of fixture.drain()) taken[appIndex] = (taken[appIndex] as number) + 1;
+  }
+  const others = [...taken.subarray(0, 4)];
+  assert.ok(Math.max(...others) - Math.min(...others) <= 8, `fair among the others: ${taken}`);
+  const share = taken[4] as number;
+  assert.ok(share >= 1000 / 33, `once a round at least: ${taken}`);
+  assert.ok(share <= Math.min(...others), `no more than one with a backlog: ${taken}`);
+});
+
+test("when nobody waits any more, everybody is new again", () => {
+  const fixture = new Fixture({ apps: 3 });
+  fixture.submit({ logOffset: 8, appIndex: 1 });
+  fixture.submit({ logOffset: 16, appIndex: 2 });
   fixture.grant(0, 0, 0, 2);
   fixture.dispatcher.doWork(0);
-  assert.deepEqual(offsets(fixture.drain()), [800, 1e6], "one more of the other app goes before");
+  assert.deepEqual(offsets(fixture.drain()), [8, 16]);
+  for (let i = 0; i < 100; i++) fixture.submit({ logOffset: 1000 + 8 * i, appIndex: 0 });
+  fixture.grant(0, 0, 0, 20);
+  fixture.dispatcher.doWork(0);
+  fixture.drain();
+  fixture.submit({ logOffset: 8000, appIndex: 1 });
+  fixture.grant(0, 0, 0, 1);
+  fixture.dispatcher.doWork(0);
+  assert.deepEqual(offsets(fixture.drain()), [8000]);
 });
 
 test("higher priorities go first, and every 16th pick is for the lowest", () => {
