@@ -35,6 +35,13 @@ export class AppTurns {
     if (turn > this.#now) this.#now = turn;
   }
 
+  /** All in the list get their turns anew, in its order. */
+  forget(): void {
+    this.#last = this.#now;
+    this.#turn = 0;
+    this.#turnByApp.clear();
+  }
+
   /** The list is empty: nobody stands behind anything. */
   noteEmpty(): void {
     this.#now = this.#last;

@@ -227,7 +227,9 @@ export class LocalQueues {
       returns.refuse(logOffset, producer);
     } else if (table.hasMark(entry, MARK_COUNTED)) {
       const pool = pools[table.pool[entry] as number] as WorkerPool;
-      this.take(pool.queues[table.priority[entry] as number] as MessageList, entry);
+      const list = pool.queues[table.priority[entry] as number] as MessageList;
+      this.take(list, entry);
+      list.closeGaps();
       this.#return(entry);
     }
   }
@@ -246,7 +248,11 @@ export class LocalQueues {
   sweepExpired(): number {
     let count = 0;
     for (const pool of this.#parts.pools) {
-      for (const list of pool.queues) count += this.#sweepList(list);
+      for (const list of pool.queues) {
+        const ended = this.#sweepList(list);
+        if (ended > 0) list.closeGaps();
+        count += ended;
+      }
     }
     for (const link of this.#parts.links) {
       for (const list of link.pinned) count += this.#sweepList(list);

@@ -83,6 +83,40 @@ export class MessageList {
     if (this.count === 0) this.#turns.noteEmpty();
   }
 
+  /**
+   * Gives turns anew, as if what was removed other than from the head had never been here: nobody
+   * pays for messages that were not sent. Looks at every entry: for what is rare.
+   */
+  closeGaps(): void {
+    const { next, appIndex, turn } = this.#table;
+    let last = NO_ENTRY;
+    let at = this.head;
+    for (; at !== NO_ENTRY && this.#table.hasMark(at, MARK_REQUEUED); at = next[at] as number) {
+      last = at;
+    }
+    const waiting: number[] = [];
+    for (; at !== NO_ENTRY; at = next[at] as number) waiting.push(at);
+    this.#turns.forget();
+    for (const entry of waiting) turn[entry] = this.#turns.next(appIndex[entry] as number);
+    // Of the same turn, who stood before stays before.
+    waiting.sort((a, b) => (turn[a] as number) - (turn[b] as number));
+    this.#chain(last, waiting);
+  }
+
+  /** Makes `entries`, all of the list behind `last`, follow it in this order. */
+  #chain(last: number, entries: readonly number[]): void {
+    const { next, previous } = this.#table;
+    let before = last;
+    for (const entry of entries) {
+      previous[entry] = before;
+      if (before === NO_ENTRY) this.head = entry;
+      else next[before] = entry;
+      before = entry;
+    }
+    if (before !== NO_ENTRY) next[before] = NO_ENTRY;
+    this.tail = before;
+  }
+
   #insertAfter(before: number, entry: number): void {
     const { next, previous } = this.#table;
     const after = before === NO_ENTRY ? this.head : (next[before] as number);
