@@ -44,6 +44,7 @@ import { type HeldDocument, HeldMessages, type HeldPage, type Resolution } from 
 import { HandOvers } from "./flow/hand-overs.ts";
 import type { LinkSummary } from "./receipts/link-learning.ts";
 import { type MessageState, MessageStatus } from "./messages/message-state.ts";
+import { ListJobs } from "./messages/list-jobs.ts";
 import { MessageIndex } from "./messages/message-index.ts";
 import {
   decodeListCursor,
@@ -147,11 +148,6 @@ export interface LedgerStatus {
   readonly links: readonly LinkSummary[];
 }
 
-interface ListJob {
-  readonly scan: MessageListScan;
-  readonly done: (page: MessageListPage) => void;
-}
-
 /** What `events` found. */
 export type EventsPage =
   | {
@@ -161,8 +157,6 @@ export type EventsPage =
     }
   | { readonly kind: "expired" | "unknown" };
 
-/** Lists looked for at once. */
-const LISTS_MAX = 64;
 const NOTHING_TO_VISIT: CommitVisitor = { onCommitted: () => undefined };
 
 export class Ledger {
@@ -177,8 +171,7 @@ export class Ledger {
   readonly #outbox: Outbox;
   readonly #held: HeldMessages;
   readonly #deadLetters: DeadLetters;
-  /** Lists under way, each with who is told its page. */
-  readonly #lists: ListJob[] = [];
+  readonly #lists: ListJobs;
   readonly #watch = new AnswerWatch();
   readonly #applier: RecordApplier;
   readonly #conclusions: Conclusions;
@@ -196,6 +189,7 @@ export class Ledger {
   constructor(options: LedgerOptions) {
     this.#options = options;
     const { store, log, policy, metrics, clock, appender } = options;
+    this.#lists = new ListJobs(clock);
     const limits = { ...LEDGER_LIMITS, ...options.limits };
     this.#limits = limits;
     const meta = openMeta(options);
@@ -292,7 +286,7 @@ export class Ledger {
     }
     this.#cancels.doWork(now);
     if (!this.#flights.isFull) work += this.#bodyMoves.doWork(now);
-    work += this.#stepLists();
+    work += this.#lists.doWork(this.#isBehind());
     if (this.#outcomes.doWork(now, this.#options.store.flushedCommit)) this.#isChanged = true;
     if (this.#isFlushDue(now)) {
       this.#flush(now);
@@ -340,7 +334,7 @@ export class Ledger {
    * looked for. A cursor that was not given for this app leads to null.
    */
   list(question: MessageListQuestion, done: (page: MessageListPage | null) => void): boolean {
-    if (this.#lists.length >= LISTS_MAX) return false;
+    if (this.#lists.isFull) return false;
     const { after, appId } = question;
     const cursor = after === null ? null : decodeListCursor(after, appId);
     if (after !== null && cursor === null) {
@@ -349,15 +343,15 @@ export class Ledger {
     }
     const { store } = this.#options;
     const options = { store, messages: this.#messages, summaryOf: this.#summaryOf };
-    this.#lists.push({ scan: new MessageListScan(options, question, cursor), done });
+    this.#lists.add(new MessageListScan(options, question, cursor), done);
     return true;
   }
 
   /** A page of held messages of all apps, oldest first; null for a cursor that is none. */
   held(after: string | null, limit: number): HeldPage | null {
-    const behind = after === null ? null : parseMessageId(after);
+    const behind = this.#keyOf(after);
     if (after !== null && behind === null) return null;
-    const keys = this.#held.list(behind?.key ?? null, limit + 1);
+    const keys = this.#held.list(behind, limit + 1);
     const data: HeldDocument[] = [];
     for (const { sequence, origin } of keys.slice(0, limit)) {
       const message = this.#messages.peek(sequence, origin, () => true);
@@ -382,12 +376,18 @@ export class Ledger {
     after: string | null,
     limit: number,
   ): DeadLetterPage | null {
-    const behind = after === null ? null : parseMessageId(after);
+    const behind = this.#keyOf(after);
     if (after !== null && behind === null) return null;
-    const scan = this.#deadLetters.list(filter, behind?.key ?? null, limit);
+    const scan = this.#deadLetters.list(filter, behind, limit);
     const find = ({ sequence, origin }: MessageKey): MessageState | null =>
       this.#messages.peek(sequence, origin, () => true);
     return deadLetterPage(this.#options.node, scan, find, this.#summaryOf);
+  }
+
+  /** The key of an id that is a cursor; null for one of another node, or none. */
+  #keyOf(cursor: string | null): MessageKey | null {
+    const known = cursor === null ? null : parseMessageId(cursor);
+    return known?.node === this.#options.node ? known.key : null;
   }
 
   /** Takes dead letters for a replay (DeadLetters.claim). */
@@ -439,16 +439,6 @@ export class Ledger {
     const poolIndex = policy.plan.poolIndexById.get(message.poolId);
     if (poolIndex === undefined) return "link_down";
     return queueReasonOf?.(poolIndex, message.priority) ?? null;
-  }
-
-  /** One step of the list that waits longest. */
-  #stepLists(): number {
-    const job = this.#lists[0];
-    if (job === undefined) return 0;
-    this.#lists.shift();
-    if (job.scan.step()) job.done(job.scan.page);
-    else this.#lists.push(job);
-    return 1;
   }
 
   /** Goes by another plan from now on. */
@@ -514,6 +504,12 @@ export class Ledger {
     return records;
   }
 
+  /** Whether the log has more than was read of it. */
+  #isBehind(): boolean {
+    const { tailer, logTable } = this.#options;
+    return tailer.position < logTable.load(LogWord.COMMITTED);
+  }
+
   #publishWords(): void {
     const { logTable, tailer } = this.#options;
     const { books } = this.#meta;
@@ -530,12 +526,12 @@ export class Ledger {
   }
 
   #keepUp(now: number): number {
-    const { store, tailer, logTable } = this.#options;
+    const { store } = this.#options;
     this.#applier.logUnknown(now);
     let work = this.#receipts.tidy(now);
     // What either changes has to stay in memory until there is a commit: none while it is full.
     const mayChange = this.#flights.isStartVisible && !this.#flights.isFull;
-    if (mayChange && tailer.position >= logTable.load(LogWord.COMMITTED)) this.#upkeep.sweep(now);
+    if (mayChange && !this.#isBehind()) this.#upkeep.sweep(now);
     const removed = !this.#flights.isUnderWay ? this.#upkeep.retain(now, store.visibleCommit) : 0;
     work += removed;
     if (mayChange) this.#bodyMoves.look(now);

@@ -23,6 +23,7 @@ import {
   writeMethodRefusal,
   writeProblem,
 } from "../http/reply.ts";
+import { REFERENCE_BYTES_MAX } from "../admission/message-fields.ts";
 import { parseTime, TIME_ALLOWED } from "../admission/time-text.ts";
 import type { UwsRequest, UwsResponse, UwsRoutes } from "../http/uws.ts";
 
@@ -172,7 +173,7 @@ export class ReadCalls {
       const list: ListQuestion = {
         appId: grant.appId,
         to: numberOf(given, errors),
-        reference: given.get("reference") ?? null,
+        reference: referenceOf(given, errors),
         status: statusOf(given, errors),
         since: timeOf(given, "since", errors),
         until: timeOf(given, "until", errors),
@@ -390,10 +391,22 @@ function statusOf(given: Parameters, errors: FieldError[]): string | null {
 export function timeOf(given: Parameters, name: string, errors: FieldError[]): number | null {
   const text = given.get(name);
   if (text === undefined) return null;
-  const at = parseTime(text);
+  // A plus that was not escaped reads as a space.
+  const at = parseTime(text.replace(/ (?=\d\d:\d\d$)/, "+"));
   if (Number.isFinite(at)) return at;
   errors.push({ pointer: `/${name}`, detail: TIME_ALLOWED });
   return null;
+}
+
+/** A reference as it could have been sent. */
+function referenceOf(given: Parameters, errors: FieldError[]): string | null {
+  const text = given.get("reference");
+  if (text === undefined) return null;
+  const bytes = Buffer.byteLength(text);
+  if (bytes < 1 || bytes > REFERENCE_BYTES_MAX) {
+    errors.push({ pointer: "/reference", detail: `must have 1 to ${REFERENCE_BYTES_MAX} bytes` });
+  }
+  return text;
 }
 
 function decisionOf(

@@ -36,7 +36,7 @@ const RECORD = 8;
 /** In place of an entry: replayed before it ended. */
 const REPLAYED = Uint8Array.of(0);
 /** Entries looked at for one page; a page that would need more is short and has a next. */
-const SCAN_MAX = 20_000;
+export const SCAN_MAX = 2048;
 /** Replays under way at once. */
 const CLAIMS_MAX = 100_000;
 

@@ -3,8 +3,9 @@
  *
  *   blocks of the app's index, in order ─► hashes and time fit ─► rows ─► the page │ next cursor
  *
- * A step looks at a bounded number of entries and rows; a page gives up after so many entries and
- * says where to go on, so it may be short or empty and still have a next. What was accepted after
+ * A step looks at a bounded number of entries and rows; a page gives up after so many entries, or
+ * so much time (list-jobs.ts), and says where to go on, so it may be short or empty and still have
+ * a next. What was accepted after
  * the last visible commit is not there yet. The ledger's thread only.
  */
 import { Buffer } from "node:buffer";
@@ -31,7 +32,7 @@ import { type LedgerStore, LedgerTable } from "../store/store.ts";
 const STEP_ENTRIES = 65_536;
 const STEP_CANDIDATES = 256;
 /** A page gives up after so many entries; rows cost about twenty times as much. */
-const PAGE_ENTRIES_MAX = 20_000_000;
+const PAGE_ENTRIES_MAX = 4_000_000;
 const CANDIDATE_COST = 20;
 /** Blocks are in about the order of time: what is sought may stand so much later. */
 const ORDER_SLACK_MS = 60_000;
@@ -118,9 +119,14 @@ export class MessageListScan {
       return true;
     }
     if (!isOver && this.#budget > 0) return false;
-    const next = isOver ? null : encodeListCursor(this.#block, this.#done);
-    this.page = { data: this.#data, next };
+    if (isOver) this.page = { data: this.#data, next: null };
+    else this.cut();
     return true;
+  }
+
+  /** Leaves it at what was found so far; to be called between two steps. */
+  cut(): void {
+    this.page = { data: this.#data, next: encodeListCursor(this.#block, this.#done) };
   }
 
   /** Collects entries that may fit; true: there are no more. */

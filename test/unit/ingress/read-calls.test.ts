@@ -66,6 +66,11 @@ test("what cannot be asked for is refused, with a pointer", async () => {
     ["status=gone", "/status"],
     ["since=yesterday", "/since"],
     ["until=2026-13-99T00:00:00Z", "/until"],
+    ["until=2026-02-30T00:00:00Z", "/until"],
+    ["since=1700000000", "/since"],
+    ["reference=", "/reference"],
+    [`reference=${"a".repeat(256)}`, "/reference"],
+    [`reference=${"%C3%A9".repeat(128)}`, "/reference"],
     ["reference=a&reference=b", "/reference"],
     ["color=red", ""],
   ]) {
@@ -79,6 +84,17 @@ test("what cannot be asked for is refused, with a pointer", async () => {
   assert.equal((await http.get("/v1/messages?after=zzz")).status, 400);
   assert.equal((await http.call({ method: "DELETE", path: "/v1/messages" })).status, 405);
   assert.equal((await http.call({ method: "GET", path: "/v1/messages", headers: {} })).status, 401);
+});
+
+test("a plus of an offset from UTC need not be escaped, and leap days are days", async () => {
+  await http.get("/v1/messages?since=2028-02-29T00:00:00+05:00&until=2028-03-01T00:00:00.5-01:30");
+  const [question] = asked;
+  assert.ok(question?.kind === "list");
+  assert.equal(question.list.since, Date.UTC(2028, 1, 28, 19));
+  assert.equal(question.list.until, Date.UTC(2028, 2, 1, 1, 30, 0, 500));
+  const longest = "é".repeat(127);
+  await http.get(`/v1/messages?reference=${encodeURIComponent(longest)}`);
+  assert.ok(asked[1]?.kind === "list" && asked[1].list.reference === longest);
 });
 
 test("every status word can be asked for", () => {

@@ -111,6 +111,8 @@ export interface HarnessOptions {
   readonly now?: number;
   readonly policy?: Partial<LedgerPolicy>;
   readonly limits?: Partial<LedgerLimits>;
+  /** Default: as the wall clock. */
+  readonly monotonicMs?: () => number;
   readonly quarantined?: ReadonlySet<number>;
   readonly isSkipped?: (logOffset: number) => boolean;
   readonly queueReasonOf?: LedgerOptions["queueReasonOf"];
@@ -172,7 +174,7 @@ export class Harness {
         };
       },
       logTable: this.table,
-      clock: { wallMs: () => this.now, monotonicMs: () => this.now },
+      clock: { wallMs: () => this.now, monotonicMs: options.monotonicMs ?? (() => this.now) },
       random: () => 0.5,
       log: { write: (level, operation, fields) => this.lines.push({ level, operation, fields }) },
       metrics: this.metrics,

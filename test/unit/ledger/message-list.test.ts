@@ -4,7 +4,9 @@ import { test } from "node:test";
 import type {
   MessageListPage,
   MessageListQuestion,
+  MessageListScan,
 } from "../../../src/ledger/messages/message-list.ts";
+import { ListJobs } from "../../../src/ledger/messages/list-jobs.ts";
 import { LedgerTable } from "../../../src/ledger/store/store.ts";
 import { formatMessageId } from "../../../src/records/message-key.ts";
 import type { MemoryStore } from "../../support/memory-store.ts";
@@ -124,4 +126,62 @@ test("a cursor goes on after a restart and after removals, and is no other app's
   // Blocks without rows are gone.
   const blocks = (next.store as MemoryStore).dump(LedgerTable.INDEX).length;
   assert.ok(blocks <= 5, `${blocks} blocks`);
+});
+
+test("a page that takes its time is cut short, and pages go on to the last message", () => {
+  let ms = 0;
+  let perLook = 0;
+  const harness = new Harness({ monotonicMs: () => (ms += perLook) });
+  harness.work();
+  const count = 3000;
+  for (let i = 0; i < count; i++) {
+    const k = key(i * PER_MS);
+    harness.feed(accept(k, { appId: 7, at: T0 }));
+    if (i === count - 1) harness.feed(sending(k), answer(k, { id: "x" }), receipt("x", 2, 50));
+  }
+  harness.flush();
+  // Each look at the clock is half a second after the one before: a step takes that long.
+  perLook = 500;
+  const found: string[] = [];
+  let after: string | null = null;
+  let pages = 0;
+  do {
+    const asked = { appId: 7, ...ANY, status: "delivered", limit: 500, after };
+    const one: MessageListPage | null = page(harness, asked);
+    assert.ok(one !== null);
+    found.push(...one.data.map((message) => message.id));
+    after = one.next;
+    pages++;
+    assert.ok(pages <= count / 256 + 1, "each page gets on by a step at least");
+  } while (after !== null);
+  assert.ok(pages > 3, "the first page was not all of it");
+  assert.deepEqual(found, [id((count - 1) * PER_MS)]);
+});
+
+test("while the log waits to be read, lists take a quarter of the thread", () => {
+  let ms = 0;
+  const jobs = new ListJobs({ wallMs: () => ms, monotonicMs: () => ms });
+  let stepped = 0;
+  const scan = {
+    page: { data: [], next: null },
+    step: (): boolean => {
+      stepped++;
+      ms += 4;
+      return false;
+    },
+    cut: (): void => undefined,
+  };
+  jobs.add(scan as unknown as MessageListScan, () => undefined);
+  for (let round = 0; round < 100; round++) {
+    jobs.doWork(true);
+    // What else the thread does in a round.
+    ms += 1;
+  }
+  const busy = stepped;
+  assert.ok(busy * 4 <= ms / 4 + 4, `${busy} steps of 4 ms in ${ms} ms`);
+  assert.ok(busy >= 5, "and no list starves");
+  const before = ms;
+  stepped = 0;
+  for (let round = 0; round < 50; round++) jobs.doWork(false);
+  assert.equal(stepped, 50, `with nothing else to do, every round is theirs (${ms - before} ms)`);
 });
