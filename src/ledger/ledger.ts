@@ -216,9 +216,7 @@ export class Ledger {
     this.#receipts = new Receipts({ ...limits, ...policy, store, meta, messages, metrics, log });
     const conclusions = new Conclusions(appender, clock, metrics);
     this.#conclusions = conclusions;
-    const { walkStep, dueStep } = limits;
-    const pace = { walkStep, dueStep };
-    const handOvers = new HandOvers({ ...options, messages, conclusions, hits, ...pace });
+    const handOvers = new HandOvers({ ...options, ...limits, messages, conclusions, hits });
     this.#handOvers = handOvers;
     this.#cancels = this.#makeCancels(messages, handOvers);
     this.#applier = new RecordApplier({
