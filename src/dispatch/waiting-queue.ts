@@ -3,13 +3,13 @@
  * app, the FIFOs of a (pool, priority) together in a lane that serves its apps by deficit
  * round-robin, those that came anew before those of the round.
  *
- *   fresh ── app 4 ── app 2             one message a turn, QUANTUM at most, then it is in the round
+ *   fresh ── app 4 ── app 2           one message a turn, QUANTUM at most, then it is in the round
  *   round ── app 3 ── app 7 ── app 9 ──┐        app 7: chunk → chunk → chunk
  *    ▲_________________________________┘        lowest expiry of the chunk; -1 = dropped entry
  *
  * So the first message of an app waits for no backlog, however many apps have one. An app leaves
  * the round only when its turn finds nothing: who comes again and again with single messages is
- * fresh once a round at most, and gets no more than one that has a backlog, and QUANTUM a round.
+ * fresh once a round at most.
  *
  * A chunk's lowest expiry is a lower bound: it only says when looking at the chunk may be worth
  * while. One thread per store and its lanes. Nothing is allocated per message: chunks are kept and
