@@ -7,6 +7,7 @@
  * The bytes are the store's own (LedgerStore.claim); here stands where they lie: per message seven
  * words, chained by a hash of its key. One commit is in flight at a time. The ledger's thread only.
  */
+import { neighbourHash } from "../../records/message-key.ts";
 import { readKeyOrigin, readKeySequence } from "./message-state.ts";
 
 /**
@@ -109,6 +110,5 @@ export class EndedRows {
 }
 
 function bucketOf(sequence: number, origin: number): number {
-  const mixed = Math.imul(sequence | 0, 0x9e3779b1) ^ origin;
-  return (mixed ^ (mixed >>> 15)) & (BUCKETS - 1);
+  return neighbourHash(sequence, origin) & (BUCKETS - 1);
 }

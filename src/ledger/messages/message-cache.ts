@@ -10,6 +10,7 @@
  * next, and the youngest would let what waits for long keep its place for ever. The ledger's thread
  * only.
  */
+import { neighbourHash } from "../../records/message-key.ts";
 import type { MessagePool } from "./message-pool.ts";
 import type { MessageState } from "./message-state.ts";
 
@@ -180,10 +181,7 @@ export class MessageCache {
   }
 
   #bucketOf(sequence: number, origin: number): number {
-    let hash = Math.imul(sequence | 0, 0x9e3779b1) ^ Math.floor(sequence / 0x100000000) ^ origin;
-    hash ^= hash >>> 15;
-    hash = Math.imul(hash, 0x85ebca6b);
-    return (hash ^ (hash >>> 13)) & this.#mask;
+    return neighbourHash(sequence, origin) & this.#mask;
   }
 }
 

@@ -6,6 +6,7 @@ import {
   epochOf,
   formatMessageId,
   ID_HEX_DIGITS,
+  neighbourHash,
   nextSequence,
   originOf,
   parseMessageId,
@@ -79,3 +80,27 @@ test("what is no id is refused", () => {
 function formatOf(parsed: { node: string; key: { sequence: number; origin: number } }): string {
   return formatMessageId(parsed.node, parsed.key.sequence, parsed.key.origin);
 }
+
+test("places of keys are spread, those of eight neighbours over one line", () => {
+  const places = 32_768;
+  const keys = 24_576;
+  for (const [gapMs, perMs] of [
+    [1, 1],
+    [1, 42],
+    [1, 1000],
+    [1000, 1],
+    [1024, 5],
+  ] as const) {
+    const loads = new Uint16Array(places);
+    for (let i = 0; i < keys; i++) {
+      const sequence = nextSequence(0, NOW + Math.floor(i / perMs) * gapMs) + (i % perMs);
+      const place = neighbourHash(sequence, originOf(7, i & 1)) & (places - 1);
+      loads[place] = (loads[place] as number) + 1;
+    }
+    assert.ok(Math.max(...loads) <= 16, `${perMs} each ${gapMs} ms`);
+  }
+  const first = nextSequence(0, NOW);
+  const near = Array.from({ length: 8 }, (_, i) => neighbourHash(first + i, 7) & (places - 1));
+  assert.equal(new Set(near).size, 8);
+  assert.equal(new Set(near.map((place) => place >> 3)).size, 1);
+});
