@@ -21,7 +21,7 @@ const HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255]);
 const LAST_BLOCK = Buffer.from([3, 0]);
 const OPTIONS = {
   level: LEVEL,
-  memLevel: 9,
+  memLevel: 8,
   finishFlush: constants.Z_SYNC_FLUSH,
   chunkSize: 64 * 1024,
 };

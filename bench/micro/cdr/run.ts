@@ -108,7 +108,7 @@ try {
       let size = 0;
       for (let at = 0; at < text.length; at += BLOCK_BYTES) {
         const block = text.subarray(at, at + BLOCK_BYTES);
-        size += deflateRawSync(block, { level, memLevel: 9 }).length;
+        size += deflateRawSync(block, { level, memLevel: 8 }).length;
       }
       return size;
     });
