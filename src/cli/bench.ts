@@ -54,6 +54,8 @@ const OPTIONS = {
 
 /** A generator so busy may be what limits the figures. */
 const GENERATOR_BUSY_MAX = 0.9;
+/** Of all CPUs; beside more the figures say little. */
+const OTHERS_SHARE_MAX = 0.1;
 
 /** Reads a whole number. Throws UsageError. */
 export function countOf(name: string, text: string, max: number, min: number = 1): number {
@@ -135,6 +137,12 @@ function reportText(measured: Measurement, diskP50Ms: number): string {
   if (refused + unanswered > 0) lines.push(`${refused} refused, ${unanswered} unanswered`);
   if (generatorBusy > GENERATOR_BUSY_MAX) {
     lines.push("The load itself was busy all the time: the gateway may be able to do more.");
+  }
+  if (measured.othersShare > OTHERS_SHARE_MAX) {
+    lines.push(
+      `Other programs took ${(measured.othersShare * 100).toFixed(0)} % of all CPUs meanwhile: ` +
+        "repeat it when the machine is quiet.",
+    );
   }
   return `${lines.join("\n")}\n`;
 }

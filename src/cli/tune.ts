@@ -93,6 +93,12 @@ interface Sweep {
 
 type Settings = Record<Dimension, number>;
 
+/** The median run, and the rates of all. */
+interface Measured {
+  readonly measured: Measurement;
+  readonly runsPerS: readonly number[];
+}
+
 export async function run(args: string[], io: CliIo): Promise<number> {
   const { values } = parseArgs({ args, options: OPTIONS });
   const cores = availableParallelism();
@@ -132,7 +138,7 @@ class Tuner {
   readonly #stand: LoadStand;
   readonly #release: () => void;
   readonly #settings: Settings;
-  readonly #measured = new Map<string, Measurement>();
+  readonly #measured = new Map<string, Measured>();
   #operator: OperatorAddress | null;
 
   constructor(values: Values, io: CliIo, windowMax: number) {
@@ -144,7 +150,7 @@ class Tuner {
     this.#release = stopAtSignals(this.#stand);
   }
 
-  get measurements(): Measurement[] {
+  get measurements(): readonly Measured[] {
     return [...this.#measured.values()];
   }
 
@@ -163,8 +169,7 @@ class Tuner {
   async sweep({ dimension, values }: Sweep, cores: number): Promise<void> {
     const points = [];
     for (const value of values) {
-      const measured = await this.#measure({ ...this.#settings, [dimension]: value });
-      points.push({ value, measured });
+      points.push({ value, ...(await this.#measure({ ...this.#settings, [dimension]: value })) });
     }
     const recommendation = recommend(dimension, points, cores);
     this.#settings[dimension] = recommendation.value;
@@ -173,7 +178,7 @@ class Tuner {
     this.#io.stdout(`\n${dimension}: ${recommendation.value}\n${reasons.join("")}`);
   }
 
-  async #measure(settings: Settings): Promise<Measurement> {
+  async #measure(settings: Settings): Promise<Measured> {
     const { threads, workers, window, commit, batch } = settings;
     const key = `${threads} ${workers} ${window} ${commit} ${batch}`;
     const known = this.#measured.get(key);
@@ -204,13 +209,14 @@ class Tuner {
     }
     runs.sort((a, b) => a.perS - b.perS);
     const measured = runs[runs.length >> 1] as Measurement;
-    this.#measured.set(key, measured);
+    const point = { measured, runsPerS: runs.map(({ perS }) => perS) };
+    this.#measured.set(key, point);
     this.#io.stderr(
       `threads ${threads}, workers ${workers}, window ${window}, commit ${commit} µs, ` +
         `batch ${batch}: ` +
         `${Math.round(measured.perS)}/s\n`,
     );
-    return measured;
+    return point;
   }
 }
 

@@ -14,6 +14,8 @@ export type Dimension = "threads" | "workers" | "window" | "commit" | "batch";
 export interface SweepPoint {
   readonly value: number;
   readonly measured: Measurement;
+  /** Rates of all runs, of which `measured` is the median; left out: there was one. */
+  readonly runsPerS?: readonly number[];
 }
 
 export interface Recommendation {
@@ -26,6 +28,10 @@ export interface Recommendation {
 /** Less than that is noise, and not worth a thread or a larger window. */
 const WORTH = 0.05;
 const FULL = 0.9;
+/** Of all CPUs, taken by other programs: beside more a recommendation is worth little. */
+const OTHERS_SHARE_MAX = 0.1;
+/** Runs of one value that differ by more: smaller differences between values are noise. */
+const SPREAD_MAX = 0.2;
 const COMMIT_COST =
   "A longer interval makes fewer, larger commits, which cost less CPU; under load a 202 waits " +
   "for up to one more interval. A message that comes nearly alone never waits.";
@@ -66,7 +72,33 @@ export function recommend(
     const values = failed.map(({ value }) => value).join(", ");
     reasons.push(`Calls were refused or not answered with ${values}.`);
   }
-  return { dimension, value: knee.value, reasons };
+  return { dimension, value: knee.value, reasons: [...reasons, ...noiseTexts(points)] };
+}
+
+/** What makes the recommendation doubtful. */
+function noiseTexts(points: readonly SweepPoint[]): string[] {
+  const texts: string[] = [];
+  const spread = Math.max(...points.map(spreadOf));
+  if (spread > SPREAD_MAX) {
+    texts.push(
+      `DOUBTFUL: runs of one value differ by up to ${share(spread)}, so smaller differences ` +
+        "between values say nothing. Repeat it with --runs 5 and --seconds 10.",
+    );
+  }
+  const others = Math.max(...points.map(({ measured }) => measured.othersShare));
+  if (others > OTHERS_SHARE_MAX) {
+    texts.push(
+      `DOUBTFUL: other programs took up to ${share(others)} of all CPUs meanwhile. Repeat it ` +
+        "when the machine is quiet.",
+    );
+  }
+  return texts;
+}
+
+/** How far runs of one value lie apart, as a share of their median. */
+function spreadOf({ measured, runsPerS = [] }: SweepPoint): number {
+  if (runsPerS.length < 2) return 0;
+  return (Math.max(...runsPerS) - Math.min(...runsPerS)) / measured.perS;
 }
 
 function ratesText(dimension: Dimension, points: readonly SweepPoint[]): string {

@@ -80,6 +80,11 @@ export class LoadStand {
     this.token = signToken(claims, this.#secret);
   }
 
+  /** This process and everything that it started and that still runs. */
+  get pids(): readonly number[] {
+    return [process.pid, ...[...this.#children].map((child) => child.process.pid as number)];
+  }
+
   /** Starts a simulated operator with further options of `smsgw smsc`. */
   async startOperator(options: readonly string[]): Promise<OperatorAddress> {
     const isReady = (line: string): boolean => line.startsWith("listening on");

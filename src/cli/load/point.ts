@@ -15,6 +15,7 @@ import {
 } from "../prometheus-read.ts";
 import { type Latencies, type LoadResult, runLoad } from "./generator.ts";
 import type { GatewayShape, LoadStand, OperatorAddress, StandingGateway } from "./load-stand.ts";
+import { MachineLoad } from "./machine-load.ts";
 import { makeRequests } from "./requests.ts";
 
 const WARM_UP_S = 1;
@@ -65,6 +66,8 @@ export interface Measurement {
   readonly residentBytes: number;
   /** Share of a core that the load generator's thread was busy. */
   readonly generatorBusy: number;
+  /** Of all CPUs, what programs other than load, gateway and operator took meanwhile. */
+  readonly othersShare: number;
 }
 
 interface Look {
@@ -88,7 +91,9 @@ export async function measurePoint(
     await run(WARM_UP_S);
     const before = await lookAt(gateway);
     const watch = new Watch(gateway);
+    const machine = new MachineLoad(stand.pids);
     const loaded = await run(load.seconds);
+    const othersShare = machine.othersShare();
     watch.end();
     const after = await lookAt(gateway);
     const residentBytes = residentOf(gateway.pid);
@@ -110,6 +115,7 @@ export async function measurePoint(
       sessions,
       residentBytes,
       generatorBusy: loaded.busy,
+      othersShare,
     };
   } finally {
     await gateway.stop();

@@ -38,6 +38,7 @@ function measurement(perS: number, over: Partial<Measurement> = {}): Measurement
     sessions: 2,
     residentBytes: 2 ** 28,
     generatorBusy: 0.4,
+    othersShare: 0.02,
     ...over,
   };
 }
@@ -136,4 +137,15 @@ test("the YAML has the recommended keys only, and a configuration takes them", (
   assert.equal(config.journal.commitIntervalUs, 2000);
   const one = tunedYaml([{ dimension: "workers", value: 1, reasons: [] }], "here");
   assert.equal(one, "# here\nworkers:\n  count: 1\n");
+});
+
+test("noise makes a recommendation doubtful, and says so", () => {
+  const [first] = sweep({ 1: 30_000 }) as [SweepPoint];
+  const quiet = { ...first, runsPerS: [29_000, 30_000, 31_000] };
+  assert.ok(!recommend("threads", [quiet], 2).reasons.some((text) => /DOUBTFUL/.test(text)));
+  const apart = { ...first, runsPerS: [22_000, 30_000, 31_000] };
+  assert.match(recommend("threads", [apart], 2).reasons.at(-1) ?? "", /differ by up to 30 %/);
+  const beside = { ...first, measured: measurement(30_000, { othersShare: 0.4 }) };
+  const reasons = recommend("threads", [beside], 2).reasons;
+  assert.match(reasons.at(-1) ?? "", /^DOUBTFUL: other programs took up to 40 %/);
 });
