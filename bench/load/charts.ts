@@ -125,7 +125,7 @@ function apart(ends: readonly { label: string; y: number }[]): { label: string; 
 
 function svg(height: number, content: string): string {
   return (
-    `<svg viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" role="img" ` +
-    `xmlns="http://www.w3.org/2000/svg">${content}</svg>`
+    `<figure><svg viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" role="img" ` +
+    `xmlns="http://www.w3.org/2000/svg">${content}</svg></figure>`
   );
 }

@@ -1,6 +1,7 @@
 /** Where and of what a result was taken: without it a figure means nothing. */
-import { execFileSync } from "node:child_process";
-import { cpus, release, totalmem } from "node:os";
+import { execFileSync, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { cpus, loadavg, release, totalmem } from "node:os";
 
 /** What a result file says of its origin. */
 export interface Origin {
@@ -14,7 +15,14 @@ export interface Origin {
   readonly kernel: string;
   readonly node: string;
   readonly v8: string;
+  /** Of the minute before the run: beside others figures say little. Early results lack it. */
+  readonly loadAverage?: number;
+  /** Of what figures are compared with or depend on. Early results lack them. */
+  readonly versions?: Readonly<Record<string, string>>;
 }
+
+const PACKAGES = ["uWebSockets.js", "lmdb", "fastify", "smpp"];
+const PACKAGE_FILE = new URL("../../../package.json", import.meta.url);
 
 function git(...args: string[]): string {
   try {
@@ -35,7 +43,30 @@ export function origin(): Origin {
     kernel: release(),
     node: process.version,
     v8: process.versions.v8,
+    loadAverage: Number((loadavg()[0] ?? 0).toFixed(2)),
+    versions: versions(),
   };
+}
+
+/** Packages as package.json pins them, programs as they say; what is missing is left out. */
+function versions(): Record<string, string> {
+  const { dependencies, optionalDependencies, devDependencies } = JSON.parse(
+    readFileSync(PACKAGE_FILE, "utf8"),
+  ) as Record<string, Record<string, string> | undefined>;
+  const pinned = { ...devDependencies, ...optionalDependencies, ...dependencies };
+  const found = PACKAGES.map((name) => [name, pinned[name]] as const);
+  const programs = [
+    ["wrk", firstLine("wrk", "--version")],
+    ["kannel", firstLine("bearerbox", "--version")],
+  ] as const;
+  const known = [...found, ...programs].filter((each) => each[1] !== undefined);
+  return Object.fromEntries(known) as Record<string, string>;
+}
+
+/** What a program says of itself first, whatever it ends with; undefined: it is not there. */
+function firstLine(program: string, ...args: string[]): string | undefined {
+  const { stdout, error } = spawnSync(program, args, { encoding: "utf8" });
+  return error === undefined ? stdout.split("\n")[0]?.trim() : undefined;
 }
 
 /** The machine in one line. */

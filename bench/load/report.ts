@@ -4,11 +4,14 @@
  *   npm run bench:report -- RESULT.json [RESULT.json …] --out report.html
  *
  * Each file is a section: where and of what it was taken, charts with every run as a dot, and a
- * table of medians. Several throughput results that differ in one setting are also drawn over it.
+ * table of medians; `bars.json` of a headline is a table of its own, before them. Several
+ * throughput results that differ in one setting are also drawn over it.
  */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { readFlags } from "../../test/support/flags.ts";
+import { type BarRow, valueText, verdict } from "./bars.ts";
+import { caveatsOf } from "./caveats.ts";
 import { type Bar, barChart, escapeHtml, lineChart } from "./charts.ts";
 import type { StageLatencies } from "./latency-run.ts";
 import { describeOrigin } from "./machine.ts";
@@ -25,6 +28,9 @@ import {
 import { median } from "./statistics.ts";
 import type { Figures } from "./turn.ts";
 
+const BARS_FILE = "bars.json";
+const COMMIT_CHARS = 7;
+
 const STYLE = `
 :root { color-scheme: light dark; --own: #0b6e4f; --other: #8a94a6; --ink: #1d2430; --line: #d5dae3;
   --page: #ffffff; }
@@ -34,14 +40,20 @@ body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
   max-width: 800px; margin: 2.5rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { margin-top: 2.5rem; border-top: 1px solid var(--line);
   padding-top: 1.2rem; font-size: 1.25rem; } h3 { font-size: 1rem; margin: 1.4rem 0 .5rem; }
-svg { max-width: 100%; height: auto; } svg text { font-size: 13px; fill: var(--ink); }
+figure { margin: 0; overflow-x: auto; }
+svg { max-width: 100%; min-width: 560px; height: auto; }
+svg text { font-size: 13px; fill: var(--ink); }
 rect.own { fill: var(--own); } rect.other { fill: var(--other); }
 .line { fill: none; stroke-width: 2; } .line.own { stroke: var(--own); }
 .line.other { stroke: var(--other); }
 .grid { stroke: var(--line); } .dot { fill: var(--page); stroke: var(--ink); stroke-width: 1; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 td, th { text-align: right; padding: .25rem .6rem; border-bottom: 1px solid var(--line); }
-td:first-child, th:first-child { text-align: left; } .origin { opacity: .8; font-size: 13px; }
+td { white-space: nowrap; } td:first-child, th:first-child { text-align: left; }
+td:first-child { white-space: normal; } 
+.missed { font-weight: 600; }
+.caveat { border-left: 3px solid var(--line); padding-left: .7rem; }
+.origin { opacity: .8; font-size: 13px; }
 `;
 
 main();
@@ -56,10 +68,13 @@ function main(): void {
     process.exitCode = 2;
     return;
   }
-  const results = positionals.map((path) => ({ path, result: readResult(path) }));
+  const isBars = (path: string): boolean => basename(path) === BARS_FILE;
+  const bars = positionals.filter(isBars).map(barsSection);
+  const paths = positionals.filter((path) => !isBars(path));
+  const results = paths.map((path) => ({ path, result: readResult(path) }));
   const sections = results.map(({ path, result }) => section(basename(path), result));
   const scaling = scalingSection(results.map(({ result }) => result));
-  writeFileSync(values.out, page([...sections, scaling].join("\n")));
+  writeFileSync(values.out, page([...bars, ...sections, scaling].join("\n")));
   console.log(`wrote ${values.out}`);
 }
 
@@ -78,6 +93,26 @@ ${body}
 `;
 }
 
+/** The bars of a headline and what each came to. */
+function barsSection(path: string): string {
+  const { rows } = JSON.parse(readFileSync(path, "utf8")) as { rows: readonly BarRow[] };
+  const cells = rows.map((row) => {
+    const { what, bar, unit, taken, isMet } = row;
+    const runs = taken === null ? "–" : `${taken.runs} × ${taken.seconds} s`;
+    const build = taken === null ? "–" : taken.commit.slice(0, COMMIT_CHARS);
+    const texts = [`${bar} ${unit}`, valueText(row), verdict(row), runs, build];
+    return (
+      `<tr${isMet === false ? ' class="missed"' : ""}><td>${escapeHtml(what)}</td>` +
+      `${texts.map((text) => `<td>${escapeHtml(text)}</td>`).join("")}</tr>`
+    );
+  });
+  const heads = ["what", "bar", "median (least–most)", "verdict", "runs", "build"];
+  return (
+    "<h2>Bars</h2><figure><table><tr>" +
+    `${heads.map((head) => `<th>${head}</th>`).join("")}</tr>${cells.join("")}</table></figure>`
+  );
+}
+
 function section(name: string, result: Result): string {
   const { origin, runs } = result;
   const commit = `${origin.commit.slice(0, 12)}${origin.dirty ? " with changes" : ""}`;
@@ -85,9 +120,15 @@ function section(name: string, result: Result): string {
     `<h2>${escapeHtml(name)}</h2>`,
     `<p class="origin">${escapeHtml(describeOrigin(origin))}. Commit ${escapeHtml(commit)}, ` +
       `${escapeHtml(origin.at)}, ${runs.length} runs.<br>${escapeHtml(settingsOf(result))}</p>`,
+    ...caveatTexts(result),
     chartsOf(result),
     table(result),
   ].join("\n");
+}
+
+function caveatTexts(result: Result): string[] {
+  if (result.kind !== "throughput") return [];
+  return caveatsOf(result).map(({ text }) => `<p class="caveat">${escapeHtml(text)}</p>`);
 }
 
 function chartsOf(result: Result): string {
@@ -153,16 +194,24 @@ function throughputCharts(result: ThroughputResult): string {
   ].join("\n");
 }
 
-/** CPU of each thread of the gateway; empty if it named none. */
+/** CPU of each thread of the gateway, the unnamed ones together; empty if it named none. */
 function threadChart(result: ThroughputResult): string {
-  const own = figuresOf(result, "gateway").flatMap(({ settled }) => settled ?? []);
+  const own = figuresOf(result, "gateway").flatMap(({ settled, cpuUsPerMessage }) =>
+    settled === null ? [] : [{ ...settled, cpuUsPerMessage }],
+  );
   const names = Object.keys(own[0]?.cpuByThread ?? {});
   if (names.length === 0) return "";
-  const bars = names.map((label) => ({
+  const usOf = (run: (typeof own)[number], label: string): number =>
+    ((run.cpuByThread[label] ?? 0) * 1e6) / run.messages;
+  const bars: Bar[] = names.map((label) => ({
     label,
-    values: own.map(({ cpuByThread, messages }) => ((cpuByThread[label] ?? 0) * 1e6) / messages),
+    values: own.map((run) => usOf(run, label)),
     isOwn: true,
   }));
+  const rest = own.map((run) =>
+    Math.max(0, run.cpuUsPerMessage - names.reduce((sum, label) => sum + usOf(run, label), 0)),
+  );
+  bars.push({ label: "others (garbage collection, store)", values: rest, isOwn: true });
   const title = "<h3>CPU a message by thread of the gateway</h3>";
   return title + barChart(bars, median, (value) => `${short(value)} µs`);
 }

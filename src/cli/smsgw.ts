@@ -102,6 +102,7 @@ function realIo(): CliIo {
     readFile: (path) => readFileSync(path),
     wallMs: () => Date.now(),
     isTerminal: process.stdout.isTTY,
+    ...(process.stdout.isTTY ? { columns: (): number => process.stdout.columns } : {}),
   };
 }
 

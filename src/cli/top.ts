@@ -1,5 +1,6 @@
 /**
- * `smsgw top`: what a running gateway is at, read from its admin port every second or so.
+ * `smsgw top`: what a running gateway is at, read from its admin port every second or so. On a
+ * terminal it stays while the gateway is away, so that a restart can be watched.
  */
 import { parseArgs } from "node:util";
 import { EXIT_CODES } from "../errors.ts";
@@ -10,7 +11,8 @@ import { type AdminStatus, frameLines, type Look } from "./top-frame.ts";
 export const usage = `Usage: smsgw top [options]
 
 Shows threads, rings, links, latencies and lag of a running gateway, from its admin port. On a
-terminal the screen is drawn anew each time; elsewhere frames follow each other. Ctrl-C ends it.
+terminal the screen is drawn anew each time, and it waits for a gateway that is away; elsewhere
+frames follow each other, and it ends when the gateway does. Ctrl-C ends it.
 
 Options:
   --url URL         admin listener (http://127.0.0.1:9090)
@@ -21,7 +23,7 @@ Options:
 `;
 
 const HOME_AND_CLEAR = "\u001b[H\u001b[J";
-const COLUMNS = 100;
+const COLUMNS_MAX = 100;
 const TIMEOUT_MS = 5000;
 
 export async function run(args: string[], io: CliIo): Promise<number> {
@@ -41,15 +43,32 @@ export async function run(args: string[], io: CliIo): Promise<number> {
   const file = values["token-file"];
   const token = file === undefined ? null : new TextDecoder().decode(io.readFile(file)).trim();
   const look = (): Promise<Look> => lookAt(values.url, token);
-  let before = await look();
+  const stays = io.isTerminal && !values.once && !values.json;
+  let before: Look | null = await look();
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-    const now = await look();
-    if (values.json) printJson(io, jsonOf(before, now));
-    else show(io, frameLines(before, now, COLUMNS));
-    if (values.once) return EXIT_CODES.ok.code;
+    const now = await look().catch((error: unknown) => {
+      if (!stays) throw error;
+      show(io, [`${error instanceof Error ? error.message : String(error)}; waiting for it`]);
+      return null;
+    });
+    if (now !== null && before !== null && !hasRestarted(before, now)) {
+      if (values.json) printJson(io, jsonOf(before, now));
+      else show(io, frameLines(before, now, columnsOf(io)));
+      if (values.once) return EXIT_CODES.ok.code;
+    }
     before = now;
   }
+}
+
+/** Counters of another process begin at 0: nothing can be said of the time between. */
+function hasRestarted(before: Look, now: Look): boolean {
+  return now.status.uptime_s < before.status.uptime_s;
+}
+
+/** A longer line would break on a narrow terminal, and the frame with it. */
+function columnsOf(io: CliIo): number {
+  return Math.min(COLUMNS_MAX, io.columns?.() ?? COLUMNS_MAX);
 }
 
 function show(io: CliIo, lines: readonly string[]): void {
