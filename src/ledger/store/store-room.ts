@@ -71,7 +71,8 @@ export class StoreRoom {
     const used = this.#usedBytes();
     const wanted = most - Math.max(0, anew - used);
     let end = fstatSync(this.#descriptor).size;
-    if (end < used + wanted) end = this.#append(end, used + wanted + AHEAD_BYTES);
+    const pages = Math.ceil((used + wanted + AHEAD_BYTES) / PAGE_BYTES);
+    if (end < used + wanted) end = this.#append(end, pages * PAGE_BYTES);
     this.#leftBytes = end - used + (most - wanted);
     return this.#leftBytes >= most;
   }
