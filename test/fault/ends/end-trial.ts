@@ -31,6 +31,8 @@ const PRELOAD = new URL("./break-thread.js", import.meta.url).href;
 const UNASKED = new Set(["main", "ledger-thread", "ingress-thread"]);
 /** An end that takes longer is a hang: a drain may take 30 s, a stall is seen after 10. */
 const END_MS_MAX = 60_000;
+/** A thread that hangs has stalled after 10 s of CPU, which takes minutes on a busy machine. */
+const SPIN_MS_MAX = 240_000;
 const CONNECTIONS = 8;
 const LOOK_INTERVAL_MS = 250;
 const STILL_LOOKS = 20;
@@ -148,7 +150,7 @@ export class EndsRig {
         child.kill("SIGINT");
       }
     }
-    await Promise.race([exited, sleep(END_MS_MAX)]);
+    await Promise.race([exited, sleep(kind === "spin" ? SPIN_MS_MAX : END_MS_MAX)]);
     const tookMs = performance.now() - from;
     const code = ended ?? "hangs";
     if (ended === null) process.kill(-(child.pid as number), "SIGKILL");
