@@ -44,6 +44,8 @@ import { type LedgerStore, LedgerTable } from "../store/store.ts";
 import type { Submitter, SubmitterFactory } from "./submitter.ts";
 
 const ATTEMPT_MAX = 255;
+/** Scheduled messages that may overtake the walk; it finds the others, or its end does. */
+const AHEAD_MAX = 65_536;
 const LOG_INTERVAL_MS = 1000;
 
 interface HandedOver {
@@ -216,10 +218,9 @@ export class HandOvers implements WaitingOwner {
    */
   cancel(message: MessageState, order: CancelOrder, onRefused: () => void): boolean {
     if (this.#handed.get(message.logOffset)?.isConcluding === true) return true;
-    const isHere =
-      message.status === MessageStatus.SCHEDULED ||
-      (message.parts.every(isPutOff) && !this.#handed.has(message.logOffset));
-    if (isHere) return this.#conclude(message, Verdict.CANCELED);
+    const isPutBy = message.status === MessageStatus.SCHEDULED || message.parts.every(isPutOff);
+    if (isPutBy && !this.#handed.has(message.logOffset))
+      return this.#conclude(message, Verdict.CANCELED);
     // Until all that earlier runs left is handed over, it may be nobody's yet.
     if (this.isWalking || order.poolIndex < 0) return false;
     const done = (isOut: boolean): void => {
@@ -306,7 +307,7 @@ export class HandOvers implements WaitingOwner {
     return keys.length / 2;
   }
 
-  /** Scheduled messages that were left to it can be handed over from now on. */
+  /** Scheduled messages that found no room to overtake it are handed over from now on. */
   #endWalk(): void {
     this.isWalking = false;
     this.#dueFrom = new Uint8Array(0);
@@ -430,12 +431,27 @@ export class HandOvers implements WaitingOwner {
 
   /** The time of a scheduled message has come; false if there is no room now. */
   #submitScheduled(message: MessageState): boolean {
-    // From here on it waits as a whole: the walk would hand it over once more.
-    if (this.#isAhead(message)) return true;
+    if (this.#isAhead(message)) return this.#submitAhead(message);
+    // From here on it waits as a whole.
     if (!this.#submit(message, PARTS_ALL, 1, 0, 0, 0)) return false;
     unschedule(message.parts);
     this.#options.messages.settle(message);
     return true;
+  }
+
+  /**
+   * The same before the walk comes by, which would hand over once more what waits as a whole: it
+   * stays scheduled until the log has its sending, and what it is out for is remembered.
+   */
+  #submitAhead(message: MessageState): boolean {
+    if (this.#handed.size >= AHEAD_MAX) return true;
+    const { sequence, origin } = message;
+    const remaining = allParts(message.parts.length);
+    const handed = { sequence, origin, remaining, attempt: 1, isConcluding: false };
+    this.#handed.set(message.logOffset, handed);
+    if (this.#submit(message, PARTS_ALL, 1, 0, 0, 0)) return true;
+    this.#handed.delete(message.logOffset);
+    return false;
   }
 
   #submit(
