@@ -16,12 +16,12 @@ import { LogWord, type LogTable } from "../../tables/log-table.ts";
 const LAG_FREE_BYTES = 4 * 1024 * 1024;
 /** After each message: at twice that lag, and at most. */
 const REST_MS_AT_TWICE = 0.003;
-const REST_MS_MAX = 0.1;
+const REST_MS_MAX = 1;
 /** At a time: the thread has timers and other calls, too. Less than the least is kept. */
 const TURN_MS_MIN = 0.5;
-const TURN_MS_MAX = 50;
+const TURN_MS_MAX = 200;
 /** What is due beyond a turn is kept for the next ones, up to so much. */
-const OWED_MS_MAX = 500;
+const OWED_MS_MAX = 1000;
 
 export class LedgerPace {
   readonly #table: LogTable;
