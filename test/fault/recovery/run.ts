@@ -49,7 +49,8 @@ for (const name of wanted) {
     process.stdout.write(`${name} broke off: see ${workspace.folder}\n${String(error)}\n`);
   }
   if (values.out !== undefined) {
-    writeFileSync(values.out, resultDocument("recovery", values, results));
+    const { out, ...options } = values;
+    writeFileSync(out, resultDocument("recovery", options, results));
   }
 }
 process.exit(!isBroken && results.every(({ failures }) => failures === 0) ? 0 : 1);
