@@ -27,6 +27,7 @@ const { values } = readFlags({
 /** A gateway that starts has no ticks yet to be missed. */
 const SPIN_AFTER_MS = 8000;
 const trials = Number(values.trials);
+const spins = Number(values.spins);
 const random = seededRandom(Number(values.seed));
 const kinds = values.kinds.split(",") as EndTrial["kind"][];
 const workspace = new Workspace();
@@ -37,7 +38,7 @@ try {
   const rig = await EndsRig.open(workspace, (smscPort) =>
     gatewayYaml(smscPort, { window: 100 }).replace("{ port: 0 }", "{ port: 0, threads: 2 }"),
   );
-  for (let i = 0; i < trials + Number(values.spins); i++) {
+  for (let i = 0; i < trials + spins; i++) {
     const outcome = await rig.run({
       kind: i < trials ? pick(kinds) : "spin",
       since: pick(["start", "log"]),
@@ -70,7 +71,7 @@ try {
   if (values.out !== undefined) {
     const about = {
       suite: "ends",
-      command: `npm run fault:ends -- --trials ${values.trials} --seed ${values.seed}`,
+      command: `npm run fault:ends -- --trials ${trials} --spins ${spins} --seed ${values.seed}`,
       commit: execFileSync("git", ["describe", "--always", "--dirty"], { encoding: "utf8" }).trim(),
       date: new Date().toISOString(),
       node: process.version,
