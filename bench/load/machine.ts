@@ -21,7 +21,7 @@ export interface Origin {
   readonly versions?: Readonly<Record<string, string>>;
 }
 
-const PACKAGES = ["uWebSockets.js", "lmdb", "fastify", "smpp"];
+const PACKAGES = ["lmdb", "fastify", "smpp"];
 const PACKAGE_FILE = new URL("../../../package.json", import.meta.url);
 
 function git(...args: string[]): string {
