@@ -14,6 +14,7 @@ import { parseConfig } from "../config/parse.ts";
 import { EXIT_CODES } from "../errors.ts";
 import { startGateway } from "../main.ts";
 import { startSmscThread } from "../workers/smsc-host.ts";
+import { StopSignals } from "../workers/stop-signals.ts";
 import type { CliIo } from "./output.ts";
 import { signToken } from "./token.ts";
 
@@ -40,16 +41,18 @@ export async function run(args: string[], io: CliIo): Promise<number> {
     args,
     options: { port: { type: "string" }, once: { type: "boolean", default: false } },
   });
+  const signals = new StopSignals();
   const folder = mkdtempSync(join(tmpdir(), "smsgw-demo-"));
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
   const secret = randomBytes(32).toString("base64url");
   const smsc = await startSmscThread({ port: 0, receiptDelayMs: [1500, 2500] });
   const yaml = demoYaml(smsc.port, values.port ?? "8080");
   const env = { SMSGW_AUTH__JWT__SECRET: secret };
-  const gateway = await startGateway(parseConfig(yaml, folder, env, io.readFile), {
-    logLevel: "warn",
-    anyPortIfTaken: values.port === undefined,
-  });
+  const gateway = await startGateway(
+    parseConfig(yaml, folder, env, io.readFile),
+    { logLevel: "warn", anyPortIfTaken: values.port === undefined },
+    signals,
+  );
   const token = signToken(
     {
       appId: 1,
@@ -63,12 +66,16 @@ export async function run(args: string[], io: CliIo): Promise<number> {
   );
   const base = `http://127.0.0.1:${gateway.httpPort}`;
   io.stdout(greeting(base, gateway.adminPort, smsc.port, token));
-  const isDelivered = await follow(base, token, io);
+  const isDelivered = await follow(base, token, io).catch((error: unknown) => {
+    // A gateway that was told to stop takes no more calls.
+    if (!signals.isAsked) io.stderr(`the message cannot be followed: ${String(error)}\n`);
+    return false;
+  });
   if (values.once || !isDelivered) await gateway.drain();
-  else io.stdout("\nThe demo stays up; Ctrl-C ends it.\n");
+  else if (!signals.isAsked) io.stdout("\nThe demo stays up; Ctrl-C ends it.\n");
   const code = await gateway.ended;
   // Threads and kept-alive connections would hold the event loop open.
-  process.exit(isDelivered ? code : EXIT_CODES.failure.code);
+  process.exit(isDelivered || signals.isAsked ? code : EXIT_CODES.failure.code);
 }
 
 function demoYaml(smscPort: number, httpPort: string): string {

@@ -18,6 +18,11 @@ export class StopSignals {
     process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
   }
 
+  /** Whether a signal has come. */
+  get isAsked(): boolean {
+    return this.#count > 0;
+  }
+
   onFirst(run: () => void): void {
     this.#first = run;
     if (this.#count > 0) run();

@@ -21,3 +21,10 @@ test("demo follows a message to delivered and prints a curl line that works", as
   demo.child.kill("SIGINT");
   assert.equal(await demo.exited, 0);
 });
+
+test("a demo that is stopped while it follows its message drains and ends with 0", async () => {
+  const demo = await workspace.run(["demo"], (line) => line.includes("202 demo-"));
+  demo.child.kill("SIGTERM");
+  assert.equal(await demo.exited, 0);
+  assert.doesNotMatch(demo.lines.join("\n"), /fetch failed|stays up/);
+});
