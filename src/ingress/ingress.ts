@@ -234,7 +234,7 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     slot.reference = outcome.reference;
     slot.transliterated = outcome.transliterated;
     slot.limit = outcome.limit;
-    slot.admittedAtMs = this.#options.clock.monotonicMs();
+    slot.admittedAtMs = outcome.admittedAtMs;
     this.#sinceYield++;
     if (this.#unpublished++ === 0) this.#options.wake();
     if (this.#unpublished >= PUBLISH_EARLY) this.#publish();

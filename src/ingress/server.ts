@@ -16,6 +16,7 @@ import type { GatewayConfig } from "../config/types.ts";
 import type { Clock, Log } from "../environment.ts";
 import type { ErrorCode, ProblemSource } from "../errors.ts";
 import { type MessageKey, parseMessageId } from "../records/message-key.ts";
+import { AcceptedBytes } from "./admission/accepted-bytes.ts";
 import { AcceptedTexts } from "./admission/accepted-texts.ts";
 import { AcceptedWriter } from "./admission/accepted-writer.ts";
 import { AddressFilter, UNKNOWN_ADDRESS } from "./http/address-filter.ts";
@@ -158,9 +159,10 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
     const { bodyBytesMax, batchBytesMax } = config.http;
     const ends = this.#ends;
     const texts = this.#texts;
-    const writer = new AcceptedWriter(texts, config.node.name);
+    const bytes = new AcceptedBytes(texts, config.node.name);
+    const writer = new AcceptedWriter(texts, bytes, config.node.name);
     const message = new MessageCall(ingress, ends, writer, this.#waits, bodyBytesMax);
-    const batch = new BatchCall(ingress, ends, texts, batchBytesMax);
+    const batch = new BatchCall(ingress, ends, texts, bytes, batchBytesMax);
     const preview = new PreviewCall(ingress, ends, bodyBytesMax);
     app.post("/v1/messages", (response, request) => this.#post(response, request, message));
     routes

@@ -16,6 +16,7 @@ import { FIELD_ILLEGAL } from "./sentinels.ts";
 /** Characters of an alphanumeric sender that reach a handset (TS 23.040, 9.1.2.5). */
 export const ALPHANUMERIC_LENGTH_MAX = 11;
 export const SHORT_CODE_DIGITS_MAX = 6;
+const SPACE = 0x20;
 
 /**
  * Whether `text` from `start` on is `min` to `max` digits, the first not 0 unless `zeroFirst`.
@@ -57,7 +58,20 @@ export function npiOfSource(ton: number): number {
 }
 
 function isAlphanumeric(text: string): boolean {
-  if (text.length > ALPHANUMERIC_LENGTH_MAX) return false;
-  if (text.startsWith(" ") || text.endsWith(" ")) return false;
-  return /^[A-Za-z0-9 ._&-]+$/.test(text) && /[A-Za-z]/.test(text);
+  const last = text.length - 1;
+  if (last >= ALPHANUMERIC_LENGTH_MAX) return false;
+  let hasLetter = false;
+  for (let i = 0; i <= last; i++) {
+    const unit = text.charCodeAt(i);
+    const letter = unit | 0x20;
+    if (letter >= 0x61 && letter <= 0x7a) hasLetter = true;
+    else if (unit === SPACE ? i === 0 || i === last : !isDigitOrSign(unit)) return false;
+  }
+  return hasLetter;
+}
+
+/** A digit, or one of . _ & - */
+function isDigitOrSign(unit: number): boolean {
+  if (unit >= 0x30 && unit <= 0x39) return true;
+  return unit === 0x2e || unit === 0x5f || unit === 0x26 || unit === 0x2d;
 }

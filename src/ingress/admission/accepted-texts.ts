@@ -9,7 +9,7 @@ import type { PendingMessage } from "../calls/pending-messages.ts";
 
 export class AcceptedTexts {
   readonly #node: string;
-  /** By segments, encoding and whether it is scheduled. */
+  /** By kind. */
   readonly #tails: string[] = [];
 
   constructor(node: string) {
@@ -38,13 +38,22 @@ export class AcceptedTexts {
 
   /** What follows the id in its string's place, its closing quote first. */
   tail(message: PendingMessage): string {
-    const { reference, transliterated, encoding, parts, isScheduled } = message;
-    const kind = (parts * ENCODING_COUNT + encoding) * 2 + Number(isScheduled);
-    const plain = (this.#tails[kind] ??= plainTail(message));
+    const { reference, transliterated } = message;
+    const plain = this.plainTail(message);
     if (reference === "" && transliterated === "") return plain;
     let tail = reference === "" ? plain : `${plain},"reference":${quote(reference)}`;
     if (transliterated !== "") tail += `,"transliterated":${JSON.stringify(transliterated)}`;
     return tail;
+  }
+
+  /** The same without a reference and replaced characters; alike for all of one kind. */
+  plainTail(message: PendingMessage): string {
+    return (this.#tails[this.kindOf(message)] ??= plainTail(message));
+  }
+
+  /** A small number for each state, count of segments and encoding. */
+  kindOf({ encoding, parts, isScheduled }: PendingMessage): number {
+    return (parts * ENCODING_COUNT + encoding) * 2 + Number(isScheduled);
   }
 }
 

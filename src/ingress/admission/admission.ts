@@ -96,6 +96,8 @@ export interface AdmissionOptions {
 export interface AdmissionOutcome {
   sequence: number;
   origin: number;
+  /** Monotonic ms of a staged message's admission. */
+  admittedAtMs: number;
   poolIndex: number;
   priority: number;
   /** Whether its time is still to come (`send_at`). */
@@ -120,6 +122,7 @@ export class Admission {
   readonly outcome: AdmissionOutcome = {
     sequence: 0,
     origin: 0,
+    admittedAtMs: 0,
     poolIndex: 0,
     priority: 0,
     isScheduled: false,
@@ -389,16 +392,16 @@ export class Admission {
     const { appender, clock } = this.#options;
     const body = this.#body;
     const profile = this.#profiles[outcome.poolIndex] as PoolProfile;
-    if (!body.findReference(draft, profile, clock.wallMs(), outcome.problems)) {
+    const monotonicMs = clock.monotonicMs();
+    const wallMs = clock.wallMs();
+    if (!body.findReference(draft, profile, wallMs, outcome.problems)) {
       if (outcome.problems.length > 0) return Admit.INVALID;
       return this.#overloaded(TOO_MANY_LONG);
     }
     outcome.parts = body.segmentCount;
     const lengthBytes = this.#recordLength(draft);
     if (!this.#hasCapacity(app.appIndex, lengthBytes)) return Admit.OVERLOADED;
-    const monotonicMs = clock.monotonicMs();
     if (!this.#rates.acquire(app, outcome.parts, monotonicMs)) return Admit.RATE_LIMITED;
-    const wallMs = clock.wallMs();
     // A promise cannot be given back, so it is made only for what has its room.
     const hasRoom = appender.hasRoom(alignRecord(lengthBytes));
     if (!hasRoom || !body.promiseReference(wallMs)) {
@@ -409,6 +412,7 @@ export class Admission {
     this.#lastSequence = nextSequence(this.#lastSequence, wallMs);
     outcome.sequence = this.#lastSequence;
     outcome.origin = this.origin;
+    outcome.admittedAtMs = monotonicMs;
     outcome.priority = draft.priority;
     const delayS = sendDelayS(draft, wallMs);
     outcome.isScheduled = delayS > 0;
@@ -480,7 +484,7 @@ export class Admission {
     at = writeUtf8(draft.reference, bytes, at);
     at = writeUtf8(draft.campaign, bytes, at);
     copyBytes(body.udh, 0, bytes, at, body.udhLength);
-    copyBytes(body.bytes, 0, bytes, at + body.udhLength, body.length);
+    bytes.set(body.octets, at + body.udhLength);
     const tailKinds = this.#tailKinds();
     if (tailKinds !== 0) this.#writeTail(record, tailKinds);
   }

@@ -30,6 +30,8 @@ import type { PoolProfile } from "./pool-profile.ts";
 
 /** Longest text that PARTS_MAX parts can hold, in units of any alphabet. */
 const TEXT_UNITS_MAX = 160 * PARTS_MAX;
+/** Octets of one SMS, unpacked. */
+const USER_DATA_MAX = 160;
 const NO_UDH = new Uint8Array(0);
 
 export class MessageBody {
@@ -43,6 +45,8 @@ export class MessageBody {
   transliterated = "";
   readonly #plan = new TextPlan(TEXT_UNITS_MAX);
   readonly #promises: ReferenceTables;
+  /** Views of the plan's bytes by length: making one costs more than the copy. */
+  readonly #views: Uint8Array[] = [];
   #text = "";
   #hash = 0;
 
@@ -51,9 +55,11 @@ export class MessageBody {
     this.#promises = new ReferenceTables(referencePromises);
   }
 
-  /** The octets that go out, part after part: [0, length). */
-  get bytes(): Uint8Array {
-    return this.#plan.bytes;
+  /** The octets that go out, part after part; valid until the next plan. */
+  get octets(): Uint8Array {
+    const { bytes, length } = this.#plan;
+    if (length > USER_DATA_MAX) return bytes.subarray(0, length);
+    return (this.#views[length] ??= bytes.subarray(0, length));
   }
 
   get length(): number {

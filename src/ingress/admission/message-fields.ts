@@ -189,8 +189,8 @@ function takePlain(plain: PlainMessage, draft: MessageDraft): boolean {
   if (reference.length > REFERENCE_BYTES_MAX || campaign.length > REFERENCE_BYTES_MAX) return false;
   draft.reference = reference;
   draft.campaign = campaign;
-  if (messageClass !== "" && checkClass(draft, messageClass) !== null) return false;
-  if (dlr !== "" && checkDlr(draft, dlr) !== null) return false;
+  if (messageClass !== NOT_GIVEN) draft.messageClass = messageClass;
+  if (dlr !== NOT_GIVEN) draft.dlr = dlr;
   if (encoding !== "" && checkEncoding(draft, encoding) !== null) return false;
   if (priority !== NOT_GIVEN && checkPriority(draft, priority) !== null) return false;
   if (route !== NOT_GIVEN && checkRoute(draft, route) !== null) return false;

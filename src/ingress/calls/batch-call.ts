@@ -7,9 +7,11 @@
  * 202 if any was accepted, else the status of the first problem. One instance per listener.
  */
 import { ERRORS, type FieldError, problemJson, type ProblemSource } from "../../errors.ts";
-import { type AcceptedTexts } from "../admission/accepted-texts.ts";
+import type { AcceptedBytes } from "../admission/accepted-bytes.ts";
+import type { AcceptedTexts } from "../admission/accepted-texts.ts";
 import { Admit } from "../admission/admission.ts";
 import type { AppGrant } from "../auth/authentication.ts";
+import { BatchReply } from "./batch-reply.ts";
 import { admissionProblem, type CallEnds } from "./call-ends.ts";
 import type { CallKind, Exchange } from "../http/exchange.ts";
 import { keyOfItem } from "../admission/idempotency.ts";
@@ -34,18 +36,26 @@ export const BATCH_MESSAGES_MAX = 1000;
  * names in pointers may repeat, and a megabyte.
  */
 export const MESSAGE_ERRORS_MAX = 8;
+/** Replies kept for further batches. */
+const SPARE_MAX = 64;
 
 export class BatchCall implements CallKind {
   readonly bodyBytesMax: number;
   readonly #ingress: Ingress;
   readonly #ends: CallEnds;
-  readonly #texts: AcceptedTexts;
+  readonly #makers: ResultMakers;
   readonly #plain = new PlainBatch();
 
-  constructor(ingress: Ingress, ends: CallEnds, texts: AcceptedTexts, bodyBytesMax: number) {
+  constructor(
+    ingress: Ingress,
+    ends: CallEnds,
+    texts: AcceptedTexts,
+    bytes: AcceptedBytes,
+    bodyBytesMax: number,
+  ) {
     this.#ingress = ingress;
     this.#ends = ends;
-    this.#texts = texts;
+    this.#makers = { texts, bytes, replies: [] };
     this.bodyBytesMax = bodyBytesMax;
   }
 
@@ -70,7 +80,7 @@ export class BatchCall implements CallKind {
       this.#ends.refuse(exchange, { code: "too-large", detail });
       return;
     }
-    const batch = new Batch(count, exchange, this.#ends, this.#texts);
+    const batch = new Batch(count, exchange, this.#ends, this.#makers);
     exchange.isHeld = true;
     this.#admit(batch, count, messages, exchange, grant);
     batch.noneFollows();
@@ -101,12 +111,21 @@ export class BatchCall implements CallKind {
   }
 }
 
+/** What results are made with. */
+interface ResultMakers {
+  readonly texts: AcceptedTexts;
+  readonly bytes: AcceptedBytes;
+  /** Kept for further batches. */
+  readonly replies: BatchReply[];
+}
+
 /** One batch between its messages' admission and its answer. */
 class Batch implements Ticket {
-  readonly #results: string[];
+  readonly #count: number;
+  readonly #reply: BatchReply;
   readonly #exchange: Exchange;
   readonly #ends: CallEnds;
-  readonly #texts: AcceptedTexts;
+  readonly #makers: ResultMakers;
   #accepted = 0;
   #replayed = 0;
   /** Messages without a result, and one more until all are admitted. */
@@ -114,20 +133,25 @@ class Batch implements Ticket {
   #firstProblem: ProblemSource | null = null;
   #limit: RateLimitState | null = null;
 
-  constructor(count: number, exchange: Exchange, ends: CallEnds, texts: AcceptedTexts) {
-    this.#results = Array.from({ length: count }, () => "");
+  constructor(count: number, exchange: Exchange, ends: CallEnds, makers: ResultMakers) {
+    this.#count = count;
+    this.#reply = makers.replies.pop() ?? new BatchReply();
     this.#missing = count + 1;
     this.#exchange = exchange;
     this.#ends = ends;
-    this.#texts = texts;
+    this.#makers = makers;
   }
 
   accepted(message: PendingMessage): void {
     this.#accepted++;
     this.#limit = message.limit;
     if (message.isReplay) this.#replayed++;
-    this.#results[message.item] = `{${this.#texts.result(message)}}`;
-    this.#count();
+    const { item, isReplay } = message;
+    const { texts, bytes } = this.#makers;
+    const result = isReplay || !this.#reply.isNext(item) ? null : bytes.object(message);
+    if (result === null) this.#reply.addText(item, `{${texts.result(message)}}`);
+    else this.#reply.add(result);
+    this.#countDown();
   }
 
   refused(item: number, source: ProblemSource, limit: RateLimitState | null): void {
@@ -137,15 +161,15 @@ class Batch implements Ticket {
     }
     const errors = source.errors?.slice(0, MESSAGE_ERRORS_MAX);
     const shown = errors === undefined ? source : { ...source, errors };
-    this.#results[item] = `{"problem":${problemJson(shown)}}`;
-    this.#count();
+    this.#reply.addText(item, `{"problem":${problemJson(shown)}}`);
+    this.#countDown();
   }
 
   noneFollows(): void {
-    this.#count();
+    this.#countDown();
   }
 
-  #count(): void {
+  #countDown(): void {
     if (--this.#missing === 0) this.#answer();
   }
 
@@ -155,18 +179,26 @@ class Batch implements Ticket {
     const response = exchange.finish();
     const problem = this.#accepted === 0 ? this.#firstProblem : null;
     if (response !== null) {
-      const body = `{"accepted":${this.#accepted},"results":[${this.#results.join(",")}]}`;
+      const body = this.#reply.body(this.#accepted);
       response.cork(() => {
         response.writeStatus(statusLine(problem === null ? 202 : ERRORS[problem.code].http));
         response.writeHeader("Content-Type", JSON_MEDIA_TYPE);
-        if (this.#replayed === this.#results.length) writeReplayed(response);
+        if (this.#replayed === this.#count) writeReplayed(response);
         const retryAfterS = problem?.retryAfterS ?? 0;
         if (retryAfterS > 0) response.writeHeader("Retry-After", String(retryAfterS));
         writeRateLimit(response, this.#limit, retryAfterS);
         endAnswer(response, body, this.#ends.isClosing);
       });
     }
+    this.#keepReply();
     this.#ends.keep(exchange);
+  }
+
+  #keepReply(): void {
+    const { replies } = this.#makers;
+    if (!this.#reply.isKept || replies.length >= SPARE_MAX) return;
+    this.#reply.reset();
+    replies.push(this.#reply);
   }
 }
 

@@ -4,7 +4,8 @@
  *   answered ........ committed ........ staged
  *      |  durable, to be answered |  waiting for their commit |
  *
- * Slots are made once and used round and round. One instance per ingress thread.
+ * Slots are made as they are needed, and used round and round: the fewer, the more of them are in
+ * the processor's cache. One instance per ingress thread.
  */
 import type { KeyClaim } from "../admission/idempotency.ts";
 import type { RateLimitState } from "../http/rate-headers.ts";
@@ -47,9 +48,13 @@ export class PendingMessage {
   admittedAtMs = 0;
 }
 
+/** A power of two. */
+const SLOTS_AT_START = 256;
+
 export class PendingMessages {
-  readonly #slots: readonly PendingMessage[];
-  readonly #mask: number;
+  readonly #capacity: number;
+  #slots: PendingMessage[];
+  #mask: number;
   #staged = 0;
   #committed = 0;
   #answered = 0;
@@ -59,8 +64,10 @@ export class PendingMessages {
     if (capacity < 1 || (capacity & (capacity - 1)) !== 0) {
       throw new RangeError(`capacity ${capacity} is not a power of two`);
     }
-    this.#slots = Array.from({ length: capacity }, () => new PendingMessage());
-    this.#mask = capacity - 1;
+    this.#capacity = capacity;
+    const count = Math.min(capacity, SLOTS_AT_START);
+    this.#slots = Array.from({ length: count }, () => new PendingMessage());
+    this.#mask = count - 1;
   }
 
   /** Messages without an answer. */
@@ -74,11 +81,12 @@ export class PendingMessages {
   }
 
   isFull(): boolean {
-    return this.count > this.#mask;
+    return this.count >= this.#capacity;
   }
 
   /** The slot for the message that was just staged, to be filled. Not while full. */
   stage(): PendingMessage {
+    if (this.count > this.#mask) this.#grow();
     const slot = this.#slots[this.#staged & this.#mask] as PendingMessage;
     this.#staged = (this.#staged + 1) >>> 0;
     return slot;
@@ -98,5 +106,18 @@ export class PendingMessages {
     const slot = this.#slots[this.#answered & this.#mask] as PendingMessage;
     this.#answered = (this.#answered + 1) >>> 0;
     return slot;
+  }
+
+  /** Twice the slots, each message in that of its number. */
+  #grow(): void {
+    const slots = this.#slots;
+    const mask = 2 * slots.length - 1;
+    const grown = Array.from({ length: 2 * slots.length }, () => new PendingMessage());
+    for (let i = 0; i < slots.length; i++) {
+      const number = this.#answered + i;
+      grown[number & mask] = slots[number & this.#mask] as PendingMessage;
+    }
+    this.#slots = grown;
+    this.#mask = mask;
   }
 }
