@@ -48,7 +48,10 @@ export function makeSkippedSegment(
 ): void {
   const aside = `${segmentName(first.offset)}.new`;
   const file = directory.open(aside, true);
-  const zeros = new Uint8Array(Math.max(...lengths));
+  // One that was interrupted may have left it longer.
+  file.truncate(0);
+  const longest = lengths.reduce((most, length) => Math.max(most, length), 0);
+  const zeros = new Uint8Array(longest);
   let at = 0;
   for (const [i, length] of lengths.entries()) {
     const block = recordMemory(zeros.subarray(0, length));
@@ -101,6 +104,8 @@ export function restoreHead(directory: LogDirectory, plan: SkipPlan): string {
   const name = skippedName(from);
   const note = directory.open(name, true);
   note.write(LAST_BYTE, LAST_BYTE.length, to - from - LAST_BYTE.length);
+  // It may be there and longer, from an interrupted skip of more.
+  note.truncate(to - from);
   note.dataSync();
   note.close();
   const start = cursor - BLOCK_HEADER_BYTES;

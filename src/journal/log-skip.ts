@@ -133,6 +133,7 @@ export function skipDamage(directory: LogDirectory, plan: SkipPlan): string {
   if (plan.isHead) return restoreHead(directory, plan);
   const name = skippedName(plan.from);
   const stretches = stretchesOf(directory, plan);
+  // One that was interrupted may have left it longer, with bytes that are nowhere else by now.
   const copy = directory.open(name, true);
   for (const stretch of stretches) {
     const bytes = stretch.isMissing ? LAST_BYTE : readStretch(directory, stretch);

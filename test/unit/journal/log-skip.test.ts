@@ -185,6 +185,44 @@ test("first segments that are gone with the ledger's cursor are given up to the 
   }
 });
 
+test("what an interrupted skip left is no longer than the gap that is skipped in the end", () => {
+  for (let crashIn = 1; crashIn < 12; crashIn++) {
+    for (const isHead of [true, false]) {
+      const { directory, sequences, offsets } = written(7);
+      const starts = listSegments(directory);
+      const [first, second, third, fourth] = starts as [number, number, number, number];
+      const whole = directory.copy();
+      const gone = isHead ? [first, second, third] : [second, third];
+      for (const start of gone) directory.remove(segmentName(start));
+      const cursor = isHead ? first + 1024 : 0;
+      const plan = planSkip(directory, cursor);
+      assert.equal(plan.isHead, isHead);
+      directory.crashIn = crashIn;
+      try {
+        skipDamage(directory, plan);
+      } catch {
+        // It died there.
+      }
+      directory.crashIn = Number.POSITIVE_INFINITY;
+      if (directory.list().includes(segmentName(isHead ? cursor - 64 : second))) continue;
+      const bytes = whole.bytesOf(segmentName(third));
+      directory.open(segmentName(third), true).write(bytes, bytes.length, 0);
+      const again = planSkip(directory, cursor);
+      assert.equal(again.to <= third, true);
+      skipDamage(directory, again);
+      const from = listSegments(directory)[isHead ? 0 : 1] as number;
+      assert.equal(from + directory.bytesOf(segmentName(from)).length, third, `died at ${crashIn}`);
+      if (isHead) assert.equal(readSkipped(directory)(third), false, `died at ${crashIn}`);
+      const kept = sequences.filter((_, i) => {
+        const offset = offsets[i] as number;
+        return offset >= third || (!isHead && offset < second);
+      });
+      assert.ok(fourth > third);
+      assert.deepEqual(readAll(directory, isHead ? cursor : null), kept, `died at ${crashIn}`);
+    }
+  }
+});
+
 test("a lost head takes no room on the disk, however long it is", () => {
   const path = mkdtempSync(join(tmpdir(), "smsgw-lost-head-"));
   try {
