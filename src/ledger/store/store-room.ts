@@ -8,9 +8,11 @@
  * 106 bytes and more into 100 bytes of its heap (lmdb 3.5.6, mdb_page_flush), and the process may
  * abort then or later. Space that the file has already cannot run out, but where the file system
  * copies on write. Zeros are appended, so that they never come upon a page that was written
- * meanwhile. The ledger's thread only.
+ * meanwhile. How much is an estimate: scattered keys in a deep tree can take more, and LMDB extends
+ * the file then; if the disk is full at that, the process ends, and nothing is lost. The ledger's
+ * thread only.
  */
-import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { isNoRoom } from "../../journal/errors.ts";
 
@@ -21,7 +23,7 @@ const RESERVE_BYTES_MIN = 512 * 1024;
 const AHEAD_BYTES = 512 * 1024;
 /** New pages are half full at worst. */
 const NEW_BYTES_PER_BYTE = 2;
-/** A change writes its page anew, which stands in a page that is written anew, and so on. */
+/** A change writes its page anew and, as several share it, a part of each page above that one. */
 const PAGES_PER_CHANGE = 1.25;
 const SLICE_BYTES = 256 * 1024;
 
@@ -51,8 +53,9 @@ export class StoreRoom {
   }
 
   /**
-   * Whether a commit of `changes` with `bytes` of keys and values has room; none may be under way.
-   * Throws what the disk says but for ENOSPC and EDQUOT.
+   * Whether a commit of `changes` with `bytes` of keys and values has room; none may be under way,
+   * for the file may be cut back to where it ended: the disk's last bytes are left to others, as
+   * the log. Throws what the disk says but for ENOSPC and EDQUOT.
    */
   reserve(changes: number, bytes: number): boolean {
     const anew = PAGES_PER_CHANGE * PAGE_BYTES * changes;
@@ -71,21 +74,27 @@ export class StoreRoom {
     const used = this.#usedBytes();
     const wanted = most - Math.max(0, anew - used);
     let end = fstatSync(this.#descriptor).size;
-    const pages = Math.ceil((used + wanted + AHEAD_BYTES) / PAGE_BYTES);
-    if (end < used + wanted) end = this.#append(end, pages * PAGE_BYTES);
+    if (end < used + wanted) end = this.#append(end, used + wanted);
     this.#leftBytes = end - used + (most - wanted);
     return this.#leftBytes >= most;
   }
 
-  /** Appends up to `wantedEnd`, or as much as there is room for; returns where the file ends. */
-  #append(from: number, wantedEnd: number): number {
+  /**
+   * Appends up to `neededEnd` and ahead of it; where there is no room to go ahead, that far, and
+   * for less nothing. Returns where the file ends.
+   */
+  #append(from: number, neededEnd: number): number {
+    const needed = Math.ceil(neededEnd / PAGE_BYTES) * PAGE_BYTES;
+    const wanted = needed + AHEAD_BYTES;
     let end = from;
     try {
-      while (end < wantedEnd) {
-        end += writeSync(this.#descriptor, this.#zeros, 0, Math.min(SLICE_BYTES, wantedEnd - end));
+      while (end < wanted) {
+        end += writeSync(this.#descriptor, this.#zeros, 0, Math.min(SLICE_BYTES, wanted - end));
       }
     } catch (error) {
       if (!isNoRoom(error)) throw error;
+      end = end < needed ? from : needed;
+      ftruncateSync(this.#descriptor, end);
     }
     return end;
   }

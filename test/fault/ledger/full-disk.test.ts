@@ -7,10 +7,11 @@
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { StoreRoom } from "../../../src/ledger/store/store-room.ts";
 import { testToken, untilAllFinal } from "../../support/client.ts";
 import { startLoad } from "../../support/http-load.ts";
 import { gatewayYaml, startGateway, Workspace } from "../../support/processes.ts";
@@ -103,6 +104,35 @@ test("a full disk under the ledger's store refuses messages and loses none", asy
   assert.deepEqual(wrong.slice(0, 5), [], "each arrived once");
   assert.equal(accepted.size, promised.size);
   context.diagnostic(`${promised.size} accepted, ${refused} refused`);
+});
+
+test("what finds no room leaves the disk's last bytes to others", async (context) => {
+  const scene = new Workspace();
+  const folder = join(scene.folder, "data", "ledger");
+  const reason = mountAt(folder);
+  if (reason !== null) {
+    context.skip(reason);
+    return;
+  }
+  try {
+    const file = join(folder, "data.mdb");
+    const used = 256 * 1024;
+    writeFileSync(file, Buffer.alloc(used));
+    const room = new StoreRoom(folder, () => used);
+    assert.equal(room.reserve(0, SMALL_BYTES), false);
+    assert.equal(statSync(file).size, used);
+    // Enough for a commit, but not to go ahead of it.
+    const ahead = 256 * 1024;
+    const least = 512 * 1024;
+    writeFileSync(join(folder, "other"), Buffer.alloc(SMALL_BYTES - used - least - ahead));
+    assert.equal(room.reserve(0, 0), true);
+    assert.equal(statSync(file).size, used + least);
+    writeFileSync(join(folder, "log"), Buffer.alloc(ahead));
+    room.close();
+  } finally {
+    execFileSync("umount", ["--lazy", folder]);
+    await scene.dispose();
+  }
 });
 
 test("a start without room for the ledger's store says so", async (context) => {
