@@ -12,8 +12,8 @@
  * fresh once a round at most.
  *
  * A chunk's lowest expiry is a lower bound: it only says when looking at the chunk may be worth
- * while. One thread per store and its lanes. Nothing is allocated per message: chunks are kept and
- * used again. Sources: Shreedhar and Varghese, "Efficient Fair Queuing Using Deficit Round-Robin"
+ * while. An app of which nothing waits has no chunk. One thread per store and its lanes. Nothing is
+ * allocated per message: chunks are kept and used again. Sources: Shreedhar and Varghese, "Efficient Fair Queuing Using Deficit Round-Robin"
  * (1995), with every message's cost 1; for fresh apps RFC 8290, section 4.2.
  */
 
@@ -173,7 +173,7 @@ export class WaitingLane {
       this.count--;
       this.#counts[app] = (this.#counts[app] as number) - 1;
       this.takenApp = app;
-      if ((this.#counts[app] as number) === 0) this.#shift(app);
+      if ((this.#counts[app] as number) === 0) this.#giveChunks(app);
       if (isFresh) this.#spendFresh(app);
       else this.#spend(app);
       if (this.count === 0) this.#leaveAll();
@@ -211,6 +211,7 @@ export class WaitingLane {
         chunk.offsets[i] = DROPPED;
         this.count--;
         this.#counts[app] = (this.#counts[app] as number) - 1;
+        if ((this.#counts[app] as number) === 0) this.#giveChunks(app);
         return true;
       }
     }
@@ -225,12 +226,14 @@ export class WaitingLane {
   sweep(check: ExpiryCheck, wallMs: number, budget: number): number {
     let left = budget;
     for (; this.#sweepApp < this.#heads.length; this.#sweepApp++) {
-      for (let chunk = this.#heads[this.#sweepApp] as Chunk | null; chunk !== null; ) {
-        if (chunk.lowestExpiresAtMs <= wallMs) {
-          if (left <= 0) return 0;
-          left -= this.#sweepChunk(chunk, this.#sweepApp, check, wallMs);
-        }
-        chunk = chunk.next;
+      const app = this.#sweepApp;
+      for (let chunk = this.#heads[app] as Chunk | null; chunk !== null; chunk = chunk.next) {
+        if (chunk.lowestExpiresAtMs > wallMs) continue;
+        if (left <= 0) return 0;
+        left -= this.#sweepChunk(chunk, app, check, wallMs);
+        if ((this.#counts[app] as number) > 0) continue;
+        this.#giveChunks(app);
+        break;
       }
     }
     this.#sweepApp = 0;
@@ -289,6 +292,17 @@ export class WaitingLane {
       if (head.next === null) this.#tails[app] = null;
       this.#store.give(head);
     }
+  }
+
+  /** Nothing of the app waits: whatever its chunks hold was dropped. */
+  #giveChunks(app: number): void {
+    for (let chunk = this.#heads[app] as Chunk | null; chunk !== null; ) {
+      const { next } = chunk;
+      this.#store.give(chunk);
+      chunk = next;
+    }
+    this.#heads[app] = null;
+    this.#tails[app] = null;
   }
 
   #spend(app: number): void {
