@@ -81,24 +81,36 @@ function formatOf(parsed: { node: string; key: { sequence: number; origin: numbe
   return formatMessageId(parsed.node, parsed.key.sequence, parsed.key.origin);
 }
 
-test("places of keys are spread, those of eight neighbours over one line", () => {
-  const places = 32_768;
-  const keys = 24_576;
-  for (const [gapMs, perMs] of [
-    [1, 1],
-    [1, 42],
-    [1, 1000],
-    [1000, 1],
-    [1024, 5],
-  ] as const) {
-    const loads = new Uint16Array(places);
-    for (let i = 0; i < keys; i++) {
-      const sequence = nextSequence(0, NOW + Math.floor(i / perMs) * gapMs) + (i % perMs);
-      const place = neighbourHash(sequence, originOf(7, i & 1)) & (places - 1);
-      loads[place] = (loads[place] as number) + 1;
-    }
-    assert.ok(Math.max(...loads) <= 16, `${perMs} each ${gapMs} ms`);
+/** How many keys share the place of a key, in the mean: 1 + keys / places if they lie at random. */
+function meanChain(keys: number, places: number, sequenceOf: (i: number) => number): number {
+  const loads = new Uint32Array(places);
+  for (let i = 0; i < keys; i++) {
+    const place = neighbourHash(sequenceOf(i), originOf(7, i & 1)) & (places - 1);
+    loads[place] = (loads[place] as number) + 1;
   }
+  return loads.reduce((sum, load) => sum + load * load, 0) / keys;
+}
+
+const GAPS_MS = [1, 10, 1000, 1024, 4096, 60_000, 65_536, 262_144];
+const KEYS = 131_072;
+
+for (const places of [8192, 131_072]) {
+  test(`keys at even spaces are spread over ${places} places`, () => {
+    for (const gapMs of GAPS_MS) {
+      for (const perMs of [1, 5, 42, 1000]) {
+        const chain = meanChain(
+          KEYS,
+          places,
+          (i) => nextSequence(0, NOW + Math.floor(i / perMs) * gapMs) + (i % perMs),
+        );
+        assert.ok(chain < 1 + KEYS / places + 1, `${perMs} each ${gapMs} ms: ${chain}`);
+      }
+    }
+  });
+}
+
+test("places of eight neighbours share one line", () => {
+  const places = 32_768;
   const first = nextSequence(0, NOW);
   const near = Array.from({ length: 8 }, (_, i) => neighbourHash(first + i, 7) & (places - 1));
   assert.equal(new Set(near).size, 8);
