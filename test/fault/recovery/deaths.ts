@@ -17,8 +17,6 @@ import type { Verdict } from "./judge.ts";
 import { openScene, type Scene } from "./scene.ts";
 
 const PRELOAD = new URL("../ends/break-thread.js", import.meta.url).href;
-/** A thread that runs out of memory spends its last minute on looking for some. */
-const END_MS_MAX = 180_000;
 const PROMISED_PER_LIFE = 60;
 const LONGER_MS_MAX = 300;
 /** Of the gateway's log, where an end is not as it should be. */
@@ -28,7 +26,15 @@ const SECOND_SIGNAL_MS_MAX = 300;
 const DRAIN_MS_MAX = 60_000;
 
 const THREADS = ["ledger-thread", "journal-thread", "smpp-thread", "ingress-thread", "sink-thread"];
-const WAYS = ["throw", "exit", "memory"];
+/**
+ * How a thread is broken, and how long the process may take to end, ms. One that runs out of memory
+ * spends its last minute on looking for some.
+ */
+const WAYS = [
+  { way: "throw", endMsMax: 60_000 },
+  { way: "exit", endMsMax: 60_000 },
+  { way: "memory", endMsMax: 180_000 },
+];
 /**
  * 75 in order. A thread with a uWS listener that calls `process.exit`, or has no memory left,
  * aborts the process.
@@ -91,11 +97,12 @@ export async function breakThreads(options: DeathOptions): Promise<DeathResult> 
   const ends = new Ends();
   while (ends.trials < options.trials && options.signal?.aborted !== true) {
     const thread = THREADS[ends.trials % THREADS.length] as string;
-    const way = WAYS[Math.floor(ends.trials / THREADS.length) % WAYS.length] as string;
+    const turn = Math.floor(ends.trials / THREADS.length) % WAYS.length;
+    const { way, endMsMax } = WAYS[turn] as (typeof WAYS)[number];
     await underLoad(scene, random);
     const from = performance.now();
     writeFileSync(order, `${thread} ${way}`);
-    const code = await scene.untilGone(END_MS_MAX);
+    const code = await scene.untilGone(endMsMax);
     rmSync(order);
     const endMs = performance.now() - from;
     const words = ends.note(`${thread}, ${way}`, code, endMs, ENDS.includes(code));

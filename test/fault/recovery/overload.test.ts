@@ -11,8 +11,8 @@ const workspace = new Workspace();
 after(() => workspace.dispose());
 
 test("a queue is filled to its bound, refuses, and drains in order", async (context) => {
-  const options = { workspace, trials: 1, seconds: 3, bytesMax: 2 ** 23, ratePerS: 100 };
-  const [trial] = await overload(options);
+  const size = { seconds: 3, calmSeconds: 10, bytesMax: 2 ** 23, ratePerS: 100 };
+  const [trial] = await overload({ workspace, trials: 1, ...size });
   context.diagnostic(JSON.stringify(trial));
   assert.ok(trial !== undefined && trial.refusals > 0);
   assert.deepEqual(faultsOf(trial), []);

@@ -35,13 +35,14 @@ const LOOK_MS = 20;
 const DEADLINE_MS = 600_000;
 /** Of the contract. */
 const CALM_SHARE = 0.5;
-const CALM_S = 10;
 
 export interface OverloadOptions {
   readonly workspace: Workspace;
   readonly trials: number;
   /** How long the clients go on after the first refusal. */
   readonly seconds: number;
+  /** How long a client at half the contract is tried after that. */
+  readonly calmSeconds: number;
   readonly bytesMax: number;
   readonly ratePerS: number;
   readonly signal?: AbortSignal;
@@ -161,7 +162,7 @@ export async function overload(options: OverloadOptions): Promise<OverloadTrial[
 }
 
 async function runTrial(options: OverloadOptions, number: number): Promise<OverloadTrial> {
-  const { workspace, seconds, bytesMax, ratePerS } = options;
+  const { workspace, seconds, calmSeconds, bytesMax, ratePerS } = options;
   const log = join(workspace.folder, `smsc-${number}.ndjson`);
   const smsc = await workspace.run(
     ["smsc", "--port", "0", "--receipts", "none", "--log", log, "--control-port", "0"],
@@ -192,7 +193,7 @@ async function runTrial(options: OverloadOptions, number: number): Promise<Overl
   await load.done;
   const stormEndedAt = Date.now();
   storm.lastRefusalAt = stormEndedAt;
-  await storm.keepTo(CALM_SHARE * ratePerS, CALM_S, gateway);
+  await storm.keepTo(CALM_SHARE * ratePerS, calmSeconds, gateway);
   const recoveredMs = storm.lastRefusalAt - stormEndedAt;
   workspace.write("smsgw.yaml", yamlOf(null));
   gateway.child.kill("SIGHUP");

@@ -43,8 +43,16 @@ export interface Row {
 const SUSPENDED_S = 40;
 /** Of the contract, while clients that do not back off are refused. */
 const GOODPUT_MIN = 0.85;
-/** Of L10: at the contract of L4 a segment of the log is let go of every 4 s only. */
+/**
+ * L4: at 100 messages a second a segment of the log is let go of every 4 s. A client at half of
+ * that needs half a segment meanwhile: it is refused until the next one goes, or the next but one
+ * where records of what is under way take the first; the rest is a busy machine's.
+ */
+const SLOW_RECOVERED_MS_MAX = 15_000;
+/** L10. */
 const RECOVERED_MS_MAX = 5000;
+/** So long a client keeps to half the contract beyond the bar, to be seen when it is missed. */
+const CALM_BEYOND_S = 5;
 const RESIDENT_MB_MAX = 400;
 /** Scheduled messages are due when a slow machine has accepted them. */
 const SCHEDULED_PER_S_MIN = 8000;
@@ -139,7 +147,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
         seconds: 30,
         bytesMax: 2 ** 26,
         ratePerS: 100,
-        recoveredMsMax: Number.POSITIVE_INFINITY,
+        recoveredMsMax: SLOW_RECOVERED_MS_MAX,
       }),
   },
   L10: {
@@ -183,9 +191,13 @@ function backlogResult(row: string, what: string, found: BacklogResult): RowResu
 async function overloadRow(
   row: string,
   what: string,
-  { recoveredMsMax, ...options }: OverloadOptions & { readonly recoveredMsMax: number },
+  {
+    recoveredMsMax,
+    ...options
+  }: Omit<OverloadOptions, "calmSeconds"> & { readonly recoveredMsMax: number },
 ): Promise<RowResult> {
-  const trials = await overload(options);
+  const calmSeconds = recoveredMsMax / 1000 + CALM_BEYOND_S;
+  const trials = await overload({ ...options, calmSeconds });
   const faults = trials.flatMap((trial) => [
     ...faultsOf(trial),
     ...(trial.goodput < GOODPUT_MIN ? [`goodput ${trial.goodput}`] : []),
