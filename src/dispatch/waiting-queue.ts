@@ -13,7 +13,8 @@
  *
  * A chunk's lowest expiry is a lower bound: it only says when looking at the chunk may be worth
  * while. An app of which nothing waits has no chunk. One thread per store and its lanes. Nothing is
- * allocated per message: chunks are kept and used again. Sources: Shreedhar and Varghese, "Efficient Fair Queuing Using Deficit Round-Robin"
+ * allocated per message: chunks are kept and used again. Sources: Shreedhar and Varghese,
+ * "Efficient Fair Queuing Using Deficit Round-Robin"
  * (1995), with every message's cost 1; for fresh apps RFC 8290, section 4.2.
  */
 

@@ -54,9 +54,9 @@ export function sequenceWallMs(sequence: number): number {
 
 /**
  * A hash of the key. Of messages that a thread accepts one after the other each eight differ in the
- * lowest bits only, so that their places in a table share a line of the CPU's caches. The bits above
- * the 32 that the first factor takes, 2.3 hours and more, have a factor of their own: messages that
- * come every 2^n ms differ in few of the lower ones.
+ * lowest bits only, so that their places in a table share a line of the CPU's caches. The bits
+ * above the 32 that the first factor takes, 2.3 hours and more, have a factor of their own:
+ * messages that come every 2^n ms differ in few of the lower ones.
  */
 export function neighbourHash(sequence: number, origin: number): number {
   const low = Math.imul(Math.floor(sequence / NEIGHBOURS) | 0, 0x9e3779b1);
