@@ -18,6 +18,7 @@ import { Accept, ACCEPT_TYPE, sendableFrom } from "../records/accept.ts";
 import { Concluded, CONCLUDED_BYTES, CONCLUDED_TYPE, Verdict } from "../records/concluded.ts";
 import type { MessageKey } from "../records/message-key.ts";
 import { RING_FULL } from "../ring/layout.ts";
+import type { LogTable } from "../tables/log-table.ts";
 import { ProducerWord, producerWord } from "../tables/producer-table.ts";
 import {
   Admission,
@@ -25,7 +26,6 @@ import {
   type AdmissionOutcome,
   Admit,
 } from "./admission/admission.ts";
-import { LedgerPace } from "./admission/ledger-pace.ts";
 import { UNKNOWN_ADDRESS } from "./http/address-filter.ts";
 import type { MessageDraft } from "./admission/message-fields.ts";
 import type { MessageLookup } from "./calls/message-lookup.ts";
@@ -84,6 +84,7 @@ export interface IngressFollower {
 export class Ingress implements CommitVisitor, WaitingOwner {
   readonly dispatcher: Dispatcher;
   readonly lookup: MessageLookup;
+  readonly logTable: LogTable;
   readonly origin: number;
   readonly #options: IngressOptions;
   readonly #admission: Admission;
@@ -99,9 +100,6 @@ export class Ingress implements CommitVisitor, WaitingOwner {
   #unpublished = 0;
   /** Messages staged since workers were last given any. */
   #sinceDispatch = 0;
-  readonly #pace: LedgerPace;
-  /** Messages staged since `yieldMs` was last asked. */
-  #sinceYield = 0;
   #draining = false;
 
   constructor(options: IngressOptions) {
@@ -110,7 +108,7 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     const perSMax = options.refusalsPerSMax ?? 0;
     this.#refusals = perSMax === 0 ? null : new Refusals({ ...options, perSMax });
     this.#appender = options.appender;
-    this.#pace = new LedgerPace(options.logTable);
+    this.logTable = options.logTable;
     this.#pending = new PendingMessages(options.pendingMax ?? PENDING_MAX);
     this.origin = this.#admission.origin;
     this.lookup = options.lookup;
@@ -235,7 +233,6 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     slot.transliterated = outcome.transliterated;
     slot.limit = outcome.limit;
     slot.admittedAtMs = outcome.admittedAtMs;
-    this.#sinceYield++;
     if (this.#unpublished++ === 0) this.#options.wake();
     if (this.#unpublished >= PUBLISH_EARLY) this.#publish();
     if (++this.#sinceDispatch >= DISPATCH_EARLY) this.#dispatch();
@@ -291,13 +288,6 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     this.lookup.poll();
     this.#follower?.afterWork();
     return staged + moved;
-  }
-
-  /** How long the thread should now let others work (LedgerPace). */
-  yieldMs(): number {
-    const messages = this.#sinceYield;
-    this.#sinceYield = 0;
-    return this.#pace.yieldMs(messages);
   }
 
   /** Hands on what was committed, and what waits; answers nobody. */

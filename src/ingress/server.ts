@@ -22,6 +22,7 @@ import { AcceptedWriter } from "./admission/accepted-writer.ts";
 import { AddressFilter, UNKNOWN_ADDRESS } from "./http/address-filter.ts";
 import { ScopeBit } from "./admission/admission.ts";
 import { AnswerWaits } from "./calls/answer-waits.ts";
+import { BatchWaits } from "./calls/batch-waits.ts";
 import { Authentication, type AppGrant, type GrantAnswer } from "./auth/authentication.ts";
 import { BatchCall } from "./calls/batch-call.ts";
 import { BUSY, CallEnds, UNAUTHENTICATED } from "./calls/call-ends.ts";
@@ -88,6 +89,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
   #arePoolsFiltered: boolean;
   readonly #ends = new CallEnds();
   readonly #waits: AnswerWaits;
+  readonly #batchWaits: BatchWaits;
   readonly #streams: StreamCalls;
   readonly #texts: AcceptedTexts;
   readonly #openapi = openapiJson();
@@ -112,6 +114,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
     this.#texts = texts;
     const { lookup } = ingress;
     this.#waits = new AnswerWaits({ lookup, clock, ends, texts });
+    this.#batchWaits = new BatchWaits(ingress.logTable, clock);
     this.#streams = new StreamCalls({
       ingress,
       texts,
@@ -162,7 +165,8 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
     const bytes = new AcceptedBytes(texts, config.node.name);
     const writer = new AcceptedWriter(texts, bytes, config.node.name);
     const message = new MessageCall(ingress, ends, writer, this.#waits, bodyBytesMax);
-    const batch = new BatchCall(ingress, ends, texts, bytes, batchBytesMax);
+    const waits = this.#batchWaits;
+    const batch = new BatchCall(ingress, ends, texts, bytes, waits, batchBytesMax);
     const preview = new PreviewCall(ingress, ends, bodyBytesMax);
     app.post("/v1/messages", (response, request) => this.#post(response, request, message));
     routes
@@ -245,6 +249,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
     this.#ends.isClosing = true;
     this.#listener.stopListening();
     this.#waits.endAll();
+    this.#batchWaits.endAll();
     this.#streams.endAll();
   }
 
@@ -289,10 +294,12 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
 
   onTick(): void {
     this.#waits.onTick();
+    this.#batchWaits.look();
     this.#streams.onTick(this.#options.clock.monotonicMs());
   }
 
   afterWork(): void {
+    this.#batchWaits.look();
     this.#streams.flush();
   }
 

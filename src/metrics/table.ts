@@ -179,7 +179,7 @@ export const GAUGES = {
   ledgerLagMax: {
     name: "ledger_lag_bytes_max",
     labels: [],
-    help: "Ledger lag beyond which calls are refused; from a 64th of it on they are slowed down.",
+    help: "Ledger lag beyond which calls are refused.",
   },
   idempotencyKeys: { name: "idempotency_keys", labels: [], help: "Idempotency keys kept." },
   movedBodies: {

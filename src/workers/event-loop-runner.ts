@@ -9,9 +9,6 @@
  * what some milliseconds bring at once, and nobody pays for waking it. Nothing that comes when it
  * has found nothing waits.
  *
- * An agent that works faster than others on the same cores can take may say that the thread should
- * yield them for some milliseconds; what comes meanwhile waits in its sockets.
- *
  * Between rounds the event loop gets its turn (setImmediate), so sockets and timers are served
  * under full load.
  */
@@ -24,8 +21,6 @@ export interface Agent {
   doWork(): number;
   /** Called every few milliseconds, and every 50 ms when nothing has happened for a while. */
   onTick(): void;
-  /** After a round: for how many ms the thread should leave the cores to others; default 0. */
-  yieldMs?(): number;
 }
 
 const TICK_MS = 5;
@@ -44,8 +39,6 @@ export class EventLoopRunner {
   readonly #run = (): void => this.#round();
   /** Whether there was work since it slept last. */
   #hasWorked = false;
-  /** Nobody ever wakes a thread that waits here. */
-  readonly #unwoken = new Int32Array(new SharedArrayBuffer(4));
   #scheduled = false;
   #isStopped = false;
   #timer: NodeJS.Timeout | null = null;
@@ -95,9 +88,7 @@ export class EventLoopRunner {
   #round(): void {
     if (this.#isStopped) return;
     this.#bell.disarm();
-    const work = this.#agent.doWork();
-    this.#yieldCores();
-    if (work > 0) {
+    if (this.#agent.doWork() > 0) {
       this.#goOn();
       return;
     }
@@ -110,11 +101,6 @@ export class EventLoopRunner {
       this.#bell.disarm();
       this.#goOn();
     }
-  }
-
-  #yieldCores(): void {
-    const ms = this.#agent.yieldMs?.() ?? 0;
-    if (ms > 0) Atomics.wait(this.#unwoken, 0, 0, ms);
   }
 
   #goOn(): void {

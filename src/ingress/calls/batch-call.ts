@@ -12,6 +12,7 @@ import type { AcceptedTexts } from "../admission/accepted-texts.ts";
 import { Admit } from "../admission/admission.ts";
 import type { AppGrant } from "../auth/authentication.ts";
 import { BatchReply } from "./batch-reply.ts";
+import type { BatchWaits, ReadyCall } from "./batch-waits.ts";
 import { admissionProblem, type CallEnds } from "./call-ends.ts";
 import type { CallKind, Exchange } from "../http/exchange.ts";
 import { keyOfItem } from "../admission/idempotency.ts";
@@ -51,11 +52,12 @@ export class BatchCall implements CallKind {
     ends: CallEnds,
     texts: AcceptedTexts,
     bytes: AcceptedBytes,
+    waits: BatchWaits,
     bodyBytesMax: number,
   ) {
     this.#ingress = ingress;
     this.#ends = ends;
-    this.#makers = { texts, bytes, replies: [] };
+    this.#makers = { texts, bytes, waits, replies: [] };
     this.bodyBytesMax = bodyBytesMax;
   }
 
@@ -115,12 +117,13 @@ export class BatchCall implements CallKind {
 interface ResultMakers {
   readonly texts: AcceptedTexts;
   readonly bytes: AcceptedBytes;
+  readonly waits: BatchWaits;
   /** Kept for further batches. */
   readonly replies: BatchReply[];
 }
 
 /** One batch between its messages' admission and its answer. */
-class Batch implements Ticket {
+class Batch implements Ticket, ReadyCall {
   readonly #count: number;
   readonly #reply: BatchReply;
   readonly #exchange: Exchange;
@@ -170,10 +173,12 @@ class Batch implements Ticket {
   }
 
   #countDown(): void {
-    if (--this.#missing === 0) this.#answer();
+    if (--this.#missing > 0) return;
+    if (this.#accepted === 0) this.answer();
+    else this.#makers.waits.answer(this);
   }
 
-  #answer(): void {
+  answer(): void {
     const exchange = this.#exchange;
     exchange.isHeld = false;
     const response = exchange.finish();

@@ -186,21 +186,3 @@ test("look-ups of other runs and producers", () => {
   for (let i = 0; i < 1100; i++) find(EPOCH, 0);
   assert.equal(answers.filter((answer) => answer === "late").length, 1100 - 1024);
 });
-
-test("the thread is to yield for what it admitted since, once the ledger is behind", () => {
-  const rig = new IngressRig();
-  const ticket = new CollectingTicket();
-  const admitMany = (): void => {
-    for (let i = 0; i < 200; i++) assert.equal(accept(rig, ticket), Admit.STAGED);
-    rig.settle();
-  };
-  admitMany();
-  assert.equal(rig.ingress.yieldMs(), 0);
-  const applied = rig.logTable.load(LogWord.COMMITTED) - 8 * 1024 * 1024;
-  rig.logTable.store(LogWord.LEDGER_APPLIED, applied);
-  assert.equal(rig.ingress.yieldMs(), 0, "those before count no more");
-  admitMany();
-  const yieldMs = rig.ingress.yieldMs();
-  assert.ok(yieldMs > 0.6 && yieldMs < 0.7, `${yieldMs}`);
-  assert.equal(rig.ingress.yieldMs(), 0);
-});

@@ -63,25 +63,3 @@ test("after work one that may rest is not to be rung: a tick takes what comes", 
   while (agent.left > 0 || !isArmed()) await turn();
   runner.stop();
 });
-
-test("an agent is asked after each round for how long to yield the cores", async (t) => {
-  const bells = new Int32Array(allocateBells(1));
-  const waits = t.mock.method(Atomics, "wait", () => "timed-out");
-  const asked: number[] = [];
-  const agent = {
-    left: 3,
-    doWork: (): number => (agent.left > 0 ? agent.left-- : 0),
-    onTick: () => undefined,
-    yieldMs(): number {
-      asked.push(agent.left);
-      return agent.left === 1 ? 20 : 0;
-    },
-  };
-  const runner = new EventLoopRunner(agent, new DoorbellOwner(bells, bellIndex(0)), bells, 0);
-  runner.start();
-  while (agent.left > 0 || bells[bellIndex(0)] === 0) await turn();
-  runner.stop();
-  assert.deepEqual(asked.slice(0, 4), [2, 1, 0, 0]);
-  const rests = waits.mock.calls.map((call) => (call.arguments as unknown[])[3]);
-  assert.deepEqual(rests, [20]);
-});
