@@ -94,7 +94,7 @@ export const LEDGER_LIMITS: LedgerLimits = {
   flushIntervalMs: 200,
   dirtyMax: 4096,
   dirtyStop: 8192,
-  cacheMax: 24_576,
+  cacheMax: 10_240,
   pollBytes: 256 * 1024,
   parkedMax: 262_144,
   generationEntriesMax: 229_376,

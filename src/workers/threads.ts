@@ -41,7 +41,7 @@ export type ThreadEntry =
 const YOUNG_GENERATION_MIB: Readonly<Record<ThreadEntry, number>> = {
   "ingress-thread": 48,
   "journal-thread": 6,
-  "ledger-thread": 48,
+  "ledger-thread": 24,
   "relay-thread": 12,
   "sink-thread": 12,
   "smpp-thread": 12,
