@@ -10,6 +10,7 @@
 import { MESSAGE_STATE } from "../../src/codec/index.ts";
 import type { CancelAnswer } from "../../src/ingress/calls/message-lookup.ts";
 import { MessageClass } from "../../src/records/types.ts";
+import { WORLD_START_WALL_MS } from "./clock.ts";
 import type { AmbiguousRule, LogModel, MessageModel } from "./log-model.ts";
 import { isFinalReceipt, resendsDecided } from "./log-model.ts";
 import type { ReceiptLog, SimulatedSmsc, SubmitLog } from "./simulated-smsc.ts";
@@ -172,7 +173,7 @@ function checkClaim(
   }
 }
 
-/** A receipt that the gateway took in time, for an answer that it has on record, has to count. */
+/** A receipt that the gateway took in time, for an answer on record in time, has to count. */
 function checkReceipts(
   { model, receiptDeadlineMs }: FinalWitnesses,
   message: MessageModel,
@@ -188,10 +189,13 @@ function checkReceipts(
         isFinalReceipt(state) &&
         takenAtMs >= 0 &&
         takenAtMs < deadlineMs &&
-        submit.answeredAtMs < deadlineMs &&
         model.sendings
           .get(segmentName(message.to, part))
-          ?.some(({ smscId }) => smscId === submit.answerId) === true,
+          // An answer may be long on its way, as when the gateway is stopped meanwhile.
+          ?.some(
+            ({ smscId, answeredAt }) =>
+              smscId === submit.answerId && answeredAt - WORLD_START_WALL_MS < deadlineMs,
+          ) === true,
     );
   if (parts.every(isSettled)) violate(`${message.to} is unknown, and every receipt was taken`);
 }

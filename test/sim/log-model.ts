@@ -60,6 +60,8 @@ export interface AttemptModel {
   /** An answer says that the SMSC did not take it. */
   refused: boolean;
   smscId: string;
+  /** Of the answer that gave the id, by the worker's clock (wall ms); 0: none. */
+  answeredAt: number;
 }
 
 export interface PartModel {
@@ -208,6 +210,7 @@ export class LogModel implements ObservedRecordVisitor {
       ambiguous: false,
       refused: false,
       smscId: "",
+      answeredAt: 0,
     };
     if (view.getFloat64(at + Attempt.AT, true) < message.sendAtMs - CLOCK_STEP_MS_MAX) {
       this.complaints.push(`part ${part} of ${message.to} was sent before its time`);
@@ -262,6 +265,7 @@ export class LogModel implements ObservedRecordVisitor {
     const status = view.getUint32(at + Attempt.COMMAND_STATUS, true);
     attempt.refused ||= attempt.outcome !== Outcome.ACCEPTED && status !== NOT_WRITTEN;
     if (attempt.outcome !== Outcome.ACCEPTED) return;
+    attempt.answeredAt = view.getFloat64(at + Attempt.AT, true);
     attempt.smscId = latin1TextAt(
       view,
       at + Attempt.SMSC_ID,
