@@ -7,7 +7,7 @@ import { cpus, loadavg, release, totalmem } from "node:os";
 export interface Origin {
   readonly at: string;
   readonly commit: string;
-  /** Whether the work tree differed from that commit. */
+  /** Whether the work tree differed from that commit, but for results and documents. */
   readonly dirty: boolean;
   readonly cpu: string;
   readonly cpuCount: number;
@@ -21,6 +21,8 @@ export interface Origin {
   readonly versions?: Readonly<Record<string, string>>;
 }
 
+/** All but what a run writes or quotes. */
+const PROGRAM = [":(top)", ":(top,exclude)*/results/*", ":(top,exclude)docs/*"];
 const PACKAGES = ["lmdb", "fastify", "smpp"];
 const PACKAGE_FILE = new URL("../../../package.json", import.meta.url);
 
@@ -36,7 +38,7 @@ export function origin(): Origin {
   return {
     at: new Date().toISOString(),
     commit: git("rev-parse", "HEAD").trim() || "unknown",
-    dirty: git("status", "--porcelain", "--untracked-files=no").trim() !== "",
+    dirty: git("status", "--porcelain", "--untracked-files=no", "--", ...PROGRAM).trim() !== "",
     cpu: cpus()[0]?.model.trim() ?? "unknown",
     cpuCount: cpus().length,
     memoryGib: Math.round(totalmem() / 2 ** 30),
