@@ -40,11 +40,6 @@ export class BatchWaits {
     this.#clock = clock;
   }
 
-  /** Calls that wait. */
-  get count(): number {
-    return this.#waits.length;
-  }
-
   /** Answers a call now, or once the ledger is near. */
   answer(call: ReadyCall): void {
     const appliedBytes = this.#table.load(LogWord.COMMITTED) - LAG_FREE_BYTES;

@@ -32,7 +32,6 @@ import {
   parametersOf,
   refuse,
   REPLAY_MAX,
-  SMALL_BODY_BYTES_MAX,
   SmallBody,
   timeOf,
   writeJson,
@@ -122,13 +121,7 @@ export class DeadLetterCalls {
     const from = response.getRemoteAddress().slice(0);
     this.#options.authorise(response, request, (grant, isOpen) => {
       if (!isOps(response, grant)) return;
-      body.whenWhole((bytes) => {
-        if (!isOpen()) return;
-        if (bytes === null) {
-          const detail = `the body has more than ${SMALL_BODY_BYTES_MAX} bytes`;
-          writeProblem(response, { code: "too-large", detail }, {}, true);
-          return;
-        }
+      body.whenWhole(isOpen, (bytes) => {
         const errors: FieldError[] = [];
         const parsed = readJson(Buffer.from(bytes), errors);
         const order = errors.length > 0 ? null : orderOf(parsed, errors);

@@ -31,7 +31,7 @@ export const PAGE_DEFAULT = 50;
 export const PAGE_MAX = 500;
 /** Ids of one call of `held:resolve`. */
 export const RESOLVE_MAX = 1000;
-export const SMALL_BODY_BYTES_MAX = 128 * 1024;
+const SMALL_BODY_BYTES_MAX = 128 * 1024;
 /** Status words that a list can be asked for. */
 export const STATUS_WORDS: readonly string[] = [
   "scheduled",
@@ -239,13 +239,7 @@ export class ReadCalls {
     const body = new SmallBody(response);
     this.#options.authorise(response, request, (grant, isOpen) => {
       if (!isOps(response, grant)) return;
-      body.whenWhole((bytes) => {
-        if (!isOpen()) return;
-        if (bytes === null) {
-          const detail = `the body has more than ${SMALL_BODY_BYTES_MAX} bytes`;
-          writeProblem(response, { code: "too-large", detail }, {}, true);
-          return;
-        }
+      body.whenWhole(isOpen, (bytes) => {
         this.#decide(response, isOpen, Buffer.from(bytes));
       });
     });
@@ -308,9 +302,11 @@ export class SmallBody {
   #bytes: Uint8Array = new Uint8Array(0);
   #isWhole = false;
   #isTooLarge = false;
-  #then: ((bytes: Uint8Array | null) => void) | null = null;
+  readonly #response: UwsResponse;
+  #then: (() => void) | null = null;
 
   constructor(response: UwsResponse) {
+    this.#response = response;
     response.onData((chunk, isLast) => {
       if (this.#isWhole || this.#isTooLarge) return;
       if (this.#bytes.length + chunk.byteLength > SMALL_BODY_BYTES_MAX) {
@@ -327,16 +323,24 @@ export class SmallBody {
     });
   }
 
-  /** `then` is told once: the body, or null if it is too large. */
-  whenWhole(then: (bytes: Uint8Array | null) => void): void {
-    this.#then = then;
+  /** `then` is told the body once, unless the call is gone, or refused since it is too large. */
+  whenWhole(isOpen: () => boolean, then: (bytes: Uint8Array) => void): void {
+    this.#then = () => {
+      if (!isOpen()) return;
+      if (!this.#isTooLarge) {
+        then(this.#bytes);
+        return;
+      }
+      const detail = `the body has more than ${SMALL_BODY_BYTES_MAX} bytes`;
+      writeProblem(this.#response, { code: "too-large", detail }, {}, true);
+    };
     if (this.#isWhole || this.#isTooLarge) this.#tell();
   }
 
   #tell(): void {
     const then = this.#then;
     this.#then = null;
-    then?.(this.#isTooLarge ? null : this.#bytes);
+    then?.();
   }
 }
 
