@@ -94,10 +94,10 @@ export class Dispatcher {
   readonly #touched: Uint8Array;
   readonly #choices: SmoothWeightedRoundRobin[];
   readonly #room: WaitingRoom;
-  /** How much waited when it was shown last, and when (wall ms). */
+  /** How much waited when it was shown last, and when (wall ms; -Infinity: never). */
   #depthShown = 0;
-  #depthsShownAt = 0;
-  #agesShownAt = 0;
+  #depthsShownAt: number = Number.NEGATIVE_INFINITY;
+  #agesShownAt: number = Number.NEGATIVE_INFINITY;
   /** Since when the oldest waits, per pool and priority. */
   readonly #since: Float64Array;
   /** … and which it is, by log offset: it is read once only. */

@@ -22,7 +22,8 @@ export class BlockTailer implements LogTailer {
   readonly #files: SegmentFiles;
   readonly #reader: BlockReader;
   #segment: LocatedSegment | null = null;
-  #position: number;
+  /** Not a number at first: so V8 keeps a log offset as a float from the start, as any will be. */
+  #position: number = Number.NaN;
   /** Number of the next block, or -1 while none was read. */
   #number = -1;
 

@@ -34,8 +34,9 @@ const NOT_HERE = -1;
 
 class Chunk {
   readonly memory: RecordMemory;
-  start = 0;
-  end = 0;
+  /** At first it holds no offset. */
+  start: number = Number.POSITIVE_INFINITY;
+  end: number = Number.NEGATIVE_INFINITY;
   usedAt = 0;
 
   constructor(bytes: number) {
@@ -45,7 +46,7 @@ class Chunk {
   /** Offset in memory of the record at `logOffset` if all of it is here, or NOT_HERE. */
   find(logOffset: number): number {
     if (logOffset < this.start || logOffset + RECORD_HEADER_BYTES > this.end) return NOT_HERE;
-    const at = logOffset - this.start;
+    const at = (logOffset - this.start) | 0;
     const lengthBytes = this.memory.view.getUint32(at + RECORD_LENGTH_OFFSET, true);
     return logOffset + alignRecord(lengthBytes) <= this.end ? at : NOT_HERE;
   }
