@@ -44,6 +44,7 @@ import { type ClockBase, clockBase, systemInstant, threadClock } from "./workers
 import { watchConnections } from "./workers/connection-guard.ts";
 import { drainInOrder } from "./workers/drain-steps.ts";
 import { IngressAgent } from "./workers/ingress-agent.ts";
+import { LedgerQuestions } from "./workers/ledger-questions.ts";
 import { LinkDumps } from "./workers/link-dumps.ts";
 import { threadLog } from "./workers/log.ts";
 import { allocateSharedMemory, type SharedMemory } from "./workers/shared-memory.ts";
@@ -66,7 +67,6 @@ import type {
 } from "./workers/thread-data.ts";
 import {
   boundHeapGrowth,
-  LedgerQuestions,
   noteOf,
   startThread,
   StartRefusedError,
@@ -269,7 +269,7 @@ class Assembly {
     const channels = Array.from({ length: this.#plan.ingressCount }, () => new MessageChannel());
     const queries = channels.map(({ port2 }) => port2);
     const [own, ...others] = channels.map(({ port1 }) => port1);
-    this.#questions = new LedgerQuestions(own as MessagePort);
+    this.#questions = new LedgerQuestions(own as MessagePort, this.#clock);
     const cuts = this.#config.cdr.enabled ? new MessageChannel() : null;
     const sink = cuts?.port1 ?? null;
     const ledger = ledgerIndex(this.#plan);

@@ -58,7 +58,7 @@ Answers:
                            submit, and again every so many: 0x58=5:65 or 0x58=5:15:60
   --tps N                  submits a second of a system_id; beyond it ESME_RTHROTTLED
   --window N               unanswered submits of a session; beyond it ESME_RMSGQFUL
-  --drop-answers P%        share of accepted messages that are never answered
+  --drop-answers P%        share of accepted messages that are never answered (1 means 1%)
   --late-answers P%        share of answers that come --late-ms (45000) late
   --disconnect-every N     cut the connection at every Nth submit, which is taken, not answered
   --id-format FORMAT       decimal, hex, uuid, hex-resp-decimal-receipt, zero-padded (decimal)

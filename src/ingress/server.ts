@@ -76,6 +76,7 @@ const BUFFERED_BYTES_MAX = 64 * 1024 * 1024;
 const COLONS = [":", "%3A", "%3a"] as const;
 
 export class HttpServer implements ExchangeOwner, IngressFollower {
+  openCalls = 0;
   readonly #options: HttpServerOptions;
   #listener: Listener;
   /** Listeners of earlier certificates, which may still have connections. */

@@ -19,7 +19,7 @@ import type { LinkDumps } from "./link-dumps.ts";
 import type { SharedMemory } from "./shared-memory.ts";
 import type { Reloader } from "./reloader.ts";
 import { threadCpu } from "./thread-cpu.ts";
-import type { LedgerQuestions } from "./threads.ts";
+import type { LedgerQuestions } from "./ledger-questions.ts";
 
 /** What tells how busy an event loop is: of this thread, or of one that it started. */
 export type LoopWatch = Pick<Performance, "eventLoopUtilization">;

@@ -36,9 +36,11 @@ import { EventLoopRunner } from "./event-loop-runner.ts";
 import { threadLog } from "./log.ts";
 import { linkDirectory, producerEnds } from "./producer-ends.ts";
 import { ringConsumer, ringProducer, type SharedMemory } from "./shared-memory.ts";
-import type { LedgerQuestions } from "./threads.ts";
+import { type LedgerQuestions, QUESTION_MS_MAX } from "./ledger-questions.ts";
 
 const DRAIN_LOOK_MS = 5;
+/** How long a drain waits for bodies on their way and for what the ledger is asked. */
+const CALLS_MS_MAX = QUESTION_MS_MAX + 500;
 const LOADER_LOOK_MS = 1000;
 /** Messages that may wait for a link, over all ingress threads; beyond it 503. */
 const WAITING_MAX = 8_000_000;
@@ -119,14 +121,20 @@ export class IngressAgent {
     if (this.#options.config.http.tls !== null) this.#server.reloadCertificates();
   }
 
-  /** Takes no more; resolves when every call is answered and every record committed. */
+  /**
+   * Takes no more; resolves when every call is answered and every record committed. A call whose
+   * body does not come is waited for a little.
+   */
   drain(): Promise<void> {
+    const { clock } = this.#options;
+    const giveUpAtMs = clock.monotonicMs() + CALLS_MS_MAX;
     this.#isDraining = true;
     this.#server.stopListening();
     this.ingress.drain();
     return new Promise((resolve) => {
       const timer = setInterval(() => {
-        if (!this.ingress.isDrained()) return;
+        const isIdle = !this.#areCallsOpen() || clock.monotonicMs() >= giveUpAtMs;
+        if (!isIdle || !this.ingress.isDrained()) return;
         clearInterval(timer);
         resolve();
       }, DRAIN_LOOK_MS);
@@ -150,6 +158,13 @@ export class IngressAgent {
   /** Works no more: the journal and the ledger may be closed. */
   stop(): void {
     this.#runner.stop();
+  }
+
+  /** Whether a caller waits whose message, if it has one, is not admitted. */
+  #areCallsOpen(): boolean {
+    const { questions } = this.#options;
+    const isAsking = !questions.isQuiet || this.ingress.lookup.waitingCount > 0;
+    return isAsking || this.#server.openCalls > 0;
   }
 
   #makeServer(): HttpServer {

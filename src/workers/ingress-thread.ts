@@ -10,7 +10,7 @@ import { IngressAgent } from "./ingress-agent.ts";
 import { threadLog } from "./log.ts";
 import { leaveSystemId } from "./thread-cpu.ts";
 import type { IngressThreadData, ThreadCommand, ThreadNote } from "./thread-data.ts";
-import { LedgerQuestions } from "./threads.ts";
+import { LedgerQuestions } from "./ledger-questions.ts";
 
 /** Closed sockets are gone after a turn of the event loop or two. */
 const CLOSED_AFTER_MS = 10;
@@ -25,15 +25,16 @@ process.on("uncaughtException", (error: unknown) => {
   agent.close();
   setTimeout(() => note({ kind: "broken", reason }), CLOSED_AFTER_MS);
 });
+const clock = threadClock(data.clock);
 const agent = new IngressAgent({
   config: data.config,
   pools: data.pools,
   memory: data.memory,
-  clock: threadClock(data.clock),
+  clock,
   ports: data.ports,
   producer: data.producer,
   epoch: data.epoch,
-  questions: new LedgerQuestions(data.queries),
+  questions: new LedgerQuestions(data.queries, clock),
 });
 
 parentPort?.on("message", (command: ThreadCommand) => {

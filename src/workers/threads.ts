@@ -4,14 +4,7 @@
 import { setFlagsFromString } from "node:v8";
 import { type MessagePort, type ResourceLimits, Worker } from "node:worker_threads";
 import { portsOf } from "./bell-ports.ts";
-import type { CancelOrder } from "../ledger/flow/cancels.ts";
-import type {
-  AnyThreadData,
-  LedgerAnswer,
-  LedgerOrder,
-  LedgerQuestion,
-  ThreadNote,
-} from "./thread-data.ts";
+import type { AnyThreadData, ThreadNote } from "./thread-data.ts";
 
 /** A thread refused to start, with the exit code that its reason calls for. */
 export class StartRefusedError extends Error {
@@ -118,54 +111,3 @@ export function noteOf<K extends ThreadNote["kind"]>(
     thread.on("message", onMessage).on("error", onError).on("exit", onExit);
   });
 }
-
-/**
- * Questions to the ledger thread, bounded in number; each is answered once, or never if the process
- * ends.
- */
-export class LedgerQuestions {
-  readonly #port: MessagePort;
-  readonly #waiting = new Map<number, (document: unknown) => void>();
-  #onCancel: (order: CancelOrder) => void = (order) => this.refuseCancel(order);
-  #last = 0;
-
-  constructor(port: MessagePort) {
-    this.#port = port;
-    port.on("message", (answer: LedgerAnswer | LedgerOrder) => {
-      if ("cancel" in answer) {
-        this.#onCancel(answer.cancel);
-        return;
-      }
-      const done = this.#waiting.get(answer.question);
-      this.#waiting.delete(answer.question);
-      done?.(answer.document);
-    });
-  }
-
-  /** Who takes messages back that this thread owns. */
-  onCancel(cancel: (order: CancelOrder) => void): void {
-    this.#onCancel = cancel;
-  }
-
-  /** Tells the ledger that this thread does not give a message up. */
-  refuseCancel({ sequence, origin }: CancelOrder): void {
-    this.#port.postMessage({ kind: "cancel_refused", sequence, origin } satisfies LedgerQuestion);
-  }
-
-  /** Asks, unless `QUESTIONS_MAX` wait already: then false, and `done` is never called. */
-  ask(
-    question: DistributiveOmit<Extract<LedgerQuestion, { question: number }>, "question">,
-    done: (document: unknown) => void,
-  ): boolean {
-    if (this.#waiting.size >= QUESTIONS_MAX) return false;
-    this.#last += 1;
-    this.#waiting.set(this.#last, done);
-    this.#port.postMessage({ ...question, question: this.#last });
-    return true;
-  }
-}
-
-/** Questions that may wait for the ledger at once. */
-const QUESTIONS_MAX = 4096;
-
-type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;

@@ -8,8 +8,12 @@ import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { testToken, untilAllFinal } from "../support/client.ts";
 import { startLoad } from "../support/http-load.ts";
+import { dialFrom, RawConnection } from "../support/raw-connection.ts";
 import { gatewayYaml, startGateway, Workspace } from "../support/processes.ts";
 import { acceptedByDestination, destinationOf } from "../support/witnesses.ts";
+
+const FIRST_HALF = '{"to":"+99890';
+const SECOND_HALF = '1234567","text":"whole at last"}';
 
 const workspace = new Workspace();
 after(() => workspace.dispose());
@@ -38,7 +42,15 @@ test("SIGTERM drains and exits 0", async () => {
     },
   });
   while (promised.size <= 100) await sleep(10);
+  const half = halfCall(first.httpPort);
+  const seen = promised.size;
+  while (promised.size <= seen + 100) await sleep(10);
   first.child.kill("SIGTERM");
+  while (!first.lines.some((line) => line.includes('"drain"'))) await sleep(1);
+  // A gateway that does not wait for it is gone by then.
+  await sleep(500);
+  half.write(SECOND_HALF);
+  assert.deepEqual(await half.answers(1), [503], "a call whose body comes later is not cut off");
   assert.equal(await first.exited, 0, first.lines.slice(-5).join("\n"));
   await load.done;
   assert.ok(
@@ -56,3 +68,17 @@ test("SIGTERM drains and exits 0", async () => {
   const wrong = [...promised].filter((to) => accepted.get(to) !== 1);
   assert.deepEqual(wrong.slice(0, 5), [], `${wrong.length} of ${promised.size} lost or doubled`);
 });
+
+/** A call of which the gateway has the headers and half of the body. */
+function halfCall(port: number): RawConnection {
+  const head = [
+    "POST /v1/messages HTTP/1.1",
+    "Host: gateway",
+    `Authorization: Bearer ${testToken()}`,
+    "X-App-ID: 1",
+    "Content-Type: application/json",
+    `Content-Length: ${FIRST_HALF.length + SECOND_HALF.length}`,
+  ];
+  const connection = new RawConnection(dialFrom("127.0.0.1", port));
+  return connection.write(`${head.join("\r\n")}\r\n\r\n${FIRST_HALF}`);
+}

@@ -67,7 +67,7 @@ interface ReplayOrder {
 
 export class DeadLetterCalls {
   readonly #options: DeadLetterCallsOptions;
-  /** Claimed, and refused when the ledger could not be told. */
+  /** Claimed and not replayed, when the ledger could not be told. */
   readonly #unreleased: MessageKey[] = [];
 
   constructor(options: DeadLetterCallsOptions) {
@@ -100,7 +100,9 @@ export class DeadLetterCalls {
       }
       const after = given.get("after") ?? null;
       const isAsked = this.#find(filter, after, limit, (page) => {
-        if (isOpen()) writePage(response, PATH, given, page);
+        if (!isOpen()) return;
+        if (page === "late") writeProblem(response, LATE);
+        else writePage(response, PATH, given, page);
       });
       if (!isAsked) writeProblem(response, LATE);
     });
@@ -110,10 +112,10 @@ export class DeadLetterCalls {
     filter: DeadLetterFilter,
     after: string | null,
     limit: number,
-    then: (page: Page | null) => void,
+    then: (page: Page | null | "late") => void,
   ): boolean {
     const question = { kind: "dead_letters", filter, after, limit } as const;
-    return this.#options.reads.ask(question, (page) => then(page as Page | null));
+    return this.#options.reads.ask(question, (page) => then(page as Page | null | "late"));
   }
 
   #order(response: UwsResponse, request: UwsRequest): void {
@@ -143,7 +145,8 @@ export class DeadLetterCalls {
     }
     const isAsked = this.#find(filter, after, limit, (page) => {
       if (!isOpen()) return;
-      if (page === null) refuse(response, [BAD_CURSOR]);
+      if (page === "late") writeProblem(response, LATE);
+      else if (page === null) refuse(response, [BAD_CURSOR]);
       else {
         const found = (page.data as readonly { id: string }[]).map(({ id }) => id);
         this.#claim(response, isOpen, from, found, page.next);
@@ -166,7 +169,11 @@ export class DeadLetterCalls {
     });
     const known = keys.filter((key) => key !== null);
     this.#release([]);
-    const isAsked = reads.ask({ kind: "claim", keys: known }, (answer) => {
+    const replay = (answer: unknown): void => {
+      if (answer === "late") {
+        if (isOpen()) writeProblem(response, LATE);
+        return;
+      }
       const claims = (answer as readonly Claim[]).values();
       const results = new Results(this.#options, ids, (replayed, all) => {
         if (isOpen()) writeJson(response, { replayed, results: all, next });
@@ -184,7 +191,13 @@ export class DeadLetterCalls {
       }
       this.#release(refused);
       results.noneFollows();
-    });
+    };
+    // Who was told 503 has had nothing replayed.
+    const giveBack = (answer: unknown): void => {
+      const claims = answer as readonly Claim[];
+      this.#release(known.filter((_, i) => claims[i]?.outcome === "claimed"));
+    };
+    const isAsked = reads.ask({ kind: "claim", keys: known }, replay, giveBack);
     if (!isAsked) writeProblem(response, LATE);
   }
 

@@ -118,8 +118,15 @@ export type ReadQuestion =
 
 /** The ledger, as these calls reach it. */
 export interface LedgerReads {
-  /** False: too much is being asked; `done` is called once otherwise. */
-  ask(question: ReadQuestion, done: (answer: unknown) => void): boolean;
+  /**
+   * False: too much is being asked. Otherwise `done` is called once, with the answer, or with
+   * "late" if that takes too long, and then `tooLate` with an answer that comes nevertheless.
+   */
+  ask(
+    question: ReadQuestion,
+    done: (answer: unknown) => void,
+    tooLate?: (answer: unknown) => void,
+  ): boolean;
 }
 
 /** Finds out who calls; answers the call itself if it may not go on. */
@@ -289,7 +296,7 @@ export class ReadCalls {
 
 export const LATE: ProblemSource = {
   code: "overloaded",
-  detail: "too many questions wait for the ledger",
+  detail: "the ledger is behind; ask again",
   retryAfterS: 1,
 };
 export const BAD_CURSOR: FieldError = {

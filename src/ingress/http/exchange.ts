@@ -39,6 +39,8 @@ export interface ExchangeOwner {
   onNoRoom(exchange: Exchange): void;
   /** The address of the caller, as far as it matters to what `grant` may do. */
   addressFor(response: UwsResponse, grant: AppGrant): ArrayBuffer;
+  /** Calls whose body has not come whole, or that are not answered; exchanges count themselves. */
+  openCalls: number;
   /** The client went away before its message was admitted; nobody holds the exchange any more. */
   onAbandoned(exchange: Exchange): void;
 }
@@ -67,6 +69,7 @@ export class Exchange implements Ticket {
   prefer = "";
 
   readonly #owner: ExchangeOwner;
+  #isWatched = false;
   #body: Buffer = EMPTY;
   #length = 0;
   /** Bytes that the owner was asked for. */
@@ -101,7 +104,10 @@ export class Exchange implements Ticket {
    * Registers for the client going away; before the route returns, unless the call was answered.
    */
   watch(): void {
-    this.response?.onAborted(this.#abort);
+    if (this.response === null) return;
+    this.#isWatched = true;
+    this.#owner.openCalls++;
+    this.response.onAborted(this.#abort);
   }
 
   /** Starts taking the body in. */
@@ -126,6 +132,7 @@ export class Exchange implements Ticket {
     const { response } = this;
     this.response = null;
     this.#drop();
+    this.#unwatch();
     return response;
   }
 
@@ -174,6 +181,7 @@ export class Exchange implements Ticket {
   readonly #abort = (): void => {
     this.response = null;
     this.#drop();
+    this.#unwatch();
     if (!this.isHeld) this.#owner.onAbandoned(this);
   };
 
@@ -214,6 +222,12 @@ export class Exchange implements Ticket {
     body.set(this.#body.subarray(0, this.#length));
     this.#body = body;
     return true;
+  }
+
+  #unwatch(): void {
+    if (!this.#isWatched) return;
+    this.#isWatched = false;
+    this.#owner.openCalls--;
   }
 
   #drop(): void {

@@ -52,7 +52,7 @@ export class HttpRig {
       ingress: this.rig.ingress,
       pools: this.rig.pools,
       log: { write: () => undefined },
-      reads: { ask: (question, done) => this.reads(question, done) },
+      reads: { ask: (question, done, tooLate) => this.reads(question, done, tooLate) },
       tls: options.tls ?? (() => null),
       isRelayed: false,
       unreadiness: () => this.missing,

@@ -8,6 +8,7 @@ import { formatMessageId, parseMessageId } from "../../../src/records/message-ke
 import { HttpRig } from "./http-rig.ts";
 
 const OPS = ["ops"] as const;
+const ANY_ID = formatMessageId("gw-1", 5, 9);
 let http: HttpRig;
 let asked: ReadQuestion[] = [];
 let answer: unknown = { data: [], next: null };
@@ -152,8 +153,48 @@ test("a ledger with too many questions is said to be so", async () => {
   http.reads = before;
   assert.equal(refused.status, 503);
   assert.equal(refused.headers["retry-after"], "1");
+});
+
+test("a ledger that does not answer in time is told as 503, whatever was asked", async () => {
   answer = "late";
-  assert.equal((await http.get("/v1/events")).status, 503);
+  const headers = http.headers(5, OPS);
+  const body = (value: object) => ({ headers, body: JSON.stringify(value) });
+  for (const call of [
+    { method: "GET", path: "/v1/messages" },
+    { method: "GET", path: "/v1/events" },
+    { method: "GET", path: "/v1/held", headers },
+    { path: "/v1/held:resolve", ...body({ ids: [ANY_ID], decision: "fail" }) },
+    { method: "GET", path: "/v1/deadletters", headers },
+    { path: "/v1/deadletters:replay", ...body({ ids: [ANY_ID] }) },
+    { path: "/v1/deadletters:replay", ...body({ filter: {} }) },
+  ]) {
+    const late = await http.call(call);
+    assert.deepEqual([late.status, late.headers["retry-after"]], [503, "1"], call.path);
+  }
+});
+
+test("what the ledger claims for a replay too late is given back; nothing is sent", async () => {
+  const before = http.reads;
+  const keys = [3, 4, 5].map((sequence) => ({ sequence, origin: 9 }));
+  let claimTooLate: ((answer: unknown) => void) | undefined;
+  http.reads = (question, done, tooLate) => {
+    asked.push(question);
+    claimTooLate ??= tooLate;
+    setImmediate(() => done("late"));
+    return true;
+  };
+  const ids = keys.map(({ sequence, origin }) => formatMessageId("gw-1", sequence, origin));
+  const headers = http.headers(5, OPS);
+  const body = JSON.stringify({ ids });
+  const late = await http.call({ path: "/v1/deadletters:replay", headers, body });
+  assert.equal(late.status, 503);
+  assert.deepEqual(asked, [{ kind: "claim", keys }]);
+  const record = new Uint8Array(8);
+  const claimed = { outcome: "claimed", app: 1, record };
+  claimTooLate?.([claimed, { outcome: "unknown" }, claimed]);
+  http.reads = before;
+  assert.deepEqual(asked[1], { kind: "release", keys: [keys[0], keys[2]] });
+  assert.equal(http.rig.ingress.pendingCount, 0);
 });
 
 test("DELETE cancels a message once the ledger says so, and tells why it cannot", async () => {
