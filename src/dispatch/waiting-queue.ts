@@ -221,20 +221,24 @@ export class WaitingLane {
 
   /**
    * Asks `check` about every message in chunks where one may have expired, and drops those it has
-   * ended. Looks at about `budget` messages (whole chunks); returns how many of the budget are
+   * ended; what is left moves together. Looks at about `budget` messages (whole chunks); returns how many of the budget are
    * left, 0 if it must be called again.
    */
   sweep(check: ExpiryCheck, wallMs: number, budget: number): number {
     let left = budget;
     for (; this.#sweepApp < this.#heads.length; this.#sweepApp++) {
       const app = this.#sweepApp;
-      for (let chunk = this.#heads[app] as Chunk | null; chunk !== null; chunk = chunk.next) {
-        if (chunk.lowestExpiresAtMs > wallMs) continue;
-        if (left <= 0) return 0;
-        left -= this.#sweepChunk(chunk, app, check, wallMs);
-        if ((this.#counts[app] as number) > 0) continue;
-        this.#giveChunks(app);
-        break;
+      let before: Chunk | null = null;
+      for (let chunk = this.#heads[app] as Chunk | null; chunk !== null; ) {
+        const { next }: Chunk = chunk;
+        let isLeft = true;
+        if (chunk.lowestExpiresAtMs <= wallMs) {
+          if (left <= 0) return 0;
+          left -= this.#sweepChunk(chunk, app, check, wallMs);
+          isLeft = !this.#joinChunk(app, before, chunk);
+        }
+        if (isLeft) before = chunk;
+        chunk = next;
       }
     }
     this.#sweepApp = 0;
@@ -243,21 +247,45 @@ export class WaitingLane {
   }
 
   #sweepChunk(chunk: Chunk, app: number, check: ExpiryCheck, wallMs: number): number {
+    const seen = chunk.end - chunk.start;
     let lowest = Number.POSITIVE_INFINITY;
+    let end = chunk.start;
     for (let i = chunk.start; i < chunk.end; i++) {
       const logOffset = chunk.offsets[i] as number;
       if (logOffset === DROPPED) continue;
       const expiresAtMs = check.expire(logOffset, wallMs);
       if (expiresAtMs === 0) {
-        chunk.offsets[i] = DROPPED;
         this.count--;
         this.#counts[app] = (this.#counts[app] as number) - 1;
-      } else if (expiresAtMs < lowest) {
-        lowest = expiresAtMs;
+      } else {
+        chunk.offsets[end++] = logOffset;
+        if (expiresAtMs < lowest) lowest = expiresAtMs;
       }
     }
+    chunk.end = end;
     chunk.lowestExpiresAtMs = lowest;
-    return chunk.end - chunk.start;
+    return seen;
+  }
+
+  /**
+   * Lets go of a chunk that is empty, or whose messages have room in the one before it (null: it is
+   * the first); false if it stays. So two neighbours that were swept are half full at least.
+   */
+  #joinChunk(app: number, before: Chunk | null, chunk: Chunk): boolean {
+    const entries = chunk.end - chunk.start;
+    if (entries > 0) {
+      if (before === null || before.end + entries > before.offsets.length) return false;
+      before.offsets.set(chunk.offsets.subarray(chunk.start, chunk.end), before.end);
+      before.end += entries;
+      before.lowestOffset = Math.min(before.lowestOffset, chunk.lowestOffset);
+      before.highestOffset = Math.max(before.highestOffset, chunk.highestOffset);
+      before.lowestExpiresAtMs = Math.min(before.lowestExpiresAtMs, chunk.lowestExpiresAtMs);
+    }
+    if (before === null) this.#heads[app] = chunk.next;
+    else before.next = chunk.next;
+    if (this.#tails[app] === chunk) this.#tails[app] = before;
+    this.#store.give(chunk);
+    return true;
   }
 
   #lowestOfChunks(): number {
