@@ -221,8 +221,8 @@ export class WaitingLane {
 
   /**
    * Asks `check` about every message in chunks where one may have expired, and drops those it has
-   * ended; what is left moves together. Looks at about `budget` messages (whole chunks); returns how many of the budget are
-   * left, 0 if it must be called again.
+   * ended; what is left moves together. Looks at about `budget` messages (whole chunks); returns
+   * how many of the budget are left, 0 if it must be called again.
    */
   sweep(check: ExpiryCheck, wallMs: number, budget: number): number {
     let left = budget;
