@@ -59,6 +59,7 @@ const ledger = new Ledger({
     submit: () => true,
     doWork: () => 0,
     cancel: () => undefined,
+    waitingCount: 0,
     isFull: () => false,
   }),
   logTable: table,

@@ -79,6 +79,8 @@ export interface IngressFollower {
   onTick(): void;
   /** At the end of each `doWork`: what was durable is answered. */
   afterWork(): void;
+  /** Whether no call waits for its time. */
+  isQuiet(): boolean;
 }
 
 export class Ingress implements CommitVisitor, WaitingOwner {
@@ -315,6 +317,12 @@ export class Ingress implements CommitVisitor, WaitingOwner {
     Atomics.store(words, pending, this.#pending.count);
     Atomics.store(words, waiting, this.dispatcher.waitingCount);
     this.#follower?.onTick();
+  }
+
+  /** Whether no call waits for an answer, and no message for a link. */
+  isQuiet(): boolean {
+    if (this.#draining || this.#pending.count > 0 || this.#toConclude.length > 0) return false;
+    return this.dispatcher.waitingCount === 0 && (this.#follower?.isQuiet() ?? true);
   }
 
   /**

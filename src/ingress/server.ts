@@ -113,8 +113,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
     const ends = this.#ends;
     const texts = new AcceptedTexts(config.node.name);
     this.#texts = texts;
-    const { lookup } = ingress;
-    this.#waits = new AnswerWaits({ lookup, clock, ends, texts });
+    this.#waits = new AnswerWaits({ lookup: ingress.lookup, clock, ends, texts });
     this.#batchWaits = new BatchWaits(ingress.logTable, clock);
     this.#streams = new StreamCalls({
       ingress,
@@ -128,9 +127,9 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
     ingress.follow(this);
     const authorise: Authorise = (response, request, then) =>
       this.#withGrant(response, request, then);
-    const readOptions = { node: config.node.name, reads: options.reads, authorise };
-    this.#reads = new ReadCalls(readOptions);
-    this.#deadLetters = new DeadLetterCalls({ ...readOptions, ingress });
+    const reading = { node: config.node.name, reads: options.reads, authorise };
+    this.#reads = new ReadCalls(reading);
+    this.#deadLetters = new DeadLetterCalls({ ...reading, ingress });
     this.#listener = this.#makeListener();
   }
 
@@ -242,10 +241,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
     this.#listener = next;
   }
 
-  /**
-   * Takes no new connections; calls on open ones are refused, and those admitted are still
-   * answered.
-   */
+  /** Takes no new connections; calls on open ones are refused, those admitted are answered. */
   stopListening(): void {
     this.#ends.isClosing = true;
     this.#listener.stopListening();
@@ -297,6 +293,10 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
     this.#waits.onTick();
     this.#batchWaits.look();
     this.#streams.onTick(this.#options.clock.monotonicMs());
+  }
+
+  isQuiet(): boolean {
+    return this.#waits.isEmpty && this.#batchWaits.isEmpty && this.#streams.isEmpty;
   }
 
   afterWork(): void {

@@ -27,11 +27,11 @@ import { JournalFailedError } from "./errors.ts";
 import type { LogDirectory } from "./log-directory.ts";
 import { SegmentWriter } from "./segment-writer.ts";
 
-/**
- * How long the making of a segment waits after the disk was found full, and how long a sleep may
- * be, in ms.
- */
-export const JOURNAL_SLEEP_MS_MAX = 100;
+/** How long the making of a segment waits after the disk was found full, in ms. */
+const RETRY_MS = 100;
+/** Longest sleep while the next segment is being made, and once it is ready, in ms. */
+const SLEEP_MS_MAX = 100;
+const SLEEP_MS_MAX_READY = 250;
 /**
  * The ledger follows by so much at most while blocks come fast: it works better in larger steps.
  */
@@ -168,6 +168,11 @@ export class Journal {
     }
   }
 
+  /** How long the thread may sleep when nothing is staged, unless it is rung, in ms. */
+  get sleepMsMax(): number {
+    return this.#segments.nextReady ? SLEEP_MS_MAX_READY : SLEEP_MS_MAX;
+  }
+
   /** Closes the files. What is staged and not committed stays uncommitted. */
   close(): void {
     this.#failure ??= new JournalFailedError(new Error("closed"));
@@ -210,7 +215,7 @@ export class Journal {
     if (this.#shortOfSpace && this.#clock.monotonicMs() < this.#retryAtMs) return 0;
     const filled = this.#segments.fillSlice();
     const short = this.#segments.trouble !== null;
-    if (short) this.#retryAtMs = this.#clock.monotonicMs() + JOURNAL_SLEEP_MS_MAX;
+    if (short) this.#retryAtMs = this.#clock.monotonicMs() + RETRY_MS;
     if (short !== this.#shortOfSpace) {
       this.#shortOfSpace = short;
       this.#table.store(LogWord.SHORT_OF_SPACE, short ? 1 : 0);

@@ -302,6 +302,13 @@ export class Ledger {
     this.#flights.follow(this.#options.clock.wallMs());
   }
 
+  /** Whether all it read is durable, nobody waits for it, and nothing is due within `aheadMs`. */
+  isQuiet(aheadMs: number): boolean {
+    if (!this.#flights.isSettled || this.#isFlushPending()) return false;
+    if (this.#watch.count > 0 || this.#cancels.count > 0) return false;
+    return this.#handOvers.isQuiet(this.#options.clock.wallMs() + aheadMs);
+  }
+
   /** Whether STARTED of this run is applied: from here on messages of this run are welcome. */
   isReady(): boolean {
     return this.#meta.startedEpoch === this.#options.epoch;
@@ -539,14 +546,17 @@ export class Ledger {
 
   #isFlushDue(now: number): boolean {
     if (this.#flights.isUnderWay) return false;
-    const { changedCount } = this.#messages;
-    if (changedCount >= this.#limits.dirtyMax) return true;
-    const isPending =
-      changedCount > 0 ||
+    if (this.#messages.changedCount >= this.#limits.dirtyMax) return true;
+    return this.#isFlushPending() && (this.#mustFlush || now >= this.#nextFlushAt);
+  }
+
+  /** Whether there is anything that no commit has. */
+  #isFlushPending(): boolean {
+    return (
+      this.#messages.changedCount > 0 ||
       this.#isChanged ||
-      this.#options.tailer.position !== this.#flights.committedCursor;
-    if (!isPending) return false;
-    return this.#mustFlush || now >= this.#nextFlushAt;
+      this.#options.tailer.position !== this.#flights.committedCursor
+    );
   }
 
   #flush(now: number): void {

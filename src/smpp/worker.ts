@@ -204,6 +204,15 @@ export class SmppWorker implements CommitVisitor {
     this.#queues.sweepExpired();
   }
 
+  /** Whether it has no message in hand, and no session anything to do within `aheadMs`. */
+  isQuiet(aheadMs: number): boolean {
+    if (this.#isDraining || this.#table.usedCount > 0) return false;
+    if (this.#stager.staged !== this.#stager.committed) return false;
+    for (const link of this.#links) if (link.isPaced) return false;
+    for (const session of this.#sessions) if (!session.isQuiet(aheadMs)) return false;
+    return true;
+  }
+
   /** Binds anew what could send and does not; its flight recorder is asked for first. */
   #lookForStalls(): void {
     const isJournalIdle = this.#stager.staged === this.#stager.committed;

@@ -20,9 +20,15 @@ const LEFT_MIN = 640;
 const LEFT_SHARE = 0.3;
 const RESUME_SHARE = 0.75;
 const PROBE_INTERVAL_MS = 5;
-/** While less than half of the bound is used: an idle process should sleep. */
-const PROBE_INTERVAL_MS_CALM = 20;
+/**
+ * While less than half of the bound is used an idle process should sleep: for as long as a flood
+ * would take to the bound, within these limits.
+ */
+const PROBE_INTERVAL_MS_CALM_MIN = 20;
+const PROBE_INTERVAL_MS_CALM_MAX = 100;
 const CALM_SHARE = 0.5;
+/** More than one thread can accept. */
+const ACCEPTS_PER_MS_MAX = 60;
 const COUNT_INTERVAL_MS_MIN = 50;
 /** Counting may take such a share of the time. */
 const COUNT_COST_SHARE = 0.02;
@@ -50,7 +56,7 @@ export class ConnectionGuard {
   readonly #perConnection: number;
   #spare: number[] = [];
   #isPaused = false;
-  #isCalm = true;
+  #probeAfterMs = PROBE_INTERVAL_MS;
 
   /** To be made when the process listens. */
   constructor(options: ConnectionGuardOptions) {
@@ -69,9 +75,9 @@ export class ConnectionGuard {
     return this.#isPaused;
   }
 
-  /** Whether the last probe found less than half of the connections there may be. */
-  get isCalm(): boolean {
-    return this.#isCalm;
+  /** When to probe again, in ms, by what the last probe found. */
+  get probeAfterMs(): number {
+    return this.#probeAfterMs;
   }
 
   /** Looks at the lowest free descriptor only, and closes the listeners if it is time. */
@@ -81,13 +87,13 @@ export class ConnectionGuard {
     try {
       descriptor = this.#options.openSpare();
     } catch {
-      this.#isCalm = false;
+      this.#probeAfterMs = PROBE_INTERVAL_MS;
       this.#pause(null);
       return;
     }
     this.#options.closeSpare(descriptor);
     const connections = this.#connections(descriptor);
-    this.#isCalm = connections < this.connectionsMax * CALM_SHARE;
+    this.#probeAfterMs = this.#intervalMs(connections);
     if (connections >= this.connectionsMax) this.#pause(connections);
   }
 
@@ -116,6 +122,12 @@ export class ConnectionGuard {
       if ((error as { code?: string }).code === "EMFILE") return null;
       throw error;
     }
+  }
+
+  #intervalMs(connections: number): number {
+    if (connections >= this.connectionsMax * CALM_SHARE) return PROBE_INTERVAL_MS;
+    const roomMs = (this.connectionsMax - connections) / ACCEPTS_PER_MS_MAX;
+    return Math.min(PROBE_INTERVAL_MS_CALM_MAX, Math.max(PROBE_INTERVAL_MS_CALM_MIN, roomMs));
   }
 
   #connections(descriptors: number): number {
@@ -182,7 +194,7 @@ export function watchConnections(
   let timer: NodeJS.Timeout;
   const look = (): void => {
     guard.probe();
-    timer = setTimeout(look, guard.isCalm ? PROBE_INTERVAL_MS_CALM : PROBE_INTERVAL_MS);
+    timer = setTimeout(look, guard.probeAfterMs);
     const startMs = performance.now();
     if (startMs < nextCountMs) return;
     try {

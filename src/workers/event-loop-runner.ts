@@ -11,6 +11,10 @@
  *
  * Between rounds the event loop gets its turn (setImmediate), so sockets and timers are served
  * under full load.
+ *
+ * Ticks come every 5 ms while there is work and 2 s after, then every 50 ms, and every 250 ms while
+ * the agent says that nothing is due before the next one. Every wake-up is a cold start of the
+ * thread's code, and they are all that an idle gateway costs.
  */
 import { type DoorbellOwner } from "../ring/doorbell.ts";
 import { ticksIndex } from "../tables/thread-table.ts";
@@ -19,8 +23,13 @@ import { ticksIndex } from "../tables/thread-table.ts";
 export interface Agent {
   /** Does what there is to do now, bounded; returns how much it did, 0 for nothing. */
   doWork(): number;
-  /** Called every few milliseconds, and every 50 ms when nothing has happened for a while. */
+  /** Called every few milliseconds, and less often when nothing has happened for a while. */
   onTick(): void;
+  /**
+   * Whether nothing waits here for anybody, and nothing is due within `aheadMs`: unless something
+   * wakes the thread, a tick until then would do nothing. Asked after `doWork` has found no work.
+   */
+  isQuiet(aheadMs: number): boolean;
 }
 
 const TICK_MS = 5;
@@ -29,6 +38,8 @@ const TICK_MS = 5;
  */
 const IDLE_TICKS = 400;
 const IDLE_TICK_MS = 50;
+/** As often as stalls are looked for (tick-watch.ts). */
+const QUIET_TICK_MS = 250;
 
 export class EventLoopRunner {
   readonly #agent: Agent;
@@ -42,11 +53,11 @@ export class EventLoopRunner {
   #scheduled = false;
   #isStopped = false;
   #timer: NodeJS.Timeout | null = null;
+  #tickMs = 0;
   #ticksWithoutWork = 0;
   readonly #tick = (): void => {
     Atomics.add(this.#bells, ticksIndex(this.#thread), 1);
     this.#ticksWithoutWork += 1;
-    if (this.#ticksWithoutWork === IDLE_TICKS) this.#tickEvery(IDLE_TICK_MS);
     this.#agent.onTick();
     this.wake();
   };
@@ -100,18 +111,31 @@ export class EventLoopRunner {
     if (this.#agent.doWork() > 0) {
       this.#bell.disarm();
       this.#goOn();
+      return;
     }
+    if (this.#ticksWithoutWork >= IDLE_TICKS) this.#tickRarely();
   }
 
   #goOn(): void {
     this.#hasWorked = true;
     this.#scheduled = true;
     setImmediate(this.#run);
-    if (this.#ticksWithoutWork >= IDLE_TICKS) this.#tickEvery(TICK_MS);
     this.#ticksWithoutWork = 0;
+    if (this.#tickMs === TICK_MS) return;
+    this.#tickEvery(TICK_MS);
+    // What ticks keep fresh is as old as the last one.
+    this.#agent.onTick();
+  }
+
+  #tickRarely(): void {
+    // Twice: the tick after the next one is the first that a different answer then can bring near.
+    const isQuiet = this.#agent.isQuiet(2 * QUIET_TICK_MS);
+    const ms = isQuiet ? QUIET_TICK_MS : IDLE_TICK_MS;
+    if (ms !== this.#tickMs) this.#tickEvery(ms);
   }
 
   #tickEvery(ms: number): void {
+    this.#tickMs = ms;
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = setInterval(this.#tick, ms);
   }

@@ -8,7 +8,7 @@
 import { workerData } from "node:worker_threads";
 import { CommitPace } from "../journal/commit-pace.ts";
 import { openNodeLogDirectory } from "../journal/node-log-directory.ts";
-import { Journal, JOURNAL_SLEEP_MS_MAX } from "../journal/journal.ts";
+import { Journal } from "../journal/journal.ts";
 import { MetricBlock } from "../metrics/block.ts";
 import { DoorbellOwner } from "../ring/doorbell.ts";
 import { LogTable } from "../tables/log-table.ts";
@@ -67,7 +67,7 @@ for (;;) {
   if (Atomics.load(bells, stopIndex(self)) === 1) break;
   bell.arm();
   if (work() > 0) bell.disarm();
-  else bell.sleep(JOURNAL_SLEEP_MS_MAX);
+  else bell.sleep(journal.sleepMsMax);
 }
 journal.close();
 

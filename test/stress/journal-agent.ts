@@ -1,6 +1,6 @@
 /** The journal as a thread: works, and sleeps in Atomics.wait, until told to stop. */
 import { parentPort, workerData } from "node:worker_threads";
-import { Journal, JOURNAL_SLEEP_MS_MAX } from "../../src/journal/journal.ts";
+import { Journal } from "../../src/journal/journal.ts";
 import { openNodeLogDirectory } from "../../src/journal/node-log-directory.ts";
 import { allocateMetrics, Counter, MetricBlock } from "../../src/metrics/block.ts";
 import { DoorbellOwner, waitingDoorbell } from "../../src/ring/doorbell.ts";
@@ -52,7 +52,7 @@ while (Atomics.load(stop, 0) === 0) {
   if (journal.doWork() > 0) continue;
   owner.arm();
   if (journal.doWork() > 0) owner.disarm();
-  else owner.sleep(JOURNAL_SLEEP_MS_MAX);
+  else owner.sleep(journal.sleepMsMax);
 }
 journal.close();
 parentPort?.postMessage({ commits: metrics.read(Counter.commits) });

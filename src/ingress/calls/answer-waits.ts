@@ -90,6 +90,10 @@ export class AnswerWaits {
     return true;
   }
 
+  get isEmpty(): boolean {
+    return this.#waits.size === 0;
+  }
+
   /** Answers those whose time is over, and lets go of those whose caller is gone. */
   onTick(): void {
     if (this.#waits.size === 0) return;

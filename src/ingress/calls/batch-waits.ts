@@ -52,6 +52,10 @@ export class BatchWaits {
     this.#waits.push({ call, appliedBytes, deadlineMs });
   }
 
+  get isEmpty(): boolean {
+    return this.#waits.length === 0;
+  }
+
   /** Answers whose time has come; to be called every few milliseconds. */
   look(): void {
     if (this.#waits.length === 0) return;

@@ -65,6 +65,8 @@ export class StreamCalls implements StreamOwner {
     if (!this.#places.take(grant?.appId ?? NO_APP)) return null;
     const stream = new StreamCall(this, call, from, nowMs);
     this.#streams.add(stream);
+    // The thread may be asleep for longer than a stream waits.
+    this.ingress.wake();
     if (grant !== null) stream.open(grant);
     return stream;
   }
@@ -103,6 +105,10 @@ export class StreamCalls implements StreamOwner {
   onEnded(stream: StreamCall): void {
     this.#streams.delete(stream);
     this.#places.giveBack(stream.holder);
+  }
+
+  get isEmpty(): boolean {
+    return this.#streams.size === 0;
   }
 
   /** To be called every few milliseconds. */

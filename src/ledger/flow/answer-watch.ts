@@ -43,6 +43,11 @@ export class AnswerWatch implements OutcomeObserver {
     return true;
   }
 
+  /** How many wait. */
+  get count(): number {
+    return this.#count;
+  }
+
   onPartFinal(): void {}
 
   onStatus(message: MessageState): void {

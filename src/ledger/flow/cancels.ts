@@ -106,6 +106,11 @@ export class Cancels {
     this.#tell(message, isCanceled ? "canceled" : "not_cancellable");
   }
 
+  /** Messages whose owner has been asked for them. */
+  get count(): number {
+    return this.#calls.size;
+  }
+
   /** Gives up those that wait too long: whether they take effect shows later. `now`: wall ms. */
   doWork(now: number): void {
     if (this.#calls.size === 0 || now < this.#nextLookAt) return;

@@ -70,6 +70,11 @@ export class Flights {
     return this.#inFlight !== null;
   }
 
+  /** Whether every commit is visible and durable. */
+  get isSettled(): boolean {
+    return this.#inFlight === null && this.#unflushed.length === 0 && !this.#isFull;
+  }
+
   get isFull(): boolean {
     return this.#isFull;
   }

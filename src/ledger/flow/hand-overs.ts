@@ -135,6 +135,12 @@ export class HandOvers implements WaitingOwner {
     return moved;
   }
 
+  /** Whether nothing is under way here, nor due before `untilMs`, wall. */
+  isQuiet(untilMs: number): boolean {
+    if (this.isWalking || this.underWay > 0 || this.#toCancel.length > 0) return false;
+    return this.submitter.waitingCount === 0 && this.#nextDueAt > untilMs;
+  }
+
   /** Waits with this time have become visible in the store. */
   onWaitsVisible(earliestDueAt: number): void {
     this.#nextDueAt = Math.min(this.#nextDueAt, earliestDueAt);

@@ -27,6 +27,8 @@ export interface Submitter {
   doWork(wallMs: number): number;
   /** Takes a message back that was submitted, if no part of it was begun. */
   cancel(wanted: Cancellation): void;
+  /** Messages that wait for a worker. */
+  readonly waitingCount: number;
   /** Whether `submit` would refuse now. */
   isFull(): boolean;
 }

@@ -156,6 +156,15 @@ export class Connection {
     else this.end(TIMEOUT_CAUSES[action] ?? "timed out");
   }
 
+  /** Whether it holds nothing back, and nothing comes due within `aheadMs`. */
+  isQuiet(aheadMs: number): boolean {
+    const { times } = this;
+    if (this.#isDying || times.undrainedSince >= 0 || times.pausedSince >= 0) return false;
+    const { enquireLinkIntervalMs } = this.session.link.config;
+    const { now } = this.#context.time;
+    return dueAction(times, now + aheadMs, enquireLinkIntervalMs, false) === TimerAction.NONE;
+  }
+
   /** Goes on with what had to wait for room; returns how much it did. */
   turn(): number {
     if (this.#isDying) return this.#die();

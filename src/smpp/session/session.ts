@@ -149,6 +149,12 @@ export class SmppSession implements Sender {
     this.#context.availabilityChanged(this);
   }
 
+  /** Whether it waits for no answer, and nothing of it comes due within `aheadMs`. */
+  isQuiet(aheadMs: number): boolean {
+    if (this.window.used > 0 || this.#isWinding || !this.main.isQuiet(aheadMs)) return false;
+    return this.#receiver === null || this.#receiver.isQuiet(aheadMs);
+  }
+
   /** Goes on with what had to wait for room, and with a drain; returns how much it did. */
   turn(): number {
     let work = this.main.turn();

@@ -233,6 +233,7 @@ function makeLedger(storm: Storm, store: LedgerStore, logTable: LogTable): Ledge
       submit: () => true,
       doWork: () => 0,
       cancel: () => undefined,
+      waitingCount: 0,
       isFull: () => false,
     }),
     logTable,

@@ -51,6 +51,7 @@ class World {
         submit: () => true,
         doWork: () => 0,
         cancel: () => undefined,
+        waitingCount: 0,
         isFull: () => false,
       }),
       logTable: this.rig.table,

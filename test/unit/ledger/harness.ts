@@ -170,6 +170,7 @@ export class Harness {
           },
           cancel: (wanted) => this.cancellations.push(wanted),
           doWork: () => 0,
+          waitingCount: 0,
           isFull: () => this.room <= 0,
         };
       },

@@ -50,3 +50,17 @@ test("what is due at a start does not wait until all that earlier runs left is h
   next.flush();
   assert.ok(verifyBooks(next.store).ok);
 });
+
+test("the ledger is quiet until shortly before what is scheduled", () => {
+  const harness = new Harness();
+  harness.pass(5000);
+  assert.equal(harness.ledger.isQuiet(500), true);
+  harness.feed(accept(key(1), { delayS: 60 }));
+  harness.pass(5000);
+  assert.equal(harness.ledger.isQuiet(500), true);
+  while (harness.ledger.isQuiet(500)) harness.pass(100, 100);
+  assert.equal(harness.submitted.length, 0);
+  harness.pass(700, 100);
+  assert.equal(harness.submitted.length, 1);
+  assert.equal(harness.ledger.isQuiet(500), false, "its worker has not begun it");
+});

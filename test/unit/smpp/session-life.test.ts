@@ -36,6 +36,25 @@ test("connect has 5 s, bind 10 s, and the old socket is closed before the next d
   assert.equal(world.sessionWord(0, SessionWord.BINDS), 1);
 });
 
+test("a worker is quiet when all is bound and answered, until an enquire_link is due", () => {
+  const world = new World();
+  const isQuiet = (): boolean => world.worker.isQuiet(500);
+  const enquiries = (): number =>
+    world.smsc.last().received.filter((pdu) => pdu.commandId === COMMAND_ID.enquire_link).length;
+  world.bindAll();
+  world.runUntil(isQuiet);
+  world.submit();
+  world.runUntil(() => world.smsc.submits().length === 1);
+  assert.equal(isQuiet(), false, "no answer yet");
+  world.smsc.last().cut("ECONNRESET");
+  world.step();
+  world.runUntil(() => world.boundCount() === 1 && isQuiet());
+  world.runUntil(() => !isQuiet(), 60_000);
+  assert.equal(enquiries(), 0, "it says so before");
+  world.run(600);
+  assert.equal(enquiries(), 1);
+});
+
 test("an unreachable SMSC is dialled less and less often", () => {
   const world = new World();
   world.randomValue = 0.999;

@@ -93,17 +93,20 @@ test("a probe pauses by the lowest free descriptor, and when there is none", () 
   assert.equal(third.guard.isPaused, true, "still nothing to count with");
 });
 
-test("a probe tells whether there is no need to look often", () => {
-  const { guard, state } = setUp(100, 20_000);
-  const isCalmAt = (descriptor: number): boolean => {
-    state.lowest = descriptor;
+test("a probe tells when to look again: as soon as a flood could reach the bound", () => {
+  const after = (connectionsMax: number, connections: number): number => {
+    const { guard, state } = setUp(connectionsMax, 50_000);
+    // 40 of the process itself and 64 spare ones.
+    state.lowest = 104 + connections;
     guard.probe();
-    return guard.isCalm;
+    return guard.probeAfterMs;
   };
-  // 40 of the process itself and 64 spare ones.
-  assert.equal(isCalmAt(104), true);
-  assert.equal(isCalmAt(104 + 49), true);
-  assert.equal(isCalmAt(104 + 50), false);
-  assert.equal(isCalmAt(104 + 100), false);
-  assert.equal(guard.isPaused, true);
+  assert.equal(after(100, 0), 20);
+  assert.equal(after(100, 49), 20);
+  assert.equal(after(100, 50), 5);
+  assert.equal(after(100, 100), 5);
+  assert.equal(after(20_000, 0), 100);
+  assert.equal(after(6000, 0), 100);
+  assert.equal(after(6000, 2400), 60);
+  assert.equal(after(6000, 3000), 5);
 });
