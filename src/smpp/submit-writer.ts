@@ -82,6 +82,7 @@ export class SubmitWriter {
     const { window, link } = this.#session;
     this.#session.reserved--;
     const slot = window.claim();
+    table.inHand[0] = table.logOffset[entry] as number;
     const length = encoder.encode(
       arena.bytes,
       arena.at,
@@ -93,6 +94,7 @@ export class SubmitWriter {
       time.wall,
       link.profile,
     );
+    table.inHand[0] = -1;
     if (length < 0) {
       window.release(slot);
       this.#session.noteUnsendable(length);

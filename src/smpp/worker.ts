@@ -84,6 +84,8 @@ export interface SmppWorkerOptions {
   readonly sessions: readonly SessionAssignment[];
   /** A link could send and did not; its sessions bind anew. */
   readonly onStalled?: (linkId: number) => void;
+  /** The one word that names the record in hand, for whoever looks after a crash. */
+  readonly inHand?: Float64Array;
   /** First sequence_number of every connection; 1 if absent. */
   readonly sequenceNumberFirst?: number;
 }
@@ -117,7 +119,7 @@ export class SmppWorker implements CommitVisitor {
     this.#options = options;
     const time = new TurnTime(options.clock);
     const stager = new RecordStager(options.appender);
-    const table = new MessageTable(0);
+    const table = new MessageTable(0, options.inHand);
     const roster = new Roster(table, options.linkWords, options.contracts);
     const { links, pools, sessions } = roster;
     this.#time = time;

@@ -65,6 +65,7 @@ const worker = new SmppWorker({
   contracts: memory.contracts.map((tokens) => new Int32Array(tokens)),
   references: memory.references,
   metrics: new MetricBlock(memory.metrics, self),
+  inHand: new Float64Array(memory.inHand).subarray(self, self + 1),
   onStalled: (linkId) => {
     parentPort?.postMessage({ kind: "stalled", linkId } satisfies ThreadNote);
   },

@@ -80,7 +80,9 @@ export class Intake {
     table.producer[entry] = producer;
     table.pool[entry] = pool;
     table.priority[entry] = priority;
-    table.logOffset[entry] = view.getFloat64(at + HandOver.LOG_OFFSET, true);
+    const logOffset = view.getFloat64(at + HandOver.LOG_OFFSET, true);
+    table.inHand[0] = logOffset;
+    table.logOffset[entry] = logOffset;
     table.attempt[entry] = view.getUint8(at + HandOver.ATTEMPT);
     table.flags[entry] = view.getUint8(at + HandOver.FLAGS);
     table.linkId[entry] = view.getUint32(at + HandOver.LINK_ID, true);
@@ -94,6 +96,7 @@ export class Intake {
     } else {
       this.#credits.release(producer, pool, priority);
       this.#queues.drop(entry);
+      table.inHand[0] = -1;
       return;
     }
     const { view: body } = table.memoryOf(entry);
@@ -102,6 +105,7 @@ export class Intake {
     if (parts === 0) throw new Error("a SUBMIT names no part that its message has");
     table.parts[entry] = parts;
     this.#queues.accept(entry);
+    table.inHand[0] = -1;
   }
 
   #takeBody(ring: RingConsumer, at: number, entry: number): void {

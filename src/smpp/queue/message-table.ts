@@ -56,6 +56,8 @@ export class MessageTable {
   flags: Uint8Array;
   prepared: Uint8Array;
   marks: Uint8Array;
+  /** Its one word names the message whose record is being read, by its log offset; -1 for none. */
+  readonly inHand: Float64Array;
   /** Count of staged records (RecordStager.staged) that must be committed before a RETURN. */
   restsOn: Float64Array;
   #body: Int32Array;
@@ -67,8 +69,9 @@ export class MessageTable {
   #freeSlotCount = 0;
   #slotCount = 0;
 
-  constructor(capacity: number) {
+  constructor(capacity: number, inHand: Float64Array = new Float64Array(1)) {
     this.capacity = capacity;
+    this.inHand = inHand;
     this.next = new Int32Array(capacity).fill(NO_ENTRY);
     this.previous = new Int32Array(capacity).fill(NO_ENTRY);
     this.logOffset = new Float64Array(capacity);
