@@ -83,7 +83,8 @@ export class WorkerLink {
   #sliceStartMs = 0;
   #sliceWritten = 0;
   #rate = 0;
-  #rateBest = 0;
+  /** -Infinity: none was measured. */
+  #rateBest: number = Number.NEGATIVE_INFINITY;
   #freeRestedAtMs = 0;
   /** Tokens that any contract of its had: those beyond a lowered rate come to rest as well. */
   #tokenCountMax = 0;
