@@ -143,6 +143,15 @@ export class Ingress implements CommitVisitor, WaitingOwner {
   }
 
   /**
+   * Whether half of what may wait for the journal does, in messages or bytes: it commits in
+   * milliseconds, and what comes in hundreds may wait so long.
+   */
+  isCrowded(): boolean {
+    const { appender } = this.#options;
+    return this.#pending.isHalfFull || 2 * appender.pendingBytes() >= appender.stagedBytesMax;
+  }
+
+  /**
    * Admits one message, a PlainMessage or parsed JSON, sent from `from` with the idempotency key
    * `key` (empty: none). Admit.STAGED: `ticket` will be told when the message, its number `item`,
    * is durable; with a known key that is the message of the earlier call. Anything else: refused

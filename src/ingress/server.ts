@@ -22,7 +22,7 @@ import { AcceptedWriter } from "./admission/accepted-writer.ts";
 import { AddressFilter, UNKNOWN_ADDRESS } from "./http/address-filter.ts";
 import { ScopeBit } from "./admission/admission.ts";
 import { AnswerWaits } from "./calls/answer-waits.ts";
-import { BatchWaits } from "./calls/batch-waits.ts";
+import { BatchTurns } from "./calls/batch-turns.ts";
 import { Authentication, type AppGrant, type GrantAnswer } from "./auth/authentication.ts";
 import { BatchCall } from "./calls/batch-call.ts";
 import { BUSY, CallEnds, UNAUTHENTICATED } from "./calls/call-ends.ts";
@@ -90,7 +90,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
   #arePoolsFiltered: boolean;
   readonly #ends = new CallEnds();
   readonly #waits: AnswerWaits;
-  readonly #batchWaits: BatchWaits;
+  readonly #batchTurns: BatchTurns;
   readonly #streams: StreamCalls;
   readonly #texts: AcceptedTexts;
   readonly #openapi = openapiJson();
@@ -114,7 +114,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
     const texts = new AcceptedTexts(config.node.name);
     this.#texts = texts;
     this.#waits = new AnswerWaits({ lookup: ingress.lookup, clock, ends, texts });
-    this.#batchWaits = new BatchWaits(ingress.logTable, clock);
+    this.#batchTurns = new BatchTurns(ingress, clock, ends);
     this.#streams = new StreamCalls({
       ingress,
       texts,
@@ -165,8 +165,8 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
     const bytes = new AcceptedBytes(texts, config.node.name);
     const writer = new AcceptedWriter(texts, bytes, config.node.name);
     const message = new MessageCall(ingress, ends, writer, this.#waits, bodyBytesMax);
-    const waits = this.#batchWaits;
-    const batch = new BatchCall(ingress, ends, texts, bytes, waits, batchBytesMax);
+    const turns = this.#batchTurns;
+    const batch = new BatchCall(ingress, ends, turns, texts, bytes, batchBytesMax);
     const preview = new PreviewCall(ingress, ends, bodyBytesMax);
     app.post("/v1/messages", (response, request) => this.#post(response, request, message));
     routes
@@ -246,7 +246,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
     this.#ends.isClosing = true;
     this.#listener.stopListening();
     this.#waits.endAll();
-    this.#batchWaits.endAll();
+    this.#batchTurns.endAll();
     this.#streams.endAll();
   }
 
@@ -291,16 +291,16 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
 
   onTick(): void {
     this.#waits.onTick();
-    this.#batchWaits.look();
+    this.#batchTurns.look();
     this.#streams.onTick(this.#options.clock.monotonicMs());
   }
 
   isQuiet(): boolean {
-    return this.#waits.isEmpty && this.#batchWaits.isEmpty && this.#streams.isEmpty;
+    return this.#waits.isEmpty && this.#batchTurns.isEmpty && this.#streams.isEmpty;
   }
 
   afterWork(): void {
-    this.#batchWaits.look();
+    this.#batchTurns.look();
     this.#streams.flush();
   }
 

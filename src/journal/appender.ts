@@ -61,6 +61,11 @@ export class JournalAppender {
     this.#bell.ring();
   }
 
+  /** Bytes that may be staged at once. */
+  get stagedBytesMax(): number {
+    return this.#mask + 1;
+  }
+
   /** Bytes staged whose commit was not seen yet. */
   pendingBytes(): number {
     return (this.#staging.claimedPosition - this.#retired) | 0;

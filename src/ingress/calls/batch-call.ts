@@ -12,6 +12,7 @@ import type { AcceptedTexts } from "../admission/accepted-texts.ts";
 import { Admit } from "../admission/admission.ts";
 import type { AppGrant } from "../auth/authentication.ts";
 import { BatchReply } from "./batch-reply.ts";
+import type { BatchAdmitter, BatchTurns } from "./batch-turns.ts";
 import type { BatchWaits, ReadyCall } from "./batch-waits.ts";
 import { admissionProblem, type CallEnds } from "./call-ends.ts";
 import type { CallKind, Exchange } from "../http/exchange.ts";
@@ -40,28 +41,35 @@ export const MESSAGE_ERRORS_MAX = 8;
 /** Replies kept for further batches. */
 const SPARE_MAX = 64;
 
-export class BatchCall implements CallKind {
+export class BatchCall implements CallKind, BatchAdmitter {
   readonly bodyBytesMax: number;
   readonly #ingress: Ingress;
   readonly #ends: CallEnds;
   readonly #makers: ResultMakers;
+  readonly #turns: BatchTurns;
   readonly #plain = new PlainBatch();
 
   constructor(
     ingress: Ingress,
     ends: CallEnds,
+    turns: BatchTurns,
     texts: AcceptedTexts,
     bytes: AcceptedBytes,
-    waits: BatchWaits,
     bodyBytesMax: number,
   ) {
     this.#ingress = ingress;
     this.#ends = ends;
-    this.#makers = { texts, bytes, waits, replies: [] };
+    this.#turns = turns;
+    this.#makers = { texts, bytes, waits: turns.answers, replies: [] };
     this.bodyBytesMax = bodyBytesMax;
   }
 
   start(exchange: Exchange, grant: AppGrant): void {
+    this.#turns.take(exchange, grant, this);
+  }
+
+  /** Admits the batch now, as far as there is room. */
+  admit(exchange: Exchange, grant: AppGrant): void {
     const ingress = this.#ingress;
     if (ingress.isShedding()) {
       this.#ends.refuseAdmission(exchange, Admit.OVERLOADED, ingress.outcome);
@@ -84,12 +92,12 @@ export class BatchCall implements CallKind {
     }
     const batch = new Batch(count, exchange, this.#ends, this.#makers);
     exchange.isHeld = true;
-    this.#admit(batch, count, messages, exchange, grant);
+    this.#admitEach(batch, count, messages, exchange, grant);
     batch.noneFollows();
   }
 
   /** Admits `messages`; null: those of the plain batch. */
-  #admit(
+  #admitEach(
     batch: Batch,
     count: number,
     messages: readonly unknown[] | null,

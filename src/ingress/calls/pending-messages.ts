@@ -84,6 +84,10 @@ export class PendingMessages {
     return this.count >= this.#capacity;
   }
 
+  get isHalfFull(): boolean {
+    return 2 * this.count >= this.#capacity;
+  }
+
   /** The slot for the message that was just staged, to be filled. Not while full. */
   stage(): PendingMessage {
     if (this.count > this.#mask) this.#grow();

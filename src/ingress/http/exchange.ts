@@ -122,9 +122,25 @@ export class Exchange implements Ticket {
     return this.#owner.addressFor(response, grant);
   }
 
-  /** The body; only when it is whole, and only until the call that told so returns. */
+  /**
+   * The body; only when it is whole, and only until the call that told so returns, unless it is
+   * kept.
+   */
   get body(): Buffer {
     return this.#body;
+  }
+
+  /** Keeps the body until the call ends; false if there is no room for it. */
+  keepBody(): boolean {
+    // What came in pieces is in memory of its own.
+    if (this.#length > 0) return true;
+    const { length } = this.#body;
+    if (!this.#owner.reserve(length)) return false;
+    this.#reserved = length;
+    const kept = Buffer.allocUnsafeSlow(length);
+    kept.set(this.#body);
+    this.#body = kept;
+    return true;
   }
 
   /** Ends the exchange on this side: the response to write to, or null if the client is gone. */
@@ -197,7 +213,7 @@ export class Exchange implements Ticket {
       this.#body = Buffer.from(chunk);
       this.startIfReady();
       // uWS takes the chunk back when this call returns.
-      this.#body = EMPTY;
+      if (this.#reserved === 0) this.#body = EMPTY;
       return;
     }
     if (whole > this.#body.length && !this.#grow(whole)) {
