@@ -1,17 +1,20 @@
 /**
- * Raw SMPP over net.Socket: submit_sm into one buffer, batched writes, a window that is kept full,
- * answers counted and nothing kept. What a sender costs that does nothing else; the reference of
- * the SMPP benches. Any thread.
+ * Raw SMPP over net.Socket: submit_sm into one buffer, batched writes, a window that is kept full.
+ * Each answer is found by its sequence_number among the unanswered submits, and its command_status
+ * read; nothing is kept of it. What a sender costs that does nothing else; the reference of the
+ * SMPP benches. Any thread.
  */
 import { connect, type Socket } from "node:net";
 import {
   COMMAND_ID,
+  COMMAND_STATUS,
   encodeBind,
   encodeDeliverSmResp,
   encodeSm,
   HEADER_LENGTH,
   NEED_MORE,
   readCommandId,
+  readCommandStatus,
   readFrame,
   readSequenceNumber,
   resetSmView,
@@ -43,6 +46,9 @@ export class RawSender {
   readonly #pduLength: number;
   readonly #window: number;
   readonly #batchCount: number;
+  /** By the low bits of the sequence_number: the submit that is unanswered, 0 for none. */
+  readonly #unanswered: Int32Array;
+  readonly #mask: number;
   #rest: Uint8Array = new Uint8Array(0);
   #sequence = 1;
   #outstanding = 0;
@@ -57,6 +63,10 @@ export class RawSender {
     this.#encodesEach = plan.encodesEach;
     this.#pduLength = pdu.length;
     this.#window = plan.window;
+    // Answers may overtake each other by less than a window.
+    const slots = 2 ** Math.ceil(Math.log2(2 * plan.window));
+    this.#unanswered = new Int32Array(slots);
+    this.#mask = slots - 1;
     const batchCount = Math.min(BATCH, plan.window);
     this.#batchCount = batchCount;
     this.#batch = new Uint8Array(pdu.length * batchCount);
@@ -102,8 +112,7 @@ export class RawSender {
       if (length === NEED_MORE) break;
       const commandId = readCommandId(bytes, at);
       if (commandId === COMMAND_ID.submit_sm_resp) {
-        this.answered++;
-        this.#outstanding--;
+        this.#takeAnswer(readSequenceNumber(bytes, at), readCommandStatus(bytes, at));
       } else if (commandId === COMMAND_ID.deliver_sm) {
         this.receipts++;
         this.#repliesUsed += encodeDeliverSmResp(
@@ -123,6 +132,17 @@ export class RawSender {
     if (!this.#isFinished) this.#fill();
   }
 
+  /** Throws at an answer to nothing, and at a refusal: no bench goes on after either. */
+  #takeAnswer(sequence: number, status: number): void {
+    const slot = sequence & this.#mask;
+    if (this.#unanswered[slot] !== sequence || status !== COMMAND_STATUS.ESME_ROK) {
+      throw new Error(`an answer that fits no submit: sequence_number ${sequence}, ${status}`);
+    }
+    this.#unanswered[slot] = 0;
+    this.answered++;
+    this.#outstanding--;
+  }
+
   #fill(): void {
     const count = this.#batchCount;
     while (this.#outstanding + count <= this.#window && !this.#socket.writableNeedDrain) {
@@ -134,6 +154,7 @@ export class RawSender {
 
   #putPdu(at: number): void {
     const sequence = this.#sequence++;
+    this.#unanswered[sequence & this.#mask] = sequence;
     if (this.#encodesEach) {
       encodeSm(COMMAND_ID.submit_sm, this.#batch, at, sequence, this.#view, null, 0);
     } else writeUint32(this.#batch, at + HEADER_LENGTH - 4, sequence);
