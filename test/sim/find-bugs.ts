@@ -74,7 +74,8 @@ async function hunt(bug: PlantedBug, seedsMax: number): Promise<Finding> {
     await run(process.execPath, [tsc, "-p", "tsconfig.json"], { cwd: copy });
     const seeds = ["--seeds", `1..${seedsMax}`, "--jobs", "1", "--until", bug.finds.source];
     const options = { cwd: copy, maxBuffer: OUTPUT_BYTES_MAX };
-    const sim = run(process.execPath, ["dist/test/sim/sim.js", ...seeds], options);
+    const command = ["--single-threaded-gc", "dist/test/sim/sim.js", ...seeds];
+    const sim = run(process.execPath, command, options);
     // Its exit code tells that a seed failed, as it should.
     const { stdout } = await sim.catch((error: { readonly stdout?: string }) => error);
     const found = readViolations(stdout ?? "").find(({ text }) => bug.finds.test(text));
