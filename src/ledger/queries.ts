@@ -368,18 +368,26 @@ function timelineOf(message: MessageState, prefix: string | null): TimelineEntry
   return entries.sort((a, b) => a.when - b.when).map(({ entry }) => entry);
 }
 
-/** Of the last time that was told, and what is told of it without its milliseconds. */
-const lastTold = { second: Number.NaN, text: "" };
+const DAY_MS = 86_400_000;
 
-/** The times of one message lie close together, and most of their text is the same. */
+/** Of the last time that was told, and its date. */
+const lastTold = { day: Number.NaN, date: "" };
+
+/** Numbers below 60 in two digits. */
+const SIXTY = Array.from({ length: 60 }, (_, number) => String(number).padStart(2, "0"));
+
+/** The times of one message lie close together, and mostly on one day. */
 function time(wallMs: number): string {
-  const ms = Math.floor(wallMs);
-  const second = Math.floor(ms / 1000);
-  if (second !== lastTold.second) {
-    lastTold.text = new Date(second * 1000).toISOString().slice(0, -4);
-    lastTold.second = second;
+  const day = Math.floor(wallMs / DAY_MS);
+  if (day !== lastTold.day) {
+    lastTold.date = new Date(day * DAY_MS).toISOString().slice(0, -"00:00:00.000Z".length);
+    lastTold.day = day;
   }
-  return `${lastTold.text}${String(ms - second * 1000).padStart(3, "0")}Z`;
+  const ms = Math.floor(wallMs) - day * DAY_MS;
+  const hour = SIXTY[Math.floor(ms / 3_600_000)];
+  const minute = SIXTY[Math.floor(ms / 60_000) % 60];
+  const second = SIXTY[Math.floor(ms / 1000) % 60];
+  return `${lastTold.date}${hour}:${minute}:${second}.${String(ms % 1000).padStart(3, "0")}Z`;
 }
 
 /** Bytes of an SMSC as text: what is not printable ASCII shows as a question mark. */

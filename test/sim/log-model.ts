@@ -249,15 +249,14 @@ export class LogModel implements ObservedRecordVisitor {
     }
   }
 
-  #attempt(view: DataView, at: number): AttemptModel | undefined {
-    const part = this.#message(view, at)?.parts[view.getUint8(at + Attempt.PART)];
-    const attempt = view.getUint8(at + Attempt.ATTEMPT);
-    return part?.attempts.findLast((one) => one.attempt === attempt);
+  #part(view: DataView, at: number): PartModel | undefined {
+    return this.#message(view, at)?.parts[view.getUint8(at + Attempt.PART)];
   }
 
   #answer(view: DataView, at: number): void {
-    const attempt = this.#attempt(view, at);
-    if (attempt === undefined) {
+    const part = this.#part(view, at);
+    const attempt = attemptOf(part, view, at);
+    if (part === undefined || attempt === undefined) {
       this.complaints.push("an ANSWER to a SENDING that is not in the log");
       return;
     }
@@ -271,7 +270,6 @@ export class LogModel implements ObservedRecordVisitor {
       at + Attempt.SMSC_ID,
       view.getUint8(at + Attempt.SMSC_ID_LENGTH),
     );
-    const part = this.#message(view, at)?.parts[view.getUint8(at + Attempt.PART)] as PartModel;
     for (const form of idForms(attempt.link, attempt.smscId)) {
       this.#answeredIds.add(form);
       this.#partOfId.set(form, part);
@@ -280,7 +278,7 @@ export class LogModel implements ObservedRecordVisitor {
   }
 
   #ambiguous(view: DataView, at: number): void {
-    const attempt = this.#attempt(view, at);
+    const attempt = attemptOf(this.#part(view, at), view, at);
     const cause = view.getUint8(at + Attempt.OUTCOME);
     if (attempt === undefined || cause > AmbiguousCause.RESPONSE_TIMEOUT) {
       this.complaints.push("an AMBIGUOUS without its SENDING");
@@ -374,6 +372,15 @@ export class LogModel implements ObservedRecordVisitor {
 /** How often somebody had it sent again. */
 export function resendsDecided({ decisions }: MessageModel): number {
   return decisions.filter((decision) => decision === Decision.RESEND).length;
+}
+
+function attemptOf(
+  part: PartModel | undefined,
+  view: DataView,
+  at: number,
+): AttemptModel | undefined {
+  const attempt = view.getUint8(at + Attempt.ATTEMPT);
+  return part?.attempts.findLast((one) => one.attempt === attempt);
 }
 
 function isBegun({ attempts }: PartModel): boolean {

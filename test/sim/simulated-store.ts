@@ -10,7 +10,7 @@
  */
 import type { KeyVisitor, LedgerStore, RangeVisitor } from "../../src/ledger/store/store.ts";
 import { LEDGER_TABLE_NAMES } from "../../src/ledger/store/store.ts";
-import { copyBytes, latin1Bytes, latin1Text } from "./byte-slab.ts";
+import { copyBytes, latin1Bytes, latin1Text, takeBytes } from "./byte-slab.ts";
 import type { CrashKind, Effects } from "./effects.ts";
 import type { SeededRandom } from "./random.ts";
 
@@ -48,6 +48,13 @@ class OrderedTable {
     for (let i = lowerBound(keys, from); i < keys.length; i++) {
       const key = keys[i] as string;
       if (!visit(key, this.#values.get(key) as Uint8Array)) return;
+    }
+  }
+
+  keysFrom(from: string, visit: (key: string) => boolean): void {
+    const keys = this.#keys;
+    for (let i = lowerBound(keys, from); i < keys.length; i++) {
+      if (!visit(keys[i] as string)) return;
     }
   }
 
@@ -167,7 +174,9 @@ export class SimulatedStore implements LedgerStore {
   }
 
   keys(table: number, from: Uint8Array, visitor: KeyVisitor): void {
-    this.range(table, from, (key) => visitor(key));
+    (this.#visible[table] as OrderedTable).keysFrom(latin1Text(from), (key) =>
+      visitor(latin1Bytes(key)),
+    );
   }
 
   put(table: number, key: Uint8Array, value: Uint8Array, valueBytes = value.length): void {
@@ -176,7 +185,8 @@ export class SimulatedStore implements LedgerStore {
   }
 
   claim(table: number, key: Uint8Array, valueBytes: number): number {
-    this.claimed = Buffer.alloc(valueBytes);
+    const { buffer, byteOffset } = takeBytes(valueBytes);
+    this.claimed = Buffer.from(buffer, byteOffset, valueBytes);
     this.#pending.push({ table, key: latin1Text(key), value: this.claimed });
     return 0;
   }
