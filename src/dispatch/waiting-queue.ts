@@ -240,6 +240,7 @@ export class WaitingLane {
         if (isLeft) before = chunk;
         chunk = next;
       }
+      if ((this.#counts[app] as number) === 0) this.#giveChunks(app);
     }
     this.#sweepApp = 0;
     this.lowestExpiresAtMs = this.#lowestOfChunks();

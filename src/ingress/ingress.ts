@@ -331,6 +331,7 @@ export class Ingress implements CommitVisitor, WaitingOwner {
   /** Whether no call waits for an answer, and no message for a link. */
   isQuiet(): boolean {
     if (this.#draining || this.#pending.count > 0 || this.#toConclude.length > 0) return false;
+    if (this.lookup.waitingCount > 0) return false;
     return this.dispatcher.waitingCount === 0 && (this.#follower?.isQuiet() ?? true);
   }
 

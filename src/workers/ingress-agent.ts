@@ -16,7 +16,11 @@ import type { Clock } from "../environment.ts";
 import { Ingress } from "../ingress/ingress.ts";
 import { uwsTls } from "../ingress/http/certificates.ts";
 import type { PortSharing } from "../ingress/http/listener.ts";
-import { type CancelAnswer, MessageLookup } from "../ingress/calls/message-lookup.ts";
+import {
+  type CancelAnswer,
+  LOOKUP_WAIT_MS,
+  MessageLookup,
+} from "../ingress/calls/message-lookup.ts";
 import { isRelayed } from "../ingress/http/relay-endpoint.ts";
 import { HttpServer } from "../ingress/server.ts";
 import { loadUws, type UwsTls } from "../ingress/http/uws.ts";
@@ -39,8 +43,8 @@ import { ringConsumer, ringProducer, type SharedMemory } from "./shared-memory.t
 import { type LedgerQuestions, QUESTION_MS_MAX } from "./ledger-questions.ts";
 
 const DRAIN_LOOK_MS = 5;
-/** How long a drain waits for bodies on their way and for what the ledger is asked. */
-const CALLS_MS_MAX = QUESTION_MS_MAX + 500;
+/** How long a drain waits for bodies on their way, and for what is looked up and asked. */
+const CALLS_MS_MAX = LOOKUP_WAIT_MS + QUESTION_MS_MAX + 500;
 const LOADER_LOOK_MS = 1000;
 /** Messages that may wait for a link, over all ingress threads; beyond it 503. */
 const WAITING_MAX = 8_000_000;
@@ -232,14 +236,18 @@ function makeIngress(
     dispatcherOf: (owner) =>
       new Dispatcher({ ...producerEnds(memory, pools, producer, ring), waitingMax, owner }),
     loader,
-    lookup: makeLookup(options, logTable),
+    lookup: makeLookup(options, logTable, wake),
     metrics: new MetricBlock(memory.metrics, producer),
     producerWords: new Int32Array(memory.producers),
     wake,
   });
 }
 
-function makeLookup(options: IngressAgentOptions, logTable: LogTable): MessageLookup {
+function makeLookup(
+  options: IngressAgentOptions,
+  logTable: LogTable,
+  onWaiting: () => void,
+): MessageLookup {
   const { questions, clock, epoch, memory } = options;
   return new MessageLookup({
     query: {
@@ -263,5 +271,6 @@ function makeLookup(options: IngressAgentOptions, logTable: LogTable): MessageLo
     clock,
     epoch,
     producerCount: producerCount(memory.plan),
+    onWaiting,
   });
 }

@@ -63,6 +63,7 @@ export function makeIngress(producer: number, parts: IngressParts): Ingress {
       clock,
       epoch,
       producerCount: producerCount(plan),
+      onWaiting: () => undefined,
     }),
     metrics: memory.metrics(producer),
     producerWords: new Int32Array(allocateProducers(plan.ingressCount)),

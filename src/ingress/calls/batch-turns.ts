@@ -18,6 +18,11 @@ import type { CallEnds } from "./call-ends.ts";
 
 /** A batch that has waited so long is admitted as far as there is room. */
 export const TURN_MS_MAX = 1000;
+/**
+ * Bytes of bodies that may wait: bodies on their way share their memory with them. One that came in
+ * pieces may have twice its length; both together are half of it.
+ */
+export const TURN_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Admits batches. */
 export interface BatchAdmitter {
@@ -36,6 +41,7 @@ interface Turn {
   readonly grant: AppGrant;
   readonly admitter: BatchAdmitter;
   readonly deadlineMs: number;
+  readonly bytes: number;
 }
 
 export class BatchTurns {
@@ -45,6 +51,7 @@ export class BatchTurns {
   readonly #clock: Clock;
   readonly #ends: CallEnds;
   readonly #turns: Turn[] = [];
+  #bytes = 0;
   #isStopping = false;
 
   constructor(ways: BatchWays, clock: Clock, ends: CallEnds) {
@@ -61,14 +68,17 @@ export class BatchTurns {
 
   /** Has `admitter` admit a batch whose body is there, now or when its turn has come. */
   take(exchange: Exchange, grant: AppGrant, admitter: BatchAdmitter): void {
-    const mayWait = !this.#isStopping && (this.#turns.length > 0 || this.#ways.isCrowded());
-    if (!mayWait || !exchange.keepBody()) {
+    const isDue = this.#turns.length === 0 && !this.#ways.isCrowded();
+    const bytes = exchange.body.length;
+    const hasRoom = this.#bytes + bytes <= TURN_BYTES_MAX;
+    if (isDue || this.#isStopping || !hasRoom || !exchange.keepBody()) {
       admitter.admit(exchange, grant);
       return;
     }
     exchange.isHeld = true;
     const deadlineMs = this.#clock.monotonicMs() + TURN_MS_MAX;
-    this.#turns.push({ exchange, grant, admitter, deadlineMs });
+    this.#bytes += bytes;
+    this.#turns.push({ exchange, grant, admitter, deadlineMs, bytes });
   }
 
   /**
@@ -93,7 +103,8 @@ export class BatchTurns {
     this.answers.endAll();
   }
 
-  #admit({ exchange, grant, admitter }: Turn): void {
+  #admit({ exchange, grant, admitter, bytes }: Turn): void {
+    this.#bytes -= bytes;
     exchange.isHeld = false;
     if (exchange.response === null) this.#ends.keep(exchange);
     else admitter.admit(exchange, grant);

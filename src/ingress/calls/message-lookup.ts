@@ -43,6 +43,8 @@ export interface MessageLookupOptions {
   readonly clock: Clock;
   readonly epoch: number;
   readonly producerCount: number;
+  /** Called when a look-up begins to wait, so that whoever calls `poll` does so soon and often. */
+  readonly onWaiting: () => void;
 }
 
 /** Longest wait for the ledger to catch up. */
@@ -104,6 +106,7 @@ export class MessageLookup {
     } else {
       const deadlineMs = this.#options.clock.monotonicMs() + LOOKUP_WAIT_MS;
       this.#waiting.push({ key, deadlineMs, ask, giveUp });
+      this.#options.onWaiting();
     }
   }
 

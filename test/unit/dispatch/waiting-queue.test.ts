@@ -128,6 +128,20 @@ test("what expired of an app of which something always waits holds no chunk for 
   assert.equal(scene.store.held, 0);
 });
 
+test("an app whose messages were all removed or expired holds no chunk", () => {
+  const scene = new Scene();
+  for (let i = 0; i < MESSAGES; i++) scene.append(SINGLE_APP, EXPIRES_AT_MS);
+  const lasting = Array.from({ length: MESSAGES }, () => {
+    scene.append(SINGLE_APP, NEVER_MS);
+    return scene.last;
+  });
+  for (const logOffset of lasting) assert.ok(scene.lane.remove(SINGLE_APP, logOffset));
+  scene.expireAllBut(new Set());
+  assert.equal(scene.lane.count, 0);
+  assert.equal(scene.lane.lowestExpiresAtMs, Number.POSITIVE_INFINITY);
+  assert.equal(scene.store.held, 0);
+});
+
 test("backlogs that expired beside one that did not hold no chunk", () => {
   const scene = new Scene();
   scene.fill();

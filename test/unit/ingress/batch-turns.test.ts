@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AppGrant } from "../../../src/ingress/auth/authentication.ts";
-import { BatchTurns, TURN_MS_MAX } from "../../../src/ingress/calls/batch-turns.ts";
+import { BatchTurns, TURN_BYTES_MAX, TURN_MS_MAX } from "../../../src/ingress/calls/batch-turns.ts";
 import { CallEnds } from "../../../src/ingress/calls/call-ends.ts";
 import type { Exchange } from "../../../src/ingress/http/exchange.ts";
 import { allocateLogTable, LogTable } from "../../../src/tables/log-table.ts";
@@ -16,11 +16,13 @@ class Call {
   response: object | null = {};
   isHeld = false;
   readonly id: number;
+  readonly body: { readonly length: number };
   readonly #hasRoom: boolean;
 
-  constructor(id: number, hasRoom = true) {
+  constructor(id: number, hasRoom = true, length = 1) {
     this.id = id;
     this.#hasRoom = hasRoom;
+    this.body = { length };
   }
 
   keepBody(): boolean {
@@ -90,6 +92,20 @@ test("no batch waits longer than its bound, for a gateway that stops, or without
   rig.turns.endAll();
   rig.take(new Call(4));
   assert.deepEqual(rig.admitted, [3, 1, 2, 4]);
+});
+
+test("waiting bodies leave room for those on their way", () => {
+  const rig = new Turns();
+  rig.take(new Call(1, true, TURN_BYTES_MAX / 2));
+  rig.take(new Call(2, true, TURN_BYTES_MAX / 2));
+  rig.take(new Call(3));
+  assert.deepEqual(rig.admitted, [3]);
+  rig.isCrowded = false;
+  rig.turns.look();
+  rig.isCrowded = true;
+  rig.take(new Call(4, true, TURN_BYTES_MAX));
+  rig.turns.look();
+  assert.deepEqual(rig.admitted, [3, 1, 2]);
 });
 
 test("a client that went away meanwhile has its batch forgotten", () => {

@@ -134,7 +134,8 @@ test("a drain refuses what is new and answers what is pending", () => {
 });
 
 test("a look-up waits until the ledger has applied the message, within a second", () => {
-  const rig = new IngressRig();
+  let wakeCount = 0;
+  const rig = new IngressRig({ wake: () => wakeCount++ });
   const ticket = new CollectingTicket();
   accept(rig, ticket);
   rig.settle();
@@ -142,9 +143,12 @@ test("a look-up waits until the ledger has applied the message, within a second"
   const key = { sequence, origin: rig.ingress.origin };
   rig.documents.set(sequence, { status: "queued" });
   const answers: LookupAnswer[] = [];
+  const wakes = wakeCount;
   rig.ingress.lookup.find(key, 1, (answer) => answers.push(answer));
+  assert.equal(wakeCount, wakes + 1);
   rig.ingress.doWork();
   assert.equal(answers.length, 0);
+  assert.equal(rig.ingress.isQuiet(), false, "nobody rings when the ledger has applied it");
   rig.logTable.storeAppliedSequence(0, sequence);
   rig.ingress.doWork();
   assert.deepEqual(answers[0], { status: "queued" });

@@ -225,6 +225,7 @@ export class IngressRig {
         clock: this.clock,
         epoch: EPOCH,
         producerCount: 2,
+        onWaiting: options.wake ?? (() => undefined),
       }),
       producerWords: new Int32Array(memory.producers),
       wake: options.wake ?? (() => undefined),
