@@ -122,12 +122,14 @@ function latencyPart(results: StepResults): string {
   const { origin, runs } = result;
   const of = (pick: (run: LatencyResult["runs"][number]) => number): string =>
     median(runs.map(pick)).toFixed(2);
+  const rate = (pick: (run: LatencyResult["runs"][number]) => number): string =>
+    Math.round(median(runs.map(pick))).toLocaleString("en");
   const stage = (name: string, pick: (run: (typeof runs)[number]) => StagePercentiles): string =>
     `| ${name} | ${of((run) => pick(run).p50)} | ${of((run) => pick(run).p99)} | ` +
     `${of((run) => pick(run).p999)} |`;
   return [
-    `${of(({ ratePerS }) => ratePerS)} messages/s of ` +
-      `${of(({ saturationPerS }) => saturationPerS)}, ` +
+    `${rate(({ ratePerS }) => ratePerS)} messages/s of ` +
+      `${rate(({ saturationPerS }) => saturationPerS)}, ` +
       `${runs.length} runs of ${String(result.settings["seconds"])} s, ${machineText(origin)}, ` +
       sourceText("latency", commitOf(origin), origin.at),
     "",
