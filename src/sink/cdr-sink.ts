@@ -49,8 +49,8 @@ export interface CdrSinkOptions {
   readonly folder: string;
   /** Null: files stay in the folder. */
   readonly store: ObjectStore | null;
-  /** Makes a file. */
-  readonly pack: (cut: CdrCut) => Promise<CdrManifest>;
+  /** Makes a file; urgent if another cut waits behind it. */
+  readonly pack: (cut: CdrCut, isUrgent: boolean) => Promise<CdrManifest>;
   /** Told, in order, of every cut that has become a durable file. */
   readonly onFiled: () => void;
   readonly logTable: LogTable;
@@ -163,7 +163,7 @@ export class CdrSink {
       try {
         const cut = this.#cuts[0] as CdrCut;
         if (!(await this.#isFile(cut))) {
-          const manifest = await pack(cut);
+          const manifest = await pack(cut, this.#cuts.length > 1);
           metrics.add(Counter.cdrFilesMade, 1);
           metrics.add(Counter.cdrRowsFiled, manifest.rows);
           this.#add(manifest);

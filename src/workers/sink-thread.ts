@@ -47,6 +47,7 @@ const ledgerStore = {
   syncs: ledgerSyncs(config),
 };
 const folder = join(dataDir, "cdr");
+let isDraining = false;
 const pool = new PackPool(bells, packThreadIndex(plan));
 
 leaveSystemId(bells, self);
@@ -69,7 +70,8 @@ const sink = new CdrSink({
   node,
   folder,
   store,
-  pack: (cut) => pool.pack({ ...ledgerStore, node, region, folder, cut }),
+  pack: (cut, others) =>
+    pool.pack({ ...ledgerStore, node, region, folder, cut, isUrgent: others || isDraining }),
   onFiled: () => data.ledger.postMessage({ kind: "filed" } satisfies FiledNote),
   logTable: new LogTable(memory.log),
   metrics,
@@ -112,6 +114,7 @@ function sleep(ms: number): Promise<void> {
 
 /** Lets uploads under way and files in hand finish, for a while. */
 function drain(): void {
+  isDraining = true;
   const giveUpAt = clock.monotonicMs() + UPLOAD_MS_MAX;
   const timer = setInterval(() => {
     if (!sink.isDone() && clock.monotonicMs() < giveUpAt) return;

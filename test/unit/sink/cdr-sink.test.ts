@@ -87,6 +87,8 @@ class SinkRig {
   readonly metrics = new MetricBlock(allocateMetrics(1), 0);
   readonly sink: CdrSink;
   readonly cuts: CutRig;
+  /** Of each call of `pack`. */
+  readonly urgent: boolean[] = [];
   filed = 0;
   packFailures = 0;
   now = 0;
@@ -97,7 +99,8 @@ class SinkRig {
       node: "gw-1",
       folder,
       store,
-      pack: async (cut) => {
+      pack: async (cut, isUrgent) => {
+        this.urgent.push(isUrgent);
         if (this.packFailures-- > 0) throw new Error("no space left on device");
         return await packCut({ node: "gw-1", region: "r", folder, cut }, cuts.chunks(cut));
       },
@@ -135,6 +138,7 @@ test("a credentials file that is missing for a while drops no file", async () =>
   for (const cut of rig.cuts.cuts) rig.sink.take(cut);
   await rig.until(() => rig.sink.isDone());
   assert.equal(bucket.objects.size, 4, "two files, two manifests");
+  assert.deepEqual(rig.urgent, [true, false], "the second waited for the first");
 });
 
 test("a bucket that fails in half of all calls has every row once in the end", async () => {

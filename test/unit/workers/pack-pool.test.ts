@@ -27,7 +27,8 @@ test("it tells when its thread may be ended, also after a cut that failed", asyn
   const rows = { series: 1, epoch: 1, from: 0, until: 1, at: 0, itemBytes: 9 };
   const cut: CdrCut = { ...rows, format: "ndjson" };
   const store = join(folder, "ledger");
-  const request = { node: "gw", region: "r", folder, store, bytesMax: 1 << 26, syncs: true, cut };
+  const ends = { node: "gw", region: "r", folder, store, bytesMax: 1 << 26, syncs: true };
+  const request = { ...ends, cut, isUrgent: false };
   await assert.rejects(pool.pack(request), "there is nothing to make a file of");
   await pool.settle();
   assert.notEqual(Atomics.load(bells, systemIdIndex(INDEX)), 0);
