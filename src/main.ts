@@ -196,7 +196,6 @@ class Assembly {
       bells: this.#bells,
       inHand: new Float64Array(this.#memory.inHand),
       clock: this.#clock,
-      log: this.#log,
       crash: (reason, thread, inHand) => this.#crash(reason, thread, inHand),
     });
     leaveSystemId(this.#bells, MAIN);
@@ -550,7 +549,7 @@ class Assembly {
   #crash(reason: string, thread: string, inHand: number | null): void {
     if (this.#end.isUnderWay) return;
     const { code } = EXIT_CODES.invariant;
-    if (thread === "main") this.#log.write("error", "crash", { thread, cause: reason });
+    this.#log.write("error", "crash", { of: thread, cause: reason, log_offset: inHand });
     try {
       const directory = openNodeLogDirectory(this.#config.node.dataDir);
       const [atMs, epoch] = [this.#clock.wallMs(), this.#epoch];

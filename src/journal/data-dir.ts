@@ -2,7 +2,7 @@
  * Small files of the data directory: who the node is, its epoch, and how the last run ended.
  *
  *   node.json        { node, epoch, store_synced }
- *   last-exit.json   { code, reason, thread, at, epoch, in_hand, strikes }
+ *   last-exit.json   { code, reason, thread, at, epoch, in_hand, strikes: [{ log_offset, count }] }
  *   last-drain.json  { epoch, boot, monotonic_ms, wall_ms }: by then that epoch had sent everything
  *
  * Each is replaced as a whole: written aside, synced, renamed, directory synced. Start-up and the
@@ -18,6 +18,9 @@ const NODE_FILE = "node.json";
 const LAST_EXIT_FILE = "last-exit.json";
 const LAST_DRAIN_FILE = "last-drain.json";
 const FILE_BYTES_MAX = 64 * 1024;
+/** Records with strikes that are kept; beyond it the one that was struck longest ago goes. */
+export const STRUCK_MAX = 256;
+const STRIKES_TO_QUARANTINE = 2;
 
 export interface NodeFile {
   readonly node: string;
@@ -29,6 +32,12 @@ export interface NodeFile {
 export interface StartedEpoch extends NodeFile {
   /** Name under which the directory was used before, if it was another one. */
   readonly previousNode: string | null;
+}
+
+/** Crashes of a thread with one record in hand; the file's own words. */
+export interface Strikes {
+  readonly log_offset: number;
+  readonly count: number;
 }
 
 /** How a run ended; the file's own words. */
@@ -44,8 +53,8 @@ export interface LastExit {
   readonly epoch: number;
   /** Log offset of the record that was being worked on, null for none. */
   readonly in_hand: number | null;
-  /** Crashes in a row with this record in hand; 0 if none was. */
-  readonly strikes: number;
+  /** Of this crash and of earlier ones, the record that was struck last at the end. */
+  readonly strikes: readonly Strikes[];
 }
 
 /** What a run says when it ends. */
@@ -111,17 +120,16 @@ export function readLastExit(directory: LogDirectory): LastExit | null {
     at: numberOr(at, 0),
     epoch: numberOr(epoch, 0),
     in_hand: typeof inHand === "number" ? inHand : null,
-    strikes: numberOr(strikes, 0),
+    strikes: Array.isArray(strikes) ? strikes.filter(isStrikes) : [],
   };
 }
 
 /**
- * Writes how this run ends. A crash with the same record in hand as the last one is one more strike
- * against it. Returns what was written; throws what the directory throws.
+ * Writes how this run ends: one more strike against the record in hand, those of other records
+ * stay. Returns what was written; throws what the directory throws.
  */
 export function writeLastExit(directory: LogDirectory, note: ExitNote): LastExit {
-  const before = readLastExit(directory);
-  const again = note.inHand !== null && before?.in_hand === note.inHand;
+  const before = readLastExit(directory)?.strikes ?? [];
   const written: LastExit = {
     code: note.code,
     reason: note.reason,
@@ -129,10 +137,41 @@ export function writeLastExit(directory: LogDirectory, note: ExitNote): LastExit
     at: note.atMs,
     epoch: note.epoch,
     in_hand: note.inHand,
-    strikes: note.inHand === null ? 0 : 1 + (again ? before.strikes : 0),
+    strikes: note.inHand === null ? before : struck(before, note.inHand),
   };
   writeJson(directory, LAST_EXIT_FILE, { ...written });
   return written;
+}
+
+/**
+ * Forgets the strikes of records that `isDone` says are not worked on any more, and returns the log
+ * offsets of those that are to be quarantined: a record with two strikes. Throws what the directory
+ * throws.
+ */
+export function quarantinedRecords(
+  directory: LogDirectory,
+  isDone: (logOffset: number) => boolean,
+): ReadonlySet<number> {
+  const last = readLastExit(directory);
+  if (last === null) return new Set();
+  const strikes = last.strikes.filter((record) => !isDone(record.log_offset));
+  if (strikes.length < last.strikes.length) {
+    writeJson(directory, LAST_EXIT_FILE, { ...last, strikes });
+  }
+  const quarantined = strikes.filter(({ count }) => count >= STRIKES_TO_QUARANTINE);
+  return new Set(quarantined.map((record) => record.log_offset));
+}
+
+function struck(before: readonly Strikes[], logOffset: number): readonly Strikes[] {
+  const count = 1 + (before.find((record) => record.log_offset === logOffset)?.count ?? 0);
+  const others = before.filter((record) => record.log_offset !== logOffset);
+  return [...others, { log_offset: logOffset, count }].slice(-STRUCK_MAX);
+}
+
+function isStrikes(value: unknown): value is Strikes {
+  if (typeof value !== "object" || value === null) return false;
+  const { log_offset: logOffset, count } = value as Partial<Strikes>;
+  return Number.isSafeInteger(logOffset) && Number.isSafeInteger(count);
 }
 
 /**

@@ -132,9 +132,12 @@ export class RecordApplier implements RecordVisitor {
         log_offset: logOffset,
         record_type: type,
       });
+      inHand[inHandIndex] = -1;
       return;
     }
     this.#apply(type, memory, offset, lengthBytes, logOffset);
+    // What goes wrong between two records is no fault of either.
+    inHand[inHandIndex] = -1;
   }
 
   #apply(

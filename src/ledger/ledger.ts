@@ -499,12 +499,11 @@ export class Ledger {
   }
 
   #readLog(): number {
-    const { tailer, inHand, inHandIndex } = this.#options;
+    const { tailer } = this.#options;
     if (this.#flights.isFull) return 0;
     if (this.#messages.changedCount >= this.#limits.dirtyStop) return 0;
     const records = tailer.poll(this.#applier, this.#limits.pollBytes);
     if (records === 0) return 0;
-    inHand[inHandIndex] = -1;
     this.#publishWords();
     return records;
   }

@@ -9,12 +9,12 @@ import type { PoolPlan } from "../config/derive.ts";
 import { EXIT_CODES, type ExitName } from "../errors.ts";
 import { Dispatcher } from "../dispatch/dispatcher.ts";
 import { JournalAppender } from "../journal/appender.ts";
-import { readLastExit, readNodeFile, startEpoch } from "../journal/data-dir.ts";
+import { quarantinedRecords, readLastExit, readNodeFile, startEpoch } from "../journal/data-dir.ts";
 import { DataDirError, isNoRoom, LogCorruptionError } from "../journal/errors.ts";
 import { BlockTailer } from "../journal/log-tailer.ts";
 import { openNodeLogDirectory } from "../journal/node-log-directory.ts";
 import { ChunkedRecordLoader } from "../journal/record-loader.ts";
-import { recoverLog } from "../journal/recovery.ts";
+import { type RecoveredLog, recoverLog } from "../journal/recovery.ts";
 import { readSkipped } from "../journal/skipped-stretches.ts";
 import { CdrRows } from "../ledger/cdr/cdr-rows.ts";
 import { resolveHeld } from "../ledger/flow/held.ts";
@@ -28,12 +28,13 @@ import {
 } from "../ledger/store/lmdb-store.ts";
 import { StoreFullError } from "../ledger/store/store-room.ts";
 import { movedBodiesIn } from "../ledger/body-moves.ts";
+import { isRecordDone } from "../ledger/flow/record-done.ts";
 import { readCursor } from "../ledger/store/meta.ts";
 import { ledgerPlanOf } from "../ledger/policy.ts";
 import { MetricBlock } from "../metrics/block.ts";
 import { CreditTable } from "../tables/credit-table.ts";
 import { IdempotencyTable } from "../tables/idempotency-table.ts";
-import { LogTable, LogWord } from "../tables/log-table.ts";
+import { allocateLogTable, LogTable, LogWord } from "../tables/log-table.ts";
 import { journalThreadIndex, ledgerIndex } from "../tables/plan.ts";
 import { doorbells, ownBell } from "./bell-ports.ts";
 import { threadClock } from "./clock.ts";
@@ -55,7 +56,6 @@ import type {
 } from "./thread-data.ts";
 
 const WAITING_MAX = 8_000_000;
-const STRIKES_TO_QUARANTINE = 2;
 const LOOK_INTERVAL_MS = 5;
 const LOADER_LOOK_MS = 1000;
 /** Between two looks of others at what is learnt of links' receipts. */
@@ -101,7 +101,7 @@ parentPort?.on("message", (command: ThreadCommand) => {
   else if (command.kind === "close") close("closed");
 });
 
-const { store, cursor, recovered, epoch } = await recover();
+const { store, cursor, recovered, epoch, quarantined } = await recover();
 logLastCrash();
 const cdrRows = makeCdrRows();
 const keys = makeKeys();
@@ -165,7 +165,13 @@ async function recover() {
     const syncs = ledgerSyncs(config);
     if (syncs && readNodeFile(directory)?.storeSynced !== true) await opened.makeDurable();
     const started = startEpoch(directory, config.node.name, found.epochSeen, syncs);
-    return { store: opened, cursor: position, recovered: found, epoch: started.epoch };
+    return {
+      store: opened,
+      cursor: position,
+      recovered: found,
+      epoch: started.epoch,
+      quarantined: quarantine(opened, position, found),
+    };
   } catch (error) {
     const refusal = refusalOf(error);
     if (refusal === null) throw error;
@@ -241,7 +247,7 @@ function makeLedger(): Ledger {
     metrics: new MetricBlock(memory.metrics, self),
     inHand: new Float64Array(memory.inHand),
     inHandIndex: self,
-    quarantined: quarantined(),
+    quarantined,
     isSkipped: readSkipped(directory),
     observers: cdrRows === null ? [keys] : [keys, cdrRows],
     cancelOrders: (producer, cancel) =>
@@ -283,15 +289,27 @@ function logLastCrash(): void {
   log.write("warn", "the run before this one crashed", { code, of: thread, cause: reason });
 }
 
-function quarantined(): ReadonlySet<number> {
-  const last = readLastExit(directory);
-  if (last === null || last.in_hand === null || last.strikes < STRIKES_TO_QUARANTINE) {
-    return new Set();
+/** Offsets of the records that this run leaves out. */
+function quarantine(
+  opened: LmdbLedgerStore,
+  position: number,
+  { firstOffset, nextOffset }: RecoveredLog,
+): ReadonlySet<number> {
+  // The journal, which tells others what is committed, has not started yet.
+  const durable = new LogTable(allocateLogTable(0));
+  durable.store(LogWord.OLDEST, firstOffset);
+  durable.store(LogWord.COMMITTED, nextOffset);
+  const loader = new ChunkedRecordLoader(directory, durable, movedBodiesIn(opened));
+  const found = quarantinedRecords(directory, (logOffset) =>
+    isRecordDone(logOffset, position, loader, opened),
+  );
+  loader.close();
+  for (const logOffset of found) {
+    log.write("error", "quarantine a record that was in hand at two crashes", {
+      log_offset: logOffset,
+    });
   }
-  log.write("error", "quarantine a record that was in hand at two crashes", {
-    log_offset: last.in_hand,
-  });
-  return new Set([last.in_hand]);
+  return found;
 }
 
 function answer(question: LedgerQuestion, port: MessagePort): void {

@@ -6,7 +6,7 @@
  * ledger's (main-watch.ts).
  */
 import type { Worker } from "node:worker_threads";
-import type { Clock, Log } from "../environment.ts";
+import type { Clock } from "../environment.ts";
 import { threadState } from "./thread-cpu.ts";
 import type { ThreadNote } from "./thread-data.ts";
 import { LOOK_INTERVAL_MS, NONE_STALLED, TickWatch } from "./tick-watch.ts";
@@ -21,7 +21,6 @@ export interface SupervisorOptions {
   readonly bells: Int32Array;
   readonly inHand: Float64Array;
   readonly clock: Clock;
-  readonly log: Log;
   /** Ends the process; called once. `inHand` is the log offset the thread worked on, or null. */
   readonly crash: (reason: string, thread: string, inHand: number | null) => void;
 }
@@ -68,7 +67,6 @@ export class Supervisor {
     if (this.#isEnding) return;
     this.stop();
     const inHand = this.#options.inHand[thread.index] ?? -1;
-    this.#options.log.write("error", "crash", { thread: thread.name, cause: reason, inHand });
     this.#options.crash(reason, thread.name, inHand < 0 ? null : inHand);
   }
 }

@@ -112,7 +112,8 @@ test("a message in hand at two crashes is quarantined", async () => {
   const offset = (JSON.parse(accept) as { log_offset: number }).log_offset;
   // Without its store the ledger reads the log from the front, as after crashes at that record.
   rmSync(join(data, "ledger"), { recursive: true });
-  const exit = { code: 70, reason: "test", thread: "ledger", at: 0, in_hand: offset, strikes: 2 };
+  const strikes = [{ log_offset: offset, count: 2 }];
+  const exit = { code: 70, reason: "test", thread: "ledger", at: 0, in_hand: offset, strikes };
   workspace.write("data/last-exit.json", JSON.stringify(exit));
   gateway = await startGateway(workspace, yaml);
   await accepted({ to: number("4322") });

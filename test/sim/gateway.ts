@@ -19,7 +19,7 @@ import type { Clock, Log, SystemInstant } from "../../src/environment.ts";
 import { carryBuckets } from "../../src/ingress/admission/carry-buckets.ts";
 import type { Ingress } from "../../src/ingress/ingress.ts";
 import {
-  readLastExit,
+  quarantinedRecords,
   readLastSent,
   startEpoch,
   writeLastDrain,
@@ -32,6 +32,7 @@ import { movedBodiesIn } from "../../src/ledger/body-moves.ts";
 import { ChunkedRecordLoader } from "../../src/journal/record-loader.ts";
 import { recoverLog } from "../../src/journal/recovery.ts";
 import { verifyBooks } from "../../src/ledger/books.ts";
+import { isRecordDone } from "../../src/ledger/flow/record-done.ts";
 import { IdempotencyKeys } from "../../src/ledger/idempotency-keys.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
 import { readCursor } from "../../src/ledger/store/meta.ts";
@@ -73,7 +74,6 @@ export interface GatewayStart {
 }
 
 const TICK_MS = 5;
-const STRIKES_TO_QUARANTINE = 2;
 const CHUNK_BYTES = 16 * 1024;
 const BLOCK_BYTES_MAX = 64 * 1024;
 
@@ -150,8 +150,10 @@ export class SimulatedGateway {
       cursor > 0 ? cursor : recovered.firstOffset,
       CHUNK_BYTES * 8,
     );
-    const quarantined = this.#quarantined();
-    const poisoned = poisonedTailer(tailer, given.poison, quarantined);
+    const quarantined = this.#quarantined(cursor);
+    const poisoned = poisonedTailer(tailer, given.poison, quarantined, (logOffset) => {
+      this.memory.inHand[ledgerIndex(this.plan)] = logOffset;
+    });
     this.ledger = this.#makeLedger(given.mutations.tailer(poisoned), quarantined);
     scheduler.setAgents(this.#agents());
   }
@@ -377,10 +379,13 @@ export class SimulatedGateway {
     });
   }
 
-  #quarantined(): ReadonlySet<number> {
-    const last = readLastExit(this.directory);
-    if (last === null || last.in_hand === null) return new Set();
-    return last.strikes < STRIKES_TO_QUARANTINE ? new Set() : new Set([last.in_hand]);
+  #quarantined(cursor: number): ReadonlySet<number> {
+    const loader = this.#loader();
+    const quarantined = quarantinedRecords(this.directory, (logOffset) =>
+      isRecordDone(logOffset, cursor, loader, this.store),
+    );
+    loader.close();
+    return quarantined;
   }
 
   #loader(): ChunkedRecordLoader {
@@ -536,6 +541,7 @@ function poisonedTailer(
   tailer: LogTailer,
   poison: string | null,
   quarantined: ReadonlySet<number>,
+  takeInHand: (logOffset: number) => void,
 ): LogTailer {
   if (poison === null) return tailer;
   return {
@@ -552,7 +558,9 @@ function poisonedTailer(
             const start = offset + acceptToOffset(view, offset);
             const end = start + view.getUint8(offset + Accept.TO_LENGTH);
             const to = Buffer.from(bytes.subarray(start, end)).toString("latin1");
-            if (to === poison) throw new PoisonError(`poison: the message to ${to}`);
+            if (to !== poison) return;
+            takeInHand(logOffset);
+            throw new PoisonError(`poison: the message to ${to}`);
           },
         },
         bytesMax,

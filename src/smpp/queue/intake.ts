@@ -81,7 +81,6 @@ export class Intake {
     table.pool[entry] = pool;
     table.priority[entry] = priority;
     const logOffset = view.getFloat64(at + HandOver.LOG_OFFSET, true);
-    table.inHand[0] = logOffset;
     table.logOffset[entry] = logOffset;
     table.attempt[entry] = view.getUint8(at + HandOver.ATTEMPT);
     table.flags[entry] = view.getUint8(at + HandOver.FLAGS);
@@ -89,16 +88,15 @@ export class Intake {
     table.appIndex[entry] = view.getUint32(at + HandOver.APP_INDEX, true);
     table.concatReference[entry] = view.getUint16(at + HandOver.CONCAT_REFERENCE, true);
     this.#credits.receive(producer, pool, priority);
-    if (view.getUint8(at + RECORD_TYPE_OFFSET) === SUBMIT_TYPE) {
-      this.#takeBody(ring, at, entry);
-    } else if (this.#queues.load(entry)) {
-      this.#queues.readKey(entry);
-    } else {
+    const hasBody = view.getUint8(at + RECORD_TYPE_OFFSET) === SUBMIT_TYPE;
+    if (!hasBody && !this.#queues.load(entry)) {
       this.#credits.release(producer, pool, priority);
       this.#queues.drop(entry);
-      table.inHand[0] = -1;
       return;
     }
+    table.inHand[0] = logOffset;
+    if (hasBody) this.#takeBody(ring, at, entry);
+    this.#queues.readKey(entry);
     const { view: body } = table.memoryOf(entry);
     const partCount = body.getUint8(table.recordOf(entry) + Accept.PART_COUNT);
     const parts = view.getUint16(at + HandOver.PARTS, true) & allParts(partCount);
@@ -116,6 +114,5 @@ export class Intake {
       throw new Error("a SUBMIT carries an ACCEPT whose lengths do not agree");
     }
     this.#table.setBody(entry, ring, record, lengthBytes);
-    this.#queues.readKey(entry);
   }
 }

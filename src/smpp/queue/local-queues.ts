@@ -188,11 +188,13 @@ export class LocalQueues {
     const logOffset = table.logOffset[entry] as number;
     const record = loader.load(logOffset);
     if (record >= 0) {
+      // Named only now: a log that cannot be read is no fault of the message.
+      table.inHand[0] = logOffset;
       const lengthBytes = loader.memory.view.getUint32(record, true);
-      if (acceptIsConsistent(loader.memory, record, lengthBytes)) {
-        table.setBody(entry, loader.memory, record, lengthBytes);
-        return true;
-      }
+      const isConsistent = acceptIsConsistent(loader.memory, record, lengthBytes);
+      if (isConsistent) table.setBody(entry, loader.memory, record, lengthBytes);
+      table.inHand[0] = -1;
+      if (isConsistent) return true;
     }
     log.write("error", "load a message from the log", {
       logOffset,

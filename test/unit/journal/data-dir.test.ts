@@ -6,10 +6,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import {
+  type LastExit,
+  quarantinedRecords,
   readLastExit,
   readLastSent,
   readNodeFile,
   startEpoch,
+  STRUCK_MAX,
   writeLastDrain,
   writeLastExit,
 } from "../../../src/journal/data-dir.ts";
@@ -90,13 +93,32 @@ test("an unreadable node.json is refused, not replaced", () => {
 
 const CRASH = { code: 75, reason: "broken", thread: "worker 0", atMs: 5, epoch: 3 } as const;
 
-test("crashes in a row with the same record in hand count as strikes against it", () => {
+test("each crash is a strike against the record in hand, also where others come between", () => {
   const directory = new MemoryDirectory();
-  const crash = (inHand: number | null): number =>
-    writeLastExit(directory, { ...CRASH, inHand }).strikes;
+  const crash = (inHand: number | null): [number, number][] =>
+    writeLastExit(directory, { ...CRASH, inHand }).strikes.map((record) => [
+      record.log_offset,
+      record.count,
+    ]);
   assert.equal(readLastExit(directory), null);
-  assert.deepEqual([crash(800), crash(800), crash(800)], [1, 2, 3]);
-  assert.deepEqual([crash(null), crash(800), crash(808), crash(808)], [0, 1, 1, 2]);
+  assert.deepEqual(crash(null), []);
+  assert.deepEqual(crash(800), [[800, 1]]);
+  assert.deepEqual(crash(808), [
+    [800, 1],
+    [808, 1],
+  ]);
+  assert.deepEqual(crash(800), [
+    [808, 1],
+    [800, 2],
+  ]);
+  assert.deepEqual(crash(null), [
+    [808, 1],
+    [800, 2],
+  ]);
+  assert.deepEqual(crash(808), [
+    [800, 2],
+    [808, 2],
+  ]);
   assert.deepEqual(readLastExit(directory), {
     code: 75,
     reason: "broken",
@@ -104,16 +126,51 @@ test("crashes in a row with the same record in hand count as strikes against it"
     at: 5,
     epoch: 3,
     in_hand: 808,
-    strikes: 2,
+    strikes: [
+      { log_offset: 800, count: 2 },
+      { log_offset: 808, count: 2 },
+    ],
   });
 });
 
+test("two strikes quarantine a record until it is done; then its strikes are forgotten", () => {
+  const directory = new MemoryDirectory();
+  const none = (): boolean => false;
+  assert.deepEqual(quarantinedRecords(directory, none), new Set());
+  for (const inHand of [800, 808, 816, 808, 800]) writeLastExit(directory, { ...CRASH, inHand });
+  assert.deepEqual(quarantinedRecords(directory, none), new Set([808, 800]));
+  assert.deepEqual(
+    quarantinedRecords(directory, (logOffset) => logOffset !== 800),
+    new Set([800]),
+  );
+  const last = readLastExit(directory);
+  assert.deepEqual(last?.strikes, [{ log_offset: 800, count: 2 }]);
+  assert.deepEqual([last.reason, last.in_hand], ["broken", 800], "how it ended is still told");
+});
+
+test("strikes are bounded: the record that was struck longest ago goes first", () => {
+  const directory = new MemoryDirectory();
+  const record = (i: number): number => 2 ** 47 + 8 * i;
+  for (let i = 0; i < STRUCK_MAX; i++) writeLastExit(directory, { ...CRASH, inHand: record(i) });
+  writeLastExit(directory, { ...CRASH, inHand: record(0) });
+  writeLastExit(directory, { ...CRASH, inHand: 800 });
+  const { strikes } = readLastExit(directory) as LastExit;
+  assert.equal(strikes.length, STRUCK_MAX);
+  assert.deepEqual(strikes.at(0), { log_offset: record(2), count: 1 });
+  assert.deepEqual(strikes.slice(-2), [
+    { log_offset: record(0), count: 2 },
+    { log_offset: 800, count: 1 },
+  ]);
+});
+
 test("an unreadable note of the last exit is no reason not to start", () => {
-  for (const text of ["", "{]", '"x"', '{"code":"a","strikes":null,"in_hand":"b"}']) {
+  const strange = '{"code":"a","strikes":[null,{"log_offset":"8","count":2}],"in_hand":"b"}';
+  for (const text of ["", "{]", '"x"', '{"strikes":2}', strange]) {
     const directory = new MemoryDirectory();
     put(directory, "last-exit.json", text);
     const found = readLastExit(directory);
-    assert.ok(found === null || (found.in_hand === null && found.strikes === 0));
+    assert.ok(found === null || (found.in_hand === null && found.strikes.length === 0));
+    assert.equal(quarantinedRecords(directory, () => false).size, 0);
   }
 });
 

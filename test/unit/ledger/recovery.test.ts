@@ -6,9 +6,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RECOVERY_ROWS, type RecoveryRowName } from "../../../src/ledger/flow/recovery.ts";
 import { verifyBooks } from "../../../src/ledger/books.ts";
+import { Accept } from "../../../src/records/accept.ts";
 import { FLAG_MAYBE_DUP, NOT_WRITTEN, Outcome } from "../../../src/records/attempt.ts";
 import { PARTS_ALL } from "../../../src/records/hand-over.ts";
 import { MessageClass } from "../../../src/records/types.ts";
+import { LogWord } from "../../../src/tables/log-table.ts";
 import { Harness, POLICY } from "./harness.ts";
 import { type AcceptFields, accept, ambiguous, answer, key, receipt, sending } from "./records.ts";
 
@@ -407,4 +409,27 @@ test("a second start before the store was flushed sees both starts", () => {
   assert.equal(third.submitted.length, 1);
   assert.equal(third.submitted[0]?.attempt, 2);
   assert.deepEqual(verifyBooks(third.store).mismatches, []);
+});
+
+test("a record that throws is in hand; an unreadable log is no fault of its neighbours", () => {
+  const damaged = accepted();
+  damaged[Accept.PART_COUNT] = 200;
+  const harness = new Harness();
+  harness.work();
+  const [good, bad] = harness.log.append([accepted(), damaged]);
+  harness.table.store(LogWord.COMMITTED, harness.log.end);
+  assert.throws(() => harness.work(), /contradicts itself/);
+  assert.deepEqual([harness.inHand[0], good === bad], [bad, false]);
+
+  const other = new Harness();
+  other.work();
+  other.log.append([accepted(), accepted()]);
+  other.table.store(LogWord.COMMITTED, other.log.end);
+  Object.defineProperty(other.log.entries.at(-1), "memory", {
+    get: () => {
+      throw Object.assign(new Error("EIO: i/o error, read"), { code: "EIO" });
+    },
+  });
+  assert.throws(() => other.work(), /EIO/);
+  assert.equal(other.inHand[0], -1);
 });

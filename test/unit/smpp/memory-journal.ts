@@ -32,6 +32,8 @@ export class MemoryJournal implements RecordLoader {
   readonly records: LoggedRecord[] = [];
   /** Log offsets that cannot be loaded. */
   readonly missing = new Set<number>();
+  /** What the next load throws, once. */
+  trouble: Error | null = null;
   #length = LOG_START;
   readonly #appenders: { staging: RingConsumer; notices: RingProducer }[] = [];
 
@@ -73,6 +75,9 @@ export class MemoryJournal implements RecordLoader {
   }
 
   load(logOffset: number): number {
+    const { trouble } = this;
+    this.trouble = null;
+    if (trouble !== null) throw trouble;
     if (this.missing.has(logOffset) || logOffset >= this.#length) return -1;
     return this.memory.view.getUint8(logOffset + 4) === ACCEPT_TYPE ? logOffset : -1;
   }

@@ -171,6 +171,8 @@ export class World {
   readonly sessionWords: Int32Array;
   readonly contracts: Int32Array[];
   readonly references = allocateReferences();
+  /** By worker: the word that names the record in hand. */
+  readonly inHand: Float64Array[] = [];
   readonly metrics: MetricBlock[] = [];
   readonly logs: { level: LogLevel; operation: string; fields: Record<string, unknown> }[] = [];
   /** What `random` gives; tests set it. */
@@ -247,6 +249,8 @@ export class World {
     this.#returns.push(returns.map((memory) => new RingConsumer(memory)));
     const metrics = new MetricBlock(allocateMetrics(1), 0);
     this.metrics.push(metrics);
+    const inHand = Float64Array.of(-1);
+    this.inHand.push(inHand);
     const bellWord = new Int32Array(new SharedArrayBuffer(4)).fill(1);
     const log: Log = {
       write: (level, operation, fields = {}) => {
@@ -279,6 +283,7 @@ export class World {
         contracts: this.contracts,
         references: this.references,
         metrics,
+        inHand,
         plan: { links: this.links, pools: this.pools },
         workerIndex: worker,
         sessions,

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
-import type { Log } from "../../../src/environment.ts";
 import {
   allocateBells,
   allocateInHand,
@@ -16,7 +15,6 @@ import { LOOK_INTERVAL_MS } from "../../../src/workers/tick-watch.ts";
 const LOOKS_A_MINUTE = 240;
 /** A thread that stays. */
 const IDLE = "setInterval(() => undefined, 1000)";
-const SILENT: Log = { write: () => undefined };
 
 interface Crash {
   readonly reason: string;
@@ -32,7 +30,6 @@ function supervise(source: string, monotonicMs: () => number = () => performance
     bells,
     inHand,
     clock: { monotonicMs, wallMs: () => Date.now() },
-    log: SILENT,
     crash: (reason, thread, offset) => crashes.push({ reason, thread, inHand: offset }),
   });
   const worker = new Worker(source, { eval: true });
