@@ -52,11 +52,21 @@ export function admissionFits(
   chargeBytes: number,
   pendingBytes: number,
 ): boolean {
-  if (table.load(LogWord.SHORT_OF_SPACE) !== 0 || table.load(LogWord.STORE_FULL) !== 0)
-    return false;
+  return promisedBytes(table, pendingBytes) + chargeBytes <= bytesMax;
+}
+
+/**
+ * What of a log's bytes is taken: on disk, moved out of it, and what everything accepted may still
+ * need, with `pendingBytes` staged and not yet committed. Infinity while the disk is short of
+ * space.
+ */
+export function promisedBytes(table: LogTable, pendingBytes: number): number {
+  if (table.load(LogWord.SHORT_OF_SPACE) !== 0 || table.load(LogWord.STORE_FULL) !== 0) {
+    return Number.POSITIVE_INFINITY;
+  }
   const committed = table.load(LogWord.COMMITTED);
   const onDisk = committed - table.load(LogWord.OLDEST) + table.load(LogWord.MOVED_BYTES);
   const uncounted = Math.max(0, committed - table.load(LogWord.LEDGER_APPLIED)) + pendingBytes;
   const life = table.load(LogWord.OPEN_LIFE_BYTES) + uncounted * UNCOUNTED_LIFE_FACTOR;
-  return onDisk + pendingBytes + life + chargeBytes <= bytesMax;
+  return onDisk + pendingBytes + life;
 }

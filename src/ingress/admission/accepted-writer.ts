@@ -9,7 +9,7 @@
  */
 import { writeIdDigits } from "../../records/message-key.ts";
 import type { PendingMessage } from "../calls/pending-messages.ts";
-import { rateLimit, rateLimitPolicy } from "../http/rate-headers.ts";
+import { rateLimitLines } from "../http/rate-headers.ts";
 import { endAnswer } from "../http/reply.ts";
 import { writeAscii } from "../http/text-bytes.ts";
 import type { UwsResponse } from "../http/uws.ts";
@@ -58,10 +58,7 @@ export class AcceptedWriter {
     const { bytes, digitsAt, end } = this.#head;
     writeIdDigits(sequence, origin, bytes, digitsAt);
     let at = end;
-    if (limit !== null) {
-      at = writeAscii(`\r\nRateLimit-Policy: ${rateLimitPolicy(limit)}`, 0, bytes, at);
-      at = writeAscii(`\r\nRateLimit: ${rateLimit(limit, 0)}`, 0, bytes, at);
-    }
+    if (limit !== null) at = writeAscii(rateLimitLines(limit, 0), 0, bytes, at);
     if (isReplay) at = writeAscii("\r\nIdempotency-Replayed: true", 0, bytes, at);
     return this.#head.upTo(at);
   }

@@ -8,7 +8,7 @@
  * has waiting for links is counted by the thread that accepted it; what the ledger has of it, as
  * scheduled and held messages, is not. One instance per ingress thread.
  */
-import { admissionFits, LIFE_BYTES_PER_PART } from "../../journal/space.ts";
+import { LIFE_BYTES_PER_PART, promisedBytes } from "../../journal/space.ts";
 import type { LogTable } from "../../tables/log-table.ts";
 
 /** Space is looked up anew at each `refresh` and after charging so much. */
@@ -56,13 +56,12 @@ export class LogRoom {
   take(appIndex: number, charge: number): boolean {
     if (charge > this.#left) {
       const { logTable, journalBytesMax, ingressCount } = this.#options;
-      const pending = this.#options.pendingBytes();
       // The other threads may be about to take a step of their own.
       const others = (ingressCount - 1) * STEP_BYTES;
-      const forAll = journalBytesMax - this.#keptBackBytes;
-      if (!admissionFits(logTable, forAll, STEP_BYTES + others, pending)) {
-        const bound = this.#hasFewWaiting(appIndex) ? journalBytesMax : forAll;
-        return admissionFits(logTable, bound, charge + others, pending);
+      const free = journalBytesMax - promisedBytes(logTable, this.#options.pendingBytes()) - others;
+      const freeForAll = free - this.#keptBackBytes;
+      if (freeForAll < STEP_BYTES) {
+        return charge <= freeForAll || (charge <= free && this.#hasFewWaiting(appIndex));
       }
       this.#left = STEP_BYTES;
     }

@@ -8,6 +8,7 @@ import type { AdmissionOutcome } from "../admission/admission.ts";
 import { Admit } from "../admission/admission.ts";
 import type { Exchange } from "../http/exchange.ts";
 import { type RefusalHeaders, writeProblem } from "../http/reply.ts";
+import { type ShedCode, ShedWriter } from "../http/shed-writer.ts";
 
 /** Exchanges kept for further calls. */
 const SPARE_MAX = 4096;
@@ -28,6 +29,7 @@ export class CallEnds {
   /** Whether connections end with the answers and refusals of a gateway that stops. */
   isClosing = false;
   readonly #spare: Exchange[] = [];
+  readonly #shedWriter = new ShedWriter();
 
   /** An exchange for a new call, or undefined if none is kept. */
   take(): Exchange | undefined {
@@ -58,8 +60,14 @@ export class CallEnds {
 
   /** Ends a call whose only message was not admitted; `outcome` says why. */
   refuseAdmission(exchange: Exchange, code: number, outcome: AdmissionOutcome): void {
-    const limit = code === Admit.RATE_LIMITED ? outcome.limit : null;
-    this.refuse(exchange, admissionProblem(code, outcome), { limit });
+    const shedCode = SHED_CODES[code];
+    if (shedCode === undefined) {
+      this.refuse(exchange, admissionProblem(code, outcome));
+      return;
+    }
+    const response = exchange.finish();
+    if (response !== null) this.#shedWriter.write(response, shedCode, outcome, this.isClosing);
+    this.keep(exchange);
   }
 }
 
@@ -72,6 +80,12 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
   [Admit.OVERLOADED]: "overloaded",
   [Admit.KEY_RUNNING]: "idempotency-running",
   [Admit.KEY_CONFLICT]: "idempotency-conflict",
+};
+
+/** Refusals of which there may be very many. */
+const SHED_CODES: Readonly<Record<number, ShedCode>> = {
+  [Admit.RATE_LIMITED]: "rate-limited",
+  [Admit.OVERLOADED]: "overloaded",
 };
 
 /** Whether the same call may succeed later. */

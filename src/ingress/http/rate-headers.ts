@@ -36,6 +36,12 @@ export function rateLimit(state: RateLimitState, retryAfterS: number): string {
   return `"${POLICY_NAMES[state.scope]}";r=${left};t=${resetS}`;
 }
 
+/** Both as lines that follow others of an answer's head. */
+export function rateLimitLines(state: RateLimitState, retryAfterS: number): string {
+  const left = rateLimit(state, retryAfterS);
+  return `\r\nRateLimit-Policy: ${rateLimitPolicy(state)}\r\nRateLimit: ${left}`;
+}
+
 function secondsFor(segments: number, rateTps: number): number {
   return rateTps === 0 ? 1 : Math.max(1, Math.ceil(segments / rateTps));
 }

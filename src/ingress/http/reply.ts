@@ -41,8 +41,6 @@ const REASONS: Readonly<Record<number, string>> = {
 /** Headers of a refusal beside its media type. */
 export interface RefusalHeaders {
   readonly allow?: string;
-  /** The bucket that was empty. */
-  readonly limit?: RateLimitState | null;
 }
 
 /** Status line of a status code. */
@@ -122,7 +120,6 @@ export function writeProblem(
     if (source.retryAfterS !== undefined) {
       response.writeHeader("Retry-After", String(source.retryAfterS));
     }
-    writeRateLimit(response, headers.limit ?? null, source.retryAfterS ?? 0);
     endAnswer(response, problemJson(source), close);
   });
 }
