@@ -28,7 +28,7 @@ const LINK_PER_S_MIN = 5;
 /** Full after some ten thousand waiting messages, so that most of the run is refusals. */
 const JOURNAL_BYTES_MAX = 16 * 2 ** 20;
 const SEGMENT_BYTES = 2 ** 20;
-/** Until code is compiled; after a start all tokens of a contract rest for a second. */
+/** The rate grows until then; after a start all tokens of a contract rest for a second. */
 const WARM_UP_S = 4;
 const OTHER_APP = 2;
 const OTHER_PREFIX = "8888";
@@ -194,7 +194,8 @@ function measuresOfOverload(runs: readonly OverloadRun[]): readonly Measure[] {
 }
 
 function print({ boundPerS, offeredPerS, goodputPerS, openLoop, other }: OverloadRun): void {
-  const { accepted, refused, withoutRetryAfter, unanswered, generatorLate, busy } = openLoop;
+  const { accepted, refused, withoutRetryAfter, unanswered } = openLoop;
+  const { generatorLate, unwritten, busy } = openLoop;
   console.log(
     `bound ${boundPerS}/s, offered ${offeredPerS}/s: goodput ${goodputPerS.toFixed(0)}/s ` +
       `(${(goodputPerS / boundPerS).toFixed(3)} of the bound); accepted ${accepted.count} ` +
@@ -202,7 +203,8 @@ function print({ boundPerS, offeredPerS, goodputPerS, openLoop, other }: Overloa
       `p99 ${(refused.p99 / 1000).toFixed(1)} ms, ${withoutRetryAfter} of them without ` +
       `Retry-After; ${unanswered} unanswered; other app: ${other.accepted.count} of ${other.due} ` +
       `accepted, p99 ${(other.accepted.p99 / 1000).toFixed(1)} ms; the generator was busy ` +
-      `${(busy * 100).toFixed(0)} % of the time and late by p99 ` +
-      `${(generatorLate.p99 / 1000).toFixed(1)} ms`,
+      `${(busy * 100).toFixed(0)} % of the time, late by p99 ` +
+      `${(generatorLate.p99 / 1000).toFixed(1)} ms, and waited for a free connection by p99 ` +
+      `${(unwritten.p99 / 1000).toFixed(1)} ms`,
   );
 }

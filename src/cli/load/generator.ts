@@ -15,6 +15,8 @@ import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 const TICK_MS = 1;
 /** After the last request was due: how long answers may take. */
 const TAIL_MS = 10_000;
+/** What one read takes, at most. */
+const READ_BYTES = 64 * 1024;
 /** Bodies that are kept of accepted answers, drawn evenly from the whole run. */
 const SAMPLES_MAX = 2000;
 
@@ -41,6 +43,8 @@ export interface LoadResult {
   readonly lostConnections: number;
   /** From when a request was due until this thread noticed: no fault of the server's. */
   readonly generatorLate: Latencies;
+  /** From when a request was due until it was written: until a connection was free. */
+  readonly unwritten: Latencies;
   /** Bodies of some accepted answers. */
   readonly samples: readonly string[];
   /** Share of one core that this thread's event loop was busy. */
@@ -54,7 +58,11 @@ export interface LoadOptions {
   /** Requests a second; null: closed loop. */
   readonly rate: number | null;
   readonly seconds: number;
-  /** Of these at the start: answers to what was due then are in no latencies; 0 if left out. */
+  /**
+   * Of these at the start, in which the rate grows evenly from nothing: a program that has just
+   * started compiles its code first, and what it falls behind by then would last. What was due then
+   * is in no latencies; 0 if left out.
+   */
   readonly warmUpS?: number;
   readonly connections: number;
 }
@@ -91,13 +99,20 @@ class Generator {
   #isOver = false;
   #startMs = 0;
   #endMs = 0;
+  /** Of all connections: each read is used before the next one begins. */
+  readonly #readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
   readonly #accepted = createHistogram();
   readonly #refused = createHistogram();
   readonly #late = createHistogram();
+  readonly #unwritten = createHistogram();
   readonly #samples: string[] = [];
 
   constructor(options: LoadOptions) {
     this.#options = options;
+  }
+
+  get #warmUpMs(): number {
+    return (this.#options.warmUpS ?? 0) * 1000;
   }
 
   async run(): Promise<LoadResult> {
@@ -131,6 +146,7 @@ class Generator {
       unanswered: this.#due - this.#answered,
       lostConnections,
       generatorLate: latenciesOf(this.#late),
+      unwritten: latenciesOf(this.#unwritten),
       samples: this.#samples,
       busy,
     };
@@ -143,20 +159,22 @@ class Generator {
   #release(nowMs: number, rate: number): void {
     const untilMs = Math.min(nowMs, this.#endMs);
     for (;;) {
-      const dueMs = this.#startMs + (this.#due * 1000) / rate;
+      const dueMs = this.#startMs + dueAfterMs(this.#due, rate, this.#warmUpMs);
       if (dueMs >= untilMs) break;
       this.#due++;
       this.#waiting.push(dueMs);
       if (this.#isWarm(dueMs)) this.#late.record(microseconds(nowMs - dueMs));
     }
-    this.#pump();
+    this.#pump(nowMs);
   }
 
-  #pump(): void {
+  #pump(nowMs: number): void {
     while (this.#waitingFrom < this.#waiting.length) {
       const lane = this.#idle.pop();
       if (lane === undefined) return;
-      this.#send(lane, this.#waiting[this.#waitingFrom++] as number);
+      const dueMs = this.#waiting[this.#waitingFrom++] as number;
+      if (this.#isWarm(dueMs)) this.#unwritten.record(microseconds(nowMs - dueMs));
+      this.#send(lane, dueMs);
     }
     this.#waiting.length = 0;
     this.#waitingFrom = 0;
@@ -195,7 +213,7 @@ class Generator {
   }
 
   #isWarm(dueMs: number): boolean {
-    return dueMs >= this.#startMs + (this.#options.warmUpS ?? 0) * 1000;
+    return dueMs >= this.#startMs + this.#warmUpMs;
   }
 
   /** Every body so far is kept with the same chance (reservoir sampling, Vitter's algorithm R). */
@@ -211,10 +229,17 @@ class Generator {
 
   #open(port: number): Promise<Lane> {
     return new Promise((resolve, reject) => {
-      const socket = connect({ port, host: "127.0.0.1", noDelay: true }, () => resolve(lane));
+      // Past the streams, which would cost more than the reads themselves.
+      const onread = {
+        buffer: this.#readBuffer,
+        callback: (count: number, bytes: Uint8Array): boolean => {
+          this.#onData(lane, (bytes as Buffer).toString("latin1", 0, count));
+          return true;
+        },
+      };
+      const options = { port, host: "127.0.0.1", noDelay: true, onread };
+      const socket = connect(options, () => resolve(lane));
       const lane: Lane = { socket, dueMs: 0, isWaiting: false, received: "" };
-      socket.setEncoding("latin1");
-      socket.on("data", (text: string) => this.#onData(lane, text));
       socket.on("error", reject);
       socket.on("close", () => {
         const at = this.#idle.indexOf(lane);
@@ -236,6 +261,16 @@ class Generator {
     lane.received = "";
     this.#onAnswer(lane, head, received.slice(headEnd + 4));
   }
+}
+
+/**
+ * When the request of this index is due, in ms from the start, at `rate` a second: growing evenly
+ * over the warm-up, in which half as many are due as in the same time after it.
+ */
+export function dueAfterMs(index: number, rate: number, warmUpMs: number): number {
+  const steadyMs = (index * 1000) / rate;
+  const warmMs = warmUpMs / 2;
+  return steadyMs < warmMs ? Math.sqrt(2 * warmUpMs * steadyMs) : warmMs + steadyMs;
 }
 
 /** Whole microseconds, at least 1: histograms begin there. */

@@ -2,7 +2,7 @@
  * Writes the refusals of an overload, 503 and 429: there are more of them than of anything else
  * then, and whoever is refused must learn it at once.
  *
- *   head   503 Service Unavailable ⏎ Content-Type … ⏎ Retry-After: 1 [⏎ RateLimit-Policy, RateLimit]
+ *   head   503 Service Unavailable ⏎ Content-Type … ⏎ Retry-After: 1 [⏎ RateLimit…]
  *   body   {"type":"/problems/overloaded" …}
  *
  * Text and body of a reason are made once, and written by one native call each. One instance per
@@ -39,7 +39,9 @@ export class ShedWriter {
   /** By detail: the text as it was needed last. */
   readonly #texts = new Map<string, ShedText>();
 
-  /** Answers a call. The bucket is told with `rate-limited` only; with `close` the connection ends. */
+  /**
+   * Answers a call. The bucket is told with `rate-limited` only; with `close` the connection ends.
+   */
   write(response: UwsResponse, code: ShedCode, reason: ShedReason, close: boolean): void {
     const { head, body } = this.#textOf(code, reason);
     const limit = code === "rate-limited" ? reason.limit : null;
