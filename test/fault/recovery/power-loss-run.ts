@@ -8,7 +8,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { readFlags } from "../../support/flags.ts";
 import { integerIn, seededRandom } from "../../support/seeded-random.ts";
 import { cutPowerTrial, type Damage, damageTrial, soundLog } from "./power-loss.ts";
-import { resultDocument } from "./result-document.ts";
+import { type Counted, resultDocument, runOf } from "./result-document.ts";
 
 const RANGE = 65536;
 const SAY_EVERY = 5000;
@@ -36,7 +36,7 @@ function attempt(what: string, trial: () => void): void {
   }
 }
 
-async function runPowerFailures(wanted: number): Promise<object> {
+async function runPowerFailures(wanted: number): Promise<Counted> {
   const failedBefore = failed.length;
   const sum = { promised: 0, power_failures: 0 };
   let trials = 0;
@@ -53,7 +53,7 @@ async function runPowerFailures(wanted: number): Promise<object> {
   return { row: "F5", trials, failures, ...boundOf(trials, failures), ...sum };
 }
 
-function runDamages(flips: number): object {
+function runDamages(flips: number): Counted & { readonly cuts: number; readonly flips: number } {
   const log = soundLog(seed);
   const random = seededRandom(seed);
   const sum = { refused: 0 };
@@ -84,6 +84,6 @@ const damages = runDamages(Number(values.damages));
 const results = [await runPowerFailures(Number(values.trials)), damages];
 process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
 if (values.out !== undefined) {
-  writeFileSync(values.out, resultDocument("power loss", values, results));
+  writeFileSync(values.out, resultDocument([runOf("power loss", values, results)]));
 }
 process.exit(failed.length === 0 ? 0 : 1);

@@ -1,12 +1,13 @@
 /**
  * Recovery at large: `npm run fault:recovery -- [--only F1,F2,…] [--trials N] [--seed N]
- * [--pending N] [--log-gib N] [--out FILE]`. Prints what it does; writes the result with commit,
- * date and machine. SIGINT ends a row after the trial at hand; what was done until then counts.
+ * [--pending N] [--log-gib N] [--out FILE [--add]]`. Prints what it does; writes the result with
+ * commit, date and machine, with `--add` as one more sitting in a file that is there. SIGINT ends a
+ * row after the trial at hand; what was done until then counts.
  */
 import { writeFileSync } from "node:fs";
 import { readFlags } from "../../support/flags.ts";
 import { Workspace } from "../../support/processes.ts";
-import { resultDocument } from "./result-document.ts";
+import { earlierRuns, resultDocument, runOf } from "./result-document.ts";
 import { ROWS, type RowResult } from "./rows.ts";
 
 const { values } = readFlags({
@@ -17,11 +18,14 @@ const { values } = readFlags({
     pending: { type: "string", default: "100000" },
     "log-gib": { type: "string", default: "0" },
     out: { type: "string" },
+    add: { type: "boolean", default: false },
   },
 });
 const stop = new AbortController();
 process.once("SIGINT", () => stop.abort());
 const wanted = values.only?.split(",") ?? Object.keys(ROWS);
+const earlier =
+  values.add && values.out !== undefined ? earlierRuns(values.out, wanted, values.seed) : [];
 const results: RowResult[] = [];
 let isBroken = false;
 for (const name of wanted) {
@@ -49,8 +53,9 @@ for (const name of wanted) {
     process.stdout.write(`${name} broke off: see ${workspace.folder}\n${String(error)}\n`);
   }
   if (values.out !== undefined) {
-    const { out, ...options } = values;
-    writeFileSync(out, resultDocument("recovery", options, results));
+    const { out, add: _, ...options } = values;
+    const run = runOf("recovery", options, results);
+    writeFileSync(out, resultDocument([...earlier, run]));
   }
 }
 process.exit(!isBroken && results.every(({ failures }) => failures === 0) ? 0 : 1);

@@ -21,7 +21,8 @@ import { judge, type Verdict } from "./judge.ts";
 
 const LOOK_MS = 20;
 const DEADLINE_MS = 60_000;
-const SETTLE_DEADLINE_MS = 240_000;
+/** A message in 100,000 is refused for now five times in a row, and waits minutes in the end. */
+const SETTLE_DEADLINE_MS = 600_000;
 /** Every look at which the books stand still counts; so many say that only held ones are left. */
 const STILL_LOOKS = 25;
 const ONE_PART = "one part";
