@@ -28,7 +28,12 @@ export function leaveSystemId(bells: Int32Array, thread: number): void {
 
 /** Whether a thread has left its number, even an unknown one: it has loaded its modules. */
 export function hasLoaded(bells: Int32Array, thread: number): boolean {
-  return Atomics.load(bells, systemIdIndex(thread)) !== 0;
+  return systemIdOf(bells, thread) !== 0;
+}
+
+/** The number that a thread has left; 0: none yet, below 0: it does not know its own. */
+export function systemIdOf(bells: Int32Array, thread: number): number {
+  return Atomics.load(bells, systemIdIndex(thread));
 }
 
 /** A thread as the kernel sees it. */
@@ -43,7 +48,7 @@ const WAITS: Readonly<Record<string, ThreadState["waitsFor"]>> = { D: "disk", R:
 
 /** What the kernel shows of a thread now; null if that cannot be had. */
 export function threadState(bells: Int32Array, thread: number): ThreadState | null {
-  const fields = statOf(Atomics.load(bells, systemIdIndex(thread)));
+  const fields = statOf(systemIdOf(bells, thread));
   if (fields === null) return null;
   return { waitsFor: WAITS[fields[0] as string] ?? "nothing", cpuMs: secondsIn(fields) * 1000 };
 }
@@ -79,8 +84,7 @@ function ownSystemId(): number {
 /** CPU seconds of every thread that has left its number. */
 export function threadCpu(bells: Int32Array, plan: SharedPlan): ThreadCpu[] {
   return threadNames(plan).flatMap((thread, index) => {
-    const systemId = Atomics.load(bells, systemIdIndex(index));
-    const seconds = secondsOf(systemId);
+    const seconds = secondsOf(systemIdOf(bells, index));
     return seconds === null ? [] : [{ thread, seconds }];
   });
 }

@@ -19,7 +19,13 @@ test("defaults are those of api.md section 4", () => {
     quietHours: null,
   };
   assert.deepEqual(blocks, {
-    node: { name: "gw-1", region: "local", dataDir: "/etc/smsgw/data", rateTps: null },
+    node: {
+      name: "gw-1",
+      region: "local",
+      dataDir: "/etc/smsgw/data",
+      timeSliceUs: 100,
+      rateTps: null,
+    },
     http: {
       host: "127.0.0.1",
       port: 8080,
