@@ -11,12 +11,14 @@
 import { JournalAppender } from "../../src/journal/appender.ts";
 import { Journal } from "../../src/journal/journal.ts";
 import type { LogDirectory } from "../../src/journal/log-directory.ts";
+import type { SegmentRemoval } from "../../src/journal/segment-removal.ts";
 import type { Clock } from "../../src/environment.ts";
 import { allocateMetrics, MetricBlock } from "../../src/metrics/block.ts";
 import { waitingDoorbell } from "../../src/ring/doorbell.ts";
 import { allocateRing } from "../../src/ring/layout.ts";
 import { RingConsumer, RingMemory, RingProducer } from "../../src/ring/one-to-one-ring.ts";
 import { type LogTable, LogWord } from "../../src/tables/log-table.ts";
+import { removalAtOnce } from "../../test/support/removal-directory.ts";
 import { accept, answer, key, receipt, sending, T0 } from "../../test/unit/ledger/records.ts";
 
 const RING_BYTES = 1 << 20;
@@ -52,6 +54,7 @@ export class LedgerFeed {
   readonly #journal: Journal;
   readonly #appender: JournalAppender;
   readonly #table: LogTable;
+  readonly #removal: SegmentRemoval;
   readonly #open: number;
   #next = 0;
 
@@ -68,6 +71,7 @@ export class LedgerFeed {
   ) {
     this.#table = table;
     this.#open = open;
+    this.#removal = removalAtOnce(directory, table);
     const own = allocateFeedRings();
     this.#appender = feedAppender(own);
     const ends = [own, ledger].map(({ staging, notices }) => {
@@ -134,6 +138,7 @@ export class LedgerFeed {
       this.#journal.doWork();
       appender.pollCommitted({ onCommitted: () => undefined });
     } while (appender.pendingBytes() > 0);
+    this.#removal.onTick();
   }
 
   /** Log offset behind everything that is committed. */

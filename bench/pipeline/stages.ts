@@ -12,6 +12,7 @@
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { removalAtOnce } from "../../test/support/removal-directory.ts";
 import { readFlags } from "../../test/support/flags.ts";
 import { messageText } from "../../src/cli/load/requests.ts";
 import { Admit } from "../../src/ingress/admission/admission.ts";
@@ -76,6 +77,7 @@ function measure(forMs: number, count: number): StageTimes {
   const log = openNodeLogDirectory(join(folder, "log"));
   const rig = new IngressRig({ config: CONFIG, log, pendingMax: 16_384, waitingMax: 1 << 20 });
   rig.grant(0, 0, CREDIT);
+  const removal = removalAtOnce(log, rig.logTable);
   const reference = makeReference(join(folder, "reference"));
   const bodies = Array.from({ length: count }, (_, i) => Buffer.from(messageText(i, false)));
   const plains = bodies.map(() => new PlainMessage());
@@ -111,6 +113,7 @@ function measure(forMs: number, count: number): StageTimes {
     timed("reference", () => reference.write(committed - logBefore));
     rig.logTable.store(LogWord.LEDGER_APPLIED, committed);
     rig.logTable.store(LogWord.RELEASABLE, committed);
+    removal.onTick();
   }
   reference.close();
   rig.journal.close();

@@ -11,7 +11,7 @@ import { loadConfig } from "../config/parse.ts";
 import { EXIT_CODES } from "../errors.ts";
 import { readNodeFile } from "../journal/data-dir.ts";
 import { lockDataDir } from "../journal/data-dir-lock.ts";
-import { DataDirError } from "../journal/errors.ts";
+import { DataDirError, systemCode } from "../journal/errors.ts";
 import type { LogDirectory } from "../journal/log-directory.ts";
 import {
   examineLog,
@@ -167,13 +167,15 @@ function booksText({ ok, mismatches, books, rows }: BooksReport): string {
 async function inspect(directory: LogDirectory, options: Options, io: CliIo): Promise<number> {
   const isRunning = await isLocked(options.dataDir);
   const node = readNodeFile(directory)?.node ?? "?";
+  let from = options.from;
   let printed = 0;
   const visitor: ExaminationVisitor = {
     onBlock: () => {},
     onRecord: (type, memory, offset, lengthBytes, logOffset) => {
-      if (logOffset < options.from) return;
+      if (logOffset < from) return;
       if (printed === options.limit) throw new EnoughError();
       printed++;
+      from = logOffset + 1;
       const fields = recordFields(type, memory, offset, lengthBytes, node);
       const name = typeName(type);
       if (options.json) printJson(io, { log_offset: logOffset, type: name, ...fields });
@@ -181,7 +183,7 @@ async function inspect(directory: LogDirectory, options: Options, io: CliIo): Pr
     },
   };
   try {
-    const { damage } = examineLog(directory, null, visitor);
+    const damage = walk(directory, visitor, isRunning);
     // What a running gateway is writing looks torn.
     if (damage === null || isRunning) return EXIT_CODES.ok.code;
     io.stderr(`${damageText(damage)}\n`);
@@ -189,6 +191,28 @@ async function inspect(directory: LogDirectory, options: Options, io: CliIo): Pr
   } catch (error) {
     if (error instanceof EnoughError) return EXIT_CODES.ok.code;
     throw error;
+  }
+}
+
+/**
+ * Damage of the log. A segment that a running gateway removes meanwhile is missing or ends early:
+ * then it looks again.
+ */
+function walk(
+  directory: LogDirectory,
+  visitor: ExaminationVisitor,
+  isRunning: boolean,
+): LogDamage | null {
+  for (;;) {
+    const [before = 0] = listSegments(directory);
+    try {
+      const { damage } = examineLog(directory, null, visitor);
+      const [oldest = 0] = listSegments(directory);
+      if (!isRunning || oldest === before) return damage;
+      if (damage === null || damage.offset > oldest) return damage;
+    } catch (error) {
+      if (!isRunning || systemCode(error) !== "ENOENT") throw error;
+    }
   }
 }
 

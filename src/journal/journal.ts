@@ -43,7 +43,7 @@ const LEDGER_BELL_INTERVAL_MS = 2;
 const RUNS_PER_APPENDER_MAX = 4;
 const TAKES_PER_TURN = 2;
 /**
- * Commits, in one segment, between two looks at what may be removed while there is no idle moment.
+ * Commits, in one segment, between two looks at what may be released while there is no idle moment.
  */
 const COMMITS_PER_RELEASE = 64;
 
@@ -225,11 +225,9 @@ export class Journal {
 
   #releaseSegments(): void {
     this.#commitsToRelease = COMMITS_PER_RELEASE;
-    const oldest = this.#segments.oldestAfterRelease(this.#table.load(LogWord.RELEASABLE));
-    if (oldest < 0) return;
-    this.#table.store(LogWord.OLDEST, oldest);
-    this.#segments.removeOldest();
-    this.#retryAtMs = 0;
+    const before = this.#segments.oldest;
+    const oldest = this.#segments.release(this.#table.load(LogWord.RELEASABLE));
+    if (oldest > before) this.#table.store(LogWord.OLDEST, oldest);
   }
 
   /** Takes runs from every staging ring: first a fair share each, then whatever still fits. */

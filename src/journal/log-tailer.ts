@@ -100,8 +100,10 @@ export class BlockTailer implements LogTailer {
   #nextSegmentStart(segment: LocatedSegment, committed: number): number {
     let { end } = segment;
     if (end === Number.POSITIVE_INFINITY) {
-      this.#segment = this.#files.locate(segment.start, true) ?? segment;
-      ({ end } = this.#segment);
+      // By the position: a segment that is full to its last byte may have been removed.
+      const found = this.#files.locate(this.#position, true) ?? segment;
+      this.#segment = found;
+      end = found.start > segment.start ? found.start : found.end;
     }
     if (end === Number.POSITIVE_INFINITY) {
       // Without a next segment the log can only stand at the very end of this one.

@@ -129,6 +129,11 @@ export class ChunkedRecordLoader implements RecordLoader {
     chunk.start = start;
     chunk.end = start;
     chunk.end += segment.file.read(bytes, 0, length, start - segment.start);
+    if (logOffset < this.#table.load(LogWord.OLDEST)) {
+      // Released meanwhile, perhaps cut while it was read: those bytes need not be its own.
+      chunk.end = chunk.start;
+      return NOT_HERE;
+    }
     this.#last = chunk;
     return chunk.find(logOffset);
   }

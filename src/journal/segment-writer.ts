@@ -82,7 +82,7 @@ export class SegmentWriter {
     return this.#activeEnd - this.#offset;
   }
 
-  /** Start of the oldest segment. */
+  /** Start of the oldest segment that was not given up. */
   get oldest(): number {
     return this.#starts[0] as number;
   }
@@ -151,19 +151,12 @@ export class SegmentWriter {
   }
 
   /**
-   * Start of the segment behind the oldest one if the oldest ends at or below `releasable`,
-   * otherwise -1.
+   * Gives up the segments that end at or below `releasable`: their files are removed elsewhere
+   * (segment-removal.ts). Returns the start of the oldest one that is left.
    */
-  oldestAfterRelease(releasable: number): number {
-    const behind = this.#starts[1];
-    return behind !== undefined && behind <= releasable ? behind : -1;
-  }
-
-  /** Removes the oldest segment, durably: none is ever missing between two that exist. */
-  removeOldest(): void {
-    this.#directory.remove(segmentName(this.oldest));
-    this.#directory.sync();
-    this.#starts.shift();
+  release(releasable: number): number {
+    while ((this.#starts[1] ?? Number.POSITIVE_INFINITY) <= releasable) this.#starts.shift();
+    return this.oldest;
   }
 
   close(): void {

@@ -27,8 +27,12 @@ export function segmentStart(name: string): number {
 
 /** Starts of all segments, ascending. */
 export function listSegments(directory: LogDirectory): number[] {
-  return directory
-    .list()
+  return segmentsAmong(directory.list());
+}
+
+/** Starts of the segments among the files with these names, ascending. */
+export function segmentsAmong(names: readonly string[]): number[] {
+  return names
     .map(segmentStart)
     .filter((start) => start >= 0)
     .sort((a, b) => a - b);

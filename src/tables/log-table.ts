@@ -4,7 +4,7 @@
  *   word                writer    meaning (bytes from the start of the log)
  *   COMMITTED           journal   readers may read below it; in mode disk it is synced
  *   SYNCED              journal   survives power loss below it
- *   OLDEST              journal   start of the oldest segment that still exists
+ *   OLDEST              journal   start of the oldest segment; what is before it is being removed
  *   LEDGER_APPLIED      ledger    in the ledger's memory, visible to queries
  *   LEDGER_FLUSHED      ledger    durable in the ledger's store
  *   RELEASABLE          ledger    segments that end at or below it may go

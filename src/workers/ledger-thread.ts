@@ -13,8 +13,10 @@ import { quarantinedRecords, readLastExit, readNodeFile, startEpoch } from "../j
 import { DataDirError, isNoRoom, LogCorruptionError } from "../journal/errors.ts";
 import { BlockTailer } from "../journal/log-tailer.ts";
 import { openNodeLogDirectory } from "../journal/node-log-directory.ts";
+import { openNodeRemovalDirectory } from "../journal/node-removal-directory.ts";
 import { ChunkedRecordLoader } from "../journal/record-loader.ts";
 import { type RecoveredLog, recoverLog } from "../journal/recovery.ts";
+import { SegmentRemoval } from "../journal/segment-removal.ts";
 import { readSkipped } from "../journal/skipped-stretches.ts";
 import { CdrRows } from "../ledger/cdr/cdr-rows.ts";
 import { resolveHeld } from "../ledger/flow/held.ts";
@@ -106,8 +108,21 @@ logLastCrash();
 const cdrRows = makeCdrRows();
 const keys = makeKeys();
 const ledger = makeLedger();
+const removal = new SegmentRemoval({
+  directory: openNodeRemovalDirectory(config.node.dataDir),
+  logTable,
+  log,
+  after: (ms, run) => setTimeout(run, ms),
+});
 const runner: EventLoopRunner = new EventLoopRunner(
-  ledger,
+  {
+    doWork: () => ledger.doWork(),
+    onTick: () => {
+      ledger.onTick();
+      removal.onTick();
+    },
+    isQuiet: (aheadMs) => ledger.isQuiet(aheadMs),
+  },
   ownBell(data.ports, bells, self, () => runner.wake()),
   bells,
   self,

@@ -31,6 +31,7 @@ import { BlockTailer } from "../../src/journal/log-tailer.ts";
 import { movedBodiesIn } from "../../src/ledger/body-moves.ts";
 import { ChunkedRecordLoader } from "../../src/journal/record-loader.ts";
 import { recoverLog } from "../../src/journal/recovery.ts";
+import { SegmentRemoval } from "../../src/journal/segment-removal.ts";
 import { verifyBooks } from "../../src/ledger/books.ts";
 import { isRecordDone } from "../../src/ledger/flow/record-done.ts";
 import { IdempotencyKeys } from "../../src/ledger/idempotency-keys.ts";
@@ -60,6 +61,7 @@ import { SimulatedDirectory } from "./simulated-directory.ts";
 import { makeIngress } from "./simulated-ingress.ts";
 import type { SimulatedStore, StoreRemains } from "./simulated-store.ts";
 import type { World } from "./world.ts";
+import { removalDirectory } from "../support/removal-directory.ts";
 
 /** What a process is started with, beside the world it runs in. */
 export interface GatewayStart {
@@ -76,6 +78,8 @@ export interface GatewayStart {
 const TICK_MS = 5;
 const CHUNK_BYTES = 16 * 1024;
 const BLOCK_BYTES_MAX = 64 * 1024;
+/** Small, so that segments are cut in several steps. */
+const REMOVAL_STEP_BYTES = 48 * 1024;
 
 /** What the ledger throws at a poisonous record. */
 export class PoisonError extends Error {
@@ -106,6 +110,7 @@ export class SimulatedGateway {
   readonly #workers: SmppWorker[] = [];
   readonly #journal: Journal;
   readonly #ledgerThread: number;
+  readonly #removal: SegmentRemoval;
   #drain: Drain | null = null;
 
   /** Starts a process: throws SimulatedCrash if it dies on the way, or what made it refuse. */
@@ -144,6 +149,7 @@ export class SimulatedGateway {
     );
     const { logTable } = this.memory;
     this.#journal = this.#makeJournal(recovered.nextOffset, recovered.nextNumber);
+    this.#removal = this.#makeRemoval();
     const tailer = new BlockTailer(
       this.directory,
       logTable,
@@ -314,6 +320,20 @@ export class SimulatedGateway {
     );
   }
 
+  #makeRemoval(): SegmentRemoval {
+    const { scheduler } = this.#world;
+    const random = this.#given.random.fork("removal");
+    const after = (ms: number, run: () => void): void =>
+      scheduler.after(ms, this.#ledgerThread, run);
+    return new SegmentRemoval({
+      directory: removalDirectory(this.directory, (run) => after(random.float(0.05, 20), run)),
+      logTable: this.memory.logTable,
+      log: this.#log("ledger"),
+      after,
+      stepBytes: REMOVAL_STEP_BYTES,
+    });
+  }
+
   #makeLedger(tailer: LogTailer, quarantined: ReadonlySet<number>): Ledger {
     const { settings, clock, cdr, scheduler } = this.#world;
     const { random } = this.#given;
@@ -426,7 +446,10 @@ export class SimulatedGateway {
         if (!this.isReady && this.ledger.isReady()) this.#open();
         return worked;
       },
-      onTick: () => this.ledger.onTick(),
+      onTick: () => {
+        this.ledger.onTick();
+        this.#removal.onTick();
+      },
     });
     const workers = Array.from({ length: this.plan.workerCount }, (_, worker) =>
       this.#ticking(`worker ${worker}`, workerAppenderIndex(this.plan, worker), {

@@ -9,6 +9,7 @@ import { JournalAppender, type CommitVisitor } from "../../src/journal/appender.
 import { Journal, type JournalOptions } from "../../src/journal/journal.ts";
 import type { LogDirectory } from "../../src/journal/log-directory.ts";
 import type { RecordVisitor } from "../../src/journal/log-reading.ts";
+import type { SegmentRemoval } from "../../src/journal/segment-removal.ts";
 import { allocateMetrics, MetricBlock } from "../../src/metrics/block.ts";
 import type { RecordMemory } from "../../src/records/memory.ts";
 import { allocateRing } from "../../src/ring/layout.ts";
@@ -16,6 +17,7 @@ import { Doorbell } from "../../src/ring/doorbell.ts";
 import { RingConsumer, RingMemory, RingProducer } from "../../src/ring/one-to-one-ring.ts";
 import { allocateLogTable, LogTable } from "../../src/tables/log-table.ts";
 import { FILLER, RecordLength, writeFiller, checkFiller } from "./filler-record.ts";
+import { removalAtOnce } from "./removal-directory.ts";
 
 export interface RigOptions extends Partial<JournalOptions> {
   readonly directory: LogDirectory;
@@ -53,6 +55,7 @@ export class JournalRig {
   readonly table = new LogTable(allocateLogTable(2));
   readonly clock = new TestClock();
   readonly journal: Journal;
+  readonly #removal: SegmentRemoval;
   readonly appenders: JournalAppender[] = [];
   /** In the order in which the commits were seen. */
   readonly committed: CommittedRecord[] = [];
@@ -92,6 +95,7 @@ export class JournalRig {
       this.ledgerRings++;
       this.onLedgerRing();
     });
+    this.#removal = removalAtOnce(directory, this.table);
     this.journal = new Journal(
       {
         directory,
@@ -110,6 +114,13 @@ export class JournalRig {
         nextNumber: options.nextNumber ?? 1,
       },
     );
+  }
+
+  /** One round of the journal; what it released is removed at once. Returns what `doWork` does. */
+  work(): number {
+    const runs = this.journal.doWork();
+    this.#removal.onTick();
+    return runs;
   }
 
   /** Stages and publishes a record of `lengthBytes`; false if the staging ring is full. */
@@ -135,7 +146,7 @@ export class JournalRig {
   /** Works and polls until everything staged is committed. */
   settle(): void {
     for (let i = 0; i < 10_000; i++) {
-      const worked = this.journal.doWork();
+      const worked = this.work();
       if (this.poll() === 0 && worked === 0 && !this.#pending()) return;
     }
     assert.fail("the journal does not settle");

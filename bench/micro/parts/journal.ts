@@ -14,6 +14,7 @@ import { Doorbell } from "../../../src/ring/doorbell.ts";
 import { allocateRing } from "../../../src/ring/layout.ts";
 import { RingConsumer, RingMemory, RingProducer } from "../../../src/ring/one-to-one-ring.ts";
 import { allocateLogTable, LogTable, LogWord } from "../../../src/tables/log-table.ts";
+import { removalAtOnce } from "../../../test/support/removal-directory.ts";
 import { type MicroRow, type MicroSpan, nsOf } from "../row.ts";
 
 const RECORD_BYTES = 256;
@@ -75,10 +76,12 @@ function makeJournal(
   const words = new Int32Array(new SharedArrayBuffer(4));
   const bell = new Doorbell(words, 0, () => undefined);
   const table = new LogTable(allocateLogTable(1));
+  const directory = openNodeLogDirectory(path);
+  const removal = removalAtOnce(directory, table);
   const appender = new JournalAppender(new RingProducer(staging), new RingConsumer(notices), bell);
   const journal = new Journal(
     {
-      directory: openNodeLogDirectory(path),
+      directory,
       appenders: [{ staging: new RingConsumer(staging), notices: new RingProducer(notices), bell }],
       ledgerBell: bell,
       logTable: table,
@@ -107,6 +110,7 @@ function makeJournal(
     } while (appender.pollCommitted(visitor) === 0 || appender.pendingBytes() > 0);
     // What a ledger would have applied: the journal may remove it.
     table.store(LogWord.RELEASABLE, table.load(LogWord.COMMITTED));
+    removal.onTick();
   };
   return { commit, close: () => journal.close() };
 }

@@ -4,6 +4,7 @@
 import { Agent, request } from "node:http";
 import { ERRORS, problemType, type ErrorCode } from "../../../src/errors.ts";
 import { LogWord } from "../../../src/tables/log-table.ts";
+import { removalAtOnce } from "../../support/removal-directory.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 import { CONFIG } from "../../unit/ingress/rig.ts";
 import { HttpRig } from "../../unit/ingress/http-rig.ts";
@@ -40,11 +41,13 @@ const KNOWN = new Set<string>(
 export async function fuzzHttp(seed: number, count: number): Promise<HttpFuzzResult> {
   const http = new HttpRig({ waitingMax: 1_000_000, pendingMax: 4096, config: CONFIG });
   const { rig } = http;
+  const removal = removalAtOnce(http.rig.directory, http.rig.logTable);
   // Workers that take everything at once: nothing has to wait, so nothing may be shed.
   const drain = setInterval(() => {
     for (const pool of rig.pools.pools) for (const w of [0, 1]) rig.grant(w, pool.poolIndex, 4096);
     rig.submitted();
     followLog(http);
+    removal.onTick();
   }, 2);
   const maker = new RequestMaker(seededRandom(seed));
   const headers = http.headers();

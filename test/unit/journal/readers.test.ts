@@ -82,7 +82,7 @@ test("what is no ACCEPT, not committed, or removed is refused with -1", () => {
   }
   assert.equal(loadedSequence(loader, first), 0);
   rig.table.store(LogWord.RELEASABLE, rig.table.load(LogWord.COMMITTED));
-  for (let i = 0; i < 100; i++) rig.journal.doWork();
+  for (let i = 0; i < 100; i++) rig.work();
   assert.equal(new ChunkedRecordLoader(directory, rig.table, null).load(first), -1);
   for (let i = 0; i < offsets.length; i++) {
     const offset = offsets[i] as number;

@@ -195,7 +195,7 @@ test("the ledger's cursor proves what was synced", () => {
 test("a log that starts behind the ledger's cursor is refused", () => {
   const { directory, rig } = written(700);
   rig.table.store(LogWord.RELEASABLE, rig.table.load(LogWord.COMMITTED));
-  for (let i = 0; i < 20; i++) rig.journal.doWork();
+  for (let i = 0; i < 20; i++) rig.work();
   const [oldest] = listSegments(directory) as [number];
   assert.ok(oldest > 0);
   assert.equal(recover(directory.copy(), oldest).firstOffset, oldest);

@@ -87,7 +87,7 @@ class World {
       appender.memory.bytes.set(record.subarray(8), at + 8);
     }
     appender.publish();
-    this.rig.journal.doWork();
+    this.rig.work();
     appender.pollCommitted({
       onCommitted: (_type, _offset, _length, logOffset) => offsets.push(logOffset),
     });
@@ -100,7 +100,7 @@ class World {
       this.now += 50;
       this.rig.clock.nowMs += 50;
       this.ledger.doWork();
-      this.rig.journal.doWork();
+      this.rig.work();
     }
   }
 
