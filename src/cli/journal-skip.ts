@@ -42,7 +42,7 @@ export async function skip(
   options: SkipOptions,
   io: CliIo,
 ): Promise<number> {
-  const { cursor, heldFrom } = await positionOf(options.dataDir);
+  const { cursor, replayFrom, heldFrom } = await positionOf(options.dataDir);
   let plan: SkipPlan;
   try {
     plan = planSkip(directory, cursor, heldFrom);
@@ -51,7 +51,7 @@ export async function skip(
     io.stderr(`smsgw journal skip: ${error.message}\n`);
     return EXIT_CODES.failure.code;
   }
-  const lost = lostRecords(directory, plan, cursor);
+  const lost = lostRecords(directory, plan, replayFrom);
   const isDecided = options.at === plan.from;
   const copy = isDecided ? skipDamage(directory, plan) : null;
   if (options.json) printJson(io, reportJson(plan, lost, copy));
@@ -63,20 +63,28 @@ export async function skip(
   return EXIT_CODES.failure.code;
 }
 
-/** The ledger's durable position, 0 without a store, and from where on it wants texts. */
-async function positionOf(dataDir: string): Promise<{ cursor: number; heldFrom: number }> {
+interface LedgerPosition {
+  /** Where the ledger stands durably, 0 without a store. */
+  readonly cursor: number;
+  /** From where on messages may be that its store does not have. */
+  readonly replayFrom: number;
+  /** From where on it wants texts. */
+  readonly heldFrom: number;
+}
+
+async function positionOf(dataDir: string): Promise<LedgerPosition> {
   const path = join(dataDir, "ledger");
-  if (!existsSync(path)) return { cursor: 0, heldFrom: 0 };
+  if (!existsSync(path)) return { cursor: 0, replayFrom: 0, heldFrom: 0 };
   const store = openLmdbStore(path, 0);
   try {
-    const { cursor, holds } = readMeta(store);
-    return { cursor, heldFrom: Math.min(cursor, holds.lowest()) };
+    const { cursor, replayFrom, holds } = readMeta(store);
+    return { cursor, replayFrom, heldFrom: Math.min(replayFrom, holds.lowest()) };
   } finally {
     await store.close();
   }
 }
 
-function lostRecords(directory: LogDirectory, plan: SkipPlan, cursor: number): LostRecord[] {
+function lostRecords(directory: LogDirectory, plan: SkipPlan, readFrom: number): LostRecord[] {
   const node = readNodeFile(directory)?.node ?? "?";
   const lost: LostRecord[] = [];
   salvage(directory, plan, {
@@ -86,7 +94,7 @@ function lostRecords(directory: LogDirectory, plan: SkipPlan, cursor: number): L
         log_offset: logOffset,
         type: typeName(type),
         id: typeof id === "string" ? id : null,
-        applied: logOffset < cursor,
+        applied: logOffset < readFrom,
       });
     },
   });

@@ -67,20 +67,22 @@ const NO_VISITOR: ExaminationVisitor = { onBlock: () => {}, onRecord: () => {} }
 
 /**
  * Examines the log from the segment of `cursor`, the ledger's durable position, or all of it if
- * that is null. Throws what the directory throws; damage is a result.
+ * that is null. `readFrom`: an offset before the cursor from whose segment on to do so. Throws what
+ * the directory throws; damage is a result.
  */
 export function examineLog(
   directory: LogDirectory,
   cursor: number | null,
   visitor: ExaminationVisitor = NO_VISITOR,
+  readFrom: number | null = cursor,
 ): LogExamination {
   const starts = listSegments(directory);
   let first =
-    cursor === null
+    readFrom === null
       ? 0
       : Math.max(
           0,
-          starts.findLastIndex((start) => start < cursor),
+          starts.findLastIndex((start) => start < readFrom),
         );
   for (;;) {
     const walk = new Walk(directory, starts, cursor, visitor);

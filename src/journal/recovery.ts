@@ -11,7 +11,12 @@
 import { BLOCK_FLAG_UNSYNCED, BLOCK_HEADER_BYTES, sealSkipped } from "./block.ts";
 import { LogCorruptionError, isNoRoom } from "./errors.ts";
 import type { LogDirectory, LogFile } from "./log-directory.ts";
-import { examineLog, firstNonZero, type LogExamination } from "./log-examination.ts";
+import {
+  type ExaminationVisitor,
+  examineLog,
+  firstNonZero,
+  type LogExamination,
+} from "./log-examination.ts";
 import { recordMemory } from "../records/memory.ts";
 import { listSegments, segmentName } from "./segments.ts";
 
@@ -23,6 +28,8 @@ export interface RecoveryOptions {
   readonly segmentBytes: number;
   /** The ledger's durable position in the log, null if it has none. */
   readonly from: number | null;
+  /** Log offset before it from which on the ledger reads once more; default: none. */
+  readonly replayFrom?: number;
 }
 
 export interface RecoveredLog {
@@ -35,6 +42,8 @@ export interface RecoveredLog {
   readonly cut: number;
   /** Start of the oldest segment. */
   readonly firstOffset: number;
+  /** Where the ledger's tailer starts: the first block from `replayFrom` on, at most `from`. */
+  readonly tailFrom: number;
 }
 
 /**
@@ -42,7 +51,17 @@ export interface RecoveredLog {
  * is no torn tail, and what the directory throws.
  */
 export function recoverLog(directory: LogDirectory, options: RecoveryOptions): RecoveredLog {
-  const found = examineLog(directory, options.from);
+  const { from, replayFrom } = options;
+  const cursor = from ?? 0;
+  // Blocks may have been given up since, and skipped ones stand where others began.
+  let tailFrom = cursor;
+  const visitor: ExaminationVisitor = {
+    onBlock: (offset) => {
+      if (offset < tailFrom && replayFrom !== undefined && offset >= replayFrom) tailFrom = offset;
+    },
+    onRecord: () => {},
+  };
+  const found = examineLog(directory, from, visitor, from === null ? null : (replayFrom ?? from));
   const { damage } = found;
   if (damage !== null && !damage.torn) {
     throw new LogCorruptionError(damage.segment, damage.offset, damage.reason);
@@ -52,6 +71,7 @@ export function recoverLog(directory: LogDirectory, options: RecoveryOptions): R
     epochSeen: found.epochSeen,
     cut: damage?.lostBytes ?? 0,
     firstOffset: found.firstOffset,
+    tailFrom: cursor > 0 ? tailFrom : found.firstOffset,
   };
 }
 

@@ -76,6 +76,10 @@ export interface RecordApplierOptions {
   readonly log: Log;
   /** This run. */
   readonly epoch: number;
+  /** Where the log begins that the store has not applied: before it, only fresh messages lack. */
+  readonly replayUntil: number;
+  /** Whether a start would find in the log what is being applied. */
+  readonly isLogSynced: () => boolean;
   readonly producerCount: number;
   /** The word that names the record in hand. */
   readonly inHand: Float64Array;
@@ -147,6 +151,10 @@ export class RecordApplier implements RecordVisitor {
     lengthBytes: number,
     logOffset: number,
   ): void {
+    if (logOffset < this.#options.replayUntil) {
+      this.#replay(type, memory, offset, lengthBytes, logOffset);
+      return;
+    }
     switch (type) {
       case RecordType.ACCEPT:
         this.#applyAccept(memory, offset, lengthBytes, logOffset);
@@ -190,12 +198,43 @@ export class RecordApplier implements RecordVisitor {
     hits.count(RecoveryRow.PARKED, receipts.parked.count);
   }
 
-  #applyAccept(memory: RecordMemory, offset: number, lengthBytes: number, logOffset: number): void {
-    if (!acceptIsConsistent(memory, offset, lengthBytes)) {
-      throw new Error(`ACCEPT at ${logOffset} contradicts itself`);
-    }
+  /**
+   * Makes messages anew that were fresh when the last run ended (messages/fresh-messages.ts). All
+   * that the store has of the record stays as it is.
+   */
+  #replay(
+    type: number,
+    memory: RecordMemory,
+    offset: number,
+    lengthBytes: number,
+    logOffset: number,
+  ): void {
+    const { messages, quarantined } = this.#options;
     const { view } = memory;
-    const { messages, quarantined, epoch } = this.#options;
+    if (type === RecordType.ACCEPT) {
+      if (!acceptIsConsistent(memory, offset, lengthBytes)) throw contradiction(logOffset);
+      const sequence = view.getFloat64(offset + Accept.SEQUENCE, true);
+      const origin = view.getUint32(offset + Accept.ORIGIN, true);
+      if (messages.find(sequence, origin) !== null) return;
+      const message = this.#newMessage(view, offset, logOffset, sequence, origin);
+      messages.admitAgain(message);
+      if (quarantined.has(logOffset)) this.#quarantine(message);
+      messages.settle(message);
+    } else if (type === RecordType.SENDING) {
+      const sequence = view.getFloat64(offset + Attempt.SEQUENCE, true);
+      const origin = view.getUint32(offset + Attempt.ORIGIN, true);
+      const message = messages.find(sequence, origin);
+      // What has a row knows of it.
+      if (message === null || message.isInOpenIndex || message.finalAt !== 0) return;
+      this.#applySending(view, offset);
+    }
+    messages.retire();
+  }
+
+  #applyAccept(memory: RecordMemory, offset: number, lengthBytes: number, logOffset: number): void {
+    if (!acceptIsConsistent(memory, offset, lengthBytes)) throw contradiction(logOffset);
+    const { view } = memory;
+    const { messages, meta, quarantined, epoch, isLogSynced } = this.#options;
     const sequence = view.getFloat64(offset + Accept.SEQUENCE, true);
     const origin = view.getUint32(offset + Accept.ORIGIN, true);
     const last = this.#lastSequences.get(origin);
@@ -205,9 +244,10 @@ export class RecordApplier implements RecordVisitor {
     if (last === undefined || sequence > last) this.#lastSequences.set(origin, sequence);
     const message = this.#newMessage(view, offset, logOffset, sequence, origin);
     if (quarantined.size > 0 && quarantined.has(logOffset)) this.#quarantine(message);
-    messages.admit(message);
-    if (acceptHasKey(view, offset)) this.#options.outcomes.onKeyed(memory, offset);
     const replayed = replayOf(message);
+    const isOfRun = epochOf(origin) === epoch && meta.startedEpoch === epoch;
+    messages.admit(message, isOfRun && replayed === null && isLogSynced());
+    if (acceptHasKey(view, offset)) this.#options.outcomes.onKeyed(memory, offset);
     if (replayed !== null) this.#options.onReplayed(replayed);
     const producer = producerOf(origin);
     if (epochOf(origin) === epoch && sequence > (this.appliedSequences[producer] ?? 0)) {
@@ -466,6 +506,10 @@ export class RecordApplier implements RecordVisitor {
     });
     this.#unknownLogged = this.unknownCount;
   }
+}
+
+function contradiction(logOffset: number): Error {
+  return new Error(`ACCEPT at ${logOffset} contradicts itself`);
 }
 
 /** Ends a part of a concluded message if it is not in anybody's hands. */

@@ -18,7 +18,13 @@ import {
 } from "./messages/message-state.ts";
 import type { Messages } from "./messages/messages.ts";
 import type { LedgerMeta } from "./store/meta.ts";
-import { readUint48, rowStatus, writeKeyBytes, writeUint48 } from "./messages/row-layout.ts";
+import {
+  readUint48,
+  rowLogOffset,
+  rowStatus,
+  writeKeyBytes,
+  writeUint48,
+} from "./messages/row-layout.ts";
 import { type LedgerStore, LedgerTable } from "./store/store.ts";
 
 const FINAL_AT = MESSAGE_KEY_BYTES;
@@ -125,6 +131,8 @@ export class Endings {
     const status = rowStatus(row);
     // A chunk is written with the row that ended: they cannot disagree.
     if (!isFinalStatus(status)) throw new Error("an open message stands among the ended ones");
+    // A start would take its ACCEPT for that of a message that was never written.
+    if (rowLogOffset(row) >= meta.replayFrom) return -1;
     messages.removeRow(key, cached);
     if (mayBeDead(status)) this.#forgetDeadLetter(key);
     meta.books.noteRemoved(status);

@@ -11,24 +11,22 @@
  * gives the rest. An agent: one thread calls `doWork` again and again; it runs under test/sim as
  * well, with everything injected.
  */
-import type { Clock, Log, Random } from "../environment.ts";
-import type { CommitVisitor, JournalAppender } from "../journal/appender.ts";
-import type { LogTailer, RecordLoader } from "../journal/log-reading.ts";
+import type { CommitVisitor } from "../journal/appender.ts";
 import { LIFE_BYTES_PER_PART } from "../journal/space.ts";
-import { Counter, type MetricBlock } from "../metrics/block.ts";
+import { Counter } from "../metrics/block.ts";
 import {
   formatMessageId,
   type MessageKey,
   parseMessageId,
   PRODUCER_COUNT_MAX,
 } from "../records/message-key.ts";
-import { LogWord, type LogTable } from "../tables/log-table.ts";
+import { LogWord } from "../tables/log-table.ts";
 import { AnswerWatch, isAnswered } from "./flow/answer-watch.ts";
 import { RecordApplier } from "./apply.ts";
 import { type BooksSummary, summarise } from "./books.ts";
 import { STRETCH_BYTES_MAX } from "./body-holds.ts";
 import { BodyMoves } from "./body-moves.ts";
-import { type CancelOrders, type CancelOutcome, Cancels } from "./flow/cancels.ts";
+import { type CancelOutcome, Cancels } from "./flow/cancels.ts";
 import { Conclusions } from "./conclusions.ts";
 import {
   type DeadLetterFilter,
@@ -56,7 +54,8 @@ import { Messages } from "./messages/messages.ts";
 import { Outbox } from "./outbox.ts";
 import { type OutcomeObserver, OutcomeObservers } from "./outcomes.ts";
 import { encodeMeta, type LedgerMeta, META_KEY, readMeta } from "./store/meta.ts";
-import type { LedgerPlan, LedgerPolicy } from "./policy.ts";
+import { LEDGER_LIMITS, type LedgerLimits, type LedgerOptions } from "./ledger-options.ts";
+import type { LedgerPlan } from "./policy.ts";
 import {
   documentOf,
   type EventDocument,
@@ -68,70 +67,8 @@ import {
 } from "./queries.ts";
 import { Receipts } from "./receipts/receipts.ts";
 import { RecoveryHits } from "./flow/recovery.ts";
-import { type LedgerStore, LedgerTable } from "./store/store.ts";
-import type { SubmitterFactory } from "./flow/submitter.ts";
+import { LedgerTable } from "./store/store.ts";
 import { Upkeep } from "./upkeep.ts";
-
-/** Bounds of the ledger's memory and of one call of `doWork`. */
-export interface LedgerLimits {
-  readonly flushIntervalMs: number;
-  /** Changed messages at which a flush does not wait for its time. */
-  readonly dirtyMax: number;
-  /** Changed messages at which the log is not read on until a flush is visible. */
-  readonly dirtyStop: number;
-  /** Parts of messages in memory, those of changed ones not counted. */
-  readonly cacheMax: number;
-  readonly pollBytes: number;
-  readonly parkedMax: number;
-  readonly generationEntriesMax: number;
-  readonly walkStep: number;
-  readonly dueStep: number;
-  /** Between steps of sweep, retention and receipts. */
-  readonly upkeepIntervalMs: number;
-}
-
-export const LEDGER_LIMITS: LedgerLimits = {
-  flushIntervalMs: 200,
-  dirtyMax: 4096,
-  dirtyStop: 8192,
-  cacheMax: 10_240,
-  pollBytes: 256 * 1024,
-  parkedMax: 262_144,
-  generationEntriesMax: 229_376,
-  walkStep: 2048,
-  dueStep: 512,
-  upkeepIntervalMs: 100,
-};
-
-export interface LedgerOptions {
-  readonly node: string;
-  /** This run. */
-  readonly epoch: number;
-  /** Reads from `readCursor(store)` on. */
-  readonly tailer: LogTailer;
-  readonly loader: RecordLoader;
-  readonly appender: JournalAppender;
-  readonly store: LedgerStore;
-  readonly submitterOf: SubmitterFactory;
-  readonly logTable: LogTable;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  readonly metrics: MetricBlock;
-  readonly inHand: Float64Array;
-  readonly inHandIndex: number;
-  readonly quarantined: ReadonlySet<number>;
-  /** Whether an operator gave up the stretch of the log at an offset; default: none was. */
-  readonly isSkipped?: (logOffset: number) => boolean;
-  readonly policy: LedgerPolicy;
-  readonly limits?: Partial<LedgerLimits>;
-  /** Who is told, in the transaction, what became of messages. */
-  readonly observers?: readonly OutcomeObserver[];
-  /** Reaches the ingress threads; without it only what the ledger owns can be canceled. */
-  readonly cancelOrders?: CancelOrders;
-  /** Why messages of a pool and priority wait, if that is known. */
-  readonly queueReasonOf?: (poolIndex: number, priority: number) => QueueReason | null;
-}
 
 export interface LedgerStatus {
   readonly applied: number;
@@ -139,6 +76,8 @@ export interface LedgerStatus {
   readonly books: BooksSummary;
   readonly cached: number;
   readonly dirty: number;
+  /** Open messages that only the log has. */
+  readonly fresh: number;
   readonly parked: number;
   readonly hand_overs: number;
   readonly recovering: boolean;
@@ -180,6 +119,10 @@ export class Ledger {
   readonly #upkeep: Upkeep;
   readonly #bodyMoves: BodyMoves;
   readonly #flights: Flights;
+  /** The store has applied the log up to here; before, only fresh messages are made anew. */
+  readonly #replayUntil: number;
+  /** Whether all that is committed survives power loss, as of the last look into the log. */
+  #isLogSynced = false;
   #isStartStaged = false;
   #isChanged = false;
   #mustFlush = false;
@@ -194,6 +137,7 @@ export class Ledger {
     this.#limits = limits;
     const meta = openMeta(options);
     this.#meta = meta;
+    this.#replayUntil = meta.cursor;
     const { eventsMax, eventsTtlMs } = policy;
     const appIds = policy.plan.appIndexById.keys();
     const deadLetters = new DeadLetters(store, options.loader, policy.keepsDeadTexts);
@@ -202,7 +146,7 @@ export class Ledger {
     const outbox = new Outbox({ store, eventsMax, eventsTtlMs, appIds });
     this.#outbox = outbox;
     this.#held = new HeldMessages(store);
-    const index = new MessageIndex(store);
+    const index = new MessageIndex(store, this.#isUnseen);
     const followers = new Followers(endings, index, outbox, this.#held, deadLetters);
     const outcomes = new OutcomeObservers([followers, this.#watch, ...(options.observers ?? [])]);
     this.#outcomes = outcomes;
@@ -226,6 +170,8 @@ export class Ledger {
       outcomes,
       meta,
       hits,
+      replayUntil: this.#replayUntil,
+      isLogSynced: () => this.#isLogSynced,
       producerCount: PRODUCER_COUNT_MAX,
       onQuarantined: (message) => handOvers.concludeQuarantined(message),
       onAttempt: (message, part, attempt) => handOvers.onAttempt(message, part, attempt),
@@ -274,6 +220,10 @@ export class Ledger {
     let work = appender.pollCommitted(NOTHING_TO_VISIT);
     this.#flights.follow(now);
     work += this.#readLog();
+    if (this.#isReplaying()) {
+      this.#conclusions.publish();
+      return work;
+    }
     if (this.#flights.isStartVisible) {
       const changesMax = this.#limits.dirtyMax - this.#messages.changedCount;
       work += this.#handOvers.doWork(now, changesMax);
@@ -292,7 +242,8 @@ export class Ledger {
       work++;
     }
     this.#flights.follow(now);
-    this.#messages.cache.evict(this.#options.store.visibleCommit);
+    const { cache, fresh } = this.#messages;
+    cache.evict(this.#options.store.visibleCommit, fresh.parts);
     this.#conclusions.publish();
     return work;
   }
@@ -305,6 +256,7 @@ export class Ledger {
   /** Whether all it read is durable, nobody waits for it, and nothing is due within `aheadMs`. */
   isQuiet(aheadMs: number): boolean {
     if (!this.#flights.isSettled || this.#isFlushPending()) return false;
+    if (this.#messages.fresh.count > 0) return false;
     if (this.#watch.count > 0 || this.#cancels.count > 0) return false;
     return this.#handOvers.isQuiet(this.#options.clock.wallMs() + aheadMs);
   }
@@ -319,7 +271,7 @@ export class Ledger {
     return this.#handOvers.isWalking;
   }
 
-  /** Makes the next `doWork` flush without waiting for its time. */
+  /** Makes the next `doWork` flush without waiting for its time, fresh messages too. */
   requestFlush(): void {
     this.#mustFlush = true;
   }
@@ -434,6 +386,9 @@ export class Ledger {
     return { kind: "events", data, next: page.hasMore ? (last?.cursor ?? null) : null };
   }
 
+  readonly #isUnseen = (sequence: number, origin: number): boolean =>
+    this.#messages.isUnseen(sequence, origin);
+
   readonly #summaryOf = (message: MessageState): MessageSummary => {
     const { node } = this.#options;
     return summaryOf(node, message, this.#queueReasonOf(message));
@@ -484,6 +439,7 @@ export class Ledger {
       books: summarise(this.#meta.books),
       cached: this.#messages.cache.count,
       dirty: this.#messages.changedCount,
+      fresh: this.#messages.fresh.count,
       parked: parked.count,
       hand_overs: this.#handOvers.underWay,
       recovering: this.#handOvers.isWalking,
@@ -501,11 +457,20 @@ export class Ledger {
   #readLog(): number {
     const { tailer } = this.#options;
     if (this.#flights.isFull) return 0;
-    if (this.#messages.changedCount >= this.#limits.dirtyStop) return 0;
+    const isStopped = this.#messages.changedCount >= this.#limits.dirtyStop;
+    if (isStopped && !this.#isReplaying()) return 0;
+    const { logTable, clock } = this.#options;
+    this.#isLogSynced = logTable.load(LogWord.SYNCED) >= logTable.load(LogWord.COMMITTED);
+    this.#messages.fresh.follow(tailer.position, clock.wallMs());
     const records = tailer.poll(this.#applier, this.#limits.pollBytes);
     if (records === 0) return 0;
     this.#publishWords();
     return records;
+  }
+
+  /** Whether the log is still read that the store has applied; nothing may be written by then. */
+  #isReplaying(): boolean {
+    return this.#options.tailer.position < this.#replayUntil;
   }
 
   /** Whether the log has more than was read of it. */
@@ -546,6 +511,7 @@ export class Ledger {
   #isFlushDue(now: number): boolean {
     if (this.#flights.isUnderWay) return false;
     if (this.#messages.changedCount >= this.#limits.dirtyMax) return true;
+    if (this.#messages.fresh.isOverdue(now)) return true;
     return this.#isFlushPending() && (this.#mustFlush || now >= this.#nextFlushAt);
   }
 
@@ -553,28 +519,32 @@ export class Ledger {
   #isFlushPending(): boolean {
     return (
       this.#messages.changedCount > 0 ||
+      (this.#mustFlush && this.#messages.fresh.count > 0) ||
       this.#isChanged ||
       this.#options.tailer.position !== this.#flights.committedCursor
     );
   }
 
   #flush(now: number): void {
-    const { store, tailer, metrics } = this.#options;
+    const { store, tailer, metrics, logTable } = this.#options;
     const meta = this.#meta;
+    const cursor = tailer.position;
+    const isAll = this.#mustFlush || logTable.load(LogWord.SYNCED) < cursor;
     this.#mustFlush = false;
     this.#isChanged = false;
     // Time ends messages, too, while no record is read.
     this.#publishWords();
     this.#nextFlushAt = now + this.#limits.flushIntervalMs;
-    const written = this.#messages.write();
+    const written = this.#messages.write(cursor, now, isAll);
     this.#receipts.write();
     this.#outcomes.beforeCommit();
-    const cursor = tailer.position;
+    const { fresh } = this.#messages;
     meta.cursor = cursor;
-    store.put(LedgerTable.META, META_KEY, encodeMeta(meta));
+    meta.replayFrom = fresh.replayFrom(cursor);
+    store.put(LedgerTable.META, META_KEY, encodeMeta(meta, fresh));
     const number = store.commit();
     this.#messages.launch(written, number);
-    const releasable = Math.min(cursor, meta.holds.lowest());
+    const releasable = Math.min(meta.replayFrom, meta.holds.lowest());
     const { startedEpoch } = meta;
     this.#flights.launch({
       number,

@@ -31,7 +31,7 @@ import {
 import { StoreFullError } from "../ledger/store/store-room.ts";
 import { movedBodiesIn } from "../ledger/body-moves.ts";
 import { isRecordDone } from "../ledger/flow/record-done.ts";
-import { readCursor } from "../ledger/store/meta.ts";
+import { readPosition } from "../ledger/store/meta.ts";
 import { ledgerPlanOf } from "../ledger/policy.ts";
 import { MetricBlock } from "../metrics/block.ts";
 import { CreditTable } from "../tables/credit-table.ts";
@@ -103,7 +103,7 @@ parentPort?.on("message", (command: ThreadCommand) => {
   else if (command.kind === "close") close("closed");
 });
 
-const { store, cursor, recovered, epoch, quarantined } = await recover();
+const { store, recovered, epoch, quarantined } = await recover();
 logLastCrash();
 const cdrRows = makeCdrRows();
 const keys = makeKeys();
@@ -169,10 +169,11 @@ async function recover() {
   try {
     const opened = openLmdbStore(ledgerPath(config), config.ledger.bytesMax, ledgerSyncs(config));
     openedStore = opened;
-    const position = readCursor(opened);
+    const { cursor: position, replayFrom } = readPosition(opened);
     const found = recoverLog(directory, {
       segmentBytes: config.journal.segmentBytes,
       from: position > 0 ? position : null,
+      replayFrom,
     });
     if (found.cut > 0) log.write("warn", "cut a torn tail of the log", { bytes: found.cut });
     // The log is durable now. A run with `none` has left the store without a sync: what follows,
@@ -182,10 +183,9 @@ async function recover() {
     const started = startEpoch(directory, config.node.name, found.epochSeen, syncs);
     return {
       store: opened,
-      cursor: position,
       recovered: found,
       epoch: started.epoch,
-      quarantined: quarantine(opened, position, found),
+      quarantined: quarantine(opened, replayFrom, found),
     };
   } catch (error) {
     const refusal = refusalOf(error);
@@ -239,7 +239,7 @@ function makeLedger(): Ledger {
   return new Ledger({
     node: config.node.name,
     epoch,
-    tailer: new BlockTailer(directory, logTable, cursor > 0 ? cursor : recovered.firstOffset),
+    tailer: new BlockTailer(directory, logTable, recovered.tailFrom),
     loader,
     appender: new JournalAppender(
       ringProducer(memory.staging[self]),
@@ -307,7 +307,7 @@ function logLastCrash(): void {
 /** Offsets of the records that this run leaves out. */
 function quarantine(
   opened: LmdbLedgerStore,
-  position: number,
+  replayFrom: number,
   { firstOffset, nextOffset }: RecoveredLog,
 ): ReadonlySet<number> {
   // The journal, which tells others what is committed, has not started yet.
@@ -316,7 +316,7 @@ function quarantine(
   durable.store(LogWord.COMMITTED, nextOffset);
   const loader = new ChunkedRecordLoader(directory, durable, movedBodiesIn(opened));
   const found = quarantinedRecords(directory, (logOffset) =>
-    isRecordDone(logOffset, position, loader, opened),
+    isRecordDone(logOffset, replayFrom, loader, opened),
   );
   loader.close();
   for (const logOffset of found) {

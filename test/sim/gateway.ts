@@ -36,7 +36,7 @@ import { verifyBooks } from "../../src/ledger/books.ts";
 import { isRecordDone } from "../../src/ledger/flow/record-done.ts";
 import { IdempotencyKeys } from "../../src/ledger/idempotency-keys.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
-import { readCursor } from "../../src/ledger/store/meta.ts";
+import { readPosition } from "../../src/ledger/store/meta.ts";
 import { type LedgerPlan, ledgerPlanOf } from "../../src/ledger/policy.ts";
 import { restAfterStartMs } from "../../src/limit/start-rest.ts";
 import { Accept, ACCEPT_TYPE, acceptToOffset } from "../../src/records/accept.ts";
@@ -133,10 +133,11 @@ export class SimulatedGateway {
     const restMs = restAfterStartMs(readLastSent(this.directory), this.#instant());
     const restUntilMs = clock.monotonicMs() + restMs;
     this.store = this.#openStore();
-    const cursor = readCursor(this.store);
+    const { cursor, replayFrom } = readPosition(this.store);
     const recovered = recoverLog(this.directory, {
       segmentBytes: config.journal.segmentBytes,
       from: cursor > 0 ? cursor : null,
+      replayFrom,
     });
     this.epoch = startEpoch(this.directory, config.node.name, recovered.epochSeen).epoch;
     this.memory = new ProcessMemory(
@@ -150,13 +151,8 @@ export class SimulatedGateway {
     const { logTable } = this.memory;
     this.#journal = this.#makeJournal(recovered.nextOffset, recovered.nextNumber);
     this.#removal = this.#makeRemoval();
-    const tailer = new BlockTailer(
-      this.directory,
-      logTable,
-      cursor > 0 ? cursor : recovered.firstOffset,
-      CHUNK_BYTES * 8,
-    );
-    const quarantined = this.#quarantined(cursor);
+    const tailer = new BlockTailer(this.directory, logTable, recovered.tailFrom, CHUNK_BYTES * 8);
+    const quarantined = this.#quarantined(replayFrom);
     const poisoned = poisonedTailer(tailer, given.poison, quarantined, (logOffset) => {
       this.memory.inHand[ledgerIndex(this.plan)] = logOffset;
     });
@@ -399,10 +395,10 @@ export class SimulatedGateway {
     });
   }
 
-  #quarantined(cursor: number): ReadonlySet<number> {
+  #quarantined(replayFrom: number): ReadonlySet<number> {
     const loader = this.#loader();
     const quarantined = quarantinedRecords(this.directory, (logOffset) =>
-      isRecordDone(logOffset, cursor, loader, this.store),
+      isRecordDone(logOffset, replayFrom, loader, this.store),
     );
     loader.close();
     return quarantined;

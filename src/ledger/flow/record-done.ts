@@ -2,7 +2,7 @@
  * Whether a record that was in hand at a crash is worked on no more, so that its strikes may be
  * forgotten.
  *
- *   log   │ applied: done, but for ACCEPTs of open messages │cursor│ to be applied: not done │
+ *   log   │ applied: done, but for ACCEPTs of open messages │ to be read (again): not done │
  *
  * At start, before anything is applied. The ledger's thread only.
  */
@@ -13,14 +13,14 @@ import { isFinalStatus, writeMessageKey } from "../messages/message-state.ts";
 import { rowStatus } from "../messages/row-layout.ts";
 import { type LedgerStore, LedgerTable } from "../store/store.ts";
 
-/** `cursor`: log offset behind what the store has. `loader` gives what was durable at start. */
+/** `replayFrom`: the store has all before this log offset. `loader`: what was durable at start. */
 export function isRecordDone(
   logOffset: number,
-  cursor: number,
+  replayFrom: number,
   loader: RecordLoader,
   store: LedgerStore,
 ): boolean {
-  if (logOffset >= cursor) return false;
+  if (logOffset >= replayFrom) return false;
   let at: number;
   try {
     at = loader.load(logOffset);

@@ -5,10 +5,10 @@
  *   load/new ──► cached ──touch──► dirty ──flush──► clean queue ──► evicted (reloaded when needed)
  *
  * Bounded: clean messages leave as soon as more than `partsMax` parts are cached, as a part is what
- * costs memory; dirty ones and those whose commit is not visible yet stay. Which one leaves is left
- * to chance: of a backlog longer than the cache, the oldest would always be those that are needed
- * next, and the youngest would let what waits for long keep its place for ever. The ledger's thread
- * only.
+ * costs memory; dirty ones, fresh ones (fresh-messages.ts, a bound of their own) and those whose
+ * commit is not visible yet stay. Which one leaves is left to chance: of a backlog longer than the
+ * cache, the oldest would always be those that are needed next, and the youngest would let what
+ * waits for long keep its place for ever. The ledger's thread only.
  */
 import { neighbourHash } from "../../records/message-key.ts";
 import type { MessagePool } from "./message-pool.ts";
@@ -106,9 +106,9 @@ export class MessageCache {
     this.#queueCount++;
   }
 
-  /** Evicts down to the bound what is clean as of `visibleCommit`. */
-  evict(visibleCommit: number): void {
-    while (this.#parts > this.#partsMax && this.#queueCount > 0) {
+  /** Evicts down to the bound what is clean as of `visibleCommit`; `besides`: parts not counted. */
+  evict(visibleCommit: number, besides = 0): void {
+    while (this.#parts - besides > this.#partsMax && this.#queueCount > 0) {
       this.#drawHead();
       const message = this.#queue[this.#queueHead] as MessageState;
       this.#queue[this.#queueHead] = null;

@@ -11,7 +11,7 @@
 import { Accept } from "../../records/accept.ts";
 import { MESSAGE_KEY_BYTES } from "../../records/message-key.ts";
 import { EntryBuffer } from "../store/entry-buffer.ts";
-import { type MessageState, readKeySequence } from "./message-state.ts";
+import { type MessageState, readKeyOrigin, readKeySequence } from "./message-state.ts";
 import { readUint32, ROW_TEXTS, rowOffset, writeKeyBytes, writeUint32 } from "./row-layout.ts";
 import { type LedgerStore, LedgerTable } from "../store/store.ts";
 
@@ -33,12 +33,15 @@ interface AppBlock {
 
 export class MessageIndex {
   readonly #store: LedgerStore;
+  readonly #isUnseen: (sequence: number, origin: number) => boolean;
   readonly #apps = new Map<number, AppBlock>();
   #tidyFrom: Uint8Array = new Uint8Array(0);
   #nextTidyAt = 0;
 
-  constructor(store: LedgerStore) {
+  /** `isUnseen`: whether a message is here, though the store may not show its row yet. */
+  constructor(store: LedgerStore, isUnseen: (sequence: number, origin: number) => boolean) {
     this.#store = store;
+    this.#isUnseen = isUnseen;
   }
 
   /** A message was accepted. */
@@ -103,7 +106,15 @@ export class MessageIndex {
     // Mostly that of its first entry, which its key tells: the block itself need not be read.
     if (this.#store.get(LedgerTable.ROWS, key.subarray(APP_ID_BYTES)) !== undefined) return true;
     const block = this.#store.get(LedgerTable.INDEX, key);
-    return block !== undefined && this.#hasRowIn(spanOf(block));
+    if (block === undefined) return false;
+    return this.#hasUnseen(block) || this.#hasRowIn(spanOf(block));
+  }
+
+  #hasUnseen(block: Uint8Array): boolean {
+    for (let at = 0; at < block.length; at += INDEX_ENTRY_BYTES) {
+      if (this.#isUnseen(readKeySequence(block, at), readKeyOrigin(block, at))) return true;
+    }
+    return false;
   }
 
   /** A block of which many rows are gone, and some are not, may count as alive. */

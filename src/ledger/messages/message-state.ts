@@ -17,6 +17,7 @@
 import { Buffer } from "node:buffer";
 import { MESSAGE_KEY_BYTES } from "../../records/message-key.ts";
 import { Accept } from "../../records/accept.ts";
+import type { FreshGroup } from "./fresh-messages.ts";
 import { isFinal, needsBody, PartRecord, PartState } from "./part-state.ts";
 import { readUint32, Row, rowOffset, RowPart } from "./row-layout.ts";
 
@@ -192,8 +193,10 @@ export class MessageState {
   events: MessageEvent[] | null = null;
   /** Bookkeeping of the cache (message-cache.ts). */
   nextInBucket: MessageState | null = null;
-  /** Its place among the changed ones, -1 for a clean one. */
+  /** Its place among the changed ones, or in its group of fresh ones; -1 for a clean one. */
   dirtyIndex = -1;
+  /** Where it stands as long as no commit has it (fresh-messages.ts). */
+  fresh: FreshGroup | null = null;
   isQueued = false;
   isCached = false;
   commit = 0;
@@ -235,6 +238,7 @@ export class MessageState {
     this.events = null;
     this.nextInBucket = null;
     this.dirtyIndex = -1;
+    this.fresh = null;
     this.isQueued = false;
     this.isCached = false;
     this.commit = 0;

@@ -12,6 +12,7 @@ import { Buffer } from "node:buffer";
 import { MESSAGE_KEY_BYTES } from "../../records/message-key.ts";
 import { bodyKey, OPEN_LOG_OFFSET } from "../body-moves.ts";
 import { EndedRows } from "./ended-rows.ts";
+import { FreshMessages, isFresh } from "./fresh-messages.ts";
 import { MessageCache } from "./message-cache.ts";
 import { MessagePool } from "./message-pool.ts";
 import {
@@ -54,6 +55,8 @@ export interface WrittenMessages {
 
 export class Messages {
   readonly cache: MessageCache;
+  /** Those that no commit has, nor need have. */
+  readonly fresh: FreshMessages;
   readonly #options: MessagesOptions;
   readonly #pool: MessagePool;
   readonly #key = Buffer.alloc(MESSAGE_KEY_BYTES);
@@ -68,11 +71,12 @@ export class Messages {
     this.#options = options;
     this.#pool = new MessagePool(SPARE_MAX);
     this.cache = new MessageCache(options.cacheMax, this.#pool);
+    this.fresh = new FreshMessages(options.meta.holds.stretchBytes);
   }
 
   /** Messages that the next commit changes. */
   get changedCount(): number {
-    return this.cache.dirtyCount + this.#rows.pendingCount;
+    return this.cache.dirtyCount + this.#rows.pendingCount + this.fresh.excess;
   }
 
   /** A message to be filled in and admitted. */
@@ -125,16 +129,39 @@ export class Messages {
     }
   }
 
-  /** Adds a new message, open or final. */
-  admit(message: MessageState): void {
+  /** Adds a new message, open or final; `mayBeFresh`: a start would find its ACCEPT in the log. */
+  admit(message: MessageState, mayBeFresh: boolean): void {
+    const { books, holds } = this.#options.meta;
+    this.cache.add(message);
+    books.noteAccepted(message.parts.length);
+    message.holdsBody = true;
+    if (mayBeFresh) {
+      this.fresh.add(message);
+    } else {
+      this.cache.touch(message);
+      holds.hold(message.logOffset, acceptBytes(message));
+    }
+    message.status = UNFOLDED;
+    this.settle(message);
+  }
+
+  /** Adds a message that was fresh when the last run ended: what it caused then is in the store. */
+  admitAgain(message: MessageState): void {
     const { books, holds } = this.#options.meta;
     this.cache.add(message);
     this.cache.touch(message);
     books.noteAccepted(message.parts.length);
     holds.hold(message.logOffset, acceptBytes(message));
     message.holdsBody = true;
-    message.status = UNFOLDED;
-    this.settle(message);
+    message.status = foldParts(message);
+  }
+
+  /** Whether reads of the store may not show the row of a message that is here. */
+  isUnseen(sequence: number, origin: number): boolean {
+    if (this.cache.find(sequence, origin) !== null) return true;
+    return (
+      this.#rows.find(this.#keyOf(sequence, origin), this.#options.store.visibleCommit) !== null
+    );
   }
 
   /** Applies what time alone has ended by `at` (wall ms). */
@@ -157,6 +184,7 @@ export class Messages {
     }
     const before = message.status;
     message.status = foldParts(message);
+    if (message.fresh !== null && !isFresh(message)) this.#unfresh(message);
     if (message.holdsBody && !wantsBody(message)) {
       this.#releaseBody(message);
     }
@@ -181,6 +209,16 @@ export class Messages {
     writeUint48(this.#open, 0, Math.floor(message.expiresAt));
     writeUint48(this.#open, OPEN_LOG_OFFSET, isInLog ? message.logOffset : 0);
     this.#options.store.put(LedgerTable.OPEN, key, this.#open);
+  }
+
+  /** From now on it is a changed message like others: the next commit has it. */
+  #unfresh(message: MessageState): void {
+    this.fresh.remove(message);
+    this.cache.touch(message);
+    // What keeps a body in the log for a fresh message is where a start reads on.
+    message.holdsBody = wantsBody(message);
+    if (!message.holdsBody) return;
+    this.#options.meta.holds.hold(message.logOffset, acceptBytes(message));
   }
 
   #releaseBody(message: MessageState): void {
@@ -215,9 +253,15 @@ export class Messages {
     ended.length = 0;
   }
 
-  /** Puts every changed message into the store's next commit. */
-  write(): WrittenMessages {
+  /**
+   * Puts every changed message into the store's next commit, and of the fresh ones those for which
+   * it is time; `isAll`: all of them. The log is applied up to `cursor`; `now`: wall ms.
+   */
+  write(cursor: number, now: number, isAll: boolean): WrittenMessages {
     this.retire();
+    const { fresh } = this;
+    const next = (): MessageState | null => (isAll ? fresh.any() : fresh.due(cursor, now));
+    for (let due = next(); due !== null; due = next()) this.#unfresh(due);
     const messages = this.cache.takeDirty();
     let earliestDueAt = Number.POSITIVE_INFINITY;
     for (let i = 0; i < messages.length; i++) {

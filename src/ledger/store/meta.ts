@@ -8,7 +8,9 @@
  *   40 accepted u48   46 open u48   52 open parts u48   58 final u48 × 15   148 removed u48 × 15
  *  238 wanted body bytes u48   244 of them moved u48
  *  250 hold count u32, then per hold: stretch u48 | count u48, then per start: epoch u32 | at u48
+ *  .. log offset from which on a start reads u48 (not in version 7: the cursor)
  *
+ * Messages that are fresh (messages/fresh-messages.ts) count nowhere here.
  * Big-endian. The ledger's thread, or an offline reader of the store.
  */
 import { DataDirError } from "../../journal/errors.ts";
@@ -18,7 +20,9 @@ import { MESSAGE_STATUS_COUNT } from "../messages/message-state.ts";
 import { readUint32, readUint48, writeUint32, writeUint48 } from "../messages/row-layout.ts";
 import { LedgerTable, type LedgerStore } from "./store.ts";
 
-const META_VERSION = 7;
+const META_VERSION = 8;
+/** Of stores in which every open message has a row. */
+const META_VERSION_ALL_WRITTEN = 7;
 const STRETCH_BYTES = 4;
 const CURSOR = 8;
 const START_COUNT = 14;
@@ -37,6 +41,7 @@ const HOLD_COUNT = MOVED_BYTES + 6;
 const HOLDS = HOLD_COUNT + 4;
 const HOLD_ENTRY = 12;
 const START_ENTRY = 10;
+const REPLAY_BYTES = 6;
 /** Starts that are remembered; no message stays unresolved over so many. */
 const STARTS_MAX = 64;
 
@@ -53,6 +58,8 @@ export interface Start {
 export class LedgerMeta {
   /** Log offset behind the last applied block. */
   cursor = 0;
+  /** Not behind it: where ACCEPT and SENDING of messages begin that only the log has. */
+  replayFrom = 0;
   /** The last STARTED records applied, oldest first. */
   readonly starts: Start[] = [];
   /** Of the hashes in the receipt index. */
@@ -74,10 +81,14 @@ export class LedgerMeta {
   }
 }
 
-export function encodeMeta(meta: LedgerMeta): Uint8Array {
+/** `fresh`: messages and parts of the books that the commit does not have. */
+export function encodeMeta(
+  meta: LedgerMeta,
+  fresh: { readonly count: number; readonly parts: number },
+): Uint8Array {
   const { books, holds, starts } = meta;
   const holdBytes = HOLD_ENTRY * holds.counts.size;
-  const bytes = new Uint8Array(HOLDS + holdBytes + START_ENTRY * starts.length);
+  const bytes = new Uint8Array(HOLDS + holdBytes + START_ENTRY * starts.length + REPLAY_BYTES);
   bytes[0] = META_VERSION;
   writeUint32(bytes, STRETCH_BYTES, holds.stretchBytes);
   writeUint48(bytes, CURSOR, meta.cursor);
@@ -86,9 +97,9 @@ export function encodeMeta(meta: LedgerMeta): Uint8Array {
   writeUint32(bytes, SEED, meta.seed);
   writeUint48(bytes, NEXT_PARKED, meta.nextParked);
   writeUint48(bytes, NEXT_CHUNK, meta.nextChunk);
-  writeUint48(bytes, ACCEPTED, books.accepted);
-  writeUint48(bytes, OPEN, books.open);
-  writeUint48(bytes, OPEN_PARTS, books.openParts);
+  writeUint48(bytes, ACCEPTED, books.accepted - fresh.count);
+  writeUint48(bytes, OPEN, books.open - fresh.count);
+  writeUint48(bytes, OPEN_PARTS, books.openParts - fresh.parts);
   for (let i = 0; i < MESSAGE_STATUS_COUNT; i++) {
     writeUint48(bytes, FINAL + 6 * i, books.final[i] as number);
     writeUint48(bytes, REMOVED + 6 * i, books.removed[i] as number);
@@ -107,6 +118,7 @@ export function encodeMeta(meta: LedgerMeta): Uint8Array {
     writeUint48(bytes, at + 4, start.at);
     at += START_ENTRY;
   }
+  writeUint48(bytes, at, meta.replayFrom);
   return bytes;
 }
 
@@ -118,7 +130,7 @@ export function readMeta(store: LedgerStore): LedgerMeta {
   const meta = new LedgerMeta();
   const bytes = store.get(LedgerTable.META, META_KEY);
   if (bytes === undefined) return meta;
-  if (bytes[0] !== META_VERSION) {
+  if (bytes[0] !== META_VERSION && bytes[0] !== META_VERSION_ALL_WRITTEN) {
     const versions = `has version ${bytes[0]}, this program reads ${META_VERSION}`;
     throw new DataDirError("damaged", `the ledger's store ${versions}`);
   }
@@ -148,10 +160,16 @@ export function readMeta(store: LedgerStore): LedgerMeta {
     const at = HOLDS + HOLD_ENTRY * holdCount + START_ENTRY * i;
     meta.starts.push({ epoch: readUint32(bytes, at), at: readUint48(bytes, at + 4) });
   }
+  const behind = HOLDS + HOLD_ENTRY * holdCount + START_ENTRY * startCount;
+  meta.replayFrom = bytes[0] === META_VERSION ? readUint48(bytes, behind) : meta.cursor;
   return meta;
 }
 
-/** Where a tailer of the log has to start for the ledger in `store`: 0 for an empty store. */
-export function readCursor(store: LedgerStore): number {
-  return readMeta(store).cursor;
+/**
+ * Up to where the log is applied to `store`, and where a tailer of it has to start: both 0 for an
+ * empty store.
+ */
+export function readPosition(store: LedgerStore): { cursor: number; replayFrom: number } {
+  const { cursor, replayFrom } = readMeta(store);
+  return { cursor, replayFrom };
 }

@@ -21,6 +21,7 @@ import { verifyBooks } from "../../../src/ledger/books.ts";
 import { chunkKey, isChunkKey, keyRow } from "../../../src/ledger/cdr/cdr-format.ts";
 import { CdrRows } from "../../../src/ledger/cdr/cdr-rows.ts";
 import { type LmdbLedgerStore, openLmdbStore } from "../../../src/ledger/store/lmdb-store.ts";
+import { readPosition } from "../../../src/ledger/store/meta.ts";
 import { type LedgerStore, LedgerTable } from "../../../src/ledger/store/store.ts";
 import { FLAG_MAYBE_DUP, NOT_WRITTEN, Outcome } from "../../../src/records/attempt.ts";
 import { Verdict } from "../../../src/records/concluded.ts";
@@ -271,7 +272,8 @@ class Pair {
   async flush(): Promise<void> {
     for (const one of this.both) one.flush();
     const { end } = this.lmdb.log;
-    const isFlushed = ({ table }: Harness): boolean => table.load(LogWord.LEDGER_FLUSHED) >= end;
+    const isFlushed = ({ table, store }: Harness): boolean =>
+      table.load(LogWord.LEDGER_FLUSHED) >= end && readPosition(store).replayFrom >= end;
     await this.#until(() => this.both.every(isFlushed));
   }
 

@@ -60,6 +60,7 @@ test("an empty directory is an empty log", () => {
     epochSeen: 0,
     cut: 0,
     firstOffset: 0,
+    tailFrom: 0,
   };
   assert.deepEqual(recover(new MemoryDirectory()), nothing);
   assert.deepEqual(recover(new MemoryDirectory(), 0), nothing);
@@ -76,14 +77,26 @@ test("a log that ended well goes on where it ended, from whichever block it is c
     epochSeen: 6,
     cut: 0,
     firstOffset: 0,
+    tailFrom: 0,
   };
   assert.deepEqual(recover(directory.copy()), expected);
   const { view } = recordMemory(directory.bytesOf(segmentName(starts[2] as number)));
   const second = (starts[2] as number) + view.getUint32(Block.LENGTH, true);
   for (const from of [0, BLOCK_BYTES, starts[1] as number, second, end]) {
     const copy = directory.copy();
-    assert.deepEqual(recover(copy, from), expected);
+    assert.deepEqual(recover(copy, from), { ...expected, tailFrom: from });
     assert.equal(reopened(copy, expected).records.length, 700);
+  }
+  // What is read once more begins at a block, in whatever segment.
+  for (const [replayFrom, tailFrom] of [
+    [0, 0],
+    [1, BLOCK_BYTES],
+    [starts[1] as number, starts[1]],
+    [second - 8, second],
+    [end, end],
+  ] as const) {
+    const options = { segmentBytes: SEGMENT, from: end, replayFrom };
+    assert.deepEqual(recoverLog(directory.copy(), options), { ...expected, tailFrom });
   }
 });
 
@@ -105,7 +118,8 @@ test("a log that ends with its segment keeps counting", () => {
   }
   const before = recover(directory.copy());
   while (listSegments(directory).length < 2) rig.journal.doWork();
-  assert.deepEqual(recover(directory, before.nextOffset), before);
+  const { nextOffset } = before;
+  assert.deepEqual(recover(directory, nextOffset), { ...before, tailFrom: nextOffset });
 });
 
 test("a tail torn at any byte of the last two blocks is cut, and all before it is kept", () => {
@@ -227,7 +241,8 @@ test("without syncs the offsets of what the ledger had read are not used again",
   assert.equal(found.nextOffset, end);
   assert.ok(found.nextNumber > 6);
   assert.deepEqual(recover(directory, end), found, "again the same");
-  assert.deepEqual(recover(directory, null), found, "also without the cursor");
+  const anew = { ...found, tailFrom: 0 };
+  assert.deepEqual(recover(directory, null), anew, "also without the cursor");
   const rig = new JournalRig({ ...found, directory, firstSequence: 1000, durability: "process" });
   const fromCursor = new CollectingVisitor();
   const tailer = new BlockTailer(directory, rig.table, end);

@@ -11,8 +11,9 @@ import type { LogLevel } from "../../../src/environment.ts";
 import { JournalAppender } from "../../../src/journal/appender.ts";
 import type { LogTailer, RecordLoader, RecordVisitor } from "../../../src/journal/log-reading.ts";
 import type { CancelOrder } from "../../../src/ledger/flow/cancels.ts";
-import { Ledger, type LedgerLimits, type LedgerOptions } from "../../../src/ledger/ledger.ts";
-import { readCursor } from "../../../src/ledger/store/meta.ts";
+import { Ledger } from "../../../src/ledger/ledger.ts";
+import type { LedgerLimits, LedgerOptions } from "../../../src/ledger/ledger-options.ts";
+import { readPosition } from "../../../src/ledger/store/meta.ts";
 import type { LedgerPolicy } from "../../../src/ledger/policy.ts";
 import type { OutcomeObserver } from "../../../src/ledger/outcomes.ts";
 import type { LedgerStore } from "../../../src/ledger/store/store.ts";
@@ -119,6 +120,8 @@ export interface HarnessOptions {
   readonly observersOf?: (store: LedgerStore) => readonly OutcomeObserver[];
   /** Whether what the ledger stages is never committed, so that the log stays as it was written. */
   readonly isJournalOff?: boolean;
+  /** Whether the log is as of `durability: process`. */
+  readonly isUnsynced?: boolean;
 }
 
 export class Harness {
@@ -155,7 +158,7 @@ export class Harness {
     this.ledger = new Ledger({
       node: "gw-1",
       epoch: options.epoch ?? 1,
-      tailer: new MemoryTailer(this.log, readCursor(this.store)),
+      tailer: new MemoryTailer(this.log, readPosition(this.store).replayFrom),
       loader: this.log,
       appender: new JournalAppender(new RingProducer(staging), new RingConsumer(notices), bell),
       store: this.store,
@@ -194,7 +197,7 @@ export class Harness {
   /** Appends records to the log and lets the ledger read them; returns their log offsets. */
   feed(...records: Uint8Array[]): number[] {
     const offsets = this.log.append(records);
-    this.table.store(LogWord.COMMITTED, this.log.end);
+    this.#publishEnd();
     this.work();
     return offsets;
   }
@@ -235,6 +238,11 @@ export class Harness {
     });
   }
 
+  #publishEnd(): void {
+    this.table.store(LogWord.COMMITTED, this.log.end);
+    if (this.#options.isUnsynced !== true) this.table.store(LogWord.SYNCED, this.log.end);
+  }
+
   /** Plays the journal for what the ledger staged. */
   #commitStaged(): number {
     if (this.#options.isJournalOff === true) return 0;
@@ -250,7 +258,7 @@ export class Harness {
       at += alignRecord(length);
     }
     this.log.append(records);
-    this.table.store(LogWord.COMMITTED, this.log.end);
+    this.#publishEnd();
     const notice = this.#notices.claim(COMMIT_NOTICE_BYTES, COMMIT_NOTICE_TYPE, 1, 0);
     if (notice === RING_FULL) throw new Error("notice ring is full");
     this.#notices.view.setFloat64(notice + CommitNotice.LOG_OFFSET, first, true);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isRecordDone } from "../../../src/ledger/flow/record-done.ts";
-import { readCursor } from "../../../src/ledger/store/meta.ts";
+import { readPosition } from "../../../src/ledger/store/meta.ts";
 import { Harness } from "./harness.ts";
 import { accept, answer, key, receipt, sending } from "./records.ts";
 
@@ -19,7 +19,7 @@ test("a record is done behind the cursor, an ACCEPT when its message has ended",
   assert.equal(harness.ledger.getMessage(key(2), 7)?.status, "delivered");
   harness.flush();
   const isDone = (logOffset: number): boolean =>
-    isRecordDone(logOffset, readCursor(harness.store), harness.log, harness.store);
+    isRecordDone(logOffset, readPosition(harness.store).replayFrom, harness.log, harness.store);
   assert.deepEqual([open, ended, sent].map(isDone), [false, true, true]);
   const [ahead, answered] = harness.feed(accept(key(3)), sending(key(3))) as [number, number];
   assert.deepEqual([ahead, answered].map(isDone), [false, false], "to be applied again");
@@ -38,5 +38,8 @@ test("a log that cannot be read forgets nothing", () => {
       throw Object.assign(new Error("EIO: i/o error, read"), { code: "EIO" });
     },
   };
-  assert.equal(isRecordDone(offset, readCursor(harness.store), loader, harness.store), false);
+  assert.equal(
+    isRecordDone(offset, readPosition(harness.store).replayFrom, loader, harness.store),
+    false,
+  );
 });

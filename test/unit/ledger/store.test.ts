@@ -16,7 +16,13 @@ import { DataDirError } from "../../../src/journal/errors.ts";
 import { bodyKey } from "../../../src/ledger/body-moves.ts";
 import { verifyBooks } from "../../../src/ledger/books.ts";
 import { type LmdbLedgerStore, openLmdbStore } from "../../../src/ledger/store/lmdb-store.ts";
-import { encodeMeta, LedgerMeta, META_KEY, readMeta } from "../../../src/ledger/store/meta.ts";
+import {
+  encodeMeta,
+  LedgerMeta,
+  META_KEY,
+  readMeta,
+  readPosition,
+} from "../../../src/ledger/store/meta.ts";
 import { LedgerTable, type LedgerStore } from "../../../src/ledger/store/store.ts";
 import { MemoryStore } from "../../support/memory-store.ts";
 import { integerIn, seededRandom } from "../../support/seeded-random.ts";
@@ -221,14 +227,33 @@ test("another thread reads what was moved, from the next look after the commit o
 
 test("a store of another version is refused as a data directory", () => {
   const store = new MemoryStore();
-  const meta = encodeMeta(new LedgerMeta());
-  meta[0] = (meta[0] as number) - 1;
+  const meta = encodeMeta(new LedgerMeta(), { count: 0, parts: 0 });
+  meta[0] = (meta[0] as number) - 2;
   store.put(LedgerTable.META, META_KEY, meta);
   store.commit();
   assert.throws(
     () => readMeta(store),
     (error) => error instanceof DataDirError && /version/.test(error.message),
   );
+});
+
+test("a store in which every open message has a row is read on from its cursor", () => {
+  const store = new MemoryStore();
+  const meta = new LedgerMeta();
+  meta.cursor = 4711;
+  meta.replayFrom = 4000;
+  meta.noteStart({ epoch: 3, at: 1_700_000_000_000 });
+  meta.holds.hold(4096, 200);
+  const current = encodeMeta(meta, { count: 0, parts: 0 });
+  store.put(LedgerTable.META, META_KEY, current);
+  store.commit();
+  assert.deepEqual(readPosition(store), { cursor: 4711, replayFrom: 4000 });
+  const before = current.slice(0, -6);
+  before[0] = 7;
+  store.put(LedgerTable.META, META_KEY, before);
+  store.commit();
+  assert.deepEqual(readPosition(store), { cursor: 4711, replayFrom: 4711 });
+  assert.deepEqual(readMeta(store).starts, meta.starts);
 });
 
 test("a commit writes no page beyond what the file had room for before it began", () =>

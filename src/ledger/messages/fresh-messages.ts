@@ -1,0 +1,152 @@
+/**
+ * Open messages that no commit has yet: the log alone has them, and a start reads them there again.
+ *
+ *   log   ···│ group: none left │ group: 3 left │ group: 41 │ group being filled │ not read yet
+ *                               ▲ replayFrom: a start reads on from here           ▲ cursor
+ *
+ * Most messages end within a second. Written while they were open they would be written twice, and
+ * removed from the open index after that. So one of which the log says no more than ACCEPT and
+ * SENDING is left out of the commits, and out of the books in them, as if it was not applied yet;
+ * records in [replayFrom, cursor) make it anew. It is written as soon as anything else happens to
+ * it, or when its group lies too far behind: by time, by log bytes, or by what all take of memory.
+ *
+ * The messages of a group are those whose ACCEPT lies between its beginning and the next one's.
+ * The ledger's thread only.
+ */
+import { type MessageState, MessageStatus, NO_VERDICT } from "./message-state.ts";
+import { type PartRecord, PartState } from "./part-state.ts";
+
+/** Parts of messages that may stay unwritten; what memory they take is bounded by it. */
+const PARTS_MAX = 32_768;
+/** Log that a start reads once more, at most about so much. */
+const LOG_BYTES_MAX = 32 * 1024 * 1024;
+const AGE_MS_MAX = 2000;
+/** Of a group: what leaves late leaves together. */
+const GROUP_MESSAGES_MAX = 2048;
+
+export class FreshGroup {
+  /** Log offset of a block, no ACCEPT of these messages lies before it. */
+  from: number;
+  /** Wall ms. */
+  since: number;
+  readonly messages: MessageState[] = [];
+
+  constructor(from: number, since: number) {
+    this.from = from;
+    this.since = since;
+  }
+}
+
+export class FreshMessages {
+  /** Oldest first; the last one is being filled. */
+  readonly #groups: FreshGroup[] = [];
+  /** Log bytes at which a group is full. */
+  readonly #groupBytesMax: number;
+  #count = 0;
+  #parts = 0;
+
+  constructor(groupBytesMax: number) {
+    this.#groupBytesMax = groupBytesMax;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get parts(): number {
+    return this.#parts;
+  }
+
+  /** Parts beyond those that may stay unwritten. */
+  get excess(): number {
+    return Math.max(0, this.#parts - PARTS_MAX);
+  }
+
+  /** What is added from here on has its ACCEPT at or behind `position`. `now`: wall ms. */
+  follow(position: number, now: number): void {
+    const last = this.#groups.at(-1);
+    if (last !== undefined && last.messages.length === 0) {
+      last.from = position;
+      last.since = now;
+      return;
+    }
+    if (last !== undefined && last.messages.length < GROUP_MESSAGES_MAX) {
+      if (position - last.from < this.#groupBytesMax) return;
+    }
+    this.#groups.push(new FreshGroup(position, now));
+  }
+
+  /** Adds a message that no list of changed ones has; `follow` was called before. */
+  add(message: MessageState): void {
+    const group = this.#groups.at(-1) as FreshGroup;
+    message.fresh = group;
+    message.dirtyIndex = group.messages.length;
+    group.messages.push(message);
+    this.#count++;
+    this.#parts += message.parts.length;
+  }
+
+  /** Takes a message out: it counts as clean from here on. */
+  remove(message: MessageState): void {
+    const { messages } = message.fresh as FreshGroup;
+    const last = messages.pop() as MessageState;
+    if (last !== message) {
+      messages[message.dirtyIndex] = last;
+      last.dirtyIndex = message.dirtyIndex;
+    }
+    message.fresh = null;
+    message.dirtyIndex = -1;
+    this.#count--;
+    this.#parts -= message.parts.length;
+  }
+
+  /** Whether the oldest ones have to be written for their age. `now`: wall ms. */
+  isOverdue(now: number): boolean {
+    if (this.#count === 0) return false;
+    this.#dropEmpty();
+    return now - (this.#groups[0] as FreshGroup).since >= AGE_MS_MAX;
+  }
+
+  /**
+   * A message that must be written now that the log is applied up to `cursor`, or null. It is to be
+   * removed before the next call.
+   */
+  due(cursor: number, now: number): MessageState | null {
+    if (this.#count === 0) return null;
+    this.#dropEmpty();
+    const { from, since, messages } = this.#groups[0] as FreshGroup;
+    const isLate = now - since >= AGE_MS_MAX || cursor - from > LOG_BYTES_MAX;
+    return isLate || this.#parts > PARTS_MAX ? (messages.at(-1) as MessageState) : null;
+  }
+
+  /** Any of them, or null. */
+  any(): MessageState | null {
+    if (this.#count === 0) return null;
+    this.#dropEmpty();
+    return (this.#groups[0] as FreshGroup).messages.at(-1) as MessageState;
+  }
+
+  /** From where on a start has to read if the log is applied up to `cursor`. */
+  replayFrom(cursor: number): number {
+    if (this.#count === 0) return cursor;
+    this.#dropEmpty();
+    return (this.#groups[0] as FreshGroup).from;
+  }
+
+  /** Leaves in front a group that has messages; there must be any. */
+  #dropEmpty(): void {
+    while ((this.#groups[0] as FreshGroup).messages.length === 0) this.#groups.shift();
+  }
+}
+
+/** Whether ACCEPT and SENDING alone tell all of an open message. */
+export function isFresh({ status, verdict, parts }: MessageState): boolean {
+  if (verdict !== NO_VERDICT) return false;
+  if (status !== MessageStatus.ACCEPTED && status !== MessageStatus.SUBMITTED) return false;
+  for (let i = 0; i < parts.length; i++) {
+    const { state, dueAt, lastAmbiguous } = parts[i] as PartRecord;
+    if (state !== PartState.WAITING && state !== PartState.SENDING) return false;
+    if (dueAt !== 0 || lastAmbiguous !== 0) return false;
+  }
+  return true;
+}
