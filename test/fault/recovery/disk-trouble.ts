@@ -24,6 +24,8 @@ const PROMISED_BEFORE = 40;
 const PROMISED_AFTER = 20;
 const PASS_MAX = 20;
 const SLOW_MS = 500;
+/** A large store has megabytes of free pages; a busy machine takes minutes to use them up. */
+const STORE_GROWS_MS = 300_000;
 const NO_ROOM = "no room for the log";
 const SMALL = "journal: { segment_bytes: 65536, bytes_max: 33554432 }";
 
@@ -183,17 +185,17 @@ async function noRoomInStore(stage: Stage): Promise<string | null> {
   const { scene, shim } = stage;
   shim.arm({ kind: CallKind.STORE_GROW, action: CallAction.FAIL, pass: 0, value: Errno.ENOSPC });
   try {
-    await untilRefused(scene);
+    await untilRefused(scene, STORE_GROWS_MS);
   } finally {
     shim.clear();
   }
   return await acceptsAgain(stage);
 }
 
-async function untilRefused(scene: Scene): Promise<void> {
+async function untilRefused(scene: Scene, deadlineMs?: number): Promise<void> {
   const refused = (): number => scene.refusals.get(503) ?? 0;
   const enough = refused() + PROMISED_AFTER;
-  await scene.until(() => refused() > enough || scene.isGone, "503 comes");
+  await scene.until(() => refused() > enough || scene.isGone, "503 comes", deadlineMs);
 }
 
 async function acceptsAgain(stage: {
