@@ -37,7 +37,7 @@ export class NdjsonWriter implements CdrWriter {
   constructor(path: string, node: string) {
     const file = new GzipFile(path);
     this.#file = file;
-    this.#rows = new NdjsonRows(node, (lines) => file.add(lines));
+    this.#rows = new NdjsonRows(node, (lines, deflated) => file.add(lines, deflated));
   }
 
   get records(): Readonly<Record<string, number>> {

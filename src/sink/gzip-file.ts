@@ -43,11 +43,14 @@ export class GzipFile {
     }
   }
 
-  /** Adds a block; best are some hundred kilobytes: the next one cannot refer to it. */
-  add(block: Uint8Array): void {
+  /**
+   * Adds a block; best are some hundred kilobytes: the next one cannot refer to it. `deflated` is
+   * what it is as deflate blocks that end at a byte, none the last; null: to be made of it here.
+   */
+  add(block: Uint8Array, deflated: Uint8Array | null = null): void {
     this.#crc = crc32(block, this.#crc);
     this.#bytes = (this.#bytes + block.length) >>> 0;
-    this.#write(deflateRawSync(block, OPTIONS));
+    this.#write(deflated ?? deflateRawSync(block, OPTIONS));
   }
 
   /** Ends the file, and closes it also if that fails. */
@@ -67,7 +70,7 @@ export class GzipFile {
     closeSync(this.#file);
   }
 
-  #write(bytes: Buffer): void {
+  #write(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length; ) at += writeSync(this.#file, bytes, at);
   }
 }

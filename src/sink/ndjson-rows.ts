@@ -44,7 +44,8 @@ import { CDR_RECORDS, CDR_SCHEMA_VERSION } from "./cdr-columns.ts";
 import { CdrDecoder } from "./cdr-decode.ts";
 import { LineBytes } from "./line-bytes.ts";
 import { ndjsonLine } from "./ndjson-line.ts";
-import { Place, RepeatedLines } from "./repeated-lines.ts";
+import { Place } from "./line-places.ts";
+import { RepeatedLines } from "./repeated-lines.ts";
 
 /** Lines are handed on when there are so many bytes of them. */
 const LINES_BYTES = 512 * 1024;
@@ -93,13 +94,19 @@ function piece(text: string): Uint8Array {
   return Uint8Array.from(Buffer.from(text));
 }
 
+/**
+ * Is given whole lines, and what they are as deflate blocks that end at a byte, none the last; null
+ * if zlib does better. Both are valid during the call only.
+ */
+export type LinesVisitor = (lines: Buffer, deflated: Uint8Array | null) => void;
+
 /** Turns chunks into lines. */
 export class NdjsonRows {
   /** Rows written by `record`. */
   readonly records: Record<string, number> = Object.fromEntries(
     CDR_RECORDS.map((record) => [record, 0]),
   );
-  readonly #onLines: (lines: Buffer) => void;
+  readonly #onLines: LinesVisitor;
   readonly #lines = new LineBytes(LINES_BYTES + ITEM_BYTES_MAX);
   readonly #repeated = new RepeatedLines(this.#lines);
   /** Whether nothing was escaped in the lines being written. */
@@ -119,8 +126,7 @@ export class NdjsonRows {
   #recordedAt = 0;
   #number = 0;
 
-  /** Calls `onLines` with whole lines; they are valid during the call only. */
-  constructor(node: string, onLines: (lines: Buffer) => void) {
+  constructor(node: string, onLines: LinesVisitor) {
     this.#onLines = onLines;
     this.#decoder = new CdrDecoder(node, (row) => {
       if (this.#lines.room < LINE_BYTES_MAX) this.finish();
@@ -159,9 +165,9 @@ export class NdjsonRows {
   /** Hands on the lines that there are. */
   finish(): void {
     const lines = this.#lines;
-    if (lines.at > 0) this.#onLines(lines.out.subarray(0, lines.at));
+    const deflated = this.#repeated.finish();
+    if (lines.at > 0) this.#onLines(lines.out.subarray(0, lines.at), deflated);
     lines.at = 0;
-    this.#repeated.forget();
   }
 
   #count(kind: number, rowCount: number): void {

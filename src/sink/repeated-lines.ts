@@ -13,30 +13,8 @@ import { readUint48, Row, ROW_ID_BYTES, ROW_TEXTS } from "../ledger/messages/row
 import { rowOffset, RowPart } from "../ledger/messages/row-layout.ts";
 import { Accept } from "../records/accept.ts";
 import { digitCount, type LineBytes, MS_OFFSET } from "./line-bytes.ts";
-
-/** What differs, and where a line goes on: indexes into `places`. */
-export const Place = {
-  ROW: 0,
-  KEY: 1,
-  /** Of four. */
-  TEXTS: 2,
-  LINK: 6,
-  SESSION: 7,
-  SMSC_ID: 8,
-  ACCEPTED_AT: 9,
-  SENT_AT: 10,
-  ANSWERED_AT: 11,
-  RECEIPT_AT: 12,
-  FINAL_AT: 13,
-  RECORDED_AT: 14,
-  /** From here on the message's line is as the part's. */
-  REST: 15,
-  END: 16,
-  ROW_AGAIN: 17,
-  KEY_AGAIN: 18,
-  REST_AGAIN: 19,
-} as const;
-const PLACE_COUNT = 20;
+import { LineCopies } from "./line-copies.ts";
+import { Place, PLACE_COUNT } from "./line-places.ts";
 
 const TEXT_COUNT = 4;
 /** Row, part and its texts of most messages; longer ones are not kept. */
@@ -73,6 +51,7 @@ export class RepeatedLines {
   /** Where what stands in the lines being written: to be filled in by who writes them. */
   readonly places = new Int32Array(PLACE_COUNT);
   readonly #lines: LineBytes;
+  readonly #copies: LineCopies;
   /** Of the lines to be copied: where they start, and from there what stands where. */
   #start = NOWHERE;
   readonly #from = new Int32Array(PLACE_COUNT);
@@ -85,11 +64,21 @@ export class RepeatedLines {
 
   constructor(lines: LineBytes) {
     this.#lines = lines;
+    this.#copies = new LineCopies(lines);
   }
 
-  /** To be called when the lines written so far are gone. */
+  /** The next lines are like none so far. */
   forget(): void {
     this.#start = NOWHERE;
+  }
+
+  /**
+   * To be called when the lines written so far are to go: what they are as deflate blocks that end
+   * at a byte, none the last, valid until lines are written; null if zlib does better.
+   */
+  finish(): Uint8Array | null {
+    this.forget();
+    return this.#copies.finish();
   }
 
   /**
@@ -101,6 +90,7 @@ export class RepeatedLines {
     const idBytes = this.#idLength(bytes, part);
     const end = part + RowPart.FIXED + (bytes[part + RowPart.ERROR_LENGTH] as number) + idBytes;
     this.forget();
+    this.#copies.otherShape();
     if (end - row > KEPT_BYTES) return;
     for (let i = row; i < end; i++) this.#row[i - row] = bytes[i] as number;
     this.#part = part - row;
@@ -150,6 +140,7 @@ export class RepeatedLines {
     this.#writeKey(start + (from[Place.KEY_AGAIN] as number), view, row);
     lines.at = after;
     lines.again(start + (from[Place.REST] as number), start + end);
+    this.#copies.tell(start, last, from);
     this.#start = start;
     return true;
   }

@@ -103,6 +103,16 @@ try {
     rows.finish();
     return length;
   });
+  let deflatedBytes = 0;
+  const known = new NdjsonRows(NODE, (lines, deflated) => {
+    deflatedBytes += (deflated ?? deflateRawSync(lines, { level: 1, memLevel: 8 })).length;
+  });
+  await figure("lines, deflated", () => {
+    deflatedBytes = 0;
+    for (const { bytes, row } of chunks) known.add(bytes, row);
+    known.finish();
+    return deflatedBytes;
+  });
   for (const level of LEVELS) {
     await figure(`gzip level ${level}`, () => {
       let size = 0;

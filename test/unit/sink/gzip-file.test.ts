@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { gunzipSync } from "node:zlib";
+import { DeflateBlock } from "../../../src/sink/deflate-block.ts";
 import { GzipFile } from "../../../src/sink/gzip-file.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 
@@ -35,6 +36,24 @@ test("blocks of any size come back as they were", () => {
     const other = execFileSync("gzip", ["-dc", path], { maxBuffer: 16 * 1024 * 1024 });
     assert.ok(other.equals(all), "gzip reads the same");
   }
+});
+
+test("blocks that come deflated stand between those that do not", () => {
+  const path = join(folder, "mixed.gz");
+  const texts = ["of zlib\n", "of their own\n", "of zlib again\n", "last\n"].map((text) =>
+    Buffer.from(text.repeat(50)),
+  );
+  const own = new DeflateBlock(4096);
+  const file = new GzipFile(path);
+  for (const [i, bytes] of texts.entries()) {
+    own.begin();
+    own.literals(bytes, 0, bytes.length);
+    file.add(bytes, i % 2 === 1 ? own.finish() : null);
+  }
+  file.finish();
+  const all = Buffer.concat(texts);
+  assert.ok(gunzipSync(readFileSync(path)).equals(all));
+  assert.ok(execFileSync("gzip", ["-dc", path]).equals(all), "gzip reads the same");
 });
 
 test("a damaged file is noticed by its checksum", () => {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
+import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
 import * as fc from "fast-check";
 import { CdrItem, chunkRowCount, ITEM_HEADER_BYTES } from "../../../src/ledger/cdr/cdr-format.ts";
 import { CHUNK_HEADER_BYTES, writeChunkHeader } from "../../../src/ledger/cdr/cdr-format.ts";
@@ -192,12 +193,22 @@ function chunkOf(list: readonly Item[], recordedAt: number): Buffer {
   return Buffer.concat([header, ...bytes]);
 }
 
+/** What is given as deflate blocks, if it is given, is the lines. */
+function assertDeflated(deflated: Uint8Array | null, lines: Buffer): void {
+  if (deflated === null) return;
+  const found = inflateRawSync(deflated, { finishFlush: constants.Z_SYNC_FLUSH });
+  assert.equal(found.toString(), lines.toString());
+}
+
 /** The lines of a chunk by both ways, and the rows. */
 function bothWays(chunk: Uint8Array, first: number): [string, string, CdrValue[][]] {
   const rows: CdrValue[][] = [];
   const slow = new CdrDecoder(NODE, (row) => rows.push([...row]));
   const lines: Buffer[] = [];
-  const fast = new NdjsonRows(NODE, (some) => lines.push(Buffer.from(some)));
+  const fast = new NdjsonRows(NODE, (some, deflated) => {
+    lines.push(Buffer.from(some));
+    assertDeflated(deflated, some);
+  });
   const next = slow.decode(chunk, first);
   assert.equal(fast.add(chunk, first), next);
   assert.equal(next, first + chunkRowCount(chunk));
@@ -306,11 +317,56 @@ test("messages like those before them give the lines of any others", () => {
   }
 });
 
+test("lines made from those before them are deflated as they are", () => {
+  // So many that a few others among them do not matter.
+  for (const [number, variation] of VARIATIONS.entries()) {
+    const list = Array.from({ length: 300 }, (_, i) =>
+      alike(40 * number + i, i % 150 === 100 ? variation : null),
+    );
+    let blocks = 0;
+    const rows = new NdjsonRows(NODE, (some, deflated) => {
+      assert.ok(deflated !== null, `variation ${number}`);
+      assertDeflated(deflated, some);
+      blocks++;
+    });
+    rows.add(chunkOf(list, T0 + 100), 9_700);
+    rows.finish();
+    assert.ok(blocks > 0);
+  }
+});
+
+test("lines of bulk traffic are deflated as well as by zlib, others by zlib", () => {
+  const list = Array.from({ length: 2000 }, (_, i) => alike(i, null));
+  const chunk = chunkOf(list, T0 + 100);
+  let own = 0;
+  let zlib = 0;
+  const rows = new NdjsonRows(NODE, (some, deflated) => {
+    assertDeflated(deflated, some);
+    own += (deflated as Uint8Array).length;
+    zlib += deflateRawSync(some, { level: 1 }).length;
+  });
+  rows.add(chunk, 100_000);
+  rows.finish();
+  assert.ok(own < 1.15 * zlib, `${own} bytes, ${zlib} by zlib`);
+  const mixed = fc.sample(message, { seed: 11, numRuns: 60 });
+  let others = 0;
+  const unlike = new NdjsonRows(NODE, (_, deflated) => {
+    assert.equal(deflated, null);
+    others++;
+  });
+  unlike.add(chunkOf(mixed, T0), 0);
+  unlike.finish();
+  assert.ok(others > 0);
+});
+
 test("many items fill and empty the buffer of lines without a seam", () => {
   const list = fc.sample(message, { seed: 11, numRuns: 60 });
   const chunk = chunkOf(list, 1_795_000_000_000);
   const lines: Buffer[] = [];
-  const rows = new NdjsonRows(NODE, (some) => lines.push(Buffer.from(some)));
+  const rows = new NdjsonRows(NODE, (some, deflated) => {
+    lines.push(Buffer.from(some));
+    assertDeflated(deflated, some);
+  });
   let next = 0;
   for (let i = 0; i < 12; i++) next = rows.add(chunk, next);
   rows.finish();
