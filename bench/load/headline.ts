@@ -64,7 +64,10 @@ const STEPS: readonly Step[] = [
   load("receipts", 2, 0, ["--receipts", "final"]),
   load("batch", 2, 0, ["--batch", "100"]),
   { name: "worker", bench: "worker", args: [], estimateS: runs * (2 * workerSeconds() + 3) },
-  step("latency", "latency", saturationSeconds() + seconds + 15),
+  step("latency", "latency", saturationSeconds() + seconds + 15, [
+    "--connections",
+    flags.connections,
+  ]),
   step("overload", "overload", saturationSeconds() + Math.min(10, seconds) + seconds + 20),
   step("growth", "growth", 6 * (seconds + TURN_S) + 20, [
     "--of",

@@ -2,7 +2,7 @@
  * Latency at a constant share of saturation, free of coordinated omission, against the disk's own
  * speed in the same run.
  *
- *   npm run bench:latency -- [--seconds 60] [--runs 5] [--share 0.5] [--connections 64]
+ *   npm run bench:latency -- [--seconds 60] [--runs 5] [--share 0.5] [--connections 256]
  *                            [--durability disk|process|none] [--receipts none|final] [--json FILE]
  *
  * Each run: p50 of a 64 KB write + fdatasync; saturation by wrk; then a generator that sends at
@@ -35,7 +35,7 @@ const { values: flags } = readFlags({
     seconds: { type: "string", default: "60" },
     runs: { type: "string", default: "5" },
     share: { type: "string", default: "0.5" },
-    connections: { type: "string", default: "64" },
+    connections: { type: "string", default: "256" },
     durability: { type: "string", default: "disk" },
     receipts: { type: "string", default: "none" },
     json: { type: "string" },
@@ -110,14 +110,15 @@ async function measure(settings: LoadSettings): Promise<LatencyRun> {
 
 function print(run: LatencyRun): void {
   const { diskP50Ms, ratePerS, saturationPerS, openLoop, submitMs, stages } = run;
-  const { accepted, refused, unanswered, generatorLate } = openLoop;
+  const { accepted, refused, unanswered, generatorLate, unwritten } = openLoop;
   console.log(
     `disk p50 ${diskP50Ms.toFixed(2)} ms; ${ratePerS} of ${saturationPerS.toFixed(0)} ` +
       "messages/s: " +
       `accept p50 ${ms(accepted.p50)} p99 ${ms(accepted.p99)} p99.9 ${ms(accepted.p999)} ` +
       `max ${ms(accepted.max)}; accept → submit_sm p50 ≤ ${submitMs.p50.toFixed(2)} ms ` +
       `p99 ≤ ${submitMs.p99.toFixed(2)} ms; ${refused.count} refused, ${unanswered} unanswered; ` +
-      `the generator was late by p99 ${ms(generatorLate.p99)}`,
+      `the generator was late by p99 ${ms(generatorLate.p99)}, ` +
+      `waited for a free connection by p99 ${ms(unwritten.p99)}`,
   );
   const line = ({ p50, p99, p999 }: StagePercentiles): string =>
     `p50 ${p50} p99 ${p99} p99.9 ${p999} ms`;
