@@ -221,6 +221,7 @@ export class Ledger {
     this.#flights.follow(now);
     work += this.#readLog();
     if (this.#isReplaying()) {
+      this.#evict();
       this.#conclusions.publish();
       return work;
     }
@@ -242,10 +243,14 @@ export class Ledger {
       work++;
     }
     this.#flights.follow(now);
-    const { cache, fresh } = this.#messages;
-    cache.evict(this.#options.store.visibleCommit, fresh.parts);
+    this.#evict();
     this.#conclusions.publish();
     return work;
+  }
+
+  #evict(): void {
+    const { cache, fresh } = this.#messages;
+    cache.evict(this.#options.store.visibleCommit, fresh.parts);
   }
 
   /** To be called every few milliseconds by the thread's timer, before `doWork`. */
@@ -255,10 +260,15 @@ export class Ledger {
 
   /** Whether all it read is durable, nobody waits for it, and nothing is due within `aheadMs`. */
   isQuiet(aheadMs: number): boolean {
-    if (!this.#flights.isSettled || this.#isFlushPending()) return false;
-    if (this.#messages.fresh.count > 0) return false;
+    if (!this.isAllDurable()) return false;
     if (this.#watch.count > 0 || this.#cancels.count > 0) return false;
     return this.#handOvers.isQuiet(this.#options.clock.wallMs() + aheadMs);
+  }
+
+  /** Whether the store has, durably, all that was read of the log, fresh messages too. */
+  isAllDurable(): boolean {
+    if (!this.#flights.isSettled || this.#isFlushPending()) return false;
+    return this.#messages.fresh.count === 0;
   }
 
   /** Whether STARTED of this run is applied: from here on messages of this run are welcome. */
@@ -461,7 +471,7 @@ export class Ledger {
     if (isStopped && !this.#isReplaying()) return 0;
     const { logTable, clock } = this.#options;
     this.#isLogSynced = logTable.load(LogWord.SYNCED) >= logTable.load(LogWord.COMMITTED);
-    this.#messages.fresh.follow(tailer.position, clock.wallMs());
+    this.#messages.fresh.follow(tailer.position, clock.monotonicMs());
     const records = tailer.poll(this.#applier, this.#limits.pollBytes);
     if (records === 0) return 0;
     this.#publishWords();
@@ -511,7 +521,7 @@ export class Ledger {
   #isFlushDue(now: number): boolean {
     if (this.#flights.isUnderWay) return false;
     if (this.#messages.changedCount >= this.#limits.dirtyMax) return true;
-    if (this.#messages.fresh.isOverdue(now)) return true;
+    if (this.#messages.fresh.isOverdue(this.#options.clock.monotonicMs())) return true;
     return this.#isFlushPending() && (this.#mustFlush || now >= this.#nextFlushAt);
   }
 
@@ -526,7 +536,7 @@ export class Ledger {
   }
 
   #flush(now: number): void {
-    const { store, tailer, metrics, logTable } = this.#options;
+    const { store, tailer, metrics, logTable, clock } = this.#options;
     const meta = this.#meta;
     const cursor = tailer.position;
     const isAll = this.#mustFlush || logTable.load(LogWord.SYNCED) < cursor;
@@ -535,7 +545,7 @@ export class Ledger {
     // Time ends messages, too, while no record is read.
     this.#publishWords();
     this.#nextFlushAt = now + this.#limits.flushIntervalMs;
-    const written = this.#messages.write(cursor, now, isAll);
+    const written = this.#messages.write(cursor, clock.monotonicMs(), isAll);
     this.#receipts.write();
     this.#outcomes.beforeCommit();
     const { fresh } = this.#messages;

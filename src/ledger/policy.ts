@@ -19,6 +19,8 @@ export interface LedgerPolicy {
   readonly bytesMax: number;
   /** Size of a segment of the log. */
   readonly segmentBytes: number;
+  /** What the log may take. */
+  readonly logBytesMax: number;
   /** Events that an endpoint may have, and for how long. */
   readonly eventsMax: number;
   readonly eventsTtlMs: number;

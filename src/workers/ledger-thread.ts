@@ -273,6 +273,7 @@ function makeLedger(): Ledger {
       retentionMs: config.ledger.retentionH * 3_600_000,
       bytesMax: config.ledger.bytesMax,
       segmentBytes: config.journal.segmentBytes,
+      logBytesMax: config.journal.bytesMax,
       eventsMax: config.ledger.eventsMax,
       eventsTtlMs: config.ledger.eventsTtlH * 3_600_000,
       keepsDeadTexts: config.ledger.deadLetterTexts,
@@ -382,7 +383,7 @@ function drain(): void {
   const giveUpAt = clock.monotonicMs() + FILED_MS_MAX;
   const timer = setInterval(() => {
     const committed = logTable.load(LogWord.COMMITTED);
-    const isFlushed = logTable.load(LogWord.LEDGER_FLUSHED) >= committed;
+    const isFlushed = logTable.load(LogWord.LEDGER_FLUSHED) >= committed && ledger.isAllDurable();
     const isFiled = cdrRows === null || cdrRows.isFiled() || clock.monotonicMs() >= giveUpAt;
     if (!isFlushed || !isFiled) {
       if (isFlushed) cdrRows?.requestCut();

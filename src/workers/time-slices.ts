@@ -1,7 +1,7 @@
 /**
  * Asks Linux for short slices of CPU for the threads that senders and operators wait for.
  *
- *   kernel's slice  | ledger, another program ........ 3 ms | main: an answer |
+ *   kernel's slice  | ledger, another program ........... | main: an answer |
  *   short slice     | ledger | main: an answer | ledger, another program ........ |
  *
  * Who runs is let run to the end of its slice, whatever the priorities, unless somebody waits who
@@ -73,7 +73,7 @@ export class TimeSlices {
     return this.sliceUs(systemId) === givenUs;
   }
 
-  /** The slice that was asked for, microseconds; 0 if none was, or the kernel takes none. */
+  /** The slice of a thread, microseconds; 0 where the kernel tells none. */
   sliceUs(systemId: number): number {
     const attr = Buffer.alloc(ATTR.BYTES);
     if (!this.#get(systemId, attr)) return 0;
@@ -89,7 +89,8 @@ export class TimeSlices {
 
 /**
  * Gives the threads that clients and operators wait for slices of `node.time_slice_us`, once they
- * have left their numbers; 0: leaves them the kernel's. Says in the log how many took them.
+ * have left their numbers; 0: leaves them the kernel's. Says in the log how many took them, and
+ * never fails: it is a wish.
  */
 export async function shortenSlices(
   config: GatewayConfig,
@@ -99,15 +100,25 @@ export async function shortenSlices(
 ): Promise<void> {
   const us = config.node.timeSliceUs;
   if (us === 0) return;
-  const slices = await TimeSlices.open();
   const threads = promptThreads(plan, isRelayed(config.http));
+  try {
+    const taken = await setAll(bells, threads, us);
+    log.write("info", "shorten time slices", { us, threads: taken, of: threads.length });
+  } catch (error) {
+    log.write("warn", "shorten time slices", { cause: String(error) });
+  }
+}
+
+async function setAll(bells: Int32Array, threads: readonly number[], us: number): Promise<number> {
+  const slices = await TimeSlices.open();
+  if (slices === null) return 0;
   let taken = 0;
-  for (const thread of slices === null ? [] : threads) {
+  for (const thread of threads) {
     while (!hasLoaded(bells, thread)) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
     const systemId = systemIdOf(bells, thread);
-    if (systemId > 0 && slices?.set(systemId, us) === true) taken += 1;
+    if (systemId > 0 && slices.set(systemId, us)) taken += 1;
   }
-  log.write("info", "shorten time slices", { us, threads: taken, of: threads.length });
+  return taken;
 }

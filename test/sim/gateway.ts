@@ -376,6 +376,7 @@ export class SimulatedGateway {
         retentionMs: config.ledger.retentionH * 3_600_000,
         bytesMax: config.ledger.bytesMax,
         segmentBytes: config.journal.segmentBytes,
+        logBytesMax: config.journal.bytesMax,
         eventsMax: config.ledger.eventsMax,
         eventsTtlMs: config.ledger.eventsTtlH * 3_600_000,
         keepsDeadTexts: config.ledger.deadLetterTexts,

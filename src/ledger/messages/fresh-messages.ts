@@ -18,8 +18,10 @@ import { type PartRecord, PartState } from "./part-state.ts";
 
 /** Parts of messages that may stay unwritten; what memory they take is bounded by it. */
 const PARTS_MAX = 32_768;
-/** Log that a start reads once more, at most about so much. */
+/** Log that a start reads once more, and that stays for it: at most about so much. */
 const LOG_BYTES_MAX = 32 * 1024 * 1024;
+/** And at most this share of what the log may take. */
+const LOG_SHARE_MAX = 1 / 8;
 const AGE_MS_MAX = 2000;
 /** Of a group: what leaves late leaves together. */
 const GROUP_MESSAGES_MAX = 2048;
@@ -27,7 +29,7 @@ const GROUP_MESSAGES_MAX = 2048;
 export class FreshGroup {
   /** Log offset of a block, no ACCEPT of these messages lies before it. */
   from: number;
-  /** Wall ms. */
+  /** Monotonic ms. */
   since: number;
   readonly messages: MessageState[] = [];
 
@@ -42,11 +44,14 @@ export class FreshMessages {
   readonly #groups: FreshGroup[] = [];
   /** Log bytes at which a group is full. */
   readonly #groupBytesMax: number;
+  readonly #logBytesMax: number;
   #count = 0;
   #parts = 0;
 
-  constructor(groupBytesMax: number) {
+  /** `journalBytesMax`: what the log may take (`journal.bytes_max`). */
+  constructor(groupBytesMax: number, journalBytesMax: number) {
     this.#groupBytesMax = groupBytesMax;
+    this.#logBytesMax = Math.min(LOG_BYTES_MAX, journalBytesMax * LOG_SHARE_MAX);
   }
 
   get count(): number {
@@ -62,7 +67,7 @@ export class FreshMessages {
     return Math.max(0, this.#parts - PARTS_MAX);
   }
 
-  /** What is added from here on has its ACCEPT at or behind `position`. `now`: wall ms. */
+  /** What is added from here on has its ACCEPT at or behind `position`. `now`: monotonic ms. */
   follow(position: number, now: number): void {
     const last = this.#groups.at(-1);
     if (last !== undefined && last.messages.length === 0) {
@@ -100,7 +105,7 @@ export class FreshMessages {
     this.#parts -= message.parts.length;
   }
 
-  /** Whether the oldest ones have to be written for their age. `now`: wall ms. */
+  /** Whether the oldest ones have to be written for their age. `now`: monotonic ms. */
   isOverdue(now: number): boolean {
     if (this.#count === 0) return false;
     this.#dropEmpty();
@@ -115,7 +120,7 @@ export class FreshMessages {
     if (this.#count === 0) return null;
     this.#dropEmpty();
     const { from, since, messages } = this.#groups[0] as FreshGroup;
-    const isLate = now - since >= AGE_MS_MAX || cursor - from > LOG_BYTES_MAX;
+    const isLate = now - since >= AGE_MS_MAX || cursor - from > this.#logBytesMax;
     return isLate || this.#parts > PARTS_MAX ? (messages.at(-1) as MessageState) : null;
   }
 

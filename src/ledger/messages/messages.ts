@@ -71,7 +71,7 @@ export class Messages {
     this.#options = options;
     this.#pool = new MessagePool(SPARE_MAX);
     this.cache = new MessageCache(options.cacheMax, this.#pool);
-    this.fresh = new FreshMessages(options.meta.holds.stretchBytes);
+    this.fresh = new FreshMessages(options.meta.holds.stretchBytes, options.policy.logBytesMax);
   }
 
   /** Messages that the next commit changes. */
@@ -255,7 +255,7 @@ export class Messages {
 
   /**
    * Puts every changed message into the store's next commit, and of the fresh ones those for which
-   * it is time; `isAll`: all of them. The log is applied up to `cursor`; `now`: wall ms.
+   * it is time; `isAll`: all of them. The log is applied up to `cursor`; `now`: monotonic ms.
    */
   write(cursor: number, now: number, isAll: boolean): WrittenMessages {
     this.retire();

@@ -7,7 +7,7 @@ import { readPosition } from "../../../src/ledger/store/meta.ts";
 import { LedgerTable } from "../../../src/ledger/store/store.ts";
 import { LogWord } from "../../../src/tables/log-table.ts";
 import type { MemoryStore } from "../../support/memory-store.ts";
-import { Harness } from "./harness.ts";
+import { Harness, MemoryLog } from "./harness.ts";
 import { accept, ambiguous, answer, key, receipt, sending, T0 } from "./records.ts";
 
 const APP = 7;
@@ -68,6 +68,51 @@ test("what waits is written after two seconds, and the log may go", () => {
   assert.equal(readPosition(harness.store).replayFrom, harness.log.end);
   assert.equal(verifyBooks(harness.store).books.open, 2);
   assert.deepEqual(verifyBooks(harness.store).mismatches, []);
+});
+
+test("a machine's clock that is set back makes none of them older or younger", () => {
+  let monotonicMs = 1000;
+  const harness = running({ monotonicMs: () => monotonicMs });
+  harness.feed(accept(key(1)));
+  harness.now -= 3_600_000;
+  harness.pass(500);
+  assert.equal(rowsOf(harness), 0);
+  monotonicMs += 2500;
+  harness.pass(500);
+  assert.equal(rowsOf(harness), 1);
+});
+
+test("they keep an eighth at most of what the log may take", () => {
+  const probe = new MemoryLog();
+  const start = probe.end;
+  probe.append([accept(key(1))]);
+  const bytes = probe.end - start;
+  const harness = running({ policy: { logBytesMax: 8 * 20 * bytes } });
+  for (let number = 0; number < 100; number++) {
+    harness.feed(accept(key(number)));
+    harness.pass(10, 10);
+  }
+  harness.pass(500);
+  const { cursor, replayFrom } = readPosition(harness.store);
+  assert.equal(cursor, harness.log.end);
+  assert.ok(
+    replayFrom > 0 && cursor - replayFrom <= 20 * probe.end,
+    `${cursor - replayFrom} bytes`,
+  );
+  assert.ok(rowsOf(harness) >= 70 && rowsOf(harness) < 100, `${rowsOf(harness)} rows`);
+  assert.deepEqual(verifyBooks(harness.store).mismatches, []);
+});
+
+test("all is durable only when none is left to the log", () => {
+  const harness = running();
+  assert.ok(harness.ledger.isAllDurable());
+  harness.feed(accept(key(1)), sending(key(1)));
+  harness.pass(500);
+  assert.equal(harness.table.load(LogWord.LEDGER_FLUSHED), harness.log.end);
+  assert.ok(!harness.ledger.isAllDurable());
+  harness.flush();
+  assert.ok(harness.ledger.isAllDurable());
+  assert.equal(rowsOf(harness), 1);
 });
 
 test("without syncs of the log nothing is left to it", () => {

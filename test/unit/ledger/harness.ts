@@ -278,6 +278,7 @@ export const POLICY: LedgerPolicy = {
   eventsMax: 1e6,
   eventsTtlMs: 72 * 3_600_000,
   segmentBytes: 64 * 1024 * 1024,
+  logBytesMax: 2 ** 40,
   receiptGraceMs: 86_400_000,
   keepsDeadTexts: true,
   plan: {

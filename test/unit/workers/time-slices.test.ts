@@ -1,5 +1,6 @@
 /** Slices of CPU: what the kernel has taken, whom it is asked for, and what is left as it was. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { getPriority, release, setPriority } from "node:os";
 import { test } from "node:test";
 import type { GatewayConfig } from "../../../src/config/types.ts";
@@ -17,10 +18,19 @@ const NOBODY = 2 ** 30;
 const sizes = { poolCount: 1, linkCount: 1, sessionCount: 1, appCount: 1 };
 const PLAN = { ingressCount: 2, workerCount: 1, ...sizes };
 
-/** Whether the kernel takes slices of threads: since 6.12. */
+/** SCHED_OTHER and SCHED_BATCH: threads of other policies have no slices. */
+const POLICIES_WITH_SLICES = [0, 3];
+/** Field 41 of /proc/PID/stat, counted from the one behind the name. */
+const POLICY_FIELD = 41 - 3;
+
+/** Whether the kernel takes slices of this process's threads: since 6.12, of the usual policies. */
 function doesKernelTakeThem(): boolean {
+  if (process.platform !== "linux") return false;
   const [major = 0, minor = 0] = release().split(".").map(Number);
-  return process.platform === "linux" && (major > 6 || (major === 6 && minor >= 12));
+  const stat = readFileSync("/proc/self/stat", "latin1");
+  const policy = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[POLICY_FIELD];
+  const isNew = major > 6 || (major === 6 && minor >= 12);
+  return isNew && POLICIES_WITH_SLICES.includes(Number(policy));
 }
 
 const takes = doesKernelTakeThem();
@@ -29,7 +39,9 @@ const isThere = slices !== null;
 
 test("they can be asked for on the systems that are built for", () => {
   const isBuiltFor = process.platform === "linux" && ["x64", "arm64"].includes(process.arch);
-  assert.equal(isThere, isBuiltFor);
+  // Not of musl.
+  const usesGlibc = (): boolean => /libc\.so\.6/.test(readFileSync("/proc/self/maps", "latin1"));
+  assert.equal(isThere, isBuiltFor && usesGlibc());
 });
 
 test("a thread has the slice that was asked for, and the niceness it had", {
@@ -38,13 +50,13 @@ test("a thread has the slice that was asked for, and the niceness it had", {
   const niceness = Math.min(19, getPriority() + 1);
   setPriority(niceness);
   assert.equal(slices?.set(0, 700), takes);
-  assert.equal(slices?.sliceUs(0), takes ? 700 : 0);
+  assert.equal(slices?.sliceUs(0) === 700, takes);
   assert.equal(getPriority(), niceness);
 });
 
 test("less than the kernel gives counts as the least it gives", { skip: !isThere }, () => {
   assert.equal(slices?.set(0, 3), takes);
-  assert.equal(slices?.sliceUs(0), takes ? 100 : 0);
+  assert.equal(slices?.sliceUs(0) === 100, takes);
 });
 
 test("a thread that is not there takes none", { skip: !isThere }, () => {
@@ -72,7 +84,7 @@ test("it waits for threads that still load, and says how many took them", async 
   await done;
   const threads = takes ? 4 : 0;
   assert.deepEqual(lines, [["shorten time slices", { us: 900, threads, of: 4 }]]);
-  assert.equal(slices?.sliceUs(0) ?? 0, takes ? 900 : 0);
+  assert.equal(slices?.sliceUs(0) === 900, takes);
 });
 
 test("0 leaves the kernel's, and says nothing", async () => {
