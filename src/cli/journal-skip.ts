@@ -15,8 +15,15 @@ import {
   type SkipPlan,
   SkipRefusedError,
 } from "../journal/log-skip.ts";
+import { writeMessageKey } from "../ledger/messages/message-state.ts";
 import { openLmdbStore } from "../ledger/store/lmdb-store.ts";
 import { readMeta } from "../ledger/store/meta.ts";
+import { LedgerTable, type LedgerStore } from "../ledger/store/store.ts";
+import { Accept } from "../records/accept.ts";
+import { Attempt } from "../records/attempt.ts";
+import { MESSAGE_KEY_BYTES } from "../records/message-key.ts";
+import type { RecordMemory } from "../records/memory.ts";
+import { RecordType } from "../records/types.ts";
 import { recordFields, typeName } from "./journal-records.ts";
 import { printJson } from "./output.ts";
 import type { CliIo } from "./output.ts";
@@ -32,7 +39,7 @@ interface LostRecord {
   readonly log_offset: number;
   readonly type: string;
   readonly id: string | null;
-  /** The ledger had read it before: its effect stays, only its bytes go. */
+  /** Its effect is in the ledger's store and stays, only its bytes go. */
   readonly applied: boolean;
 }
 
@@ -42,16 +49,21 @@ export async function skip(
   options: SkipOptions,
   io: CliIo,
 ): Promise<number> {
-  const { cursor, replayFrom, heldFrom } = await positionOf(options.dataDir);
+  const path = join(options.dataDir, "ledger");
+  const store = existsSync(path) ? openLmdbStore(path, 0) : null;
   let plan: SkipPlan;
+  let lost: LostRecord[];
   try {
-    plan = planSkip(directory, cursor, heldFrom);
+    const { cursor, replayFrom, heldFrom } = positionOf(store);
+    plan = planSkip(directory, cursor, replayFrom, heldFrom);
+    lost = lostRecords(directory, plan, store);
   } catch (error) {
     if (!(error instanceof SkipRefusedError)) throw error;
     io.stderr(`smsgw journal skip: ${error.message}\n`);
     return EXIT_CODES.failure.code;
+  } finally {
+    await store?.close();
   }
-  const lost = lostRecords(directory, plan, replayFrom);
   const isDecided = options.at === plan.from;
   const copy = isDecided ? skipDamage(directory, plan) : null;
   if (options.json) printJson(io, reportJson(plan, lost, copy));
@@ -72,19 +84,17 @@ interface LedgerPosition {
   readonly heldFrom: number;
 }
 
-async function positionOf(dataDir: string): Promise<LedgerPosition> {
-  const path = join(dataDir, "ledger");
-  if (!existsSync(path)) return { cursor: 0, replayFrom: 0, heldFrom: 0 };
-  const store = openLmdbStore(path, 0);
-  try {
-    const { cursor, replayFrom, holds } = readMeta(store);
-    return { cursor, replayFrom, heldFrom: Math.min(replayFrom, holds.lowest()) };
-  } finally {
-    await store.close();
-  }
+function positionOf(store: LedgerStore | null): LedgerPosition {
+  if (store === null) return { cursor: 0, replayFrom: 0, heldFrom: 0 };
+  const { cursor, replayFrom, holds } = readMeta(store);
+  return { cursor, replayFrom, heldFrom: Math.min(replayFrom, holds.lowest()) };
 }
 
-function lostRecords(directory: LogDirectory, plan: SkipPlan, readFrom: number): LostRecord[] {
+function lostRecords(
+  directory: LogDirectory,
+  plan: SkipPlan,
+  store: LedgerStore | null,
+): LostRecord[] {
   const node = readNodeFile(directory)?.node ?? "?";
   const lost: LostRecord[] = [];
   salvage(directory, plan, {
@@ -94,11 +104,38 @@ function lostRecords(directory: LogDirectory, plan: SkipPlan, readFrom: number):
         log_offset: logOffset,
         type: typeName(type),
         id: typeof id === "string" ? id : null,
-        applied: logOffset < readFrom,
+        applied: isApplied(plan, store, { type, memory, offset, logOffset }),
       });
     },
   });
   return lost;
+}
+
+interface RecordPlace {
+  readonly type: number;
+  readonly memory: RecordMemory;
+  readonly offset: number;
+  readonly logOffset: number;
+}
+
+/**
+ * Whether the store has what the record says. Between where a start reads and the cursor it lacks
+ * ACCEPT and SENDING of messages without a row, and nothing else.
+ */
+function isApplied(
+  { cursor, readFrom }: SkipPlan,
+  store: LedgerStore | null,
+  { type, memory: { view }, offset, logOffset }: RecordPlace,
+): boolean {
+  if (logOffset >= cursor || store === null) return false;
+  if (logOffset < readFrom) return true;
+  const isAccept = type === RecordType.ACCEPT;
+  if (!isAccept && type !== RecordType.SENDING) return true;
+  const sequence = view.getFloat64(offset + (isAccept ? Accept : Attempt).SEQUENCE, true);
+  const origin = view.getUint32(offset + (isAccept ? Accept : Attempt).ORIGIN, true);
+  const key = new Uint8Array(MESSAGE_KEY_BYTES);
+  writeMessageKey(new DataView(key.buffer), 0, sequence, origin);
+  return store.get(LedgerTable.ROWS, key) !== undefined;
 }
 
 function reportJson(plan: SkipPlan, lost: readonly LostRecord[], copy: string | null): object {
@@ -117,16 +154,16 @@ function reportJson(plan: SkipPlan, lost: readonly LostRecord[], copy: string | 
 }
 
 function reportText(plan: SkipPlan, lost: readonly LostRecord[], copy: string | null): string {
-  const { damage, from, to, cursor, blocksLost, isHead } = plan;
+  const { damage, from, to, readFrom, blocksLost, isHead } = plan;
   const blocks = blocksLost === null ? "an unknown number of" : `${blocksLost}`;
-  const unread = `${to - cursor} bytes that the ledger had not read`;
+  const unread = `${to - readFrom} bytes that the ledger had still to read`;
   const lines = [
     `${damage.segment}, log offsets ${from} to ${to}: ${damage.reason}`,
     isHead
       ? `${unread}; texts in ${to - from} bytes are gone`
       : `${blocks} blocks, ${to - from} bytes; readable, unverified: ${lost.length} records`,
     ...lost.map(({ log_offset: offset, type, id, applied }) => {
-      const fate = applied ? "the ledger had read it" : "lost";
+      const fate = applied ? "the ledger has it" : "lost";
       return `${String(offset).padStart(12)} ${type.padEnd(9)} ${id ?? "-"} ${fate}`;
     }),
     copy === null

@@ -67,8 +67,8 @@ const NO_VISITOR: ExaminationVisitor = { onBlock: () => {}, onRecord: () => {} }
 
 /**
  * Examines the log from the segment of `cursor`, the ledger's durable position, or all of it if
- * that is null. `readFrom`: an offset before the cursor from whose segment on to do so. Throws what
- * the directory throws; damage is a result.
+ * that is null. `readFrom`: an offset before the cursor from which on the ledger reads once more.
+ * Throws what the directory throws; damage is a result.
  */
 export function examineLog(
   directory: LogDirectory,
@@ -85,12 +85,17 @@ export function examineLog(
           starts.findLastIndex((start) => start < readFrom),
         );
   for (;;) {
-    const walk = new Walk(directory, starts, cursor, visitor);
+    const walk = new Walk(directory, starts, { cursor, readFrom, visitor });
     const found = walk.run(first);
     // Without a block the number of the next one is not known: it is in an earlier segment.
     if (found.blockCount > 0 || first === 0) return found;
     first--;
   }
+}
+
+/** Whether `readFrom`, where the ledger reads on, is in no segment, and in none before either. */
+export function isHeadGone(starts: readonly number[], readFrom: number): boolean {
+  return readFrom < (starts[0] ?? Number.POSITIVE_INFINITY);
 }
 
 /** Log offset of the first byte in [from, limit) of a segment that is not zero, or -1. */
@@ -116,12 +121,13 @@ interface Found {
 }
 
 const MISSING = "blocks are missing";
-const HEAD_IS_GONE = "the log starts behind the ledger's cursor: its first segments are gone";
+const HEAD_IS_GONE = "the log starts behind where the ledger reads on: first segments are gone";
 
 class Walk {
   readonly #directory: LogDirectory;
   readonly #starts: readonly number[];
   readonly #cursor: number | null;
+  readonly #readFrom: number;
   readonly #visitor: ExaminationVisitor;
   readonly #reader: BlockReader;
   #found: Found | null = null;
@@ -138,13 +144,13 @@ class Walk {
   constructor(
     directory: LogDirectory,
     starts: readonly number[],
-    cursor: number | null,
-    visitor: ExaminationVisitor,
+    options: { cursor: number | null; readFrom: number | null; visitor: ExaminationVisitor },
   ) {
     this.#directory = directory;
     this.#starts = starts;
-    this.#cursor = cursor;
-    this.#visitor = visitor;
+    this.#cursor = options.cursor;
+    this.#readFrom = options.readFrom ?? 0;
+    this.#visitor = options.visitor;
     const span = (starts[1] ?? Number.POSITIVE_INFINITY) - (starts[0] ?? 0);
     this.#reader = new BlockReader(Math.min(WINDOW_BYTES, span));
   }
@@ -224,8 +230,8 @@ class Walk {
   #concludeDamage(): LogDamage | null {
     const cursor = this.#cursor ?? -1;
     const unsynced = (this.#flags & BLOCK_FLAG_UNSYNCED) !== 0;
-    if (cursor > 0 && cursor < (this.#starts[0] ?? Number.POSITIVE_INFINITY)) {
-      return this.#corruption(cursor, HEAD_IS_GONE);
+    if (cursor > 0 && isHeadGone(this.#starts, this.#readFrom)) {
+      return this.#corruption(this.#readFrom, HEAD_IS_GONE);
     }
     const end = this.#found?.offset ?? this.#end;
     // What the ledger has read was committed; in mode disk it was synced, too.

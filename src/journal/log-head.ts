@@ -1,13 +1,14 @@
 /**
- * The head of the log is gone: its oldest segment begins behind the ledger's cursor, or there is
- * none. What an operator gives up then, and what stands in its place.
+ * The head of the log is gone: its oldest segment begins behind where the ledger reads on, or there
+ * is none. What an operator gives up then, and what stands in its place.
  *
- *   before                      ledger's cursor ▼ ············ │ block, block, …   (or nothing)
- *   after            log-<cursor - 64>: │ skipped │ skipped … │ block, block, …
- *   and           skipped-<heldFrom>: zeros of that length, by which texts are known to be gone
+ *   before       the ledger reads on ▼ ········· ▼ cursor? ··· │ block, block, …   (or nothing)
+ *   after             log-<readFrom>: │ skipped … │ skipped …  │ block, block, …
+ *   and     skipped-<heldFrom>: zeros of that length, by which texts are known to be gone
  *
- * A segment has to begin before the cursor, and a block at it. Offline, with the data directory's
- * lock held.
+ * A block has to begin at the cursor, and one to end there if nothing follows. So where the ledger
+ * reads from its cursor on, the segment begins a header before it. Offline, with the data
+ * directory's lock held.
  */
 import { recordMemory } from "../records/memory.ts";
 import { Block, BLOCK_HEADER_BYTES, type BlockStamp, sealSkipped } from "./block.ts";
@@ -66,31 +67,36 @@ export function makeSkippedSegment(
   directory.rename(aside, segmentName(first.offset));
 }
 
-/** Whether what the ledger would read next is in no segment, and in none before either. */
-export function headIsGone(directory: LogDirectory, cursor: number): boolean {
-  return cursor > 0 && cursor < (listSegments(directory)[0] ?? Number.POSITIVE_INFINITY);
+interface LostHead {
+  readonly cursor: number;
+  /** From where on a start reads. */
+  readonly readFrom: number;
+  /** From where on the ledger still wants texts. */
+  readonly heldFrom: number;
+  readonly damage: LogDamage;
 }
 
-/** `heldFrom`: from where on the ledger still wants texts. */
 export function planHead(
   directory: LogDirectory,
-  { cursor, heldFrom, damage }: { cursor: number; heldFrom: number; damage: LogDamage },
+  { cursor, readFrom, heldFrom, damage }: LostHead,
 ): SkipPlan {
   const oldest = listSegments(directory)[0];
   const to = oldest ?? cursor;
   const behind = oldest === undefined ? -1 : numberAt(directory, oldest);
+  const { start, lengths } = skippedSegment({ cursor, readFrom, to });
   return {
     damage,
     isHead: true,
-    from: Math.min(heldFrom, cursor, to - BLOCK_HEADER_BYTES),
+    from: Math.min(heldFrom, readFrom, to - BLOCK_HEADER_BYTES),
     to,
     cursor,
+    readFrom,
     blocksLost: null,
     // Without one behind it that is intact, any number will do: later ones may be ahead.
     stamp: {
-      number: behind >= 0 ? behind - 1 : 1 + skippedLengths(to - cursor).length,
-      offset: cursor,
-      synced: cursor - BLOCK_HEADER_BYTES,
+      number: behind >= 0 ? behind - 1 : lengths.length,
+      offset: to - (lengths.at(-1) as number),
+      synced: start,
       writtenAt: 0,
       epoch: 0,
       flags: 0,
@@ -98,9 +104,20 @@ export function planHead(
   };
 }
 
+/** Where the segment begins, and the lengths of its blocks. */
+function skippedSegment({ cursor, readFrom, to }: Pick<SkipPlan, "cursor" | "readFrom" | "to">): {
+  start: number;
+  lengths: number[];
+} {
+  const start = Math.min(readFrom, cursor - BLOCK_HEADER_BYTES, to - BLOCK_HEADER_BYTES);
+  const split = Math.min(cursor, to);
+  // A rest too small for a header stays zero, as at the end of any segment.
+  return { start, lengths: [...skippedLengths(split - start), ...skippedLengths(to - split)] };
+}
+
 /** Makes the segment and the note of what is gone, durably; returns the note's name. */
 export function restoreHead(directory: LogDirectory, plan: SkipPlan): string {
-  const { cursor, from, to, stamp } = plan;
+  const { from, to, stamp } = plan;
   const name = skippedName(from);
   const note = directory.open(name, true);
   note.write(LAST_BYTE, LAST_BYTE.length, to - from - LAST_BYTE.length);
@@ -108,9 +125,7 @@ export function restoreHead(directory: LogDirectory, plan: SkipPlan): string {
   note.truncate(to - from);
   note.dataSync();
   note.close();
-  const start = cursor - BLOCK_HEADER_BYTES;
-  // A rest too small for a header stays zero, as at the end of any segment.
-  const lengths = [BLOCK_HEADER_BYTES, ...skippedLengths(to - cursor)];
+  const { start, lengths } = skippedSegment(plan);
   const number = stamp.number - lengths.length + 1;
   makeSkippedSegment(directory, to - start, lengths, { ...stamp, number, offset: start });
   directory.sync();

@@ -19,17 +19,10 @@ import {
   type BlockStamp,
 } from "./block.ts";
 import type { LogDirectory } from "./log-directory.ts";
-import { examineLog, type LogDamage, type LogExamination } from "./log-examination.ts";
+import { examineLog, isHeadGone, type LogDamage, type LogExamination } from "./log-examination.ts";
 import type { RecordVisitor } from "./log-reading.ts";
 import { listSegments, segmentName } from "./segments.ts";
-import {
-  headIsGone,
-  makeSkippedSegment,
-  numberAt,
-  planHead,
-  restoreHead,
-  skippedLengths,
-} from "./log-head.ts";
+import { makeSkippedSegment, numberAt, planHead, restoreHead, skippedLengths } from "./log-head.ts";
 import { skippedName } from "./skipped-stretches.ts";
 
 const LAST_BYTE = new Uint8Array(1);
@@ -42,6 +35,8 @@ export interface SkipPlan {
   readonly to: number;
   /** Of the ledger: where it lies in the stretch a block must begin, or the start refuses. */
   readonly cursor: number;
+  /** At most the cursor: from where on the ledger reads, and the log has to begin no later. */
+  readonly readFrom: number;
   /** Blocks that stood there, by the numbers before and behind; null if nothing is behind. */
   readonly blocksLost: number | null;
   /** Of the last skipped block; those before it count down. */
@@ -55,23 +50,24 @@ export class SkipRefusedError extends Error {}
 
 /**
  * Finds the first corruption of the whole log, or the one that a start with the ledger's `cursor`
- * refuses. `heldFrom`: from where on the ledger still wants texts. Throws SkipRefusedError if there
- * is none that can be skipped.
+ * refuses. `readFrom`: from where on that start reads. `heldFrom`: from where on the ledger still
+ * wants texts. Throws SkipRefusedError if there is none that can be skipped.
  */
 export function planSkip(
   directory: LogDirectory,
   cursor: number,
-  heldFrom: number = cursor,
+  readFrom: number = cursor,
+  heldFrom: number = readFrom,
 ): SkipPlan {
   const whole = examineLog(directory, null);
-  const found = isCorruption(whole) ? whole : examineLog(directory, cursor);
+  const found = isCorruption(whole) ? whole : examineLog(directory, cursor, undefined, readFrom);
   const { damage } = found;
   if (damage === null) throw new SkipRefusedError("the log is intact: there is nothing to skip");
   if (damage.torn) {
     throw new SkipRefusedError("a torn tail is no corruption: the next start cuts it by itself");
   }
-  if (found !== whole && headIsGone(directory, cursor)) {
-    return planHead(directory, { cursor, heldFrom, damage });
+  if (found !== whole && cursor > 0 && isHeadGone(listSegments(directory), readFrom)) {
+    return planHead(directory, { cursor, readFrom, heldFrom, damage });
   }
   const from = damage.offset;
   const to = damage.nextIntact >= 0 ? damage.nextIntact : cursor;
@@ -89,6 +85,7 @@ export function planSkip(
     from,
     to,
     cursor,
+    readFrom,
     isHead: false,
     blocksLost: behind >= 0 ? behind - found.nextNumber : null,
     stamp: {

@@ -28,7 +28,7 @@ export interface RecoveryOptions {
   readonly segmentBytes: number;
   /** The ledger's durable position in the log, null if it has none. */
   readonly from: number | null;
-  /** Log offset before it from which on the ledger reads once more; default: none. */
+  /** Log offset not behind it, from which on the ledger reads once more; default: none. */
   readonly replayFrom?: number;
 }
 

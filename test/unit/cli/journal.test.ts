@@ -8,16 +8,25 @@ import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { startEpoch } from "../../../src/journal/data-dir.ts";
 import { lockDataDir } from "../../../src/journal/data-dir-lock.ts";
+import { examineLog } from "../../../src/journal/log-examination.ts";
 import { openNodeLogDirectory } from "../../../src/journal/node-log-directory.ts";
+import { recoverLog } from "../../../src/journal/recovery.ts";
 import { segmentName } from "../../../src/journal/segments.ts";
+import { writeMessageKey } from "../../../src/ledger/messages/message-state.ts";
+import { openLmdbStore } from "../../../src/ledger/store/lmdb-store.ts";
+import { encodeMeta, LedgerMeta, META_KEY } from "../../../src/ledger/store/meta.ts";
+import { LedgerTable } from "../../../src/ledger/store/store.ts";
 import { ACCEPT_TYPE } from "../../../src/records/accept.ts";
 import { ANSWER_TYPE, Attempt, Outcome } from "../../../src/records/attempt.ts";
+import { MESSAGE_KEY_BYTES } from "../../../src/records/message-key.ts";
 import { LogWord } from "../../../src/tables/log-table.ts";
 import { sampleLength, shortSample, writeAcceptFields } from "../../support/accept-record.ts";
 import { JournalRig } from "../../support/journal-rig.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../../src/cli/smsgw.js", import.meta.url));
 const MESSAGES = 40;
+/** Start of the segment that stands ready behind the first one. */
+const PREPARED = 65536;
 const folder = mkdtempSync(join(tmpdir(), "smsgw-journal-cli-"));
 after(() => rmSync(folder, { recursive: true }));
 const intact = join(folder, "intact");
@@ -132,6 +141,74 @@ test("corruption is shown with its ids, and given up only at the offset that was
   const again = smsgw("skip", "--data-dir", path, "--at", "0");
   assert.equal(again.status, 1);
   assert.match(again.stderr, /intact/);
+});
+
+/** The ledger's store beside a log, with rows for these messages. */
+async function writeStore(
+  path: string,
+  position: { cursor: number; replayFrom: number },
+  sequences: readonly number[],
+): Promise<void> {
+  const store = openLmdbStore(join(path, "ledger"), 16 * 1024 * 1024);
+  const meta = Object.assign(new LedgerMeta(), position);
+  store.put(LedgerTable.META, META_KEY, encodeMeta(meta, { count: 0, parts: 0 }));
+  for (const sequence of sequences) {
+    const key = new Uint8Array(MESSAGE_KEY_BYTES);
+    writeMessageKey(new DataView(key.buffer), 0, sequence, shortSample(sequence).origin);
+    store.put(LedgerTable.ROWS, key, Uint8Array.of(1));
+  }
+  store.commit();
+  await store.close();
+}
+
+function blocksOf(path: string): number[] {
+  const blocks: number[] = [];
+  const onBlock = (offset: number): void => void blocks.push(offset);
+  examineLog(openNodeLogDirectory(path), null, { onBlock, onRecord: () => {} });
+  return blocks;
+}
+
+test("of what a start reads once more, only messages without a row are lost", async () => {
+  const blocks = blocksOf(intact);
+  const path = damaged("fresh", (bytes) => {
+    for (const block of blocks.slice(0, 7)) bytes[block + 100] = (bytes[block + 100] as number) ^ 1;
+  });
+  const position = { replayFrom: blocks[2] as number, cursor: blocks[6] as number };
+  await writeStore(path, position, [1]);
+  const { stdout, stderr } = smsgw("skip", "--json", "--data-dir", path);
+  const { records } = JSON.parse(stdout) as { records: { type: string; applied: boolean }[] };
+  assert.deepEqual(
+    records.map(({ type, applied }) => `${type} ${applied ? "is in the store" : "lost"}`),
+    [
+      "ACCEPT is in the store",
+      "ANSWER is in the store",
+      "ACCEPT is in the store",
+      "ANSWER is in the store",
+      "ACCEPT lost",
+      "ANSWER is in the store",
+      "ACCEPT lost",
+    ],
+    stderr,
+  );
+});
+
+test("a lost head is given up from where a start reads once more", async () => {
+  const blocks = blocksOf(intact);
+  const path = damaged("headless", () => undefined);
+  rmSync(join(path, segmentName(0)));
+  const replayFrom = blocks[10] as number;
+  await writeStore(path, { replayFrom, cursor: end }, []);
+  const shown = smsgw("skip", "--data-dir", path);
+  assert.match(
+    shown.stdout,
+    new RegExp(`${PREPARED - replayFrom} bytes that the ledger had still`),
+  );
+  const done = smsgw("skip", "--data-dir", path, "--at", `${replayFrom}`);
+  assert.equal(done.status, 0, done.stderr);
+  const directory = openNodeLogDirectory(path);
+  const options = { segmentBytes: PREPARED, from: end, replayFrom };
+  const { nextOffset, tailFrom } = recoverLog(directory, options);
+  assert.deepEqual([tailFrom, nextOffset], [replayFrom, PREPARED]);
 });
 
 test("records are printed with masked numbers and without their text", () => {

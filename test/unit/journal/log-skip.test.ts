@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { BLOCK_HEADER_BYTES, RUN_HEADER_BYTES } from "../../../src/journal/block.ts";
+import { LogCorruptionError } from "../../../src/journal/errors.ts";
 import { examineLog } from "../../../src/journal/log-examination.ts";
 import { planHead, restoreHead, skippedLengths } from "../../../src/journal/log-head.ts";
 import { planSkip, salvage, skipDamage, SkipRefusedError } from "../../../src/journal/log-skip.ts";
@@ -44,8 +45,12 @@ function written(seed: number): Log {
 }
 
 /** What a gateway that starts reads, and that it can go on. */
-function readAll(directory: MemoryDirectory, cursor: number | null): number[] {
-  const found = recoverLog(directory, { segmentBytes: SEGMENT, from: cursor });
+function readAll(
+  directory: MemoryDirectory,
+  cursor: number | null,
+  replayFrom: number = cursor ?? 0,
+): number[] {
+  const found = recoverLog(directory, { segmentBytes: SEGMENT, from: cursor, replayFrom });
   const rig = new JournalRig({ ...found, directory, appenders: 1, firstSequence: 100_000 });
   rig.stage(0, 300);
   rig.settle();
@@ -173,7 +178,7 @@ test("first segments that are gone with the ledger's cursor are given up to the 
       to === end ? end : (offsets[hit] as number) - BLOCK_HEADER_BYTES - RUN_HEADER_BYTES;
     for (const start of starts.slice(0, goneCount)) directory.remove(segmentName(start));
     assert.throws(() => recoverLog(directory.copy(), { segmentBytes: SEGMENT, from: cursor }));
-    const plan = planSkip(directory, cursor, 8192);
+    const plan = planSkip(directory, cursor, cursor, 8192);
     assert.deepEqual([plan.from, plan.to], [Math.min(8192, cursor, to - BLOCK_HEADER_BYTES), to]);
     const copy = skipDamage(directory, plan);
     assert.equal(directory.bytesOf(copy).length, plan.to - plan.from);
@@ -182,6 +187,46 @@ test("first segments that are gone with the ledger's cursor are given up to the 
     assert.deepEqual([isGone(plan.from - 8), isGone(plan.from), isGone(to)], [false, true, false]);
     const kept = sequences.filter((_, i) => (offsets[i] as number) >= to);
     assert.deepEqual(readAll(directory, cursor), kept, `seed ${seed}`);
+  }
+});
+
+test("so are first segments that a start reads once more, before its cursor or with it", () => {
+  const random = seededRandom(10);
+  for (let seed = 1; seed <= 20; seed++) {
+    const { directory, sequences, offsets, end } = written(seed);
+    const starts = listSegments(directory);
+    const goneCount = 1 + (seed % starts.length);
+    const to = starts[goneCount] ?? end;
+    const blocks: number[] = [];
+    const onBlock = (offset: number): void => void blocks.push(offset);
+    examineLog(directory, null, { onBlock, onRecord: () => {} });
+    const last = blocks.findLastIndex((offset) => offset < to);
+    const first = seed % 5 === 0 ? 0 : integerIn(random, 0, last);
+    const later = integerIn(random, Math.max(1, first), blocks.length - 1);
+    const cursor = seed % 4 === 0 ? end : (blocks[later] as number);
+    // It may stand amid a block, one that took the place of others.
+    const amid = seed % 3 === 0 ? 24 : 0;
+    const replayFrom = Math.min(cursor, (blocks[first] as number) + amid);
+    const options = { segmentBytes: SEGMENT, from: cursor, replayFrom };
+    assert.equal(recoverLog(directory.copy(), options).nextOffset, end);
+    for (const start of starts.slice(0, goneCount)) directory.remove(segmentName(start));
+    assert.throws(
+      () => recoverLog(directory.copy(), options),
+      (error) => error instanceof LogCorruptionError && error.offset === replayFrom,
+    );
+    const heldFrom = Math.floor(replayFrom / 2);
+    const plan = planSkip(directory, cursor, replayFrom, heldFrom);
+    const isBare = starts[goneCount] === undefined;
+    const gapEnd = isBare ? cursor : to;
+    const noted = Math.min(heldFrom, gapEnd - BLOCK_HEADER_BYTES);
+    assert.deepEqual([plan.isHead, plan.from, plan.to], [true, noted, gapEnd]);
+    skipDamage(directory, plan);
+    const found = recoverLog(directory.copy(), options);
+    assert.ok(found.tailFrom <= cursor && found.tailFrom >= replayFrom, `seed ${seed}`);
+    const kept = sequences.filter((_, i) => !isBare && (offsets[i] as number) >= to);
+    assert.deepEqual(readAll(directory, cursor, replayFrom), kept, `seed ${seed}`);
+    const isGone = readSkipped(directory);
+    assert.deepEqual([isGone(noted), isGone(gapEnd - 8), isGone(gapEnd)], [true, true, false]);
   }
 });
 
@@ -232,6 +277,7 @@ test("a lost head takes no room on the disk, however long it is", () => {
     const damage = { segment: "-", offset: cursor, reason: "gone", torn: false } as const;
     const plan = planHead(directory, {
       cursor,
+      readFrom: cursor,
       heldFrom: 0,
       damage: { ...damage, lostBytes: 0, nextIntact: -1 },
     });

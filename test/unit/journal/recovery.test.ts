@@ -87,6 +87,17 @@ test("a log that ended well goes on where it ended, from whichever block it is c
     assert.deepEqual(recover(copy, from), { ...expected, tailFrom: from });
     assert.equal(reopened(copy, expected).records.length, 700);
   }
+  // A start that would read on before the oldest segment has lost what was there.
+  const headless = directory.copy();
+  for (const start of starts.slice(0, 2)) headless.remove(segmentName(start));
+  const [, , oldest] = starts as [number, number, number];
+  for (const replayFrom of [0, BLOCK_BYTES, oldest - 8]) {
+    for (const from of [oldest, second, end]) {
+      const options = { segmentBytes: SEGMENT, from, replayFrom };
+      assert.throws(() => recoverLog(headless.copy(), options), LogCorruptionError);
+    }
+  }
+  assert.equal(recover(headless.copy(), oldest).tailFrom, oldest);
   // What is read once more begins at a block, in whatever segment.
   for (const [replayFrom, tailFrom] of [
     [0, 0],
