@@ -35,7 +35,7 @@ export interface LedgerLimits {
 export const LEDGER_LIMITS: LedgerLimits = {
   flushIntervalMs: 200,
   dirtyMax: 4096,
-  dirtyStop: 8192,
+  dirtyStop: 16_384,
   cacheMax: 10_240,
   pollBytes: 256 * 1024,
   parkedMax: 262_144,
