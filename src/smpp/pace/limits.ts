@@ -107,8 +107,11 @@ export const RETRY_JITTER = 0.2;
  * close in each second (pace.ts).
  */
 export const PACE_OF_CONTRACT = 0.999;
-/** What is overdue is made up, but no more than this: it goes out at once. */
-export const PACE_LATE_MS = 30;
+/**
+ * What is overdue is made up, but no more than this: it goes out at once, and whoever comes in the
+ * gap that it leaves in later seconds waits.
+ */
+export const PACE_LATE_MS = 10;
 /** Free words of contract tokens are looked for this often (limit/contract.ts). */
 export const FREE_RESTED_EVERY_MS = 600_000;
 

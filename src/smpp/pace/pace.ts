@@ -3,8 +3,9 @@
  * free, and much more slowly once the SMSC throttles.
  *
  *   PACE_DUE     1/16 µs (wraps) at which the next segment is due; what is overdue while some are
- *                prepared is made up, up to 30 ms, so that turns of some milliseconds keep up.
- *                Time, not tokens: a change of pace forgives nothing
+ *                prepared is made up, up to 10 ms, so that turns of some milliseconds keep up: as
+ *                long a gap is in every second from then on. Time, not tokens: a change of pace
+ *                forgives nothing
  *   PACE_MILLI   1/1000 segment/s that throttling left; 0: the contract's own pace
  *   PACE_CUT_MS, PACE_HOLD_MS, PACE_RAISE_MS   the last cut, when raises may begin again, the last
  *                raise: all workers together do it once
