@@ -140,12 +140,23 @@ function latencyPart(results: StepResults): string {
     `| due → 202 | ${of(({ openLoop }) => openLoop.accepted.p50 / 1000)} | ` +
       `${of(({ openLoop }) => openLoop.accepted.p99 / 1000)} | ` +
       `${of(({ openLoop }) => openLoop.accepted.p999 / 1000)} |`,
+    ...bareLine(runs),
     `| accepted → submit_sm, all messages, at most | ${of(({ submitMs }) => submitMs.p50)} | ` +
       `${of(({ submitMs }) => submitMs.p99)} | |`,
     stage("accepted → submit_sm, a sample by GET", ({ stages }) => stages.sentMs),
     stage("accepted → submit_sm_resp", ({ stages }) => stages.answeredMs),
     stage("accepted → final", ({ stages }) => stages.finalMs),
   ].join("\n");
+}
+
+/** What the same generator sees of the bare server. */
+function bareLine(runs: LatencyResult["runs"]): readonly string[] {
+  const bare = runs.flatMap((run) => run.bare ?? []);
+  if (bare.length === 0) return [];
+  const [p50, p99, p999] = (["p50", "p99", "p999"] as const).map((p) =>
+    (median(bare.map((latencies) => latencies[p])) / 1000).toFixed(2),
+  );
+  return [`| the bare server, same rate and generator: due → 202 | ${p50} | ${p99} | ${p999} |`];
 }
 
 function sourceText(step: string, commit: string, at: string): string {

@@ -1,5 +1,5 @@
 /** What one run of the latency bench came to. */
-import type { LoadResult } from "../../src/cli/load/generator.ts";
+import type { Latencies, LoadResult } from "../../src/cli/load/generator.ts";
 
 /** Percentiles in milliseconds of how long messages took from acceptance. */
 export interface StagePercentiles {
@@ -25,6 +25,8 @@ export interface LatencyRun {
   readonly saturationPerS: number;
   readonly ratePerS: number;
   readonly openLoop: Omit<LoadResult, "samples">;
+  /** What the same generator sees at the same rate of the bare server; missing if not measured. */
+  readonly bare?: Latencies;
   /** Of messages that were asked for by GET afterwards; whole milliseconds. */
   readonly stages: StageLatencies;
   /** Acceptance to submit_sm written, upper bounds of histogram buckets. */

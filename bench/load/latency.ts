@@ -5,10 +5,11 @@
  *   npm run bench:latency -- [--seconds 60] [--runs 5] [--share 0.5] [--connections 256]
  *                            [--durability disk|process|none] [--receipts none|final] [--json FILE]
  *
- * Each run: p50 of a 64 KB write + fdatasync; saturation by wrk; then a generator that sends at
- * `share` of it and counts each latency from when the message was due. Acceptance to submit_sm is
- * the gateway's own histogram; 2,000 messages of the whole run are asked for afterwards, and their
- * times go into HdrHistograms: acceptance to submit_sm, to submit_sm_resp, to the final state.
+ * Each run: saturation by wrk; p50 of a 64 KB write + fdatasync; then a generator that sends at
+ * `share` of saturation and counts each latency from when the message was due. Acceptance to
+ * submit_sm is the gateway's own histogram; 2,000 messages of the whole run are asked for
+ * afterwards, and their times go into HdrHistograms: acceptance to submit_sm, to submit_sm_resp, to
+ * the final state. Last, the same generator at the same rate against the bare server.
  */
 import { writeFileSync } from "node:fs";
 import { readFlags } from "../../test/support/flags.ts";
@@ -22,13 +23,14 @@ import { adminText, benchToken, benchYaml, GATEWAY } from "./contenders/gateway.
 import { startOperator } from "./contenders/operator.ts";
 import { describeOrigin, origin } from "./machine.ts";
 import type { LatencyRun, StagePercentiles } from "./latency-run.ts";
-import { runOpenLoop } from "./open-loop.ts";
+import { loadBare, runOpenLoop } from "./open-loop.ts";
 import { readStages } from "./stages.ts";
 import { median } from "./statistics.ts";
 import { takeTurn } from "./turn.ts";
 
 const SATURATION_S_MAX = 15;
 const WARM_UP_S_MAX = 5;
+const BARE_S_MAX = 15;
 
 const { values: flags } = readFlags({
   options: {
@@ -69,12 +71,23 @@ async function main(): Promise<void> {
 
 async function measure(settings: LoadSettings): Promise<LatencyRun> {
   const saturation = await takeTurn(GATEWAY, settings);
+  const run = await measureGateway(settings, saturation.messagesPerS);
+  const bare = await loadBare({
+    rate: run.ratePerS,
+    warmUpS: WARM_UP_S_MAX,
+    seconds: WARM_UP_S_MAX + Math.min(BARE_S_MAX, settings.seconds),
+    connections: Number(flags.connections),
+  });
+  return { ...run, bare };
+}
+
+async function measureGateway(settings: LoadSettings, saturationPerS: number): Promise<LatencyRun> {
   const workspace = new Workspace();
   try {
     const disk = measureDisk(workspace.folder);
     const operator = await startOperator(workspace, settings.receipts);
     const gateway = await startGateway(workspace, benchYaml(operator.port, settings));
-    const rate = Math.round(saturation.messagesPerS * Number(flags.share));
+    const rate = Math.round(saturationPerS * Number(flags.share));
     const load = (seconds: number): Promise<LoadResult> =>
       runOpenLoop({
         port: gateway.httpPort,
@@ -94,7 +107,7 @@ async function measure(settings: LoadSettings): Promise<LatencyRun> {
     return {
       diskP50Ms: disk.p50Ms,
       diskP99Ms: disk.p99Ms,
-      saturationPerS: saturation.messagesPerS,
+      saturationPerS,
       ratePerS: rate,
       openLoop,
       stages,
@@ -120,6 +133,10 @@ function print(run: LatencyRun): void {
       `the generator was late by p99 ${ms(generatorLate.p99)}, ` +
       `waited for a free connection by p99 ${ms(unwritten.p99)}`,
   );
+  if (run.bare !== undefined) {
+    const { p50, p99, p999 } = run.bare;
+    console.log(`  the bare server: p50 ${ms(p50)} p99 ${ms(p99)} p99.9 ${ms(p999)}`);
+  }
   const line = ({ p50, p99, p999 }: StagePercentiles): string =>
     `p50 ${p50} p99 ${p99} p99.9 ${p999} ms`;
   console.log(

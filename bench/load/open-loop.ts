@@ -7,7 +7,9 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { endWithUs } from "../../test/support/processes.ts";
-import { type LoadResult, runLoad } from "../../src/cli/load/generator.ts";
+import { type Latencies, type LoadResult, runLoad } from "../../src/cli/load/generator.ts";
+import { LOAD_DEFAULTS } from "./contenders/contender.ts";
+import { BARE } from "./contenders/server.ts";
 import { makeRequests, numbersFrom, PREFIX } from "../../src/cli/load/requests.ts";
 
 const OUTPUT_BYTES_MAX = 16 * 2 ** 20;
@@ -41,6 +43,23 @@ export function runOpenLoop(options: OpenLoopOptions): Promise<LoadResult> {
     });
     endWithUs(child);
   });
+}
+
+/**
+ * What the generator at a constant rate sees of the bare server, started for this: the floor of
+ * machine and generator below which no server's latencies can be measured.
+ */
+export async function loadBare(
+  options: Omit<OpenLoopOptions, "port" | "token" | "hasReceipts">,
+): Promise<Latencies> {
+  const bare = await BARE.start(LOAD_DEFAULTS);
+  try {
+    const { port, token } = bare;
+    const { accepted } = await runOpenLoop({ ...options, port, token, hasReceipts: false });
+    return accepted;
+  } finally {
+    await bare.stop();
+  }
 }
 
 /** The same messages as Kannel's sendsms takes them. */

@@ -5,18 +5,19 @@
  *
  *   npm run bench:overload -- [--seconds 60] [--runs 1] [--share 0.15] [--times 5] [--json FILE]
  *
- * The other app sends 100 messages a second, first alone, then beside the overload.
+ * The other app sends 100 messages a second, first alone, then beside the overload. Last, what the
+ * same generator sees of the bare server at the rate that was offered.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { readFlags } from "../../test/support/flags.ts";
 import { byLabel, readPrometheus } from "../../src/cli/prometheus-read.ts";
-import type { LoadResult } from "../../src/cli/load/generator.ts";
+import type { Latencies, LoadResult } from "../../src/cli/load/generator.ts";
 import { type GatewayProcess, startGateway, Workspace } from "../../test/support/processes.ts";
 import { LOAD_DEFAULTS, type LoadSettings } from "./contenders/contender.ts";
 import { adminText, benchToken, benchYaml, GATEWAY } from "./contenders/gateway.ts";
 import { startOperator } from "./contenders/operator.ts";
 import { describeOrigin, origin } from "./machine.ts";
-import { runOpenLoop } from "./open-loop.ts";
+import { loadBare, runOpenLoop } from "./open-loop.ts";
 import { type Measure, writeFigures } from "./results.ts";
 import { median } from "./statistics.ts";
 import { takeTurn } from "./turn.ts";
@@ -55,6 +56,7 @@ interface OverloadRun {
   readonly openLoop: Omit<LoadResult, "samples">;
   readonly otherAlone: Omit<LoadResult, "samples">;
   readonly other: Omit<LoadResult, "samples">;
+  readonly bare: Latencies;
 }
 
 await main();
@@ -88,6 +90,23 @@ async function measure(seconds: number): Promise<OverloadRun> {
   const shareOfLink = (saturation.messagesPerS * Number(flags.share)) / LINKS;
   const boundPerS = Math.max(LINK_PER_S_MIN, Math.floor(shareOfLink)) * LINKS;
   const offeredPerS = boundPerS * Number(flags.times);
+  const run = await measureGateway(seconds, settings, boundPerS, offeredPerS);
+  const bare = await loadBare({
+    rate: offeredPerS,
+    seconds: seconds + WARM_UP_S,
+    warmUpS: WARM_UP_S,
+    connections: CONNECTIONS,
+  });
+  const { messagesPerS: saturationPerS } = saturation;
+  return { saturationPerS, boundPerS, offeredPerS, ...run, bare };
+}
+
+async function measureGateway(
+  seconds: number,
+  settings: LoadSettings,
+  boundPerS: number,
+  offeredPerS: number,
+): Promise<Pick<OverloadRun, "goodputPerS" | "openLoop" | "otherAlone" | "other">> {
   const workspace = new Workspace();
   try {
     const operator = await startOperator(workspace, "none");
@@ -111,8 +130,7 @@ async function measure(seconds: number): Promise<OverloadRun> {
     const goodputPerS = (written * 1000) / (performance.now() - startedAt);
     const { samples: _, ...openLoop } = await load;
     const other = await beside;
-    const { messagesPerS: saturationPerS } = saturation;
-    return { saturationPerS, boundPerS, offeredPerS, goodputPerS, openLoop, otherAlone, other };
+    return { goodputPerS, openLoop, otherAlone, other };
   } finally {
     await workspace.dispose();
   }
@@ -182,6 +200,7 @@ function measuresOfOverload(runs: readonly OverloadRun[]): readonly Measure[] {
     ...(runs.every(({ openLoop }) => openLoop.refused.count > 0)
       ? [lower("refusal p99", "ms", ({ openLoop }) => openLoop.refused.p99 / 1000)]
       : []),
+    lower("bare server at the offered rate, p99", "ms", ({ bare }) => bare.p99 / 1000),
     lower("other app alone, accept p99", "ms", ({ otherAlone }) => otherAlone.accepted.p99 / 1000),
     lower("other app beside, accept p99", "ms", ({ other }) => other.accepted.p99 / 1000),
     {
@@ -193,7 +212,7 @@ function measuresOfOverload(runs: readonly OverloadRun[]): readonly Measure[] {
   ];
 }
 
-function print({ boundPerS, offeredPerS, goodputPerS, openLoop, other }: OverloadRun): void {
+function print({ boundPerS, offeredPerS, goodputPerS, openLoop, other, bare }: OverloadRun): void {
   const { accepted, refused, withoutRetryAfter, unanswered } = openLoop;
   const { generatorLate, unwritten, busy } = openLoop;
   console.log(
@@ -205,6 +224,7 @@ function print({ boundPerS, offeredPerS, goodputPerS, openLoop, other }: Overloa
       `accepted, p99 ${(other.accepted.p99 / 1000).toFixed(1)} ms; the generator was busy ` +
       `${(busy * 100).toFixed(0)} % of the time, late by p99 ` +
       `${(generatorLate.p99 / 1000).toFixed(1)} ms, and waited for a free connection by p99 ` +
-      `${(unwritten.p99 / 1000).toFixed(1)} ms`,
+      `${(unwritten.p99 / 1000).toFixed(1)} ms; the bare server at that rate: p99 ` +
+      `${(bare.p99 / 1000).toFixed(1)} ms`,
   );
 }
