@@ -3,8 +3,6 @@
  *
  * Without `--at` it only shows; with it, the offset must be the one that it shows.
  */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { EXIT_CODES } from "../errors.ts";
 import { readNodeFile } from "../journal/data-dir.ts";
 import type { LogDirectory } from "../journal/log-directory.ts";
@@ -16,8 +14,6 @@ import {
   SkipRefusedError,
 } from "../journal/log-skip.ts";
 import { writeMessageKey } from "../ledger/messages/message-state.ts";
-import { openLmdbStore } from "../ledger/store/lmdb-store.ts";
-import { readMeta } from "../ledger/store/meta.ts";
 import { LedgerTable, type LedgerStore } from "../ledger/store/store.ts";
 import { Accept } from "../records/accept.ts";
 import { Attempt } from "../records/attempt.ts";
@@ -25,6 +21,7 @@ import { MESSAGE_KEY_BYTES } from "../records/message-key.ts";
 import type { RecordMemory } from "../records/memory.ts";
 import { RecordType } from "../records/types.ts";
 import { recordFields, typeName } from "./journal-records.ts";
+import { positionOf, withLedgerStore } from "./ledger-store.ts";
 import { printJson } from "./output.ts";
 import type { CliIo } from "./output.ts";
 
@@ -49,20 +46,18 @@ export async function skip(
   options: SkipOptions,
   io: CliIo,
 ): Promise<number> {
-  const path = join(options.dataDir, "ledger");
-  const store = existsSync(path) ? openLmdbStore(path, 0) : null;
   let plan: SkipPlan;
   let lost: LostRecord[];
   try {
-    const { cursor, replayFrom, heldFrom } = positionOf(store);
-    plan = planSkip(directory, cursor, replayFrom, heldFrom);
-    lost = lostRecords(directory, plan, store);
+    [plan, lost] = await withLedgerStore(options.dataDir, (store) => {
+      const { cursor, replayFrom, heldFrom } = positionOf(store);
+      const found = planSkip(directory, cursor, replayFrom, heldFrom);
+      return [found, lostRecords(directory, found, store)];
+    });
   } catch (error) {
     if (!(error instanceof SkipRefusedError)) throw error;
     io.stderr(`smsgw journal skip: ${error.message}\n`);
     return EXIT_CODES.failure.code;
-  } finally {
-    await store?.close();
   }
   const isDecided = options.at === plan.from;
   const copy = isDecided ? skipDamage(directory, plan) : null;
@@ -73,21 +68,6 @@ export async function skip(
     io.stderr(`smsgw journal skip: the damage is at ${plan.from}, not at ${options.at}\n`);
   }
   return EXIT_CODES.failure.code;
-}
-
-interface LedgerPosition {
-  /** Where the ledger stands durably, 0 without a store. */
-  readonly cursor: number;
-  /** From where on messages may be that its store does not have. */
-  readonly replayFrom: number;
-  /** From where on it wants texts. */
-  readonly heldFrom: number;
-}
-
-function positionOf(store: LedgerStore | null): LedgerPosition {
-  if (store === null) return { cursor: 0, replayFrom: 0, heldFrom: 0 };
-  const { cursor, replayFrom, holds } = readMeta(store);
-  return { cursor, replayFrom, heldFrom: Math.min(replayFrom, holds.lowest()) };
 }
 
 function lostRecords(

@@ -4,16 +4,17 @@
  * `verify` checks every block of every segment, which needs a gateway that is stopped. `inspect`
  * prints records and may run beside one. Only `skip` changes anything.
  */
-import { existsSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { loadConfig } from "../config/parse.ts";
 import { EXIT_CODES } from "../errors.ts";
 import { readNodeFile } from "../journal/data-dir.ts";
-import { lockDataDir } from "../journal/data-dir-lock.ts";
+import { type DataDirLock, lockDataDir } from "../journal/data-dir-lock.ts";
 import { DataDirError, systemCode } from "../journal/errors.ts";
 import type { LogDirectory } from "../journal/log-directory.ts";
 import {
+  examineForStart,
   examineLog,
   type ExaminationVisitor,
   type LogDamage,
@@ -21,10 +22,11 @@ import {
 } from "../journal/log-examination.ts";
 import { openNodeLogDirectory } from "../journal/node-log-directory.ts";
 import { type BooksReport, verifyBooks } from "../ledger/books.ts";
-import { openLmdbStore } from "../ledger/store/lmdb-store.ts";
+import type { LedgerStore } from "../ledger/store/store.ts";
 import { listSegments } from "../journal/segments.ts";
 import { recordFields, typeName } from "./journal-records.ts";
 import { skip } from "./journal-skip.ts";
+import { type LedgerPosition, positionOf, withLedgerStore } from "./ledger-store.ts";
 import { printJson, UsageError } from "./output.ts";
 import type { CliIo } from "./output.ts";
 
@@ -32,8 +34,9 @@ export const usage = `Usage: smsgw journal verify [options]
        smsgw journal inspect [--from OFFSET] [--limit N] [options]
        smsgw journal skip [--at OFFSET] [options]
 
-verify   checks every block of the log; the gateway must be stopped. A torn tail is what a crash
-         leaves and is cut by the next start (exit code 0); corruption is not (73).
+verify   checks every block of the log, and that it goes from where the ledger reads on to where
+         it stands; the gateway must be stopped. A torn tail is what a crash leaves and is cut by
+         the next start (exit code 0); corruption is not (73).
 inspect  prints records, one a line: log offset, type, fields. Message text is never shown,
          numbers are masked.
 skip     shows the first corrupt stretch of the log and the ids in it; with --at and the log offset
@@ -110,16 +113,20 @@ export async function run(args: string[], io: CliIo): Promise<number> {
 async function verify(directory: LogDirectory, options: Options, io: CliIo): Promise<number> {
   const lock = await lockDataDir(options.dataDir);
   try {
+    const { position, books } = await withLedgerStore(options.dataDir, (store) => ({
+      position: positionOf(store),
+      books: options.conservation ? recount(options.dataDir, store) : null,
+    }));
     const counts = new Map<string, number>();
-    const found = examineLog(directory, null, {
+    const whole = examineLog(directory, null, {
       onBlock: () => {},
       onRecord: (type) => {
         const name = typeName(type);
         counts.set(name, (counts.get(name) ?? 0) + 1);
       },
     });
+    const found = { ...whole, damage: damageOf(directory, whole, position) };
     const segments = listSegments(directory).length;
-    const books = options.conservation ? await recount(options.dataDir) : null;
     if (options.json) {
       const report = reportJson(options.dataDir, segments, found, counts);
       printJson(io, books === null ? report : { ...report, conservation: books });
@@ -144,15 +151,20 @@ async function skipLocked(directory: LogDirectory, options: Options, io: CliIo):
 }
 
 /** Recounts the books of the ledger's store, as of its cursor. */
-async function recount(dataDir: string): Promise<BooksReport> {
-  const path = join(dataDir, "ledger");
-  if (!existsSync(path)) throw new Error(`${path} is not there: nothing to recount`);
-  const store = openLmdbStore(path, 0);
-  try {
-    return verifyBooks(store);
-  } finally {
-    await store.close();
+function recount(dataDir: string, store: LedgerStore | null): BooksReport {
+  if (store === null) {
+    throw new Error(`${join(dataDir, "ledger")} is not there: nothing to recount`);
   }
+  return verifyBooks(store);
+}
+
+/** What a start refuses or cuts, or the first corruption anywhere; null if there is none. */
+function damageOf(
+  directory: LogDirectory,
+  whole: LogExamination,
+  { cursor, replayFrom: readFrom }: LedgerPosition,
+): LogDamage | null {
+  return examineForStart(directory, whole, { cursor, readFrom }).damage;
 }
 
 function booksText({ ok, mismatches, books, rows }: BooksReport): string {
@@ -183,9 +195,11 @@ async function inspect(directory: LogDirectory, options: Options, io: CliIo): Pr
     },
   };
   try {
-    const damage = walk(directory, visitor, isRunning);
+    const whole = walk(directory, visitor, isRunning);
+    const position = isRunning ? null : await stoppedPosition(options.dataDir);
     // What a running gateway is writing looks torn.
-    if (damage === null || isRunning) return EXIT_CODES.ok.code;
+    const damage = position === null ? null : damageOf(directory, whole, position);
+    if (damage === null) return EXIT_CODES.ok.code;
     io.stderr(`${damageText(damage)}\n`);
     return exitOf(damage);
   } catch (error) {
@@ -195,21 +209,21 @@ async function inspect(directory: LogDirectory, options: Options, io: CliIo): Pr
 }
 
 /**
- * Damage of the log. A segment that a running gateway removes meanwhile is missing or ends early:
+ * Examines the log. A segment that a running gateway removes meanwhile is missing or ends early:
  * then it looks again.
  */
 function walk(
   directory: LogDirectory,
   visitor: ExaminationVisitor,
   isRunning: boolean,
-): LogDamage | null {
+): LogExamination {
   for (;;) {
     const [before = 0] = listSegments(directory);
     try {
-      const { damage } = examineLog(directory, null, visitor);
+      const whole = examineLog(directory, null, visitor);
       const [oldest = 0] = listSegments(directory);
-      if (!isRunning || oldest === before) return damage;
-      if (damage === null || damage.offset > oldest) return damage;
+      if (!isRunning || oldest === before) return whole;
+      if (whole.damage === null || whole.damage.offset > oldest) return whole;
     } catch (error) {
       if (!isRunning || systemCode(error) !== "ENOENT") throw error;
     }
@@ -217,11 +231,27 @@ function walk(
 }
 
 async function isLocked(dataDir: string): Promise<boolean> {
+  const lock = await lockUnlessHeld(dataDir);
+  lock?.release();
+  return lock === null;
+}
+
+/** Where the next start reads on; null while a gateway runs. */
+async function stoppedPosition(dataDir: string): Promise<LedgerPosition | null> {
+  const lock = await lockUnlessHeld(dataDir);
+  if (lock === null) return null;
   try {
-    (await lockDataDir(dataDir)).release();
-    return false;
+    return await withLedgerStore(dataDir, positionOf);
+  } finally {
+    lock.release();
+  }
+}
+
+async function lockUnlessHeld(dataDir: string): Promise<DataDirLock | null> {
+  try {
+    return await lockDataDir(dataDir);
   } catch (error) {
-    if (error instanceof DataDirError) return true;
+    if (error instanceof DataDirError) return null;
     throw error;
   }
 }

@@ -93,6 +93,19 @@ export function examineLog(
   }
 }
 
+/**
+ * `whole`, the examination of all of the log, if it has found corruption, or else that of a start
+ * whose ledger stands at `cursor` (0: it has no store) and reads from `readFrom` on.
+ */
+export function examineForStart(
+  directory: LogDirectory,
+  whole: LogExamination,
+  { cursor, readFrom }: { readonly cursor: number; readonly readFrom: number },
+): LogExamination {
+  if (cursor === 0 || whole.damage?.torn === false) return whole;
+  return examineLog(directory, cursor, NO_VISITOR, readFrom);
+}
+
 /** Whether `readFrom`, where the ledger reads on, is in no segment, and in none before either. */
 export function isHeadGone(starts: readonly number[], readFrom: number): boolean {
   return readFrom < (starts[0] ?? Number.POSITIVE_INFINITY);
@@ -231,7 +244,8 @@ class Walk {
     const cursor = this.#cursor ?? -1;
     const unsynced = (this.#flags & BLOCK_FLAG_UNSYNCED) !== 0;
     if (cursor > 0 && isHeadGone(this.#starts, this.#readFrom)) {
-      return this.#corruption(this.#readFrom, HEAD_IS_GONE);
+      const { nextIntact } = this.#scan(this.#readFrom);
+      return { ...this.#corruption(this.#readFrom, HEAD_IS_GONE), nextIntact };
     }
     const end = this.#found?.offset ?? this.#end;
     // What the ledger has read was committed; in mode disk it was synced, too.

@@ -19,7 +19,7 @@ import {
   type BlockStamp,
 } from "./block.ts";
 import type { LogDirectory } from "./log-directory.ts";
-import { examineLog, isHeadGone, type LogDamage, type LogExamination } from "./log-examination.ts";
+import { examineForStart, examineLog, isHeadGone, type LogDamage } from "./log-examination.ts";
 import type { RecordVisitor } from "./log-reading.ts";
 import { listSegments, segmentName } from "./segments.ts";
 import { makeSkippedSegment, numberAt, planHead, restoreHead, skippedLengths } from "./log-head.ts";
@@ -59,14 +59,13 @@ export function planSkip(
   readFrom: number = cursor,
   heldFrom: number = readFrom,
 ): SkipPlan {
-  const whole = examineLog(directory, null);
-  const found = isCorruption(whole) ? whole : examineLog(directory, cursor, undefined, readFrom);
+  const found = examineForStart(directory, examineLog(directory, null), { cursor, readFrom });
   const { damage } = found;
   if (damage === null) throw new SkipRefusedError("the log is intact: there is nothing to skip");
   if (damage.torn) {
     throw new SkipRefusedError("a torn tail is no corruption: the next start cuts it by itself");
   }
-  if (found !== whole && cursor > 0 && isHeadGone(listSegments(directory), readFrom)) {
+  if (isHeadGone(listSegments(directory), damage.offset)) {
     return planHead(directory, { cursor, readFrom, heldFrom, damage });
   }
   const from = damage.offset;
@@ -159,10 +158,6 @@ export function skipDamage(directory: LogDirectory, plan: SkipPlan): string {
   }
   directory.sync();
   return name;
-}
-
-function isCorruption({ damage }: LogExamination): boolean {
-  return damage !== null && !damage.torn;
 }
 
 interface Stretch {

@@ -198,6 +198,16 @@ test("a lost head is given up from where a start reads once more", async () => {
   rmSync(join(path, segmentName(0)));
   const replayFrom = blocks[10] as number;
   await writeStore(path, { replayFrom, cursor: end }, []);
+  const verified = smsgw("verify", "--json", "--data-dir", path);
+  assert.equal(verified.status, 73);
+  const { damage } = JSON.parse(verified.stdout) as { damage: Record<string, unknown> };
+  assert.deepEqual([damage["offset"], damage["torn"]], [replayFrom, false]);
+  const inspected = smsgw("inspect", "--limit", "1000", "--data-dir", path);
+  assert.equal(inspected.status, 73);
+  assert.match(
+    inspected.stderr,
+    /^corruption in .*: first segments are gone; intact blocks behind/,
+  );
   const shown = smsgw("skip", "--data-dir", path);
   assert.match(
     shown.stdout,
@@ -209,6 +219,15 @@ test("a lost head is given up from where a start reads once more", async () => {
   const options = { segmentBytes: PREPARED, from: end, replayFrom };
   const { nextOffset, tailFrom } = recoverLog(directory, options);
   assert.deepEqual([tailFrom, nextOffset], [replayFrom, PREPARED]);
+  assert.equal(smsgw("verify", "--data-dir", path).status, 0);
+});
+
+test("a log that ends before the ledger's cursor is corrupt, not torn", async () => {
+  const path = damaged("short", (bytes) => bytes.fill(0, end - 20));
+  await writeStore(path, { replayFrom: end, cursor: end }, []);
+  const { status, stdout } = smsgw("verify", "--data-dir", path);
+  assert.equal(status, 73);
+  assert.match(stdout, /corruption in log-0{16}, log offset \d+: .*behind it: none\n$/);
 });
 
 test("records are printed with masked numbers and without their text", () => {
