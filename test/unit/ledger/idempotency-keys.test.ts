@@ -5,6 +5,7 @@ import { IdempotencyKeys, type KeyBounds } from "../../../src/ledger/idempotency
 import { type LedgerStore, LedgerTable } from "../../../src/ledger/store/store.ts";
 import { allocateMetrics, Counter, MetricBlock } from "../../../src/metrics/block.ts";
 import { originOf } from "../../../src/records/message-key.ts";
+import { RecordType } from "../../../src/records/types.ts";
 import {
   allocateIdempotency,
   Claim,
@@ -95,6 +96,21 @@ test("a key has its message after a restart, from the store or from the log", ()
   assert.equal(again.table.keptCount, 2);
   again.harness.flush();
   assert.deepEqual(again.restart().kept(3), [0, 1]);
+});
+
+test("a message given up with its stretch of the log is unknown, its key stays", () => {
+  const run = new Run();
+  run.accept(0);
+  run.accept(1);
+  run.harness.pass(500);
+  const { entries } = run.harness.log;
+  const lost = entries.findIndex(({ type }) => type === RecordType.ACCEPT);
+  entries.splice(lost, 1);
+  const again = run.restart();
+  again.harness.flush();
+  assert.deepEqual(again.kept(2), [0, 1]);
+  assert.equal(again.harness.ledger.getMessage(key(0), 7), null);
+  assert.notEqual(again.harness.ledger.getMessage(key(1), 7), null);
 });
 
 test("the answer's facts are those of the ACCEPT", () => {
