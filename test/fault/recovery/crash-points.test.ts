@@ -15,6 +15,7 @@ const POINTS = [
   "after the submit_sm",
   "RECEIPT committed, before the deliver_sm_resp",
   "after a segment is removed",
+  "segment without a name, cut in part",
   "ledger's commit half written",
   "CDR file before its name",
   "recovery: before a sync of the log",

@@ -42,6 +42,8 @@ export const CRASH_POINTS: Readonly<Record<string, CrashPoint>> = {
   "segment filled in part": at(CallKind.LOG_ZEROS, KILL_MIDDLE, 1),
   "before a segment is removed": at(CallKind.SEGMENT_REMOVE, KILL_BEFORE, 1),
   "after a segment is removed": at(CallKind.SEGMENT_REMOVE, KILL_AFTER, 1),
+  "segment without a name, before its bytes go": at(CallKind.SEGMENT_CUT, KILL_BEFORE, 1),
+  "segment without a name, cut in part": at(CallKind.SEGMENT_CUT, KILL_MIDDLE, 1),
   "ledger's commit half written": at(CallKind.STORE_WRITE, KILL_MIDDLE, 10),
   "ledger's commit before its sync": at(CallKind.STORE_SYNC, KILL_BEFORE, 3),
   "ledger's commit after its sync": at(CallKind.STORE_SYNC, KILL_AFTER, 3),

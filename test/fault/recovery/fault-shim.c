@@ -36,7 +36,7 @@
 enum kind {
   NONE, LOG_BLOCK, LOG_ZEROS, LOG_SYNC, SEGMENT_MAKE, SEGMENT_REMOVE, STORE_WRITE, STORE_SYNC,
   CDR_WRITE, CDR_SYNC, CDR_RENAME, REQUEST_READ, REPLY_202, SUBMIT_WRITE, ANSWER_READ,
-  RECEIPT_READ, RECEIPT_ANSWER, EPOCH_RENAME, DIRECTORY_SYNC, STORE_GROW
+  RECEIPT_READ, RECEIPT_ANSWER, EPOCH_RENAME, DIRECTORY_SYNC, STORE_GROW, SEGMENT_CUT
 };
 enum action { PASS, KILL_BEFORE, KILL_MIDDLE, KILL_AFTER, FAIL, DELAY };
 enum { KIND, ACTION, TO_PASS, VALUE, HITS, LOG_ROOM, WORDS };
@@ -291,6 +291,23 @@ int unlink(const char *path) {
   if (is_segment(path) && stat(path, &status) == 0) note(SEGMENT_REMOVE, status.st_ino, -1);
   return (int)ended(action, syscall(SYS_unlinkat, AT_FDCWD, path, 0));
 }
+
+/* Of a segment that has no name any more: its bytes go in steps. */
+int ftruncate(int fd, off_t length) {
+  char path[4096];
+  path_of(fd, path, sizeof path);
+  struct stat status;
+  int is_removed = is_segment(path) && fstat(fd, &status) == 0 && status.st_nlink == 0;
+  enum action action = due(is_removed ? SEGMENT_CUT : NONE);
+  if (action == FAIL) return -1;
+  if (action == KILL_MIDDLE) {
+    syscall(SYS_ftruncate, fd, (status.st_size + length) / 2);
+    end_process();
+  }
+  return (int)ended(action, syscall(SYS_ftruncate, fd, length));
+}
+
+int ftruncate64(int fd, off_t length) { return ftruncate(fd, length); }
 
 int rename(const char *from, const char *to) {
   enum kind kind = strstr(to, "/cdr/") != NULL ? CDR_RENAME

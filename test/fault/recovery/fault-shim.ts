@@ -35,6 +35,7 @@ export const CallKind = {
   EPOCH_RENAME: 17,
   DIRECTORY_SYNC: 18,
   STORE_GROW: 19,
+  SEGMENT_CUT: 20,
 } as const;
 
 /** What it does there; the numbers of its `enum action`. */
