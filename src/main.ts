@@ -55,7 +55,6 @@ import { Reloader } from "./workers/reloader.ts";
 import { StopSignals } from "./workers/stop-signals.ts";
 import { Supervisor } from "./workers/supervisor.ts";
 import { leaveSystemId } from "./workers/thread-cpu.ts";
-import { shortenSlices } from "./workers/time-slices.ts";
 import type {
   AnyThreadData,
   IngressThreadData,
@@ -393,7 +392,6 @@ class Assembly {
       workers: this.#plan.workerCount,
       epoch: this.#epoch,
     });
-    void shortenSlices(this.#config, this.#bells, this.#plan, this.#log);
     const drain = async (): Promise<void> => {
       this.#log.write("info", "drain");
       connections.stop();

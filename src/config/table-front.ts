@@ -92,16 +92,6 @@ export const NODE = block(
       doc: "Journal, ledger and CDR files; one process at a time.",
       default: "./data",
     }),
-    time_slice_us: int({
-      doc:
-        "Slices of CPU that the threads ask Linux for which clients and operators wait for, so " +
-        "that they need not wait for the end of another's. Linux takes them since 6.12, 100 µs " +
-        "at least. 0: the kernel's own, usually 1,400 to 2,800.",
-      unit: "µs",
-      min: 0,
-      max: 100_000,
-      default: 100,
-    }),
     rate_tps: intOrNull({
       doc: "Most segments per second accepted over all apps.",
       unit: "segments/s",

@@ -52,7 +52,6 @@ export interface NodeConfig {
   /** Absolute. */
   readonly dataDir: string;
   /** 0: the kernel's own. */
-  readonly timeSliceUs: number;
   /** Segments per second over all apps; null is unlimited, 0 is closed. */
   readonly rateTps: number | null;
 }

@@ -71,15 +71,6 @@ export function packThreadIndex(plan: SharedPlan): number {
   return appenderCount(plan) + 3;
 }
 
-/** Threads that clients and operators wait for; the relay if it is used. */
-export function promptThreads(plan: SharedPlan, hasRelay: boolean): readonly number[] {
-  const { ingressCount, workerCount } = plan;
-  const ingress = Array.from({ length: ingressCount }, (_, producer) => producer);
-  const workers = Array.from({ length: workerCount }, (_, i) => workerAppenderIndex(plan, i));
-  const relay = hasRelay ? [relayThreadIndex(plan)] : [];
-  return [...ingress, ...workers, journalThreadIndex(plan), ...relay];
-}
-
 /** Names of all threads by index, for people. */
 export function threadNames(plan: SharedPlan): readonly string[] {
   const names: string[] = [];

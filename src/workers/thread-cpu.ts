@@ -32,7 +32,7 @@ export function hasLoaded(bells: Int32Array, thread: number): boolean {
 }
 
 /** The number that a thread has left; 0: none yet, below 0: it does not know its own. */
-export function systemIdOf(bells: Int32Array, thread: number): number {
+function systemIdOf(bells: Int32Array, thread: number): number {
   return Atomics.load(bells, systemIdIndex(thread));
 }
 

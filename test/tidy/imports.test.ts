@@ -100,7 +100,6 @@ const PACKAGES: Readonly<Record<string, string>> = {
   "hyparquet-writer": "sink",
   jose: "ingress",
   lmdb: "ledger",
-  koffi: "workers",
   pino: "workers",
   piscina: "workers",
   "uWebSockets.js": "ingress",

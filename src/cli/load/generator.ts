@@ -6,19 +6,13 @@
  *
  * At a constant rate every request has a time at which it is due, and its latency counts from then,
  * whether or not a connection was free; how late this thread itself was is told apart. In the
- * closed loop every connection sends as soon as it has its answer. So that what is late is the
- * server as far as can be, a thread at a constant rate asks for short slices of CPU. Main thread;
- * one run an instance. Times in microseconds.
+ * closed loop every connection sends as soon as it has its answer. Main thread; one run an
+ * instance. Times in microseconds.
  */
 import { connect, type Socket } from "node:net";
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
-import { TimeSlices } from "../../workers/time-slices.ts";
 
 const TICK_MS = 1;
-/** Of its CPU, where the kernel takes that: as short as it gives them. */
-const SLICE_US = 100;
-/** The thread that calls. */
-const OWN_THREAD = 0;
 /** After the last request was due: how long answers may take. */
 const TAIL_MS = 10_000;
 /** What one read takes, at most. */
@@ -79,7 +73,6 @@ export interface LoadOptions {
  */
 export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   if (options.rate !== null && !(options.rate > 0)) throw new Error("a rate must be above 0");
-  if (options.rate !== null) (await TimeSlices.open())?.set(OWN_THREAD, SLICE_US);
   return await new Generator(options).run();
 }
 

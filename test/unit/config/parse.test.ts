@@ -23,7 +23,6 @@ test("defaults are those of api.md section 4", () => {
       name: "gw-1",
       region: "local",
       dataDir: "/etc/smsgw/data",
-      timeSliceUs: 100,
       rateTps: null,
     },
     http: {
