@@ -12,6 +12,7 @@ const TROUBLES = [
   "sync of the log: EIO",
   "block of the log: ENOSPC",
   "new segment: EROFS",
+  "message in the log, read by a worker: EIO",
   "syncs of the log last 500 ms",
   "data directory vanishes",
   "no room for the log",

@@ -9,6 +9,8 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { type LastExit, readLastExit } from "../../../src/journal/data-dir.ts";
+import { openNodeLogDirectory } from "../../../src/journal/node-log-directory.ts";
 import type { Workspace } from "../../support/processes.ts";
 import { integerIn, seededRandom } from "../../support/seeded-random.ts";
 import { CallAction, CallKind, Errno, type Fault, FaultShim } from "./fault-shim.ts";
@@ -82,6 +84,8 @@ export const TROUBLES: Readonly<Record<string, Trouble>> = {
   "block of the log: ENOSPC": fails(CallKind.LOG_BLOCK, Errno.ENOSPC),
   "block of the log: EROFS": fails(CallKind.LOG_BLOCK, Errno.EROFS),
   "new segment: EROFS": fails(CallKind.SEGMENT_MAKE, Errno.EROFS),
+  "log, read by the ledger: EIO": unreadable(CallKind.LOG_READ),
+  "message in the log, read by a worker: EIO": unreadable(CallKind.WORKER_LOG_READ),
   "ledger's store, growth: ENOSPC": noRoomInStore,
   "ledger's store, write: ENOSPC": fails(CallKind.STORE_WRITE, Errno.ENOSPC),
   "ledger's store, write: EIO": fails(CallKind.STORE_WRITE, Errno.EIO),
@@ -145,6 +149,28 @@ async function endsWithTrouble(
   shim.arm(fault);
   const code = await scene.untilGone();
   return ENDS.includes(code) ? null : `ended with ${code}: ${scene.gateway.lines.at(-1)}`;
+}
+
+/** Over two lives, in which the same messages are read: none must be held guilty of their ends. */
+function unreadable(kind: number): Trouble {
+  return async (stage) => await endsTwice(stage, kind);
+}
+
+async function endsTwice({ scene, shim }: Stage, kind: number): Promise<string | null> {
+  const fault = { kind, action: CallAction.FAIL, pass: 0, value: Errno.EIO };
+  const surprise = await endsWithTrouble(scene, shim, fault);
+  if (surprise !== null) return surprise;
+  shim.arm(fault);
+  try {
+    await scene.start();
+    await scene.untilGone();
+  } catch (error) {
+    // It may end before it listens.
+    if (shim.hits === 0) throw error;
+  }
+  const { reason, strikes } = readLastExit(openNodeLogDirectory(scene.dataDir)) as LastExit;
+  const isTold = /EIO/.test(reason) && strikes.length === 0;
+  return isTold ? null : `${reason}; ${strikes.length} records with strikes`;
 }
 
 async function slowDisk({ scene, shim }: Stage): Promise<string | null> {

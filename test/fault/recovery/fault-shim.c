@@ -36,7 +36,8 @@
 enum kind {
   NONE, LOG_BLOCK, LOG_ZEROS, LOG_SYNC, SEGMENT_MAKE, SEGMENT_REMOVE, STORE_WRITE, STORE_SYNC,
   CDR_WRITE, CDR_SYNC, CDR_RENAME, REQUEST_READ, REPLY_202, SUBMIT_WRITE, ANSWER_READ,
-  RECEIPT_READ, RECEIPT_ANSWER, EPOCH_RENAME, DIRECTORY_SYNC, STORE_GROW, SEGMENT_CUT
+  RECEIPT_READ, RECEIPT_ANSWER, EPOCH_RENAME, DIRECTORY_SYNC, STORE_GROW, SEGMENT_CUT, LOG_READ,
+  WORKER_LOG_READ
 };
 enum action { PASS, KILL_BEFORE, KILL_MIDDLE, KILL_AFTER, FAIL, DELAY };
 enum { KIND, ACTION, TO_PASS, VALUE, HITS, LOG_ROOM, WORDS };
@@ -114,9 +115,15 @@ static int has_pdu(const unsigned char *bytes, size_t length, uint32_t command_i
   return 0;
 }
 
+/* Whether this thread has bound to an SMSC or submitted to it since reads of the log are asked for. */
+static __thread int is_worker;
+
 static enum kind kind_of_write(int fd, const void *from, size_t length) {
   const unsigned char *bytes = from;
   if (length >= 12 && memcmp(bytes, "HTTP/1.1 202", 12) == 0) return REPLY_202;
+  if (control[KIND] == LOG_READ || control[KIND] == WORKER_LOG_READ) {
+    is_worker |= has_pdu(bytes, length, 9) || has_pdu(bytes, length, 4);
+  }
   if (control[KIND] == SUBMIT_WRITE && has_pdu(bytes, length, 4)) return SUBMIT_WRITE;
   if (control[KIND] == RECEIPT_ANSWER && has_pdu(bytes, length, 0x80000005)) return RECEIPT_ANSWER;
   char path[4096];
@@ -224,6 +231,20 @@ ssize_t read(int fd, void *into, size_t length) {
   if (control[KIND] == ANSWER_READ && has_pdu(into, got, 0x80000004)) due(ANSWER_READ);
   if (control[KIND] == RECEIPT_READ && has_pdu(into, got, 5)) due(RECEIPT_READ);
   return got;
+}
+
+/* A worker reads single messages; the other threads read the log, too. */
+ssize_t pread(int fd, void *into, size_t length, off_t offset) {
+  enum kind kind = is_worker ? WORKER_LOG_READ : LOG_READ;
+  char path[4096] = "";
+  if (control[KIND] == (int32_t)kind) path_of(fd, path, sizeof path);
+  enum action action = due(is_segment(path) ? kind : NONE);
+  if (action == FAIL) return -1;
+  return ended(action, syscall(SYS_pread64, fd, into, length, offset));
+}
+
+ssize_t pread64(int fd, void *into, size_t length, off_t offset) {
+  return pread(fd, into, length, offset);
 }
 
 ssize_t recv(int fd, void *into, size_t length, int flags) {

@@ -36,6 +36,8 @@ export const CallKind = {
   DIRECTORY_SYNC: 18,
   STORE_GROW: 19,
   SEGMENT_CUT: 20,
+  LOG_READ: 21,
+  WORKER_LOG_READ: 22,
 } as const;
 
 /** What it does there; the numbers of its `enum action`. */
