@@ -1,18 +1,21 @@
 /**
- * Numbers turns among apps: each new item of an app has its turn behind the app's earlier ones, and
- * as soon as those of apps that have nothing else here.
+ * Numbers turns among apps: each new item of an app has its turn behind the app's earlier ones, or,
+ * if it has none here, in the turn that is being served.
  *
- *   app 1   1 2 3 4 … 99 100     app 2, when 1 and 2 are out:   3     so it stands behind app 1's 3
+ *   app 1   1 2 3 4 … 99 100     app 2, when 1 and 2 are out:   2 3   before app 1's 3, and its
+ *                                                                     next one behind that
  *
- * A list in the order of turns serves its apps round-robin, and each app in its own order. One
- * instance per list, its thread only; nothing is allocated per item. Source: Goyal, Vin and Cheng,
- * "Start-time Fair Queueing" (1996), with every item's cost 1.
+ * A list in the order of turns serves its apps round-robin, and each app in its own order: who
+ * comes anew waits for nobody's backlog, and while two apps wait, neither gets more than two more
+ * than the other. One instance per list, its thread only; nothing is allocated per item. Source:
+ * Goyal, Vin and Cheng, "Start-time Fair Queueing" (1996), with every item's cost 1: virtual time
+ * is the start of what is served.
  */
 const TURN_MAX = 2 ** 30;
 const NO_APP = -1;
 
 export class AppTurns {
-  /** Turn of what left the list last. */
+  /** The turn before that of what left the list last: who comes anew has a part in that one. */
   #now = 0;
   #last = 0;
   /** Of who came last: several of one app mostly come together. */
@@ -32,7 +35,7 @@ export class AppTurns {
 
   /** The item of this turn left the list, from its head. */
   noteTaken(turn: number): void {
-    if (turn > this.#now) this.#now = turn;
+    this.#now = Math.max(this.#now, turn - 1);
   }
 
   /** All in the list get their turns anew, in its order. */

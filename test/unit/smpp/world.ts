@@ -52,6 +52,8 @@ export interface WorldOptions {
   pools?: { members: { linkIndex: number; weight: number }[] }[];
   workers?: number;
   producers?: number;
+  /** Apps whose messages a dispatcher may let wait: indexes below this. */
+  apps?: number;
   stagingBytes?: number;
   returnBytes?: number;
   sequenceNumberFirst?: number;
@@ -217,7 +219,7 @@ export class World {
       poolCount: this.pools.length + SPARE,
       linkCount: this.links.length + SPARE,
       sessionCount: rows + SPARE,
-      appCount: 1,
+      appCount: options.apps ?? 1,
     };
     this.#plan = plan;
     this.credits = new CreditTable(allocateCreditTable(plan), plan);
