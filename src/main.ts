@@ -8,7 +8,7 @@
  * Main thread only, one gateway a process.
  */
 import { randomInt } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads";
@@ -24,7 +24,7 @@ import { loadUws } from "./ingress/http/uws.ts";
 import { readLastSent, writeLastDrain, writeLastExit } from "./journal/data-dir.ts";
 import { lockDataDir } from "./journal/data-dir-lock.ts";
 import { DataDirError } from "./journal/errors.ts";
-import { openNodeLogDirectory } from "./journal/node-log-directory.ts";
+import { makeDirectory, openNodeLogDirectory } from "./journal/node-log-directory.ts";
 import { restAll } from "./limit/contract.ts";
 import { restAfterStartMs } from "./limit/start-rest.ts";
 import type { SessionRecording } from "./smpp/session/session.ts";
@@ -241,7 +241,7 @@ class Assembly {
 
   async #lock(): Promise<void> {
     const { dataDir } = this.#config.node;
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    makeDirectory(dataDir);
     try {
       await lockDataDir(dataDir);
     } catch (error) {

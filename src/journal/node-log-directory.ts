@@ -6,8 +6,10 @@
  * new file needs: a log must not go on in two places.
  */
 import {
+  accessSync,
   closeSync,
   constants,
+  existsSync,
   fdatasyncSync,
   fstatSync,
   fsyncSync,
@@ -21,7 +23,8 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { systemCode } from "./errors.ts";
 import type { LogDirectory, LogFile } from "./log-directory.ts";
 
 const FILE_MODE = 0o600;
@@ -29,8 +32,38 @@ const DIRECTORY_MODE = 0o700;
 
 /** Opens the directory at `path`, making it (and what is above it) if it is missing. */
 export function openNodeLogDirectory(path: string): LogDirectory {
-  mkdirSync(path, { recursive: true, mode: DIRECTORY_MODE });
+  makeDirectory(path);
   return new NodeLogDirectory(path);
+}
+
+/**
+ * Makes the directory at `path`, and what is above it, unless it is there. Throws an Error that
+ * says why if it cannot be made, or not be written to.
+ *
+ * Not by `recursive` of node:fs, which never returns where a file system that can be read makes no
+ * directory (ENOENT, as under /proc or an automounter's folder).
+ */
+export function makeDirectory(path: string): void {
+  try {
+    if (!existsSync(path)) makeWithParents(path);
+    if (!statSync(path).isDirectory()) throw new Error("it is no directory");
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new Error(`cannot use the directory ${path}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+function makeWithParents(path: string): void {
+  const parent = dirname(path);
+  if (!existsSync(parent)) makeWithParents(parent);
+  try {
+    mkdirSync(path, { mode: DIRECTORY_MODE });
+  } catch (error) {
+    // Another thread was there first.
+    if (systemCode(error) !== "EEXIST") throw error;
+  }
 }
 
 class NodeLogDirectory implements LogDirectory {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -18,7 +18,7 @@ import {
 } from "../../../src/journal/data-dir.ts";
 import { lockDataDir } from "../../../src/journal/data-dir-lock.ts";
 import { DataDirError } from "../../../src/journal/errors.ts";
-import { openNodeLogDirectory } from "../../../src/journal/node-log-directory.ts";
+import { makeDirectory, openNodeLogDirectory } from "../../../src/journal/node-log-directory.ts";
 import { EPOCH_MAX } from "../../../src/records/message-key.ts";
 import { MemoryDirectory } from "../../support/memory-directory.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
@@ -211,6 +211,21 @@ test("on a real disk the files are there, whole, and only for their owner", () =
     assert.deepEqual(directory.list(), ["node.json"]);
     assert.throws(() => directory.open("missing", false), { code: "ENOENT" });
     assert.ok(existsSync(join(path, "deep", "data", "node.json")));
+  } finally {
+    rmSync(path, { recursive: true, force: true });
+  }
+});
+
+test("a directory that cannot be made is refused at once, with the reason", () => {
+  const path = mkdtempSync(join(tmpdir(), "smsgw-"));
+  try {
+    writeFileSync(join(path, "file"), "");
+    for (const bad of [join(path, "file"), join(path, "file", "sub"), "/proc/none/data"]) {
+      assert.throws(() => makeDirectory(bad), /^Error: cannot use the directory .+: .+/, bad);
+    }
+    makeDirectory(join(path, "a", "b"));
+    makeDirectory(join(path, "a", "b"));
+    assert.ok(existsSync(join(path, "a", "b")));
   } finally {
     rmSync(path, { recursive: true, force: true });
   }
