@@ -100,6 +100,7 @@ export async function run(args: string[], io: CliIo): Promise<number> {
   }
   const directory = openNodeLogDirectory(options.dataDir);
   try {
+    if (isForeign(directory)) throw new Error(`${options.dataDir} is no gateway's data directory`);
     if (action === "verify") return await verify(directory, options, io);
     if (action === "skip") return await skipLocked(directory, options, io);
     return await inspect(directory, options, io);
@@ -108,6 +109,12 @@ export async function run(args: string[], io: CliIo): Promise<number> {
     io.stderr(`smsgw journal: ${error.message}\n`);
     return EXIT_CODES[error.exit].code;
   }
+}
+
+/** Whether nothing in the directory is of a gateway. An empty log would be intact. */
+function isForeign(directory: LogDirectory): boolean {
+  if (listSegments(directory).length > 0 || directory.list().includes("ledger")) return false;
+  return readNodeFile(directory) === null;
 }
 
 async function verify(directory: LogDirectory, options: Options, io: CliIo): Promise<number> {

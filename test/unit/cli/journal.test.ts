@@ -271,4 +271,7 @@ test("what cannot be understood or found is said", () => {
   }
   assert.equal(smsgw("verify", "--data-dir", join(folder, "missing")).status, 1);
   assert.equal(smsgw("verify").status, 78, "no configuration");
+  const foreign = smsgw("verify", "--data-dir", folder);
+  assert.equal(foreign.status, 1, "no log is not an intact one");
+  assert.match(foreign.stderr, /is no gateway's data directory/);
 });
