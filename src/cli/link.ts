@@ -12,7 +12,8 @@ import { type CliIo, UsageError } from "./output.ts";
 export const usage = `Usage: smsgw link dump <link> [options]
 
 Writes the last PDUs of each session of a link as a capture file for tshark or Wireshark. Texts and
-passwords are masked. Asks the running gateway on its admin port.
+passwords are masked, and numbers unless log.redact is false. Asks the running gateway on its admin
+port.
 
 Options:
   -c, --config FILE  configuration (smsgw.yaml): admin address and token

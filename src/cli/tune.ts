@@ -107,11 +107,11 @@ export async function run(args: string[], io: CliIo): Promise<number> {
   const points = sweeps.reduce((sum, sweep) => sum + sweep.values.length, 0) - sweeps.length + 1;
   const runs = countOf("runs", values.runs, 100);
   const seconds = points * runs * (countOf("seconds", values.seconds, 3600) + POINT_S);
+  const tuner = new Tuner(values, io, windowMax);
   io.stdout(
     `${points} points, ${runs} runs each, about ${Math.ceil(seconds / 60)} min ` +
       `on ${machineText()}\n`,
   );
-  const tuner = new Tuner(values, io, windowMax);
   try {
     await tuner.begin();
     for (const sweep of sweeps) await tuner.sweep(sweep, cores);

@@ -67,12 +67,11 @@ function readText(text: string, problems: ConfigProblem[]): YamlSource | null {
     uniqueKeys: true,
     version: "1.2",
   });
-  const faults = [...document.errors, ...document.warnings];
-  if (faults.length > 0) {
-    for (const fault of faults) {
-      const found = `YAML error: ${fault.message}`;
-      problems.push(refusal(found, "plain YAML 1.2", lines.linePos(fault.pos[0]).line));
-    }
+  // Those behind the first one mostly follow from it.
+  const [fault] = [...document.errors, ...document.warnings];
+  if (fault !== undefined) {
+    const found = `YAML error: ${fault.message}`;
+    problems.push(refusal(found, "plain YAML 1.2", lines.linePos(fault.pos[0]).line));
     return null;
   }
   const value: unknown = document.toJS({ maxAliasCount: ALIAS_COUNT_MAX });

@@ -51,7 +51,11 @@ export class Listener {
     this.app.listen(host, port, options, (socket) => {
       this.#socket = socket === false ? null : socket;
     });
-    if (this.#socket === null) throw new Error(`cannot listen on ${host}:${port}`);
+    if (this.#socket === null) {
+      // uWebSockets.js does not tell which.
+      const why = "another program has the port, or this machine not the address";
+      throw new Error(`cannot listen on ${host}:${port}: ${why}`);
+    }
     return this.#uws.us_socket_local_port(this.#socket);
   }
 
