@@ -18,8 +18,9 @@ export interface CliIo {
   readonly wallMs: () => number;
   /** Whether a person looks at stdout: progress bars only then. */
   readonly isTerminal: boolean;
-  /** Columns of that terminal now; left out where there is none. */
+  /** Columns and rows of that terminal now; left out where there is none. */
   readonly columns?: () => number;
+  readonly rows?: () => number;
 }
 
 /** What each file of a command exports. */

@@ -102,7 +102,12 @@ function realIo(): CliIo {
     readFile: (path) => readFileSync(path),
     wallMs: () => Date.now(),
     isTerminal: process.stdout.isTTY,
-    ...(process.stdout.isTTY ? { columns: (): number => process.stdout.columns } : {}),
+    ...(process.stdout.isTTY
+      ? {
+          columns: (): number => process.stdout.columns,
+          rows: (): number => process.stdout.rows,
+        }
+      : {}),
   };
 }
 

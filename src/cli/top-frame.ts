@@ -64,6 +64,15 @@ export function frameLines(before: Look, now: Look, columns: number): string[] {
   return lines.map((line) => line.slice(0, columns));
 }
 
+/**
+ * What of a frame fits into `rows` (null: any number): all of it, or all without its empty lines, or
+ * the beginning of that. Where a frame is longer than the terminal, its head scrolls away.
+ */
+export function fittedLines(lines: readonly string[], rows: number | null): readonly string[] {
+  if (rows === null || lines.length <= rows) return lines;
+  return lines.filter((line) => line !== "").slice(0, rows);
+}
+
 function headLines({ status }: Look): string[] {
   const { node, uptime_s, ready, not_ready_because, durability } = status;
   const state = ready ? "ready" : `NOT READY: ${not_ready_because.join(", ")}`;

@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { EXIT_CODES } from "../errors.ts";
 import { type CliIo, printJson, UsageError } from "./output.ts";
 import { readPrometheus } from "./prometheus-read.ts";
-import { type AdminStatus, frameLines, type Look } from "./top-frame.ts";
+import { type AdminStatus, fittedLines, frameLines, type Look } from "./top-frame.ts";
 
 export const usage = `Usage: smsgw top [options]
 
@@ -54,7 +54,7 @@ export async function run(args: string[], io: CliIo): Promise<number> {
     });
     if (now !== null && before !== null && !hasRestarted(before, now)) {
       if (values.json) printJson(io, jsonOf(before, now));
-      else show(io, frameLines(before, now, columnsOf(io)));
+      else show(io, fittedLines(frameLines(before, now, columnsOf(io)), stays ? rowsOf(io) : null));
       if (values.once) return EXIT_CODES.ok.code;
     }
     before = now;
@@ -69,6 +69,12 @@ function hasRestarted(before: Look, now: Look): boolean {
 /** A longer line would break on a narrow terminal, and the frame with it. */
 function columnsOf(io: CliIo): number {
   return Math.min(COLUMNS_MAX, io.columns?.() ?? COLUMNS_MAX);
+}
+
+/** The last row is the cursor's. */
+function rowsOf(io: CliIo): number | null {
+  const rows = io.rows?.();
+  return rows === undefined ? null : rows - 1;
 }
 
 function show(io: CliIo, lines: readonly string[]): void {

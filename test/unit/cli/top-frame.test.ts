@@ -7,7 +7,12 @@ import {
   readPrometheus,
   sumOf,
 } from "../../../src/cli/prometheus-read.ts";
-import { type AdminStatus, frameLines, type Look } from "../../../src/cli/top-frame.ts";
+import {
+  type AdminStatus,
+  fittedLines,
+  frameLines,
+  type Look,
+} from "../../../src/cli/top-frame.ts";
 
 const STATUS: AdminStatus = {
   node: "gw-1",
@@ -95,4 +100,12 @@ test("a frame tells rates, latencies, threads, rings and links", () => {
 
 test("no line is longer than the terminal is wide", () => {
   assert.ok(frameLines(look(0, 0, 0), look(1000, 1, 1), 30).every((line) => line.length <= 30));
+});
+
+test("a frame fits a low terminal without its empty lines, or with its head only", () => {
+  const lines = ["head", "", "rates", "", "memory"];
+  assert.deepEqual(fittedLines(lines, null), lines);
+  assert.deepEqual(fittedLines(lines, 5), lines);
+  assert.deepEqual(fittedLines(lines, 4), ["head", "rates", "memory"]);
+  assert.deepEqual(fittedLines(lines, 2), ["head", "rates"]);
 });
