@@ -50,7 +50,7 @@ rect.own { fill: var(--own); } rect.other { fill: var(--other); }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 td, th { text-align: right; padding: .25rem .6rem; border-bottom: 1px solid var(--line); }
 td { white-space: nowrap; } td:first-child, th:first-child { text-align: left; }
-td:first-child { white-space: normal; } 
+td:first-child { white-space: normal; min-width: 15rem; } 
 .missed { font-weight: 600; }
 .caveat { border-left: 3px solid var(--line); padding-left: .7rem; }
 .origin { opacity: .8; font-size: 13px; }
