@@ -37,7 +37,7 @@ const STYLE = `
 @media (prefers-color-scheme: dark) { :root { --own: #4cc38a; --other: #6b7485; --ink: #e6e9ef;
   --line: #343c4a; --page: #151a22; } }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page);
-  max-width: 800px; margin: 2.5rem auto; padding: 0 1rem; }
+  max-width: 920px; margin: 2.5rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { margin-top: 2.5rem; border-top: 1px solid var(--line);
   padding-top: 1.2rem; font-size: 1.25rem; } h3 { font-size: 1rem; margin: 1.4rem 0 .5rem; }
 figure { margin: 0; overflow-x: auto; }

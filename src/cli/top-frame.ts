@@ -65,7 +65,7 @@ export function frameLines(before: Look, now: Look, columns: number): string[] {
 }
 
 /**
- * What of a frame fits into `rows` (null: any number): all of it, or all without its empty lines, or
+ * What of a frame fits into `rows` (null: any number): all of it, or all but its empty lines, or
  * the beginning of that. Where a frame is longer than the terminal, its head scrolls away.
  */
 export function fittedLines(lines: readonly string[], rows: number | null): readonly string[] {
