@@ -106,7 +106,7 @@ export const RETRY_JITTER = 0.2;
  * Segments leave at this share of what the contract's tokens allow: so many of a second's gaps
  * close in each second (pace.ts).
  */
-export const PACE_OF_CONTRACT = 0.999;
+export const PACE_OF_CONTRACT = 0.998;
 /**
  * What is overdue is made up, but no more than this: it goes out at once, and whoever comes in the
  * gap that it leaves in later seconds waits.
