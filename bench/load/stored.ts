@@ -143,9 +143,9 @@ async function load(standing: Standing, settings: LoadSettings): Promise<Turn> {
   await runWrk(standing, settings);
   const settled = await settle();
   if (settled === null || settled.messages === 0) throw new Error("no message was sent");
-  const { messages, toLastAnswerS, cpuByThread } = settled;
+  const { messages, seconds, cpuByThread } = settled;
   const cpuS = cpuSeconds(standing.pids) - before;
-  return { messages, seconds: toLastAnswerS, cpuS, ledgerS: cpuByThread["ledger"] ?? 0 };
+  return { messages, seconds, cpuS, ledgerS: cpuByThread["ledger"] ?? 0 };
 }
 
 /** Of a turn that stores no more than half of `goal`. */

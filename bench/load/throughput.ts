@@ -156,7 +156,7 @@ function readContenders(): readonly Contender[] {
 
 function print({ contender, wrk, settled, ...figures }: Figures): void {
   const final =
-    settled?.toLastFinalS == null ? "" : `, last final ${settled.toLastFinalS.toFixed(1)} s`;
+    settled === null ? "" : `, the last one finished at ${settled.seconds.toFixed(1)} s`;
   console.log(
     `${contender.padEnd(13)} ${figures.messagesPerS.toFixed(0).padStart(7)} messages/s  ` +
       `p50 ${ms(wrk.p50_us)} p99 ${ms(wrk.p99_us)}  ` +

@@ -85,7 +85,7 @@ export async function takeTurn(contender: Contender, settings: LoadSettings): Pr
 /** Seconds from the end of the load until everything was finished. */
 function lateOf(settled: Settled | null, loadS: number): number {
   if (settled === null) return 0;
-  return Math.max(0, (settled.toLastFinalS ?? settled.toLastAnswerS) - loadS);
+  return Math.max(0, settled.seconds - loadS);
 }
 
 async function warmUp(standing: Standing, settings: LoadSettings): Promise<void> {

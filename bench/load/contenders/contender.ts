@@ -43,10 +43,11 @@ export const LOAD_DEFAULTS: LoadSettings = {
 export interface Settled {
   /** Answered by the operator with success. */
   readonly messages: number;
-  /** From the start of the load until the operator's last answer, in seconds. */
-  readonly toLastAnswerS: number;
-  /** Until the last one was final in the contender's own books; null: it keeps none. */
-  readonly toLastFinalS: number | null;
+  /**
+   * From the start of the load until the last one was final in the contender's own books or, if it
+   * keeps none, the operator's last answer, in seconds.
+   */
+  readonly seconds: number;
   /** CPU seconds since the start of the load by thread, of those that the contender names. */
   readonly cpuByThread: Readonly<Record<string, number>>;
 }

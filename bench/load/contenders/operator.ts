@@ -54,7 +54,6 @@ export function watchOperator(operator: Operator): () => Promise<Settled> {
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
     clearInterval(timer);
-    const toLastAnswerS = (lastAtMs - startedAt) / 1000;
-    return { messages: answered, toLastAnswerS, toLastFinalS: null, cpuByThread: {} };
+    return { messages: answered, seconds: (lastAtMs - startedAt) / 1000, cpuByThread: {} };
   };
 }
