@@ -307,7 +307,7 @@ export class HttpServer implements ExchangeOwner, IngressFollower {
   #post(response: UwsResponse, request: UwsRequest, kind: CallKind): void {
     const exchange = this.#begin(response, request, kind);
     if (exchange === null) return;
-    if (Number(exchange.framing.contentLength) > kind.bodyBytesMax) {
+    if (exchange.framing.contentLength > kind.bodyBytesMax) {
       this.onTooLarge(exchange);
       return;
     }

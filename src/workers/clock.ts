@@ -5,6 +5,7 @@
  * thread measures the difference once.
  */
 import { readFileSync } from "node:fs";
+import { performance } from "node:perf_hooks";
 import type { Clock, SystemInstant } from "../environment.ts";
 
 /** Linux: another one after each start of the machine. */

@@ -8,6 +8,7 @@
  * its body came whole: uWS goes on delivering the rest of a body that was answered early. One
  * thread only.
  */
+import { Buffer } from "node:buffer";
 import type { AppGrant } from "../auth/authentication.ts";
 import { UNKNOWN_ADDRESS } from "./address-filter.ts";
 import { EMPTY_VALUE, Framing, REPEATED_VALUE } from "./framing.ts";

@@ -17,18 +17,24 @@ import type { UwsRequest, UwsRoute, UwsRoutes } from "./uws.ts";
 export const EMPTY_VALUE = "empty";
 export const REPEATED_VALUE = "repeated";
 
+/** No Content-Length; one that is no number of up to 15 digits, or more than one. */
+const NO_LENGTH = -1;
+const ODD_LENGTH = -2;
+const LENGTH_DIGITS_MAX = 15;
+const DIGIT_0 = 0x30;
+
 export class Framing {
-  /** Empty: there is none. */
-  contentLength = "";
+  /** Bytes that the body has by its Content-Length; negative: there is none, or it is odd. */
+  contentLength = NO_LENGTH;
   #coding = "";
 
   reset(): void {
-    this.contentLength = "";
+    this.contentLength = NO_LENGTH;
     this.#coding = "";
   }
 
   takeLength(value: string): void {
-    this.contentLength = this.contentLength === "" ? value || EMPTY_VALUE : REPEATED_VALUE;
+    this.contentLength = this.contentLength === NO_LENGTH ? lengthOf(value) : ODD_LENGTH;
   }
 
   takeCoding(value: string): void {
@@ -39,10 +45,22 @@ export class Framing {
   get isOdd(): boolean {
     const { contentLength } = this;
     if (this.#coding !== "") {
-      return contentLength !== "" || this.#coding.toLowerCase() !== "chunked";
+      return contentLength !== NO_LENGTH || this.#coding.toLowerCase() !== "chunked";
     }
-    return contentLength !== "" && !/^[0-9]{1,15}$/.test(contentLength);
+    return contentLength === ODD_LENGTH;
   }
+}
+
+function lengthOf(value: string): number {
+  const { length } = value;
+  if (length === 0 || length > LENGTH_DIGITS_MAX) return ODD_LENGTH;
+  let bytes = 0;
+  for (let i = 0; i < length; i++) {
+    const digit = value.charCodeAt(i) - DIGIT_0;
+    if (digit < 0 || digit > 9) return ODD_LENGTH;
+    bytes = 10 * bytes + digit;
+  }
+  return bytes;
 }
 
 /**
