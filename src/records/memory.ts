@@ -13,7 +13,7 @@ export function recordMemory(bytes: Uint8Array): RecordMemory {
 }
 
 /** Up to so many bytes a loop takes no longer than a call with a subarray, and makes no garbage. */
-const LOOP_BYTES_MAX = 48;
+const LOOP_BYTES_MAX = 64;
 
 /** Copies `length` bytes between memories; short runs byte by byte. */
 export function copyBytes(

@@ -52,9 +52,12 @@ export class MessageCache {
   }
 
   find(sequence: number, origin: number): MessageState | null {
+    const high = Math.floor(sequence / 0x100000000);
+    const low = sequence | 0;
     let message = this.#buckets[this.#bucketOf(sequence, origin)] as MessageState | null;
     while (message !== null) {
-      if (message.sequence === sequence && message.origin === origin) return message;
+      const isSame = message.sequenceLow === low && message.sequenceHigh === high;
+      if (isSame && message.origin === origin) return message;
       message = message.nextInBucket;
     }
     return null;

@@ -162,8 +162,30 @@ const MEMORY_BYTES_MIN = 240;
  * each leaves to the garbage collector is most of what it costs.
  */
 export class MessageState {
-  sequence = 0;
+  // What most records touch stands first, so that it shares few lines of the CPU's caches.
+  /** The two halves of `sequence`: small numbers lie in the object itself. */
+  sequenceHigh = 0;
+  sequenceLow = 0;
   origin = 0;
+  /** Bookkeeping of the cache (message-cache.ts). */
+  nextInBucket: MessageState | null = null;
+  /** Never empty; what is pushed onto an empty array has room for sixteen more. */
+  readonly parts: PartRecord[] = [new PartRecord()];
+  /** The last run whose STARTED is applied to it. */
+  resolvedEpoch = 0;
+  status: number = MessageStatus.ACCEPTED;
+  verdict = NO_VERDICT;
+  /** Its place among the changed ones, or in its group of fresh ones; -1 for a clean one. */
+  dirtyIndex = -1;
+  /** Where it stands as long as no commit has it (fresh-messages.ts). */
+  fresh: FreshGroup | null = null;
+  /** Whether its body is still wanted. */
+  holdsBody = false;
+  expiresAt = 0;
+  /** Of the last part, 0 while open. */
+  finalAt = 0;
+  dlr = 0;
+  sequence = 0;
   /** Log offset of the ACCEPT. */
   logOffset = 0;
   /**
@@ -173,38 +195,20 @@ export class MessageState {
    */
   row: Buffer = NO_BYTES;
   headLength = 0;
-  /** Never empty; what is pushed onto an empty array has room for sixteen more. */
-  readonly parts: PartRecord[] = [new PartRecord()];
   appId = 0;
   poolId = 0;
   priority = 0;
   messageClass = 0;
-  dlr = 0;
   acceptedAt = 0;
-  expiresAt = 0;
-  status: number = MessageStatus.ACCEPTED;
-  verdict = NO_VERDICT;
-  /** Of the last part, 0 while open. */
-  finalAt = 0;
-  /** The last run whose STARTED is applied to it. */
-  resolvedEpoch = 0;
   /** That the parts sent last carry; 0 as long as none of several was. */
   concatReference = 0;
   events: MessageEvent[] | null = null;
-  /** Bookkeeping of the cache (message-cache.ts). */
-  nextInBucket: MessageState | null = null;
-  /** Its place among the changed ones, or in its group of fresh ones; -1 for a clean one. */
-  dirtyIndex = -1;
-  /** Where it stands as long as no commit has it (fresh-messages.ts). */
-  fresh: FreshGroup | null = null;
   isQueued = false;
   isCached = false;
   commit = 0;
   /** Whether the open index in the store, as of the last flush, has it. */
   isInOpenIndex = false;
-  /** Whether its body is still wanted. */
-  holdsBody = false;
-  /** Whether that is in the store, and the log need not keep it. */
+  /** Whether its body is in the store, and the log need not keep it. */
   isBodyMoved = false;
 
   /** Whether it differs from its row. */
@@ -223,6 +227,8 @@ export class MessageState {
     headLength: number,
     partCount: number,
   ): void {
+    this.sequenceHigh = Math.floor(sequence / 0x100000000);
+    this.sequenceLow = sequence | 0;
     this.sequence = sequence;
     this.origin = origin;
     this.logOffset = logOffset;

@@ -166,7 +166,7 @@ export class Messages {
 
   /** Applies what time alone has ended by `at` (wall ms). */
   settleByTime(message: MessageState, at: number): void {
-    if (message.finalAt !== 0 || at < message.expiresAt) return;
+    if (at < message.expiresAt || message.finalAt !== 0) return;
     if (settleByTime(this.#options.policy, message, at)) this.settle(message);
   }
 

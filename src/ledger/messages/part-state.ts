@@ -73,6 +73,10 @@ const RANK = [0, 1, 3, 3, 2, 2, 0, 4, 4, 4, 4, 4, 4, 4, 4, 4] as const;
 /** Value of `receiptState` without a receipt. */
 export const NO_RECEIPT = 255;
 
+/** Fixed fields of a part of which nothing is known. */
+const NOTHING_KNOWN = new Uint8Array(RowPart.FIXED);
+NOTHING_KNOWN[RowPart.RECEIPT_STATE] = NO_RECEIPT;
+
 /** SMPP message_state values (spec 5.2.28) as receipts carry them. */
 const RECEIPT_RESULT: readonly number[] = [
   -1, // SCHEDULED
@@ -123,8 +127,7 @@ export class PartRecord {
   begin(bytes: Uint8Array, at: number): void {
     this.bytes = bytes;
     this.at = at;
-    for (let i = 0; i < RowPart.FIXED; i++) bytes[at + i] = 0;
-    bytes[at + RowPart.RECEIPT_STATE] = NO_RECEIPT;
+    bytes.set(NOTHING_KNOWN, at);
     this.receiptError = "";
     this.ids = null;
     this.storedDueAt = 0;

@@ -33,6 +33,8 @@ import {
 
 const { HEAD } = Row;
 const PART_FIXED = RowPart.FIXED;
+/** Bytes too many that a copy may take with it. */
+const SLACK_BYTES_MAX = 256;
 
 /** Bytes of the row that `encodeRow` writes. */
 export function rowBytes({ headLength, parts, events }: MessageState): number {
@@ -48,9 +50,14 @@ export function rowBytes({ headLength, parts, events }: MessageState): number {
   return events === null ? bytes : bytes + ROW_EVENT_BYTES * events.length;
 }
 
-/** Writes `message` into `into` from `start` on and returns the length of the row. */
+/**
+ * Writes `message` into `into` from `start` on and returns the length of the row. What lies behind
+ * the row may be overwritten.
+ */
 export function encodeRow(message: MessageState, into: Buffer, start = 0): number {
   const { row, headLength, parts, events } = message;
+  // The first part follows the head here and there.
+  copyHead(row, into, start, HEAD + headLength + PART_FIXED);
   into[start + Row.VERSION] = ROW_VERSION;
   into[start + Row.STATUS] = message.status;
   into[start + Row.VERDICT] = message.verdict;
@@ -62,8 +69,6 @@ export function encodeRow(message: MessageState, into: Buffer, start = 0): numbe
   writeUint48(into, start + Row.FINAL_AT, message.finalAt);
   writeUint48(into, start + Row.LOG_OFFSET, message.logOffset);
   writeUint16(into, start + Row.CONCAT_REFERENCE, message.concatReference);
-  // The first part follows the head here and there.
-  copyBytes(row, HEAD, into, start + HEAD, headLength + PART_FIXED);
   let at = start + HEAD + headLength;
   for (let i = 0; i < parts.length; i++) {
     const part = parts[i] as PartRecord;
@@ -72,6 +77,18 @@ export function encodeRow(message: MessageState, into: Buffer, start = 0): numbe
   }
   if (events !== null) for (const event of events) at = encodeEvent(event, into, at);
   return at - start;
+}
+
+/**
+ * Copies `row[0, length)`, and some of what lies behind it: of a whole array the copy needs no view
+ * of a part of it, which costs more than the copy.
+ */
+function copyHead(row: Buffer, into: Buffer, start: number, length: number): void {
+  if (row.length - length <= SLACK_BYTES_MAX && row.length <= into.length - start) {
+    into.set(row, start);
+  } else {
+    copyBytes(row, 0, into, start, length);
+  }
 }
 
 /** Writes error and ids behind the fixed fields of a part; returns where they end. */
