@@ -302,7 +302,8 @@ export class LmdbLedgerStore implements LedgerStore {
 
   /**
    * Resolves when all that is in the store is on disk, whoever wrote it: by a commit that changes
-   * nothing. To be called before any other. Rejects with StoreFullError, or if it fails.
+   * nothing. To be called before any other, which is number 1 all the same. Rejects with
+   * StoreFullError, or if it fails.
    */
   async makeDurable(): Promise<void> {
     const meta = this.get(LedgerTable.META, META_KEY);
@@ -311,6 +312,9 @@ export class LmdbLedgerStore implements LedgerStore {
     const number = this.commit();
     await this.#settled;
     if (this.flushedCommit < number) throw new StoreFullError(this.#path);
+    this.#commits = 0;
+    this.#visible = 0;
+    this.#flushed = 0;
   }
 
   /** Waits for what was committed, then closes the files. */

@@ -102,6 +102,23 @@ test("the store's contract: LMDB, and after reopening", () =>
     await again.close();
   }));
 
+test("a store that was made durable numbers its commits from 1 all the same", () =>
+  inDirectory(async (path) => {
+    const unsynced = openLmdbStore(path, 1e9, false);
+    unsynced.put(LedgerTable.META, META_KEY, Buffer.from("meta"));
+    unsynced.commit();
+    await unsynced.close();
+    const store = openLmdbStore(path, 1e9);
+    await store.makeDurable();
+    // CDR rows take the first commit of a run for number 1: a cut is told once it is flushed.
+    assert.deepEqual([store.visibleCommit, store.flushedCommit], [0, 0]);
+    store.put(LedgerTable.META, META_KEY, Buffer.from("later"));
+    assert.equal(store.commit(), 1);
+    assert.equal(store.flushedCommit, 0);
+    await store.close();
+    assert.equal(store.flushedCommit, 1);
+  }));
+
 test("the simulated store loses whole commits, in order, that were not flushed or seen", () => {
   const store = new MemoryStore(false);
   for (const n of [1, 2, 3]) {
