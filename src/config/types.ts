@@ -51,7 +51,6 @@ export interface NodeConfig {
   readonly region: string;
   /** Absolute. */
   readonly dataDir: string;
-  /** 0: the kernel's own. */
   /** Segments per second over all apps; null is unlimited, 0 is closed. */
   readonly rateTps: number | null;
 }
