@@ -40,6 +40,7 @@ import type { LedgerMeta } from "./store/meta.ts";
 import type { OutcomeObserver } from "./outcomes.ts";
 import {
   finish,
+  hold,
   isFinal,
   mergeAccepted,
   mergeAmbiguous,
@@ -130,18 +131,35 @@ export class RecordApplier implements RecordVisitor {
       this.#bytes = Buffer.from(memory.bytes.buffer, 0, memory.bytes.buffer.byteLength);
     }
     if (quarantined.size > 0 && quarantined.has(logOffset) && type !== RecordType.ACCEPT) {
-      this.#options.hits.count(RecoveryRow.QUARANTINED);
-      this.#options.log.write("error", "apply record", {
-        cause: "it was in hand at two crashes and is left out",
-        log_offset: logOffset,
-        record_type: type,
-      });
-      inHand[inHandIndex] = -1;
-      return;
+      this.#leaveOut(type, memory.view, offset, logOffset);
+    } else {
+      this.#apply(type, memory, offset, lengthBytes, logOffset);
     }
-    this.#apply(type, memory, offset, lengthBytes, logOffset);
     // What goes wrong between two records is no fault of either.
     inHand[inHandIndex] = -1;
+  }
+
+  /**
+   * Passes over a record that was in hand at two crashes. A part whose SENDING it is may be out: it
+   * is held, until its answer, a receipt, somebody's decision or the end of its validity.
+   */
+  #leaveOut(type: number, view: DataView, offset: number, logOffset: number): void {
+    const { hits, log, messages, replayUntil } = this.#options;
+    hits.count(RecoveryRow.QUARANTINED);
+    log.write("error", "apply record", {
+      cause: "it was in hand at two crashes and is left out",
+      log_offset: logOffset,
+      record_type: type,
+    });
+    if (type !== RecordType.SENDING) return;
+    const message = this.#messageOf(view, offset);
+    if (message === null) return;
+    // What has a row knows of it.
+    if (logOffset < replayUntil && message.isInOpenIndex) return;
+    const part = this.#partOf(message, view, offset);
+    if (part === null || !mergeSendingOf(message, part, view, offset)) return;
+    if (mergeAmbiguous(part, view.getUint8(offset + Attempt.ATTEMPT))) hold(part);
+    messages.settle(message);
   }
 
   #apply(
@@ -307,21 +325,11 @@ export class RecordApplier implements RecordVisitor {
     const part = this.#partOf(message, view, offset);
     if (part === null) return;
     const wasFinal = isFinal(part.state);
-    const isNew = mergeSending(
-      part,
-      view.getUint8(offset + Attempt.ATTEMPT),
-      Math.floor(view.getFloat64(offset + Attempt.AT, true)),
-      view.getUint32(offset + Attempt.LINK_ID, true),
-      view.getUint8(offset + Attempt.SESSION),
-      (view.getUint8(offset + Attempt.FLAGS) & FLAG_MAYBE_DUP) !== 0,
-    );
-    if (isNew) {
-      const reference = view.getUint16(offset + Attempt.CONCAT_REFERENCE, true);
-      if (reference !== 0) message.concatReference = reference;
+    if (mergeSendingOf(message, part, view, offset)) {
       this.#options.messages.settle(message);
-    }
-    if (isNew && wasFinal) {
-      this.#options.outcomes.onDuplicate(message, view.getUint8(offset + Attempt.PART));
+      if (wasFinal) {
+        this.#options.outcomes.onDuplicate(message, view.getUint8(offset + Attempt.PART));
+      }
     }
     this.#noteAttempt(message, view, offset);
   }
@@ -510,6 +518,26 @@ export class RecordApplier implements RecordVisitor {
 
 function contradiction(logOffset: number): Error {
   return new Error(`ACCEPT at ${logOffset} contradicts itself`);
+}
+
+/** Merges what SENDING says of a part and its message; returns whether anything is new. */
+function mergeSendingOf(
+  message: MessageState,
+  part: PartRecord,
+  view: DataView,
+  offset: number,
+): boolean {
+  const isNew = mergeSending(
+    part,
+    view.getUint8(offset + Attempt.ATTEMPT),
+    Math.floor(view.getFloat64(offset + Attempt.AT, true)),
+    view.getUint32(offset + Attempt.LINK_ID, true),
+    view.getUint8(offset + Attempt.SESSION),
+    (view.getUint8(offset + Attempt.FLAGS) & FLAG_MAYBE_DUP) !== 0,
+  );
+  const reference = view.getUint16(offset + Attempt.CONCAT_REFERENCE, true);
+  if (isNew && reference !== 0) message.concatReference = reference;
+  return isNew;
 }
 
 /** Ends a part of a concluded message if it is not in anybody's hands. */

@@ -10,7 +10,7 @@ import type { AmbiguousPolicy } from "../config/types.ts";
 import { MessageClass } from "../records/types.ts";
 import { Decision } from "../records/resolved.ts";
 import { EventKind, keepEvent, type MessageState } from "./messages/message-state.ts";
-import { finish, mayBeWritten, type PartRecord, PartState } from "./messages/part-state.ts";
+import { finish, hold, mayBeWritten, type PartRecord, PartState } from "./messages/part-state.ts";
 
 export interface LedgerPolicy {
   /** From finality to removal. */
@@ -104,8 +104,7 @@ export function decideAmbiguous(
   }
   const isSecond = part.firstAmbiguous !== part.lastAmbiguous || part.maybeDup;
   if (link === "hold" || isSecond) {
-    part.state = PartState.HELD;
-    part.dueAt = 0;
+    hold(part);
     return RecoveryRow.HOLD;
   }
   part.state = PartState.AMBIGUOUS;

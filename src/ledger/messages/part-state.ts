@@ -276,6 +276,12 @@ export function unschedule(parts: readonly PartRecord[]): void {
   }
 }
 
+/** Keeps a part back that may be out, until it is settled or somebody decides about it. */
+export function hold(part: PartRecord): void {
+  part.state = PartState.HELD;
+  part.dueAt = 0;
+}
+
 /** Ends the part; the first end stays. */
 export function finish(part: PartRecord, state: number, at: number): void {
   if (isFinal(part.state)) return;

@@ -42,6 +42,10 @@ function statusOf(harness: Harness, number = 1): string | undefined {
   return harness.ledger.getMessage(key(number), 7)?.status;
 }
 
+function partStatus(harness: Harness, part: number): string | undefined {
+  return harness.ledger.getMessage(key(1), 7)?.parts[part]?.status;
+}
+
 function hit(harness: Harness, row: RecoveryRowName): void {
   assert.ok(harness.ledger.hits.byName()[row] > 0, `no hit of ${row}`);
 }
@@ -194,14 +198,61 @@ test("a message whose text was in a stretch that was given up fails at once", ()
   }
 });
 
+test("quarantined: a part whose SENDING was in hand at two crashes is held", () => {
+  for (const isStored of [false, true]) {
+    const first = new Harness({ limits: { flushIntervalMs: 1e12 } });
+    first.work();
+    first.feed(accepted({ parts: 2 }));
+    if (isStored) first.flush();
+    const [offset] = first.feed(sending(k, { part: 1, link: 101 }));
+    const second = first.restart({ limits: {}, quarantined: new Set([offset as number]) });
+    second.work();
+    second.pass(1000);
+    hit(second, "quarantined");
+    assert.ok(second.lines.some((line) => line.level === "error"));
+    // The other part is sent, and that one only.
+    assert.deepEqual(
+      second.submitted.map(({ parts, flags }) => [parts, flags]),
+      [[0b01, 0]],
+    );
+    assert.equal(partStatus(second, 1), "held");
+    second.feed(answer(k, { part: 1, link: 101, id: "late" }));
+    assert.equal(partStatus(second, 1), "sent");
+  }
+});
+
+test("quarantined: a SENDING under the number of the one before is told from it", () => {
+  const first = new Harness({ limits: { flushIntervalMs: 1e12 } });
+  first.work();
+  const kept = { link: 101, outcome: Outcome.KEPT, status: 0x58, at: 2000 };
+  const offsets = first.feed(
+    accepted(),
+    sending(k, { link: 101, at: 1500 }),
+    answer(k, kept),
+    sending(k, { link: 101, at: 2500 }),
+  );
+  const second = first.restart({ quarantined: new Set([offsets[3] as number]) });
+  second.work();
+  second.pass(3000);
+  assert.equal(second.submitted.length, 0);
+  assert.equal(statusOf(second), "held");
+});
+
 test("quarantined: any other record is left out with an alarm", () => {
   const first = new Harness({ limits: { flushIntervalMs: 1e12 } });
   first.work();
-  const offsets = first.feed(accepted(), sending(k));
-  const second = first.restart({ quarantined: new Set([offsets[1] as number]) });
+  const offsets = first.feed(accepted(), sending(k), answer(k, { id: "1" }));
+  const quarantined = new Set([offsets[2] as number]);
+  const second = first.restart({ limits: {}, quarantined });
   second.work();
+  second.pass(1000);
   assert.equal(second.ledger.hits.byName().quarantined, 1);
   assert.ok(second.lines.some((line) => line.level === "error"));
+  // No answer is known of what was sent.
+  assert.deepEqual(
+    second.submitted.map(({ flags }) => flags),
+    [FLAG_MAYBE_DUP],
+  );
 });
 
 test("parts of one message go their own ways, on the link that the others took", () => {
