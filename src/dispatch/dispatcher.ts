@@ -59,6 +59,13 @@ export interface WaitingOwner extends ExpiryCheck {
   waitsSince(logOffset: number): number;
 }
 
+/**
+ * Credits of each worker, pool and priority that backlogs leave to apps that come anew: a worker
+ * gives credits back when it prepares, which is once a commit. Less than half of the smallest
+ * allowance (smpp/pace/limits.ts), at which a worker grants anew.
+ */
+export const FRESH_CREDITS = 4;
+
 /** Which links a pool has now. */
 export interface LinkDirectory {
   /** linkIndex of a link of the pool; -1 if the pool has no such link (any more). */
@@ -321,10 +328,16 @@ export class Dispatcher {
   }
 
   /**
-   * A worker with credits, weight and room for such a message, or -1. With `linkIndex` only workers
-   * where that link is open, by its open sessions.
+   * A worker with more than `keptCredits`, with weight and room for such a message, or -1. With
+   * `linkIndex` only workers where that link is open, by its open sessions.
    */
-  #pickWorker(poolIndex: number, priority: number, bodyLength: number, linkIndex: number): number {
+  #pickWorker(
+    poolIndex: number,
+    priority: number,
+    bodyLength: number,
+    linkIndex: number,
+    keptCredits = 0,
+  ): number {
     const weights = this.#weights;
     const credits = this.#credits;
     const footprint = HAND_OVER_BYTES + ((bodyLength + 7) & ~7);
@@ -332,7 +345,7 @@ export class Dispatcher {
     for (let worker = 0; worker < this.#workerCount; worker++) {
       let weight = 0;
       if (
-        this.creditsLeft(worker, poolIndex, priority) > 0 &&
+        this.creditsLeft(worker, poolIndex, priority) > keptCredits &&
         (this.#options.submitRings[worker] as RingProducer).hasRoom(footprint)
       ) {
         weight =
@@ -443,7 +456,8 @@ export class Dispatcher {
 
   /** The next message of a pool leaves its lane; false if no worker takes it. */
   #publishOfPool(poolIndex: number, priority: number): boolean {
-    const worker = this.#pickWorker(poolIndex, priority, 0, NO_LINK);
+    const kept = this.#room.isNextFresh(poolIndex, priority) ? 0 : FRESH_CREDITS;
+    const worker = this.#pickWorker(poolIndex, priority, 0, NO_LINK, kept);
     if (worker < 0) return false;
     const entry = this.#entry;
     if (this.#room.take(poolIndex, priority, entry) && this.#isWanted(entry)) {

@@ -182,6 +182,11 @@ export class WaitingLane {
     }
   }
 
+  /** Whether `take` asks an app that has come anew, not one of the round. */
+  isNextFresh(): boolean {
+    return this.#freshHead !== NO_APP;
+  }
+
   /** Lowest log offset of those that are next in turn of their apps; NONE_WAITING for none. */
   oldest(): number {
     let lowest = Number.POSITIVE_INFINITY;

@@ -116,6 +116,11 @@ export class WaitingRoom {
     return this.#lanes[group * PRIORITY_COUNT + priority]?.count ?? 0;
   }
 
+  /** Whether the next message of a lane is of an app that has come anew. */
+  isNextFresh(group: number, priority: number): boolean {
+    return this.#lanes[group * PRIORITY_COUNT + priority]?.isNextFresh() ?? false;
+  }
+
   /** Messages of one app, in all lanes. */
   waitingOfApp(appIndex: number): number {
     let sum = 0;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import type { LinkDirectory } from "../../../src/dispatch/dispatcher.ts";
+import { FRESH_CREDITS, type LinkDirectory } from "../../../src/dispatch/dispatcher.ts";
 import { FLAG_MAYBE_DUP } from "../../../src/records/attempt.ts";
 import {
   HAND_OVER_BYTES,
@@ -68,7 +68,7 @@ test("apps share a lane in turns, however many messages one of them has", () => 
   for (let i = 0; i < 10_000; i++) fixture.submit({ logOffset: 8 * i, appIndex: 1 });
   for (let i = 0; i < 40; i++) fixture.submit({ logOffset: 1e6 + 8 * i, appIndex: 3 });
   for (let i = 0; i < 40; i++) fixture.submit({ logOffset: 2e6 + 8 * i, appIndex: 4 });
-  fixture.grant(0, 0, 0, 120);
+  fixture.grant(0, 0, 0, FRESH_CREDITS + 120);
   fixture.dispatcher.doWork(0);
   const seen = fixture.drain();
   assert.equal(seen.length, 120);
@@ -91,7 +91,7 @@ test("an app that comes late waits for no backlog", () => {
     }
   }
   // Everybody is in the round, and app 0 amid its turn.
-  fixture.grant(0, 0, 0, 80 + 3);
+  fixture.grant(0, 0, 0, FRESH_CREDITS + 80 + 3);
   fixture.dispatcher.doWork(0);
   fixture.drain();
   for (let i = 0; i < 3; i++) fixture.submit({ logOffset: 1e6 + 8 * i, appIndex: 10 });
@@ -106,6 +106,23 @@ test("an app that comes late waits for no backlog", () => {
   );
   const rest = seen.slice(4).map(({ appIndex }) => appIndex);
   assert.deepEqual(rest, [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1], "turns go on where they were");
+});
+
+test("a backlog leaves some credits to apps that come anew", () => {
+  const fixture = new Fixture({ apps: 3 });
+  for (let i = 0; i < 100; i++) fixture.submit({ logOffset: 8 * i, appIndex: 1 });
+  // It is new itself, for a turn.
+  fixture.grant(0, 0, 0, 8 + FRESH_CREDITS + 10);
+  fixture.dispatcher.doWork(0);
+  assert.equal(fixture.drain().length, 8 + 10);
+  assert.equal(fixture.dispatcher.creditsLeft(0, 0, 0), FRESH_CREDITS);
+  for (let i = 0; i <= FRESH_CREDITS; i++) fixture.submit({ logOffset: 1e6 + 8 * i, appIndex: 2 });
+  fixture.dispatcher.doWork(0);
+  const seen = fixture.drain();
+  assert.ok(seen.every(({ appIndex }) => appIndex === 2));
+  assert.equal(seen.length, FRESH_CREDITS);
+  assert.equal(fixture.dispatcher.creditsLeft(0, 0, 0), 0);
+  assert.equal(fixture.dispatcher.waitingCount, 100 - 18 + 1);
 });
 
 test("an app is new once a round: coming again and again with one message gains nothing", () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { FRESH_CREDITS } from "../../../src/dispatch/dispatcher.ts";
 import { ALLOWANCE_MAX, ALLOWANCE_MIN } from "../../../src/smpp/pace/limits.ts";
 import { World, type WorldOptions } from "./world.ts";
 
@@ -9,6 +10,10 @@ test("a pool without a bound session has neither credits nor weight", () => {
   world.run(100);
   assert.equal(world.creditsOf(0, 0), 0);
   assert.equal(world.credits.weight(0, 0), 0);
+});
+
+test("what a backlog leaves to others does not keep a worker from granting anew", () => {
+  assert.ok(2 * FRESH_CREDITS < ALLOWANCE_MIN);
 });
 
 test("the allowance is what goes out in 20 ms, or four windows, within its bounds", () => {
