@@ -42,7 +42,7 @@ function addLog(sources: AdminSources, add: Add): void {
   const { logTable, config } = sources;
   const committed = logTable.load(LogWord.COMMITTED);
   const applied = logTable.load(LogWord.LEDGER_APPLIED);
-  add("logOnDisk", committed - logTable.load(LogWord.OLDEST));
+  add("logOnDisk", logTable.onDiskBytes());
   add("logMax", config.journal.bytesMax);
   add("logUnsynced", Math.max(0, committed - logTable.load(LogWord.SYNCED)));
   add("shortOfSpace", logTable.load(LogWord.SHORT_OF_SPACE));

@@ -133,7 +133,7 @@ export class AdminServer {
         committed,
         synced: logTable.load(LogWord.SYNCED),
         oldest: logTable.load(LogWord.OLDEST),
-        on_disk_bytes: committed - logTable.load(LogWord.OLDEST),
+        on_disk_bytes: logTable.onDiskBytes(),
         moved_bytes: logTable.load(LogWord.MOVED_BYTES),
         bytes_max: config.journal.bytesMax,
         ledger_lag_bytes: Math.max(0, committed - logTable.load(LogWord.LEDGER_APPLIED)),

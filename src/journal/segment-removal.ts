@@ -8,8 +8,9 @@
  * The name goes first, and durably: no start finds a segment that is cut, nor a gap before one that
  * exists. Then the bytes go in steps, so that no call keeps the file system from a commit for long;
  * while the disk is short of room, all at once. Whoever still has the file open reads less than was
- * in it, and knows by OLDEST, which moved before. What fails is logged and tried again; the process
- * goes on. The ledger's thread only; no call here waits for the disk.
+ * in it, and knows by OLDEST, which moved before. What fails is logged and tried again, and counts
+ * as log on disk until it is gone; the process goes on. The ledger's thread only; no call here
+ * waits for the disk.
  */
 import type { Log } from "../environment.ts";
 import { LogWord, type LogTable } from "../tables/log-table.ts";
@@ -60,6 +61,8 @@ export class SegmentRemoval {
   /** OLDEST when the directory was looked at last. */
   #seenOldest = 0;
   #isUnderWay = false;
+  /** Start of the oldest segment that cannot be removed, as far as is known; -1: none. */
+  #stuckAt = -1;
   /** Whether a name may come back with the next power loss. */
   #hasUnsynced = false;
 
@@ -70,8 +73,10 @@ export class SegmentRemoval {
 
   /** Starts with what was released since. To be called every few milliseconds. */
   onTick(): void {
+    const { logTable } = this.#options;
+    const oldest = logTable.load(LogWord.OLDEST);
+    if (this.#stuckAt >= 0) logTable.store(LogWord.UNREMOVED_BYTES, oldest - this.#stuckAt);
     if (this.#isUnderWay) return;
-    const oldest = this.#options.logTable.load(LogWord.OLDEST);
     if (oldest === this.#seenOldest) return;
     this.#isUnderWay = true;
     if (this.#hasUnsynced) this.#sync(() => this.#list(oldest));
@@ -91,16 +96,23 @@ export class SegmentRemoval {
     const start = this.#starts.shift();
     if (start === undefined) {
       this.#isUnderWay = false;
+      if (this.#stuckAt >= 0) this.#options.logTable.store(LogWord.UNREMOVED_BYTES, 0);
+      this.#stuckAt = -1;
       return;
     }
+    if (this.#stuckAt >= 0) this.#stuckAt = start;
     const { directory } = this.#options;
     const name = segmentName(start);
     directory.open(name, (openError, file) => {
-      if (file === null) return this.#retryLater("open", openError);
+      if (file === null) {
+        this.#stuckAt = start;
+        return this.#retryLater("open", openError);
+      }
       this.#hasUnsynced = true;
       directory.remove(name, (error) => {
-        if (error === null) this.#sync(() => this.#cut(file, file.sizeBytes), file);
-        else this.#retryLater("remove", error, file);
+        if (error === null) return this.#sync(() => this.#cut(file, file.sizeBytes), file);
+        this.#stuckAt = start;
+        this.#retryLater("remove", error, file);
       });
     });
   }

@@ -65,7 +65,7 @@ export function promisedBytes(table: LogTable, pendingBytes: number): number {
     return Number.POSITIVE_INFINITY;
   }
   const committed = table.load(LogWord.COMMITTED);
-  const onDisk = committed - table.load(LogWord.OLDEST) + table.load(LogWord.MOVED_BYTES);
+  const onDisk = table.onDiskBytes() + table.load(LogWord.MOVED_BYTES);
   const uncounted = Math.max(0, committed - table.load(LogWord.LEDGER_APPLIED)) + pendingBytes;
   const life = table.load(LogWord.OPEN_LIFE_BYTES) + uncounted * UNCOUNTED_LIFE_FACTOR;
   return onDisk + pendingBytes + life;

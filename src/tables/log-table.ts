@@ -11,6 +11,7 @@
  *   OPEN_COUNT          ledger    messages without a final state
  *   OPEN_LIFE_BYTES     ledger    log bytes that open messages may still need
  *   MOVED_BYTES         ledger    bytes of wanted bodies that were moved out of the log
+ *   UNREMOVED_BYTES     ledger    bytes before OLDEST in segments that cannot be removed
  *   SHORT_OF_SPACE      journal   1 while no new segment can be made: admission refuses
  *   STORE_FULL          ledger    1 while its store finds no room on the disk: admission refuses
  *   CDR_STORE_BYTES     ledger    CDR rows in the store, not yet in files
@@ -38,7 +39,8 @@ export const LogWord = {
   CDR_OLDEST_AT: 13,
   MOVED_BYTES: 14,
   STORE_FULL: 15,
-  APPLIED_SEQUENCE: 16,
+  UNREMOVED_BYTES: 16,
+  APPLIED_SEQUENCE: 17,
 } as const;
 
 /** Of `cdr.disk_bytes_max`: below 70 %, below 95 %, or beyond. */
@@ -68,6 +70,13 @@ export class LogTable {
 
   store(word: number, value: number): void {
     Atomics.store(this.#words, word, BigInt(value));
+  }
+
+  /** Bytes of log on disk that are wanted, or cannot be removed. */
+  onDiskBytes(): number {
+    return (
+      this.load(LogWord.COMMITTED) - this.load(LogWord.OLDEST) + this.load(LogWord.UNREMOVED_BYTES)
+    );
   }
 
   appliedSequence(producer: number): number {

@@ -159,6 +159,36 @@ test("what fails is logged and tried again, and no later segment goes before it"
   }
 });
 
+test("what cannot be removed counts as log on disk until it is gone", () => {
+  for (const step of ["open", "remove"] as const) {
+    const world = new World();
+    const { directory, table, removal } = world;
+    let isStuck = true;
+    const call = directory[step].bind(directory) as (...args: unknown[]) => unknown;
+    Object.assign(directory, {
+      [step]: (name: string, ...args: unknown[]) => {
+        if (isStuck && name === segmentName(SEGMENT)) throw systemError("EPERM");
+        return call(name, ...args);
+      },
+    });
+    table.store(LogWord.COMMITTED, 5 * SEGMENT);
+    const tick = (): number => {
+      removal.onTick();
+      world.settle();
+      removal.onTick();
+      return table.onDiskBytes();
+    };
+    table.store(LogWord.OLDEST, 2 * SEGMENT);
+    assert.equal(tick(), 4 * SEGMENT, `${step}: the second and the three that are wanted`);
+    table.store(LogWord.OLDEST, 4 * SEGMENT);
+    assert.equal(tick(), 4 * SEGMENT, `${step}: nothing goes before it`);
+    isStuck = false;
+    tick();
+    assert.equal(tick(), SEGMENT, step);
+    assert.deepEqual(listSegments(directory), [4 * SEGMENT]);
+  }
+});
+
 test("a power loss anywhere leaves whole segments without a gap", () => {
   for (let crashIn = 1; crashIn < 40; crashIn++) {
     for (const random of [() => 0, () => 0.5, () => 0.999]) {
