@@ -88,7 +88,12 @@ function reportText(report: VerifyReport): string {
       .slice(0, PROBLEMS_SHOWN)
       .map(({ kind, file, detail }) => `problem  ${kind} ${file}: ${detail}`),
     ...(more > 0 ? [`and ${more} more problems`] : []),
-    report.ok ? "nothing is missing, nothing is doubled" : `${report.problem_count} problems`,
+    verdict(report),
     "",
   ].join("\n");
+}
+
+function verdict({ ok, problem_count, files }: VerifyReport): string {
+  if (!ok) return `${problem_count} problems`;
+  return files === 0 ? "no CDR file is there" : "nothing is missing, nothing is doubled";
 }
