@@ -461,8 +461,10 @@ export class Connection {
       if (isWanted) {
         metrics.add(Counter.sessionsLost, 1);
         this.session.tally.add(SessionWord.LOST);
+        this.log("warn", "lose a session", { cause: why });
+      } else {
+        this.log("info", "end a session", { cause: why });
       }
-      this.log(isWanted ? "warn" : "info", "lose a session", { cause: why });
     }
     if (isWanted) this.session.noteError(why);
     this.#die();
