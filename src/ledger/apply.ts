@@ -157,8 +157,9 @@ export class RecordApplier implements RecordVisitor {
     // What has a row knows of it.
     if (logOffset < replayUntil && message.isInOpenIndex) return;
     const part = this.#partOf(message, view, offset);
-    if (part === null || !mergeSendingOf(message, part, view, offset)) return;
-    if (mergeAmbiguous(part, view.getUint8(offset + Attempt.ATTEMPT))) hold(part);
+    if (part === null || !this.#beginAttempt(message, part, view, offset)) return;
+    if (!mergeAmbiguous(part, view.getUint8(offset + Attempt.ATTEMPT))) return;
+    hold(part);
     messages.settle(message);
   }
 
@@ -324,14 +325,28 @@ export class RecordApplier implements RecordVisitor {
     if (message === null) return;
     const part = this.#partOf(message, view, offset);
     if (part === null) return;
-    const wasFinal = isFinal(part.state);
-    if (mergeSendingOf(message, part, view, offset)) {
-      this.#options.messages.settle(message);
-      if (wasFinal) {
-        this.#options.outcomes.onDuplicate(message, view.getUint8(offset + Attempt.PART));
-      }
-    }
+    this.#beginAttempt(message, part, view, offset);
     this.#noteAttempt(message, view, offset);
+  }
+
+  /** What SENDING says of a part and its message; returns whether anything is new. */
+  #beginAttempt(message: MessageState, part: PartRecord, view: DataView, offset: number): boolean {
+    const { messages, outcomes } = this.#options;
+    const wasFinal = isFinal(part.state);
+    const isNew = mergeSending(
+      part,
+      view.getUint8(offset + Attempt.ATTEMPT),
+      Math.floor(view.getFloat64(offset + Attempt.AT, true)),
+      view.getUint32(offset + Attempt.LINK_ID, true),
+      view.getUint8(offset + Attempt.SESSION),
+      (view.getUint8(offset + Attempt.FLAGS) & FLAG_MAYBE_DUP) !== 0,
+    );
+    if (!isNew) return false;
+    const reference = view.getUint16(offset + Attempt.CONCAT_REFERENCE, true);
+    if (reference !== 0) message.concatReference = reference;
+    messages.settle(message);
+    if (wasFinal) outcomes.onDuplicate(message, view.getUint8(offset + Attempt.PART));
+    return true;
   }
 
   #applyAnswer(memory: RecordMemory, offset: number): void {
@@ -518,26 +533,6 @@ export class RecordApplier implements RecordVisitor {
 
 function contradiction(logOffset: number): Error {
   return new Error(`ACCEPT at ${logOffset} contradicts itself`);
-}
-
-/** Merges what SENDING says of a part and its message; returns whether anything is new. */
-function mergeSendingOf(
-  message: MessageState,
-  part: PartRecord,
-  view: DataView,
-  offset: number,
-): boolean {
-  const isNew = mergeSending(
-    part,
-    view.getUint8(offset + Attempt.ATTEMPT),
-    Math.floor(view.getFloat64(offset + Attempt.AT, true)),
-    view.getUint32(offset + Attempt.LINK_ID, true),
-    view.getUint8(offset + Attempt.SESSION),
-    (view.getUint8(offset + Attempt.FLAGS) & FLAG_MAYBE_DUP) !== 0,
-  );
-  const reference = view.getUint16(offset + Attempt.CONCAT_REFERENCE, true);
-  if (isNew && reference !== 0) message.concatReference = reference;
-  return isNew;
 }
 
 /** Ends a part of a concluded message if it is not in anybody's hands. */

@@ -238,6 +238,25 @@ test("quarantined: a SENDING under the number of the one before is told from it"
   assert.equal(statusOf(second), "held");
 });
 
+test("quarantined: a SENDING behind the end of its part leaves it ended", () => {
+  const first = new Harness({ limits: { flushIntervalMs: 1e12 } });
+  first.work();
+  const offsets = first.feed(
+    accepted(),
+    sending(k, { link: 101, at: 1500 }),
+    ambiguous(k, { link: 101, at: 1600 }),
+    answer(k, { link: 101, at: 1700, outcome: Outcome.REJECTED, status: 11 }),
+    sending(k, { link: 101, attempt: 2, at: 1800, flags: FLAG_MAYBE_DUP }),
+  );
+  const second = first.restart({ limits: {}, quarantined: new Set([offsets[4] as number]) });
+  second.work();
+  second.pass(1000);
+  hit(second, "quarantined");
+  assert.equal(statusOf(second), "rejected");
+  assert.equal(second.ledger.getMessage(k, 7)?.maybe_dup, true);
+  assert.equal(second.submitted.length, 0);
+});
+
 test("quarantined: any other record is left out with an alarm", () => {
   const first = new Harness({ limits: { flushIntervalMs: 1e12 } });
   first.work();
