@@ -140,7 +140,7 @@ function latencyPart(results: StepResults): string {
     `| due → 202 | ${of(({ openLoop }) => openLoop.accepted.p50 / 1000)} | ` +
       `${of(({ openLoop }) => openLoop.accepted.p99 / 1000)} | ` +
       `${of(({ openLoop }) => openLoop.accepted.p999 / 1000)} |`,
-    ...bareLine(runs),
+    bareLine(runs),
     `| accepted → submit_sm, all messages, at most | ${of(({ submitMs }) => submitMs.p50)} | ` +
       `${of(({ submitMs }) => submitMs.p99)} | |`,
     stage("accepted → submit_sm, a sample by GET", ({ stages }) => stages.sentMs),
@@ -150,13 +150,11 @@ function latencyPart(results: StepResults): string {
 }
 
 /** What the same generator sees of the bare server. */
-function bareLine(runs: LatencyResult["runs"]): readonly string[] {
-  const bare = runs.flatMap((run) => run.bare ?? []);
-  if (bare.length === 0) return [];
+function bareLine(runs: LatencyResult["runs"]): string {
   const [p50, p99, p999] = (["p50", "p99", "p999"] as const).map((p) =>
-    (median(bare.map((latencies) => latencies[p])) / 1000).toFixed(2),
+    (median(runs.map(({ bare }) => bare[p])) / 1000).toFixed(2),
   );
-  return [`| the bare server, same rate and generator: due → 202 | ${p50} | ${p99} | ${p999} |`];
+  return `| the bare server, same rate and generator: due → 202 | ${p50} | ${p99} | ${p999} |`;
 }
 
 function sourceText(step: string, commit: string, at: string): string {

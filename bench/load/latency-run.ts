@@ -25,8 +25,8 @@ export interface LatencyRun {
   readonly saturationPerS: number;
   readonly ratePerS: number;
   readonly openLoop: Omit<LoadResult, "samples">;
-  /** What the same generator sees at the same rate of the bare server; missing if not measured. */
-  readonly bare?: Latencies;
+  /** What the same generator sees at the same rate of the bare server. */
+  readonly bare: Latencies;
   /** Of messages that were asked for by GET afterwards; whole milliseconds. */
   readonly stages: StageLatencies;
   /** Acceptance to submit_sm written, upper bounds of histogram buckets. */

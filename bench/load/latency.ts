@@ -81,7 +81,10 @@ async function measure(settings: LoadSettings): Promise<LatencyRun> {
   return { ...run, bare };
 }
 
-async function measureGateway(settings: LoadSettings, saturationPerS: number): Promise<LatencyRun> {
+async function measureGateway(
+  settings: LoadSettings,
+  saturationPerS: number,
+): Promise<Omit<LatencyRun, "bare">> {
   const workspace = new Workspace();
   try {
     const disk = measureDisk(workspace.folder);
@@ -133,10 +136,8 @@ function print(run: LatencyRun): void {
       `the generator was late by p99 ${ms(generatorLate.p99)}, ` +
       `waited for a free connection by p99 ${ms(unwritten.p99)}`,
   );
-  if (run.bare !== undefined) {
-    const { p50, p99, p999 } = run.bare;
-    console.log(`  the bare server: p50 ${ms(p50)} p99 ${ms(p99)} p99.9 ${ms(p999)}`);
-  }
+  const { bare } = run;
+  console.log(`  the bare server: p50 ${ms(bare.p50)} p99 ${ms(bare.p99)} p99.9 ${ms(bare.p999)}`);
   const line = ({ p50, p99, p999 }: StagePercentiles): string =>
     `p50 ${p50} p99 ${p99} p99.9 ${p999} ms`;
   console.log(
