@@ -125,10 +125,10 @@ export function derivePools(config: GatewayConfig, previous: PoolPlan | null = n
   const appSlots = withIds(slots.apps, config.apps);
   const linkSlots = withIds(slots.links, config.links);
   const rows = withSessions(slots, config.links, linkSlots);
-  const apps = config.apps.map((app) => {
-    const ipAllow = decisiveRanges(app.ipAllow, config.http);
-    return { ...deriveApp(app, known(appSlots, app.id), previous), ipAllow };
-  });
+  const before = new Map(previous?.apps.map((app) => [app.appIndex, app]));
+  const apps = config.apps.map((app) =>
+    deriveApp(app, known(appSlots, app.id), config.http, before),
+  );
   const links = config.links.map((link) => {
     const linkIndex = known(linkSlots, link.id);
     const sessionRows = (rows.sessionRows[linkIndex] as readonly number[]).slice(0, link.sessions);
@@ -176,16 +176,25 @@ function decisiveRanges(ranges: CidrList | null, http: HttpConfig): CidrList | n
   return LOOPBACK_RANGES.every((range) => ranges.includes(range)) ? null : ranges;
 }
 
+/** `before`: the apps of the plan until now, by index. */
 function deriveApp(
   config: AppConfig,
   appIndex: number,
-  previous: PoolPlan | null,
-): Omit<DerivedApp, "ipAllow"> {
-  const before = previous?.apps.find((app) => app.appIndex === appIndex);
-  if (before === undefined) return { appIndex, config, bucketHalf: 0 };
-  const { rateTps, burst } = before.config;
-  const isSame = rateTps === config.rateTps && burst === config.burst;
-  return { appIndex, config, bucketHalf: isSame ? before.bucketHalf : 1 - before.bucketHalf };
+  http: HttpConfig,
+  before: ReadonlyMap<number, DerivedApp>,
+): DerivedApp {
+  const last = before.get(appIndex);
+  const isSame =
+    last === undefined ||
+    (last.config.rateTps === config.rateTps && last.config.burst === config.burst);
+  const half = last?.bucketHalf ?? 0;
+  // One literal: apps of one shape are read as fast as one app is.
+  return {
+    appIndex,
+    config,
+    bucketHalf: isSame ? half : 1 - half,
+    ipAllow: decisiveRanges(config.ipAllow, http),
+  };
 }
 
 /** The things of a plan by their index; undefined where nothing is configured now. */

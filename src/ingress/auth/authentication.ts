@@ -47,9 +47,8 @@ export const NOT_CACHED = undefined;
 
 interface CachedGrant {
   readonly grant: AppGrant;
-  readonly verifiedAtMs: number;
-  /** Wall ms after which the token is expired, leeway included. */
-  readonly expiresAtMs: number;
+  /** Wall ms from which on it has to be verified anew, or is expired, leeway included. */
+  readonly staleAtMs: number;
 }
 
 /** An app as authentication sees it. */
@@ -155,9 +154,8 @@ export class Authentication {
     return cached.grant;
   }
 
-  #isFresh({ expiresAtMs, verifiedAtMs }: CachedGrant): boolean {
-    const wallMs = this.#clock.wallMs();
-    return wallMs < expiresAtMs && wallMs - verifiedAtMs < CACHED_MS_MAX;
+  #isFresh({ staleAtMs }: CachedGrant): boolean {
+    return this.#clock.wallMs() < staleAtMs;
   }
 
   /**
@@ -218,9 +216,8 @@ export class Authentication {
     if (payload === null || scopes === null) return null;
     const grant = { appIndex: app.index, appId: Number(appId), appIdText: appId, scopes };
     const expiresAtMs = ((payload.exp as number) + source.jwt.leewayS) * 1000;
-    if (generation === this.#generation) {
-      this.#remember(digest, { grant, verifiedAtMs: wallMs, expiresAtMs });
-    }
+    const staleAtMs = Math.min(expiresAtMs, wallMs + CACHED_MS_MAX);
+    if (generation === this.#generation) this.#remember(digest, { grant, staleAtMs });
     return grant;
   }
 

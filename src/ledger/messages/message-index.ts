@@ -25,16 +25,17 @@ const TIDY_STEP = 64;
 const TIDY_PAUSE_MS = 60_000;
 const TIDY_ROWS_MAX = 256;
 
-interface AppBlock {
-  readonly entries: EntryBuffer;
-  /** Number of the last block, 0 before the first of this run. */
-  number: number;
-}
+/** Entries gathered at most; a factor, so that app and place are one number. */
+const NOTED_MAX = 2 ** 20;
 
 export class MessageIndex {
   readonly #store: LedgerStore;
   readonly #isUnseen: (sequence: number, origin: number) => boolean;
-  readonly #apps = new Map<number, AppBlock>();
+  /** Gathered for the next commit, of all apps in the order of acceptance: entries, apps' ids. */
+  readonly #noted = new EntryBuffer(INDEX_ENTRY_BYTES);
+  readonly #notedApps = new EntryBuffer(APP_ID_BYTES);
+  /** By app: the number of its last block of this run. */
+  readonly #lastNumbers = new Map<number, number>();
   #tidyFrom: Uint8Array = new Uint8Array(0);
   #nextTidyAt = 0;
 
@@ -46,13 +47,11 @@ export class MessageIndex {
 
   /** A message was accepted. */
   note(message: MessageState): void {
-    let block = this.#apps.get(message.appId);
-    if (block === undefined) {
-      block = { entries: new EntryBuffer(INDEX_ENTRY_BYTES), number: 0 };
-      this.#apps.set(message.appId, block);
-    }
-    const at = block.entries.claim();
-    const { bytes } = block.entries;
+    if (this.#noted.count === NOTED_MAX) this.write();
+    const ofApp = this.#notedApps.claim();
+    writeUint32(this.#notedApps.bytes, ofApp, message.appId);
+    const at = this.#noted.claim();
+    const { bytes } = this.#noted;
     const { row } = message;
     const toEnd = ROW_TEXTS + (row[rowOffset(Accept.TO_LENGTH)] as number);
     const reference = toEnd + (row[rowOffset(Accept.FROM_LENGTH)] as number);
@@ -64,16 +63,40 @@ export class MessageIndex {
 
   /** Puts what was accepted since the last call into the next commit. */
   write(): void {
-    for (const [appId, block] of this.#apps) {
-      if (block.entries.count === 0) continue;
-      const filled = block.entries.filled();
-      block.number = Math.max(block.number + 1, readKeySequence(filled, 0));
-      const key = new Uint8Array(INDEX_KEY_BYTES);
-      writeUint32(key, 0, appId);
-      writeKeyBytes(key, APP_ID_BYTES, block.number, readUint32(filled, 8));
-      this.#store.put(LedgerTable.INDEX, key, filled);
-      block.entries.clear();
+    const places = placesByApp(this.#notedApps);
+    let from = 0;
+    while (from < places.length) {
+      const appId = Math.floor((places[from] as number) / NOTED_MAX);
+      let to = from + 1;
+      while (to < places.length && (places[to] as number) < (appId + 1) * NOTED_MAX) to++;
+      this.#put(appId, this.#gathered(places.subarray(from, to)));
+      from = to;
     }
+    this.#noted.clear();
+    this.#notedApps.clear();
+  }
+
+  #put(appId: number, block: Uint8Array): void {
+    const last = this.#lastNumbers.get(appId) ?? 0;
+    const number = Math.max(last + 1, readKeySequence(block, 0));
+    this.#lastNumbers.set(appId, number);
+    const key = new Uint8Array(INDEX_KEY_BYTES);
+    writeUint32(key, 0, appId);
+    writeKeyBytes(key, APP_ID_BYTES, number, readKeyOrigin(block, 0));
+    this.#store.put(LedgerTable.INDEX, key, block);
+  }
+
+  /** The entries at these places, one behind the other. */
+  #gathered(places: Float64Array): Uint8Array {
+    const noted = this.#noted;
+    if (places.length === noted.count) return noted.filled();
+    const block = new Uint8Array(places.length * INDEX_ENTRY_BYTES);
+    let end = 0;
+    for (const place of places) {
+      const at = (place % NOTED_MAX) * INDEX_ENTRY_BYTES;
+      for (let i = at; i < at + INDEX_ENTRY_BYTES; i++) block[end++] = noted.bytes[i] as number;
+    }
+    return block;
   }
 
   /** Removes a few blocks of which no row is left; `now`: wall ms. Returns how many went. */
@@ -133,6 +156,15 @@ export class MessageIndex {
     }
     return false;
   }
+}
+
+/** `app × NOTED_MAX + place` of what was gathered, by app and then by place. */
+function placesByApp({ bytes, count }: EntryBuffer): Float64Array {
+  const places = new Float64Array(count);
+  for (let i = 0; i < count; i++) {
+    places[i] = readUint32(bytes, i * APP_ID_BYTES) * NOTED_MAX + i;
+  }
+  return places.sort();
 }
 
 /** 32 bits of the bytes [start, end) of a text (FNV-1a, mixed). */

@@ -13,6 +13,7 @@
  */
 const TURN_MAX = 2 ** 30;
 const NO_APP = -1;
+const APPS_FIRST = 16;
 
 export class AppTurns {
   /** The turn before that of what left the list last: who comes anew has a part in that one. */
@@ -21,8 +22,8 @@ export class AppTurns {
   /** Of who came last: several of one app mostly come together. */
   #app = NO_APP;
   #turn = 0;
-  /** Of the others, the turn of each one's last item. */
-  readonly #turnByApp = new Map<number, number>();
+  /** By app index: of the others, the turn of each one's last item; 0: none. */
+  #turns = new Float64Array(APPS_FIRST);
 
   /** The turn of an app's next item. */
   next(appIndex: number): number {
@@ -42,7 +43,7 @@ export class AppTurns {
   forget(): void {
     this.#last = this.#now;
     this.#turn = 0;
-    this.#turnByApp.clear();
+    this.#turns.fill(0);
   }
 
   /** The list is empty: nobody stands behind anything. */
@@ -53,12 +54,19 @@ export class AppTurns {
     this.#now = 0;
     this.#last = 0;
     this.#turn = 0;
-    this.#turnByApp.clear();
+    this.#turns.fill(0);
   }
 
   #changeTo(appIndex: number): void {
-    this.#turnByApp.set(this.#app, this.#turn);
+    if (this.#app !== NO_APP) this.#turns[this.#app] = this.#turn;
     this.#app = appIndex;
-    this.#turn = this.#turnByApp.get(appIndex) ?? 0;
+    if (appIndex >= this.#turns.length) this.#growTo(appIndex + 1);
+    this.#turn = this.#turns[appIndex] as number;
+  }
+
+  #growTo(length: number): void {
+    const longer = new Float64Array(Math.max(length, 2 * this.#turns.length));
+    longer.set(this.#turns);
+    this.#turns = longer;
   }
 }
