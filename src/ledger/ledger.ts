@@ -104,6 +104,7 @@ export class Ledger {
   readonly #options: LedgerOptions;
   readonly #limits: LedgerLimits;
   readonly #meta: LedgerMeta;
+  readonly #index: MessageIndex;
   readonly #messages: Messages;
   readonly #receipts: Receipts;
   readonly #outcomes: OutcomeObserver;
@@ -146,8 +147,8 @@ export class Ledger {
     const outbox = new Outbox({ store, eventsMax, eventsTtlMs, appIds });
     this.#outbox = outbox;
     this.#held = new HeldMessages(store);
-    const index = new MessageIndex(store, this.#isUnseen);
-    const followers = new Followers(endings, index, outbox, this.#held, deadLetters);
+    this.#index = new MessageIndex(store, this.#isUnseen);
+    const followers = new Followers(endings, this.#index, outbox, this.#held, deadLetters);
     const outcomes = new OutcomeObservers([followers, this.#watch, ...(options.observers ?? [])]);
     this.#outcomes = outcomes;
     const onPartFinal = (message: MessageState, part: number): void =>
@@ -309,7 +310,13 @@ export class Ledger {
       return true;
     }
     const { store } = this.#options;
-    const options = { store, messages: this.#messages, summaryOf: this.#summaryOf };
+    const sort = this.#index.askSort();
+    const options = {
+      store,
+      messages: this.#messages,
+      summaryOf: this.#summaryOf,
+      isReady: () => this.#index.isSorted(sort),
+    };
     this.#lists.add(new MessageListScan(options, question, cursor), done);
     return true;
   }
@@ -521,6 +528,7 @@ export class Ledger {
   #isFlushDue(now: number): boolean {
     if (this.#flights.isUnderWay) return false;
     if (this.#messages.changedCount >= this.#limits.dirtyMax) return true;
+    if (this.#index.isSortAsked) return true;
     if (this.#messages.fresh.isOverdue(this.#options.clock.monotonicMs())) return true;
     return this.#isFlushPending() && (this.#mustFlush || now >= this.#nextFlushAt);
   }

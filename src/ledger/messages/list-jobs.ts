@@ -43,13 +43,17 @@ export class ListJobs {
     this.#jobs.push({ scan, done, until: this.#clock.monotonicMs() + LIST_MS_MAX });
   }
 
-  /** One step of the list that waits longest; returns 0 if there is none, or it is to rest. */
+  /**
+   * One step of the list that waits longest, of those that may begin or have waited for too long;
+   * returns 0 if there is none, or it is to rest.
+   */
   doWork(othersWait: boolean): number {
-    const job = this.#jobs[0];
-    if (job === undefined) return 0;
+    if (this.#jobs.length === 0) return 0;
     const startedAt = this.#clock.monotonicMs();
     if (othersWait && startedAt < this.#restsUntil) return 0;
-    this.#jobs.shift();
+    const at = this.#jobs.findIndex(({ scan, until }) => scan.isReady || startedAt >= until);
+    const [job] = at < 0 ? [] : this.#jobs.splice(at, 1);
+    if (job === undefined) return 0;
     const isThere = job.scan.step();
     const endedAt = this.#clock.monotonicMs();
     this.#restsUntil = endedAt + REST * (endedAt - startedAt);

@@ -71,6 +71,8 @@ export interface MessageListOptions {
   readonly store: LedgerStore;
   readonly messages: Messages;
   readonly summaryOf: (message: MessageState) => MessageSummary;
+  /** Whether the store shows every entry that the page may have. */
+  readonly isReady: () => boolean;
 }
 
 export class MessageListScan {
@@ -100,6 +102,11 @@ export class MessageListScan {
     this.#referenceHash = hashText(reference, 0, reference.length);
     this.#block = cursor?.block ?? firstBlock(question);
     this.#done = cursor?.done ?? 0;
+  }
+
+  /** Whether to begin: earlier, the page may lack messages. */
+  get isReady(): boolean {
+    return this.#options.isReady();
   }
 
   /** One bounded step; true: `page` is there. */

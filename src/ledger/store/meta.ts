@@ -10,6 +10,7 @@
  *  250 hold count u32, then per hold: stretch u48 | count u48, then per start: epoch u32 | at u48
  *  .. log offset from which on a start reads u48 (not in version 7: the cursor)
  *
+ * Version 9 tells of common blocks in the index (messages/message-index.ts), else it is 8.
  * Messages that are fresh (messages/fresh-messages.ts) count nowhere here.
  * Big-endian. The ledger's thread, or an offline reader of the store.
  */
@@ -20,7 +21,7 @@ import { MESSAGE_STATUS_COUNT } from "../messages/message-state.ts";
 import { readUint32, readUint48, writeUint32, writeUint48 } from "../messages/row-layout.ts";
 import { LedgerTable, type LedgerStore } from "./store.ts";
 
-const META_VERSION = 8;
+const META_VERSION = 9;
 /** Of stores in which every open message has a row. */
 const META_VERSION_ALL_WRITTEN = 7;
 const STRETCH_BYTES = 4;
@@ -130,8 +131,9 @@ export function readMeta(store: LedgerStore): LedgerMeta {
   const meta = new LedgerMeta();
   const bytes = store.get(LedgerTable.META, META_KEY);
   if (bytes === undefined) return meta;
-  if (bytes[0] !== META_VERSION && bytes[0] !== META_VERSION_ALL_WRITTEN) {
-    const versions = `has version ${bytes[0]}, this program reads ${META_VERSION}`;
+  const version = bytes[0] as number;
+  if (version < META_VERSION_ALL_WRITTEN || version > META_VERSION) {
+    const versions = `has version ${version}, this program reads ${META_VERSION}`;
     throw new DataDirError("damaged", `the ledger's store ${versions}`);
   }
   meta.cursor = readUint48(bytes, CURSOR);
@@ -161,7 +163,7 @@ export function readMeta(store: LedgerStore): LedgerMeta {
     meta.starts.push({ epoch: readUint32(bytes, at), at: readUint48(bytes, at + 4) });
   }
   const behind = HOLDS + HOLD_ENTRY * holdCount + START_ENTRY * startCount;
-  meta.replayFrom = bytes[0] === META_VERSION ? readUint48(bytes, behind) : meta.cursor;
+  meta.replayFrom = version > META_VERSION_ALL_WRITTEN ? readUint48(bytes, behind) : meta.cursor;
   return meta;
 }
 

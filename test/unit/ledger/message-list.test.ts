@@ -8,45 +8,13 @@ import type {
 } from "../../../src/ledger/messages/message-list.ts";
 import { ListJobs } from "../../../src/ledger/messages/list-jobs.ts";
 import { LedgerTable } from "../../../src/ledger/store/store.ts";
-import { formatMessageId } from "../../../src/records/message-key.ts";
 import type { MemoryStore } from "../../support/memory-store.ts";
 import { integerIn, seededRandom } from "../../support/seeded-random.ts";
 import { Harness, POLICY } from "./harness.ts";
+import { all, ANY, id, page, PER_MS } from "./lists.ts";
 import { accept, answer, key, receipt, sending, T0 } from "./records.ts";
 
 const HOUR = 3_600_000;
-const PER_MS = 4096;
-const ANY = { to: null, reference: null, status: null, since: null, until: null } as const;
-
-function page(harness: Harness, question: MessageListQuestion): MessageListPage | null {
-  let found: MessageListPage | null | undefined;
-  assert.ok(
-    harness.ledger.list(question, (answered) => {
-      found = answered;
-    }),
-  );
-  harness.work();
-  assert.notEqual(found, undefined);
-  return found as MessageListPage | null;
-}
-
-function all(harness: Harness, asked: Partial<MessageListQuestion>, limit = 7): string[] {
-  const ids: string[] = [];
-  let after: string | null = null;
-  for (let pages = 0; pages < 1000; pages++) {
-    const found = page(harness, { appId: 7, ...ANY, ...asked, limit, after });
-    assert.ok(found !== null && found.data.length <= limit);
-    ids.push(...found.data.map(({ id }) => id));
-    if (found.next === null) return ids;
-    after = found.next;
-  }
-  return assert.fail("pages never end");
-}
-
-function id(number: number): string {
-  const { sequence, origin } = key(number);
-  return formatMessageId("gw-1", sequence, origin);
-}
 
 test("every filter finds exactly its messages, page by page, in order of acceptance", () => {
   const random = seededRandom(11);
@@ -164,6 +132,7 @@ test("while the log waits to be read, lists take a quarter of the thread", () =>
   let stepped = 0;
   const scan = {
     page: { data: [], next: null },
+    isReady: true,
     step: (): boolean => {
       stepped++;
       ms += 4;
@@ -184,4 +153,27 @@ test("while the log waits to be read, lists take a quarter of the thread", () =>
   stepped = 0;
   for (let round = 0; round < 50; round++) jobs.doWork(false);
   assert.equal(stepped, 50, `with nothing else to do, every round is theirs (${ms - before} ms)`);
+});
+
+test("a list that is not to begin yet lets others by, and begins anyway when its time is over", () => {
+  let ms = 0;
+  const jobs = new ListJobs({ wallMs: () => ms, monotonicMs: () => ms });
+  const scanOf = (isReady: boolean): MessageListScan => {
+    const scan = {
+      page: { data: [], next: null },
+      isReady,
+      step: () => true,
+      cut: () => undefined,
+    };
+    return scan as unknown as MessageListScan;
+  };
+  const told: string[] = [];
+  jobs.add(scanOf(false), () => told.push("waiting"));
+  jobs.add(scanOf(true), () => told.push("ready"));
+  assert.equal(jobs.doWork(false), 1);
+  assert.equal(jobs.doWork(false), 0, "nothing to do meanwhile");
+  assert.deepEqual(told, ["ready"]);
+  ms += 1000;
+  assert.equal(jobs.doWork(false), 1);
+  assert.deepEqual(told, ["ready", "waiting"]);
 });

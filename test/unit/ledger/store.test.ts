@@ -245,13 +245,24 @@ test("another thread reads what was moved, from the next look after the commit o
 test("a store of another version is refused as a data directory", () => {
   const store = new MemoryStore();
   const meta = encodeMeta(new LedgerMeta(), { count: 0, parts: 0 });
-  meta[0] = (meta[0] as number) - 2;
-  store.put(LedgerTable.META, META_KEY, meta);
-  store.commit();
-  assert.throws(
-    () => readMeta(store),
-    (error) => error instanceof DataDirError && /version/.test(error.message),
-  );
+  const current = meta[0] as number;
+  for (const [version, isRead] of [
+    [current - 3, false],
+    [current - 2, true],
+    [current - 1, true],
+    [current + 1, false],
+  ] as const) {
+    meta[0] = version;
+    store.put(LedgerTable.META, META_KEY, meta);
+    store.commit();
+    if (isRead) assert.equal(readMeta(store).cursor, 0);
+    else {
+      assert.throws(
+        () => readMeta(store),
+        (error) => error instanceof DataDirError && /version/.test(error.message),
+      );
+    }
+  }
 });
 
 test("a store in which every open message has a row is read on from its cursor", () => {
