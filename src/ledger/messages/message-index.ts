@@ -41,7 +41,7 @@ const BLOCKS_MIN = 16;
 const BLOCK_ENTRIES_MIN = 16;
 /** Common blocks, and entries, gathered at most; a factor, so that app and place are one number. */
 const COMMON_BLOCKS_MAX = 256;
-const NOTED_MAX = 2 ** 17;
+const NOTED_MAX = 2 ** 16;
 /** Time that a block spans at most: lists by time begin a minute before (message-list.ts). */
 const SPAN_MS_MAX = 30_000;
 

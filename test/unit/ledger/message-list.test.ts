@@ -155,7 +155,7 @@ test("while the log waits to be read, lists take a quarter of the thread", () =>
   assert.equal(stepped, 50, `with nothing else to do, every round is theirs (${ms - before} ms)`);
 });
 
-test("a list that is not to begin yet lets others by, and begins anyway when its time is over", () => {
+test("a list that is not to begin yet lets others by, and begins when its time is over", () => {
   let ms = 0;
   const jobs = new ListJobs({ wallMs: () => ms, monotonicMs: () => ms });
   const scanOf = (isReady: boolean): MessageListScan => {
