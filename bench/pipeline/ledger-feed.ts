@@ -57,6 +57,8 @@ export class LedgerFeed {
   readonly #removal: SegmentRemoval;
   readonly #open: number;
   #next = 0;
+  /** Of the messages that do not wait for ever. */
+  #first = 0;
 
   /**
    * `open`: messages between ACCEPT and RECEIPT at once, even; the first half of them between
@@ -101,9 +103,21 @@ export class LedgerFeed {
     );
   }
 
-  /** Messages whose ACCEPT was written. */
+  /** Messages whose ACCEPT was written, but for those that wait. */
   get count(): number {
+    return this.#next - this.#first;
+  }
+
+  /** Number of the next message. */
+  get next(): number {
     return this.#next;
+  }
+
+  /** Writes `count` messages of which there is nothing but the ACCEPT; before all others. */
+  park(count: number): void {
+    for (const end = this.#next + count; this.#next < end; this.#next++) this.#accept(this.#next);
+    this.#first = this.#next;
+    this.commit();
   }
 
   /** Writes `count` more messages and what became of as many older ones. */
@@ -111,9 +125,8 @@ export class LedgerFeed {
     for (const end = this.#next + count; this.#next < end; this.#next++) {
       const number = this.#next;
       const ms = timeOf(number) - T0;
-      const of = key(number);
-      this.#stage(accept(of, { at: T0 + ms, ttlMs: TTL_MS, reference: `order-${number}` }));
-      this.#stage(sending(of, { at: ms }));
+      this.#accept(number);
+      this.#stage(sending(key(number), { at: ms }));
       this.#follow(number - this.#open / 2, number - this.#open, ms);
     }
     this.commit();
@@ -146,9 +159,16 @@ export class LedgerFeed {
     return this.#table.load(LogWord.COMMITTED);
   }
 
+  #accept(number: number): void {
+    const at = timeOf(number);
+    this.#stage(accept(key(number), { at, ttlMs: TTL_MS, reference: `order-${number}` }));
+  }
+
+  /** Leaves alone what was never sent. */
   #follow(answered: number, delivered: number, at: number): void {
-    if (answered >= 0) this.#stage(answer(key(answered), { at, id: smscId(answered) }));
-    if (delivered >= 0) this.#stage(receipt(smscId(delivered), DELIVERED, at));
+    const first = this.#first;
+    if (answered >= first) this.#stage(answer(key(answered), { at, id: smscId(answered) }));
+    if (delivered >= first) this.#stage(receipt(smscId(delivered), DELIVERED, at));
   }
 
   #stage(record: Buffer): void {

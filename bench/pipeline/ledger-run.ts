@@ -32,6 +32,8 @@ export interface LedgerBenchOptions {
   readonly sample: number;
   /** Messages that are open at once. */
   readonly open: number;
+  /** Messages that were accepted before and are never sent. */
+  readonly waiting: number;
   readonly onProgress: (stored: number) => void;
 }
 
@@ -60,6 +62,10 @@ export async function runLedgerBench(options: LedgerBenchOptions): Promise<Ledge
   const rig = new Rig(options.directory, options.open);
   try {
     const points: LedgerPoint[] = [];
+    for (let parked = 0; parked < options.waiting; parked += BATCH) {
+      rig.feed.park(Math.min(BATCH, options.waiting - parked));
+      await rig.apply();
+    }
     for (const stored of options.stored) {
       const from = Math.max(rig.feed.count, stored - options.sample);
       while (rig.feed.count < from) {
@@ -101,7 +107,7 @@ class Rig {
   }
 
   get #wallMs(): number {
-    return timeOf(this.feed.count);
+    return timeOf(this.feed.next);
   }
 
   /** Feeds `count` messages and lets the ledger take them. */

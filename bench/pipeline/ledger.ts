@@ -2,9 +2,9 @@
  * What a message costs the ledger with few and with many messages stored.
  *
  *   npm run bench:ledger -- [--stored 100000,10000000] [--sample 100000] [--open 4000]
- *   [--directory DIR] [--out FILE]
+ *   [--waiting 0] [--directory DIR] [--out FILE]
  *
- * Prints a line a number of stored messages; `--out` writes a result file. The directory (a new
+ * `--waiting`: so many more were accepted before, and are never sent. Prints a line a number of stored messages; `--out` writes a result file. The directory (a new
  * temporary one) must be on the kind of disk that is meant. Asserts nothing but the books.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -21,6 +21,7 @@ const { values } = readFlags({
     stored: { type: "string", default: "100000,10000000" },
     sample: { type: "string", default: "100000" },
     open: { type: "string", default: "4000" },
+    waiting: { type: "string", default: "0" },
     directory: { type: "string", default: tmpdir() },
     out: { type: "string" },
   },
@@ -28,8 +29,13 @@ const { values } = readFlags({
 const stored = values.stored.split(",").map(Number);
 const sample = Number(values.sample);
 const open = Number(values.open);
+const waiting = Number(values.waiting);
 if (![...stored, sample, open / 2].every((count) => Number.isSafeInteger(count) && count > 0)) {
   console.error("bench:ledger: --stored, --sample take positive whole numbers, --open an even one");
+  process.exit(2);
+}
+if (!Number.isSafeInteger(waiting) || waiting < 0) {
+  console.error("bench:ledger: --waiting takes a whole number");
   process.exit(2);
 }
 stored.sort((a, b) => a - b);
@@ -38,11 +44,23 @@ const about = origin();
 console.log(describeOrigin(about));
 let nextProgressAt = performance.now() + PROGRESS_MS;
 try {
-  const report = await runLedgerBench({ directory, stored, sample, open, onProgress: tell });
+  const report = await runLedgerBench({
+    directory,
+    stored,
+    sample,
+    open,
+    waiting,
+    onProgress: tell,
+  });
   for (const point of report.points) console.log(lineOf(point));
   if (!report.booksAgree) throw new Error("the books do not agree with the rows");
   if (values.out !== undefined) {
-    const result = { kind: "ledger", origin: about, settings: { stored, sample, open }, ...report };
+    const result = {
+      kind: "ledger",
+      origin: about,
+      settings: { stored, sample, open, waiting },
+      ...report,
+    };
     writeFileSync(values.out, `${JSON.stringify(result, null, 2)}\n`);
   }
 } finally {

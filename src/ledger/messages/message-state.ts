@@ -308,6 +308,15 @@ export function wantsBody(message: MessageState): boolean {
   return false;
 }
 
+/** Whether every part waits, and was never sent. */
+export function isUnsent({ parts }: MessageState): boolean {
+  for (let i = 0; i < parts.length; i++) {
+    const { state, attempt } = parts[i] as PartRecord;
+    if (state !== PartState.WAITING || attempt !== 0) return false;
+  }
+  return true;
+}
+
 /** The part that made the message final: the first one whose state folds to the message's. */
 export function decidingPart(message: MessageState): PartRecord | null {
   for (const part of message.parts) {

@@ -19,6 +19,7 @@ import {
   acceptBytes,
   foldParts,
   isFinalStatus,
+  isUnsent,
   type MessageState,
   wantsBody,
   writeMessageKey,
@@ -279,13 +280,17 @@ export class Messages {
     this.#rows.launch(commit);
   }
 
-  /** Lets messages of a commit that is visible now be evicted; final ones go at once. */
+  /**
+   * Lets messages of a commit that is visible now be evicted. Final ones go at once, and so do those
+   * that wait for a link: there may be a million, and what is sent now would lie scattered among
+   * them.
+   */
   release(written: readonly MessageState[], commit: number): void {
     for (let i = 0; i < written.length; i++) {
       const message = written[i] as MessageState;
       // It may have been retired meanwhile, and be another one.
       if (message.isDirty || message.commit !== commit) continue;
-      if (message.finalAt !== 0) this.cache.remove(message);
+      if (message.finalAt !== 0 || isUnsent(message)) this.cache.remove(message);
       else this.cache.queueClean(message);
     }
   }

@@ -17,6 +17,7 @@ test("the ledger bench delivers what it fed and says what that took", async () =
       stored,
       sample: 2000,
       open: 4000,
+      waiting: 500,
       onProgress,
     });
     assert.equal(report.delivered, 12_000);
