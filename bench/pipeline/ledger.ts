@@ -4,8 +4,9 @@
  *   npm run bench:ledger -- [--stored 100000,10000000] [--sample 100000] [--open 4000]
  *   [--waiting 0] [--directory DIR] [--out FILE]
  *
- * `--waiting`: so many more were accepted before, and are never sent. Prints a line a number of stored messages; `--out` writes a result file. The directory (a new
- * temporary one) must be on the kind of disk that is meant. Asserts nothing but the books.
+ * `--waiting`: so many more were accepted before, and are never sent. Prints a line a number of
+ * stored messages; `--out` writes a result file. The directory (a new temporary one) must be on the
+ * kind of disk that is meant. Asserts nothing but the books.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

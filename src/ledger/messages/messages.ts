@@ -281,9 +281,9 @@ export class Messages {
   }
 
   /**
-   * Lets messages of a commit that is visible now be evicted. Final ones go at once, and so do those
-   * that wait for a link: there may be a million, and what is sent now would lie scattered among
-   * them.
+   * Lets messages of a commit that is visible now be evicted. Final ones go at once, and so do
+   * those that wait for a link: there may be a million, and what is sent now would lie scattered
+   * among them.
    */
   release(written: readonly MessageState[], commit: number): void {
     for (let i = 0; i < written.length; i++) {
