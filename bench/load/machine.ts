@@ -17,6 +17,11 @@ export interface Origin {
   readonly v8: string;
   /** Of the minute before the run: beside others figures say little. Early results lack it. */
   readonly loadAverage?: number;
+  /**
+   * A virtual machine gives free memory back to its host in blocks of 2^this pages, none above
+   * 2^10: what it writes to next costs more. Early results and machines without one lack it.
+   */
+  readonly pageReportingOrder?: number;
   /** Of what figures are compared with or depend on. Early results lack them. */
   readonly versions?: Readonly<Record<string, string>>;
 }
@@ -24,6 +29,9 @@ export interface Origin {
 /** All but what a run writes or quotes. */
 const PROGRAM = [":(top)", ":(top,exclude)*/results/*", ":(top,exclude)docs/*"];
 const PACKAGES = ["lmdb", "fastify", "smpp"];
+const PAGE_REPORTING = "/sys/module/page_reporting/parameters/page_reporting_order";
+/** Largest block of free pages that the kernel keeps as one. */
+const PAGE_ORDER_MAX = 10;
 const PACKAGE_FILE = new URL("../../../package.json", import.meta.url);
 
 function git(...args: string[]): string {
@@ -46,8 +54,17 @@ export function origin(): Origin {
     node: process.version,
     v8: process.versions.v8,
     loadAverage: Number((loadavg()[0] ?? 0).toFixed(2)),
+    ...pageReporting(),
     versions: versions(),
   };
+}
+
+function pageReporting(): { readonly pageReportingOrder?: number } {
+  try {
+    return { pageReportingOrder: Number(readFileSync(PAGE_REPORTING, "utf8")) };
+  } catch {
+    return {};
+  }
 }
 
 /** Packages as package.json pins them, programs as they say; what is missing is left out. */
@@ -72,6 +89,9 @@ function firstLine(program: string, ...args: string[]): string | undefined {
 }
 
 /** The machine in one line. */
-export function describeOrigin({ cpu, cpuCount, memoryGib, kernel, node }: Origin): string {
-  return `${cpuCount} × ${cpu}, ${memoryGib} GiB, Linux ${kernel}, Node ${node}`;
+export function describeOrigin(origin: Origin): string {
+  const { cpu, cpuCount, memoryGib, kernel, node, pageReportingOrder } = origin;
+  const machine = `${cpuCount} × ${cpu}, ${memoryGib} GiB, Linux ${kernel}, Node ${node}`;
+  const isReporting = pageReportingOrder !== undefined && pageReportingOrder <= PAGE_ORDER_MAX;
+  return isReporting ? `${machine}, gives free memory back to its host` : machine;
 }
