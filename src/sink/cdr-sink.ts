@@ -49,8 +49,10 @@ export interface CdrSinkOptions {
   readonly folder: string;
   /** Null: files stay in the folder. */
   readonly store: ObjectStore | null;
-  /** Makes a file; urgent if another cut waits behind it. */
-  readonly pack: (cut: CdrCut, isUrgent: boolean) => Promise<CdrManifest>;
+  /** Makes a file. */
+  readonly pack: (cut: CdrCut) => Promise<CdrManifest>;
+  /** Told whether a cut waits behind the one whose file is made. */
+  readonly onBehind: (isBehind: boolean) => void;
   /** Told, in order, of every cut that has become a durable file. */
   readonly onFiled: () => void;
   readonly logTable: LogTable;
@@ -124,6 +126,7 @@ export class CdrSink {
   /** A cut to make a file of; cuts come in order. */
   take(cut: CdrCut): void {
     this.#cuts.push(cut);
+    this.#tellBehind();
     void this.#packAll();
   }
 
@@ -163,13 +166,14 @@ export class CdrSink {
       try {
         const cut = this.#cuts[0] as CdrCut;
         if (!(await this.#isFile(cut))) {
-          const manifest = await pack(cut, this.#cuts.length > 1);
+          const manifest = await pack(cut);
           metrics.add(Counter.cdrFilesMade, 1);
           metrics.add(Counter.cdrRowsFiled, manifest.rows);
           this.#add(manifest);
         }
         failures = 0;
         this.#cuts.shift();
+        this.#tellBehind();
         onFiled();
       } catch (error) {
         if (this.#isStopped) break;
@@ -180,6 +184,10 @@ export class CdrSink {
       }
     }
     this.#isPacking = false;
+  }
+
+  #tellBehind(): void {
+    this.#options.onBehind(this.#cuts.length > 1);
   }
 
   /** Whether a run before this one has made the file, and the ledger had not noted it yet. */

@@ -19,6 +19,8 @@ export interface PackThreadData {
   readonly bells: Int32Array;
   /** Its index in the thread table. */
   readonly index: number;
+  /** One word; 1: somebody waits for the files, 0: nobody. */
+  readonly haste: Int32Array;
 }
 
 export class PackPool {
@@ -28,7 +30,7 @@ export class PackPool {
 
   /** `index`: of its thread in the thread table. */
   constructor(bells: Int32Array, index: number) {
-    this.#data = { bells, index };
+    this.#data = { bells, index, haste: new Int32Array(new SharedArrayBuffer(4)) };
     this.#pool = new Piscina<PackRequest, CdrManifest>({
       filename: new URL("./pack-task.js", import.meta.url).href,
       name: "pack",
@@ -51,6 +53,13 @@ export class PackPool {
     const made = this.#pool.run(request);
     this.#running = made.catch(() => null);
     return await made;
+  }
+
+  /** While somebody waits for files they are made without rests, also the one that is begun. */
+  hurry(isAwaited: boolean): void {
+    const { haste } = this.#data;
+    Atomics.store(haste, 0, Number(isAwaited));
+    Atomics.notify(haste, 0);
   }
 
   /**

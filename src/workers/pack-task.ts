@@ -3,14 +3,15 @@
  *
  *   chunks ─► a millisecond of packing ─► rest ─► a millisecond of packing ─► rest ─► ...
  *
- * Reads the rows from the ledger's store by itself, so that they pass through no other thread. Half
- * a second of packing at once would be half a second in which others wait for their CPU, whatever
- * the priorities: a scheduler lets who runs run for milliseconds.
+ * Reads the rows from the ledger's store by itself, so that they pass through no other thread. It
+ * rests as PackPace says, unless somebody waits for the file.
  */
 import { workerData } from "node:worker_threads";
 import { LmdbCdrReader } from "../ledger/store/lmdb-store.ts";
 import type { CdrManifest } from "../sink/cdr-files.ts";
+import { chunkRecordedAt } from "../ledger/cdr/cdr-format.ts";
 import { type CdrChunk, packCut, type PackTask } from "../sink/cdr-pack.ts";
+import { PackPace } from "../sink/pack-pace.ts";
 import { stopIndex } from "../tables/thread-table.ts";
 import type { PackThreadData } from "./pack-pool.ts";
 import { leaveSystemId } from "./thread-cpu.ts";
@@ -22,25 +23,17 @@ export interface PackRequest extends PackTask {
   readonly bytesMax: number;
   /** Whether the store was opened so. */
   readonly syncs: boolean;
-  /** Whether somebody waits for the file: then it is made without rests. */
-  readonly isUrgent: boolean;
 }
 
-/** Of rows as the ledger keeps them: about a millisecond of packing. */
-const BYTES_BETWEEN_RESTS = 128 * 1024;
-const REST_MS = 2;
-
-const { bells, index } = workerData as PackThreadData;
-/** Nobody wakes this thread from a rest. */
-const restWord = new Int32Array(new SharedArrayBuffer(4));
+const { bells, index, haste } = workerData as PackThreadData;
 let reader: LmdbCdrReader | null = null;
 
 /** The pool calls the default export of its entry by this name. */
 export async function pack(request: PackRequest): Promise<CdrManifest> {
-  const { store, bytesMax, syncs, isUrgent, ...task } = request;
+  const { store, bytesMax, syncs, ...task } = request;
   reader ??= openReader(store, bytesMax, syncs);
   const chunks = untilStopped(reader.chunks(task.cut.from, task.cut.until));
-  return await packCut(task, isUrgent ? chunks : withRests(chunks));
+  return await packCut(task, withRests(chunks, new PackPace(performance.now(), task.cut.at)));
 }
 
 /** Throws between two chunks once the process ends: the rows are still there at the next start. */
@@ -51,14 +44,14 @@ function* untilStopped(chunks: Iterable<CdrChunk>): Generator<CdrChunk> {
   }
 }
 
-function* withRests(chunks: Iterable<CdrChunk>): Generator<CdrChunk> {
-  let bytes = 0;
+function* withRests(chunks: Iterable<CdrChunk>, pace: PackPace): Generator<CdrChunk> {
   for (const chunk of chunks) {
-    if (bytes >= BYTES_BETWEEN_RESTS) {
-      bytes = 0;
-      Atomics.wait(restWord, 0, 0, REST_MS);
+    const restMs = pace.restMs(performance.now(), chunkRecordedAt(chunk.bytes));
+    if (restMs > 0) {
+      // Returns at once while there is haste, and as soon as there is.
+      Atomics.wait(haste, 0, 0, restMs);
+      pace.resume(performance.now());
     }
-    bytes += chunk.bytes.length;
     yield chunk;
   }
 }

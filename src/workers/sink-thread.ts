@@ -70,8 +70,8 @@ const sink = new CdrSink({
   node,
   folder,
   store,
-  pack: (cut, others) =>
-    pool.pack({ ...ledgerStore, node, region, folder, cut, isUrgent: others || isDraining }),
+  pack: (cut) => pool.pack({ ...ledgerStore, node, region, folder, cut }),
+  onBehind: (isBehind) => pool.hurry(isBehind || isDraining),
   onFiled: () => data.ledger.postMessage({ kind: "filed" } satisfies FiledNote),
   logTable: new LogTable(memory.log),
   metrics,
@@ -115,6 +115,7 @@ function sleep(ms: number): Promise<void> {
 /** Lets uploads under way and files in hand finish, for a while. */
 function drain(): void {
   isDraining = true;
+  pool.hurry(true);
   const giveUpAt = clock.monotonicMs() + UPLOAD_MS_MAX;
   const timer = setInterval(() => {
     if (!sink.isDone() && clock.monotonicMs() < giveUpAt) return;

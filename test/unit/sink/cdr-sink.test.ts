@@ -87,8 +87,10 @@ class SinkRig {
   readonly metrics = new MetricBlock(allocateMetrics(1), 0);
   readonly sink: CdrSink;
   readonly cuts: CutRig;
-  /** Of each call of `pack`. */
-  readonly urgent: boolean[] = [];
+  /** What it was told last. */
+  isBehind = false;
+  /** Of each file, when it was made. */
+  readonly behind: boolean[] = [];
   filed = 0;
   packFailures = 0;
   now = 0;
@@ -99,10 +101,15 @@ class SinkRig {
       node: "gw-1",
       folder,
       store,
-      pack: async (cut, isUrgent) => {
-        this.urgent.push(isUrgent);
+      pack: async (cut) => {
         if (this.packFailures-- > 0) throw new Error("no space left on device");
-        return await packCut({ node: "gw-1", region: "r", folder, cut }, cuts.chunks(cut));
+        const task = { node: "gw-1", region: "r", folder, cut };
+        const manifest = await packCut(task, cuts.chunks(cut));
+        this.behind.push(this.isBehind);
+        return manifest;
+      },
+      onBehind: (isBehind) => {
+        this.isBehind = isBehind;
       },
       onFiled: () => {
         this.filed += 1;
@@ -138,7 +145,7 @@ test("a credentials file that is missing for a while drops no file", async () =>
   for (const cut of rig.cuts.cuts) rig.sink.take(cut);
   await rig.until(() => rig.sink.isDone());
   assert.equal(bucket.objects.size, 4, "two files, two manifests");
-  assert.deepEqual(rig.urgent, [true, false], "the second waited for the first");
+  assert.deepEqual(rig.behind, [true, false], "the second waited for the first");
 });
 
 test("a bucket that fails in half of all calls has every row once in the end", async () => {

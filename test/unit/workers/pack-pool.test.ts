@@ -28,7 +28,7 @@ test("it tells when its thread may be ended, also after a cut that failed", asyn
   const cut: CdrCut = { ...rows, format: "ndjson" };
   const store = join(folder, "ledger");
   const ends = { node: "gw", region: "r", folder, store, bytesMax: 1 << 26, syncs: true };
-  const request = { ...ends, cut, isUrgent: false };
+  const request = { ...ends, cut };
   await assert.rejects(pool.pack(request), "there is nothing to make a file of");
   await pool.settle();
   assert.notEqual(Atomics.load(bells, systemIdIndex(INDEX)), 0);
