@@ -66,8 +66,8 @@ import type {
   WorkerThreadData,
 } from "./workers/thread-data.ts";
 import {
-  boundHeapGrowth,
   noteOf,
+  setCollection,
   startThread,
   StartRefusedError,
   type ThreadEntry,
@@ -138,7 +138,7 @@ export async function runGateway(
   load: () => GatewayConfig,
   reloadSignal: ReloadSignal,
 ): Promise<number> {
-  boundHeapGrowth();
+  setCollection();
   const signals = new StopSignals();
   const log = threadLog("main", config);
   for (const warning of configWarnings(config)) log.write("warn", warning);

@@ -10,13 +10,13 @@
  */
 
 /** Long enough that waking costs little beside it, short beside what a scheduler lets run. */
-const PIECE_MS = 1;
+const PIECE_MS = 0.5;
 /** So packing is done in time for the next cut. */
 const TIMES_AS_FAST = 2;
 /** Also of one who is late: two thirds of a CPU at the least are for others. */
-const REST_MS_MIN = 2;
+const REST_MS_MIN = 1;
 /** So the rows of an hour, if few, are soon in their file. */
-const REST_MS_MAX = 10;
+const REST_MS_MAX = 5;
 
 export class PackPace {
   readonly #startedMs: number;

@@ -1,7 +1,7 @@
 /**
  * Entry of the pool's threads: makes the file of one cut of CDR rows.
  *
- *   chunks ─► a millisecond of packing ─► rest ─► a millisecond of packing ─► rest ─► ...
+ *   chunks ─► a piece ─► rest ─► a piece ─► rest ─► ... ─► file
  *
  * Reads the rows from the ledger's store by itself, so that they pass through no other thread. It
  * rests as PackPace says, unless somebody waits for the file.

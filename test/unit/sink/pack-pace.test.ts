@@ -40,20 +40,20 @@ test("a full file takes half the time in which its rows came", () => {
   }
 });
 
-test("it works a millisecond at a time, and rests twice as long even when it is late", () => {
+test("it works half a millisecond at a time, and rests twice as long even when it is late", () => {
   const { pieces, rests, tookMs } = packEvenly(2048, 0.25, 1000);
-  assert.deepEqual(new Set(pieces), new Set([1]));
-  assert.deepEqual(new Set(rests), new Set([2]));
-  assert.equal(tookMs, 512 + 2 * 511);
+  assert.deepEqual(new Set(pieces), new Set([0.5]));
+  assert.deepEqual(new Set(rests), new Set([1]));
+  assert.equal(tookMs, 512 + 1023);
 });
 
 test("the rows of an hour, if few, are soon in their file", () => {
   const { tookMs, rests } = packEvenly(40, 0.25, 3_600_000);
-  assert.ok(tookMs <= 100, `${tookMs}`);
-  assert.equal(Math.max(...rests), 10);
+  assert.ok(tookMs <= 110, `${tookMs}`);
+  assert.equal(Math.max(...rests), 5);
 });
 
 test("rows that were recorded before the first, by a clock set back, make nobody wait", () => {
   const { rests } = packEvenly(40, 0.25, -60_000);
-  assert.deepEqual(new Set(rests), new Set([2]));
+  assert.deepEqual(new Set(rests), new Set([1]));
 });
