@@ -29,4 +29,16 @@ export class SmoothWeightedRoundRobin {
     if (best >= 0) credit[best] = (credit[best] as number) - sum;
     return best;
   }
+  /** Charges a candidate as if `pick` had taken it `count` more times by the same weights. */
+  charge(weights: ArrayLike<number>, index: number, count: number): void {
+    const credit = this.#credit;
+    let sum = 0;
+    for (let i = 0; i < credit.length; i++) {
+      const weight = weights[i] as number;
+      if (weight <= 0) continue;
+      sum += weight;
+      credit[i] = (credit[i] as number) + count * weight;
+    }
+    credit[index] = (credit[index] as number) - count * sum;
+  }
 }

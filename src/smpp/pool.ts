@@ -4,6 +4,10 @@
  *
  *   weight of a session = member weight × WEIGHT_SCALE ÷ sessions of its link
  *
+ * Where a pool has many sessions, messages that are there in one turn go to a session in runs: a
+ * write to its socket costs as much for thirty as for one, and each of its answers' reads too. A run
+ * is charged as so many picks, so shares are as the weights say.
+ *
  * Available means open: bound and wanted. A throttled link or a full window only makes the queue
  * wait. One thread.
  */
@@ -14,6 +18,8 @@ import {
   ALLOWANCE_MAX,
   ALLOWANCE_MIN,
   ALLOWANCE_WINDOWS,
+  SESSION_RUN_MAX,
+  SESSIONS_INTERLEAVED_MAX,
   WEIGHT_SCALE,
 } from "./pace/limits.ts";
 import { MessageList } from "./queue/message-list.ts";
@@ -38,6 +44,10 @@ export class WorkerPool {
   #weights: number[] = [];
   #eligible = new Float64Array(0);
   #choice = new SmoothWeightedRoundRobin(0);
+  /** Index of the session that was picked last or -1, in which turn, and what more it may take. */
+  #run = -1;
+  #runTurn = 0;
+  #runLeft = 0;
 
   constructor(index: number, table: MessageTable) {
     this.index = index;
@@ -51,6 +61,8 @@ export class WorkerPool {
     this.#weights = [];
     this.#eligible = new Float64Array(0);
     this.#choice = new SmoothWeightedRoundRobin(0);
+    this.#run = -1;
+    this.#runLeft = 0;
   }
 
   /** Adds the sessions that this worker owns of a member link. */
@@ -91,13 +103,40 @@ export class WorkerPool {
     this.allowance = this.isAvailable ? allowance : 0;
   }
 
-  /** The session that takes the next message of this priority, or null if none can now. */
-  pickSession(priority: number): SmppSession | null {
+  /**
+   * The session that takes the next message of this priority, or null if none can now; `turn`: any
+   * number that is another one in each turn of the worker.
+   */
+  pickSession(priority: number, turn: number): SmppSession | null {
+    if (this.#runLeft > 0) {
+      const session = this.#sessions[this.#run] as SmppSession;
+      if (turn === this.#runTurn && session.takesNew(priority)) {
+        this.#runLeft--;
+        return session;
+      }
+    }
+    this.#chargeRun();
     for (let i = 0; i < this.#sessions.length; i++) {
       const takes = (this.#sessions[i] as SmppSession).takesNew(priority);
       this.#eligible[i] = takes ? (this.#weights[i] as number) : 0;
     }
-    const picked = this.#choice.pick(this.#eligible);
-    return picked < 0 ? null : (this.#sessions[picked] as SmppSession);
+    this.#run = this.#choice.pick(this.#eligible);
+    if (this.#run < 0) return null;
+    this.#runTurn = turn;
+    this.#runLeft = this.#runLength - 1;
+    return this.#sessions[this.#run] as SmppSession;
+  }
+
+  /** Makes the session of the last run pay for what it took beyond its pick, by the weights then. */
+  #chargeRun(): void {
+    if (this.#run < 0) return;
+    const more = this.#runLength - 1 - this.#runLeft;
+    if (more > 0) this.#choice.charge(this.#eligible, this.#run, more);
+    this.#run = -1;
+    this.#runLeft = 0;
+  }
+
+  get #runLength(): number {
+    return this.#sessions.length <= SESSIONS_INTERLEAVED_MAX ? 1 : SESSION_RUN_MAX;
   }
 }

@@ -85,6 +85,10 @@ export const PREPARED_PER_TURN_MAX = 2_048;
 export const TAKEN_PER_TURN_MAX = 1_024;
 /** Segments that one session writes in one turn. */
 export const WRITTEN_PER_TURN_MAX = 4_096;
+/** Sessions of a pool that share what there is in one turn message by message. */
+export const SESSIONS_INTERLEAVED_MAX = 4;
+/** With more of them, messages of one turn that a session takes before the next one is picked. */
+export const SESSION_RUN_MAX = 32;
 /** Every so many picks the lowest waiting priority comes first. */
 export const STARVATION_PICKS = 16;
 /** Expired messages are looked for in waiting queues this often. */

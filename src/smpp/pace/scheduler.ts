@@ -4,7 +4,7 @@
  *   the highest waiting priority first; every 16th pick goes to the lowest. Within a priority:
  *   1. rests of messages that a session carries
  *   2. messages bound to a link, by acceptance
- *   3. pool queues in turn, each by smooth weighted round-robin over the pool's sessions
+ *   3. pool queues in turn, each by smooth weighted round-robin over the pool's sessions, in runs
  *
  * A session takes part while it is bound, its window has room and its link's budget lasts. All
  * parts of a message go to one session, in order, with the concatenation reference that is drawn
@@ -47,6 +47,8 @@ export class Scheduler {
   /** (session, generation, entry, segment) of each SENDING staged and not committed. */
   readonly #prepared = new IntQueue(256);
   #picks = 0;
+  /** Counts calls of `run`. */
+  #turn = 0;
   #nextPool = 0;
   #nextLink = 0;
 
@@ -75,6 +77,7 @@ export class Scheduler {
     const { stager } = this.#parts;
     let done = 0;
     let blocked = 0;
+    this.#turn = (this.#turn + 1) | 0;
     while (done < PREPARED_PER_TURN_MAX && stager.hasRoomToSend()) {
       const priority = this.#nextPriority(blocked);
       if (priority < 0) break;
@@ -130,7 +133,7 @@ export class Scheduler {
       const pool = pools[index] as WorkerPool;
       const list = pool.queues[priority] as MessageList;
       if (list.count === 0) continue;
-      const session = pool.pickSession(priority);
+      const session = pool.pickSession(priority, this.#turn);
       if (session === null) continue;
       this.#nextPool = (index + 1) % pools.length;
       return this.#sendHead(list, session);

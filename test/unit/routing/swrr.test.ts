@@ -52,3 +52,22 @@ test("a dead candidate's share goes to the others at once, and comes back", () =
   const back = share([3, 1], 400);
   assert.ok(Math.abs(back - 300) <= 1, `${back}`);
 });
+
+test("whoever is charged for a run is picked the less, and shares stay as the weights say", () => {
+  const weights = [5, 3, 1];
+  const swrr = new SmoothWeightedRoundRobin(weights.length);
+  const counts = [0, 0, 0];
+  let total = 0;
+  for (let i = 0; total < 9000; i++) {
+    const pick = swrr.pick(weights);
+    // Runs of all lengths, the long ones always when the same candidate's turn might come.
+    const run = 1 + ((i * 7) % 8);
+    swrr.charge(weights, pick, run - 1);
+    counts[pick] = (counts[pick] as number) + run;
+    total += run;
+    for (const [candidate, weight] of weights.entries()) {
+      const due = (total * weight) / 9;
+      assert.ok(Math.abs((counts[candidate] as number) - due) < 8 * weights.length);
+    }
+  }
+});

@@ -46,6 +46,36 @@ test("sessions share by weight, evenly interleaved", () => {
   assert.deepEqual(counts, [300, 50, 50]);
 });
 
+test("many sessions take what there is in one turn in runs, and their shares all the same", () => {
+  const indices = Array.from({ length: 8 }, (_, i) => i);
+  const world = new World({
+    links: indices.map(() => ({ sessions: 1, windowMax: 1000 })),
+    pools: [{ members: indices.map((i) => ({ linkIndex: i, weight: i === 0 ? 2 : 1 })) }],
+  });
+  world.smsc.onSubmit = () => "ok";
+  world.bindAll();
+  const counts = (): number[] =>
+    world.smsc.sockets.toSorted((a, b) => a.port - b.port).map((socket) => socket.submits().length);
+  let total = 0;
+  const submitAtOnce = (count: number): void => {
+    for (let i = 0; i < count; i++) world.submit();
+    total += count;
+    world.runUntil(() => world.answers().length === total);
+  };
+  const assertShares = (): void => {
+    for (const [index, count] of counts().entries()) {
+      const due = (total * (index === 0 ? 2 : 1)) / 9;
+      assert.ok(Math.abs(count - due) <= 32, `${count} of ${total} at ${index}, not ${due}`);
+    }
+  };
+  submitAtOnce(20);
+  assert.deepEqual(counts(), [20, 0, 0, 0, 0, 0, 0, 0]);
+  for (let i = 0; i < 60; i++) submitAtOnce(1);
+  assertShares();
+  for (let i = 0; i < 40; i++) submitAtOnce(1 + ((i * 37) % 90));
+  assertShares();
+});
+
 test("a full window or a slow link sends its share elsewhere", () => {
   const world = new World({
     links: [{ windowMax: 5 }, { windowMax: 100 }],
