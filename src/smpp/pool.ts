@@ -5,8 +5,8 @@
  *   weight of a session = member weight × WEIGHT_SCALE ÷ sessions of its link
  *
  * Where a pool has many sessions, messages that are there in one turn go to a session in runs: a
- * write to its socket costs as much for thirty as for one, and each of its answers' reads too. A run
- * is charged as so many picks, so shares are as the weights say.
+ * write to its socket costs as much for thirty as for one, and so does a read of their answers. A
+ * run is charged as so many picks, so shares are as the weights say.
  *
  * Available means open: bound and wanted. A throttled link or a full window only makes the queue
  * wait. One thread.
@@ -127,7 +127,7 @@ export class WorkerPool {
     return this.#sessions[this.#run] as SmppSession;
   }
 
-  /** Makes the session of the last run pay for what it took beyond its pick, by the weights then. */
+  /** Makes the last run's session pay for what it took beyond its pick, by the weights then. */
   #chargeRun(): void {
     if (this.#run < 0) return;
     const more = this.#runLength - 1 - this.#runLeft;
