@@ -7,9 +7,9 @@
  * rests as PackPace says, unless somebody waits for the file.
  */
 import { workerData } from "node:worker_threads";
+import { chunkRecordedAt } from "../ledger/cdr/cdr-format.ts";
 import { LmdbCdrReader } from "../ledger/store/lmdb-store.ts";
 import type { CdrManifest } from "../sink/cdr-files.ts";
-import { chunkRecordedAt } from "../ledger/cdr/cdr-format.ts";
 import { type CdrChunk, packCut, type PackTask } from "../sink/cdr-pack.ts";
 import { PackPace } from "../sink/pack-pace.ts";
 import { stopIndex } from "../tables/thread-table.ts";

@@ -31,6 +31,9 @@ export interface RunSettings {
   readonly waitingMax: number;
 }
 
+/** How many sessions a link may have: six make a pool that gives them runs of messages. */
+export const SESSION_COUNTS = [1, 2, 3, 6] as const;
+
 export function portOf(linkId: number): number {
   return 20_000 + linkId;
 }
@@ -65,7 +68,7 @@ function yamlOf(random: SeededRandom, workerCount: number): string {
     const ambiguous = random.pick(["by_class", "by_class", "by_class", "resend", "hold", "fail"]);
     const bind = id === 102 && workerCount > 1 ? "transmitter_receiver" : "transceiver";
     return `  - { id: ${id}, host: smsc-${id}, port: ${portOf(id)}, system_id: sim, bind: ${bind},
-      sessions: ${random.between(1, 3)}, window_max: ${random.pick([1, 5, 20, 50])},
+      sessions: ${random.pick(SESSION_COUNTS)}, window_max: ${random.pick([1, 5, 20, 50])},
       rate_tps: ${rate === 0 ? "null" : rate}, enquire_link_interval_ms: 1500,
       response_timeout_ms: 2500, ambiguous: ${ambiguous} }`;
   };

@@ -6,6 +6,7 @@
  * later finds it. The judges allow the wider of two limits until the last thread has gone over.
  */
 import type { GatewayConfig, LinkConfig } from "../../src/config/types.ts";
+import { SESSION_COUNTS } from "./configuration.ts";
 import type { SimulatedGateway } from "./gateway.ts";
 import type { SeededRandom } from "./random.ts";
 import { WORLD } from "./scheduler.ts";
@@ -66,7 +67,7 @@ export class Reconfiguration {
         this.#hasSecond = !this.#hasSecond;
         break;
       case 3:
-        this.#links.set(id, { ...known, sessions: random.between(1, 3) });
+        this.#links.set(id, { ...known, sessions: random.pick(SESSION_COUNTS) });
         break;
       case 4:
         this.#links.set(id, { ...known, windowMax: random.pick([1, 5, 20, 50]) });
