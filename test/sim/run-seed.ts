@@ -471,8 +471,7 @@ class Run {
 
   /** Dies once more and starts again: what was final must be found as it was. */
   #judgeAgain(): void {
-    const { judge, effects, model, scheduler, random, nowMs } = this.#world;
-    const before = this.#documents;
+    const { judge, effects, random } = this.#world;
     if (this.#gateway === null || this.#isBroken) return;
     this.#crashKind = this.#world.survivesPowerLoss && random.chance(0.5) ? "power" : "kill";
     try {
@@ -481,6 +480,16 @@ class Run {
       this.#die(error);
     }
     if (!this.#start()) return;
+    try {
+      this.#judgeRestart();
+    } catch (error) {
+      judge.violate(`a thread threw after the end: ${describeError(error)}`);
+    }
+  }
+
+  #judgeRestart(): void {
+    const { judge, model, scheduler, nowMs } = this.#world;
+    const before = this.#documents;
     const gateway = this.#gateway as SimulatedGateway;
     // What time alone had ended may be open again until the sweep comes by.
     const isBack = (): boolean =>
