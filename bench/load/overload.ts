@@ -141,10 +141,7 @@ function overloadYaml(smscPort: number, settings: LoadSettings, boundPerS: numbe
     `{ id: ${OTHER_LINK}, host: 127.0.0.1, port: ${smscPort}, system_id: other, ` +
     "rate_tps: null }";
   return benchYaml(smscPort, settings)
-    .replaceAll(
-      "window_max: 1000, rate_tps: null",
-      `window_max: 1000, rate_tps: ${boundPerS / LINKS}`,
-    )
+    .replaceAll(/(window_max: \d+), rate_tps: null/g, `$1, rate_tps: ${boundPerS / LINKS}`)
     .replace(
       "journal: { durability: disk }",
       `journal: { durability: disk, segment_bytes: ${SEGMENT_BYTES}, ` +

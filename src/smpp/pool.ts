@@ -80,27 +80,23 @@ export class WorkerPool {
     return this.#sessions;
   }
 
+  /** The allowance that it has when all its sessions are open. */
+  get allowanceMax(): number {
+    return allowanceOf(this.#sessions);
+  }
+
   /** Looks at its sessions again after one of them was bound, lost or stalled. */
   refresh(): void {
-    let perS = 0;
-    let windows = 0;
-    this.isAvailable = false;
+    const open: SmppSession[] = [];
     this.availableWeight = 0;
     for (let i = 0; i < this.#sessions.length; i++) {
       const session = this.#sessions[i] as SmppSession;
       if (!session.isOpen || session.link.isClosed) continue;
-      const { rateTps, sessions } = session.link.config;
-      this.isAvailable = true;
-      windows += session.link.config.windowMax;
-      perS += rateTps === null ? Number.POSITIVE_INFINITY : rateTps / sessions;
+      open.push(session);
       if (!session.isStalled) this.availableWeight += this.#weights[i] as number;
     }
-    const needed = Math.min(
-      Math.ceil((perS * ALLOWANCE_HORIZON_MS) / 1000),
-      ALLOWANCE_WINDOWS * windows,
-    );
-    const allowance = Math.max(ALLOWANCE_MIN, Math.min(ALLOWANCE_MAX, needed));
-    this.allowance = this.isAvailable ? allowance : 0;
+    this.isAvailable = open.length > 0;
+    this.allowance = this.isAvailable ? allowanceOf(open) : 0;
   }
 
   /**
@@ -139,4 +135,19 @@ export class WorkerPool {
   get #runLength(): number {
     return this.#sessions.length <= SESSIONS_INTERLEAVED_MAX ? 1 : SESSION_RUN_MAX;
   }
+}
+
+function allowanceOf(sessions: readonly SmppSession[]): number {
+  let perS = 0;
+  let windows = 0;
+  for (const { link } of sessions) {
+    const { rateTps, sessions: count, windowMax } = link.config;
+    perS += rateTps === null ? Number.POSITIVE_INFINITY : rateTps / count;
+    windows += windowMax;
+  }
+  const needed = Math.min(
+    Math.ceil((perS * ALLOWANCE_HORIZON_MS) / 1000),
+    ALLOWANCE_WINDOWS * windows,
+  );
+  return Math.max(ALLOWANCE_MIN, Math.min(ALLOWANCE_MAX, needed));
 }

@@ -90,7 +90,9 @@ export class Roster {
   entriesMax(producers: number): number {
     let windows = 0;
     for (const { link } of this.sessions) windows += link.config.windowMax;
-    const waiting = producers * this.pools.length * PRIORITY_COUNT * ALLOWANCE_MAX;
+    let allowances = 0;
+    for (const pool of this.pools) allowances += pool.allowanceMax;
+    const waiting = producers * PRIORITY_COUNT * allowances;
     return waiting + (PRIORITY_COUNT + 1) * windows + ALLOWANCE_MAX;
   }
 

@@ -71,7 +71,7 @@ export const BODY_RECORD_OFFSET = 64;
  */
 export const ALLOWANCE_WINDOWS = 4;
 export const ALLOWANCE_MIN = 16;
-export const ALLOWANCE_MAX = 512;
+export const ALLOWANCE_MAX = 2_048;
 export const ALLOWANCE_HORIZON_MS = 20;
 /**
  * SENDING records are staged for what a link's pace frees within one and a half times as long as a
