@@ -28,13 +28,20 @@ import {
   SMSC_ID_BYTES_MAX,
 } from "../records/attempt.ts";
 import { Concluded, Verdict } from "../records/concluded.ts";
-import { copyBytes, type RecordMemory } from "../records/memory.ts";
+import { copyMemory, type RecordMemory } from "../records/memory.ts";
 import { epochOf, type MessageKey, producerOf } from "../records/message-key.ts";
 import { Receipt } from "../records/receipt.ts";
 import { Resolved } from "../records/resolved.ts";
 import { Started } from "../records/started.ts";
 import { DlrMode, RecordType } from "../records/types.ts";
-import { EventKind, keepEvent, type MessageState, NO_VERDICT } from "./messages/message-state.ts";
+import {
+  EventKind,
+  keepEvent,
+  memoryBytes,
+  type MessageState,
+  NO_VERDICT,
+  sendAtOf,
+} from "./messages/message-state.ts";
 import type { Messages } from "./messages/messages.ts";
 import type { LedgerMeta } from "./store/meta.ts";
 import type { OutcomeObserver } from "./outcomes.ts";
@@ -61,7 +68,6 @@ import {
 import type { Receipts } from "./receipts/receipts.ts";
 import type { RecoveryHits } from "./flow/recovery.ts";
 import { replayOf } from "./flow/replay-of.ts";
-import { readHeadFields } from "./messages/row.ts";
 import { Row, ROW_TEXTS } from "./messages/row-layout.ts";
 
 const LOG_INTERVAL_MS = 1000;
@@ -108,7 +114,7 @@ export class RecordApplier implements RecordVisitor {
   readonly appliedSequences: Float64Array;
   readonly #options: RecordApplierOptions;
   /** Highest sequence by origin: a higher one is new, without asking the store. */
-  readonly #lastSequences = new Map<number, number>();
+  readonly #lastSequences = new Map<number, { sequence: number }>();
   #bytes: Buffer = Buffer.alloc(0);
   #unknownLogged = 0;
   #nextLogAt = 0;
@@ -257,10 +263,11 @@ export class RecordApplier implements RecordVisitor {
     const sequence = view.getFloat64(offset + Accept.SEQUENCE, true);
     const origin = view.getUint32(offset + Accept.ORIGIN, true);
     const last = this.#lastSequences.get(origin);
-    if (last === undefined || sequence <= last) {
+    if (last === undefined || sequence <= last.sequence) {
       if (messages.find(sequence, origin) !== null) return;
     }
-    if (last === undefined || sequence > last) this.#lastSequences.set(origin, sequence);
+    if (last === undefined) this.#lastSequences.set(origin, { sequence });
+    else if (sequence > last.sequence) last.sequence = sequence;
     const message = this.#newMessage(view, offset, logOffset, sequence, origin);
     if (quarantined.size > 0 && quarantined.has(logOffset)) this.#quarantine(message);
     const replayed = replayOf(message);
@@ -281,27 +288,24 @@ export class RecordApplier implements RecordVisitor {
     sequence: number,
     origin: number,
   ): MessageState {
-    const bytes = this.#bytes;
-    const record = view.byteOffset + offset;
     const partCount = view.getUint8(offset + Accept.PART_COUNT);
-    const textsStart = record + Accept.PART_ENDS + 2 * partCount;
+    const textsStart = offset + Accept.PART_ENDS + 2 * partCount;
     const textsEnd =
-      record + acceptCampaignOffset(view, offset) + view.getUint8(offset + Accept.CAMPAIGN_LENGTH);
+      offset + acceptCampaignOffset(view, offset) + view.getUint8(offset + Accept.CAMPAIGN_LENGTH);
     const replay = acceptReplayOffset(view, offset);
     const textsAt = Accept.PART_ENDS - Accept.SEQUENCE;
     const headLength = textsAt + textsEnd - textsStart + (replay < 0 ? 0 : REPLAY_BYTES);
-    const message = this.#options.messages.take();
+    const message = this.#options.messages.take(memoryBytes(headLength, partCount));
     message.begin(sequence, origin, logOffset, headLength, partCount);
-    const { row, parts } = message;
-    copyBytes(bytes, record + Accept.SEQUENCE, row, Row.HEAD, textsAt);
-    copyBytes(bytes, textsStart, row, ROW_TEXTS, textsEnd - textsStart);
+    const { view: row, at } = message;
+    copyMemory(view, offset + Accept.SEQUENCE, row, at + Row.HEAD, textsAt);
+    copyMemory(view, textsStart, row, at + ROW_TEXTS, textsEnd - textsStart);
     if (replay >= 0) {
-      const at = Row.HEAD + headLength - REPLAY_BYTES;
-      copyBytes(bytes, record + replay, row, at, REPLAY_BYTES);
+      const end = at + Row.HEAD + headLength;
+      copyMemory(view, offset + replay, row, end - REPLAY_BYTES, REPLAY_BYTES);
     }
-    readHeadFields(message, bytes, record);
-    const delayS = view.getUint32(offset + Accept.SEND_DELAY_S, true);
-    if (delayS > 0) schedule(parts, Math.floor(message.acceptedAt) + delayS * 1000);
+    const sendAt = sendAtOf(message);
+    if (sendAt !== null) schedule(message.parts, sendAt);
     message.resolvedEpoch = epochOf(origin);
     return message;
   }

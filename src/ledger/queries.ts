@@ -28,7 +28,7 @@ import {
 } from "./messages/part-state.ts";
 import { EVENT_STATUS, EVENT_TYPES, type StoredEvent } from "./outbox.ts";
 import { replayOf } from "./flow/replay-of.ts";
-import { ROW_TEXTS, rowOffset } from "./messages/row-layout.ts";
+import { ROW_TEXTS } from "./messages/row-layout.ts";
 
 /** Why a waiting message waits. */
 export type QueueReason = "rate" | "window" | "link_down" | "throttled";
@@ -130,9 +130,8 @@ export function documentOf(
   queueReason: QueueReason | null,
 ): MessageDocument {
   const summary = summaryOf(node, message, queueReason);
-  const at = (field: number): number => message.row[rowOffset(field)] as number;
-  const isPinned = at(Accept.ROUTED_BY) === RoutedBy.PIN;
-  const prefix = isPinned ? null : summary.to.slice(0, at(Accept.PREFIX_LENGTH));
+  const isPinned = message.acceptByte(Accept.ROUTED_BY) === RoutedBy.PIN;
+  const prefix = isPinned ? null : summary.to.slice(0, message.acceptByte(Accept.PREFIX_LENGTH));
   return {
     ...summary,
     parts: message.parts.map(partOf),
@@ -146,13 +145,12 @@ export function summaryOf(
   message: MessageState,
   queueReason: QueueReason | null,
 ): MessageSummary {
-  const { row } = message;
-  const byte = (field: number): number => row[rowOffset(field)] as number;
-  let at = ROW_TEXTS;
+  const byte = (field: number): number => message.acceptByte(field);
+  let at = message.at + ROW_TEXTS;
   const text = (field: number): string => {
     const start = at;
     at += byte(field);
-    return row.toString("utf8", start, at);
+    return message.bytes.toString("utf8", start, at);
   };
   const to = text(Accept.TO_LENGTH);
   const from = text(Accept.FROM_LENGTH);

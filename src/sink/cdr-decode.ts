@@ -19,7 +19,7 @@ import {
 import { NO_RECEIPT, PART_STATUS, type PartRecord } from "../ledger/messages/part-state.ts";
 import { partReason, printable, RECEIPT_STATES, reasonOf } from "../ledger/queries.ts";
 import { replayOf } from "../ledger/flow/replay-of.ts";
-import { readUint32, readUint48, ROW_TEXTS, rowOffset } from "../ledger/messages/row-layout.ts";
+import { readUint32, readUint48, ROW_TEXTS } from "../ledger/messages/row-layout.ts";
 import { decodeRow } from "../ledger/messages/row.ts";
 import { Accept } from "../records/accept.ts";
 import { NOT_WRITTEN } from "../records/attempt.ts";
@@ -102,9 +102,9 @@ export class CdrDecoder {
   /** What all rows of a message share. */
   #fillHead(message: MessageState): void {
     const row = this.#row;
-    const bytes = message.row;
-    const byte = (field: number): number => bytes[rowOffset(field)] as number;
-    let at = ROW_TEXTS;
+    const { bytes } = message;
+    const byte = (field: number): number => message.acceptByte(field);
+    let at = message.at + ROW_TEXTS;
     const text = (field: number): string | null => {
       const start = at;
       at += byte(field);

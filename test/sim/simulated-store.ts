@@ -13,6 +13,7 @@ import { LEDGER_TABLE_NAMES } from "../../src/ledger/store/store.ts";
 import { copyBytes, latin1Bytes, latin1Text, takeBytes } from "./byte-slab.ts";
 import type { CrashKind, Effects } from "./effects.ts";
 import type { SeededRandom } from "./random.ts";
+import { type RecordMemory, recordMemory } from "../../src/records/memory.ts";
 
 /** One ordered table: keys as latin-1 text, so that they sort as their bytes do. */
 class OrderedTable {
@@ -127,7 +128,7 @@ export class SimulatedStore implements LedgerStore {
   readonly #flushed: OrderedTable[];
   /** Commits behind the flushed one, oldest first. */
   readonly #commits: Change[][] = [];
-  claimed: Buffer = Buffer.alloc(0);
+  claimed: RecordMemory = recordMemory(Buffer.alloc(0));
   #pending: Change[] = [];
   /** Visible since an earlier process, and not flushed yet. */
   #carried: readonly Change[];
@@ -186,8 +187,8 @@ export class SimulatedStore implements LedgerStore {
 
   claim(table: number, key: Uint8Array, valueBytes: number): number {
     const { buffer, byteOffset } = takeBytes(valueBytes);
-    this.claimed = Buffer.from(buffer, byteOffset, valueBytes);
-    this.#pending.push({ table, key: latin1Text(key), value: this.claimed });
+    this.claimed = recordMemory(Buffer.from(buffer, byteOffset, valueBytes));
+    this.#pending.push({ table, key: latin1Text(key), value: this.claimed.bytes });
     return 0;
   }
 

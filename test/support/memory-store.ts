@@ -13,6 +13,7 @@ import {
   type LedgerStore,
   type RangeVisitor,
 } from "../../src/ledger/store/store.ts";
+import { type RecordMemory, recordMemory } from "../../src/records/memory.ts";
 
 interface Change {
   readonly table: number;
@@ -50,7 +51,7 @@ export class MemoryStore implements LedgerStore {
   readonly #tables = LEDGER_TABLE_NAMES.map(() => new SortedTable());
   /** What is durable, by table. */
   readonly #durable: Map<string, Uint8Array>[];
-  claimed: Buffer = Buffer.alloc(0);
+  claimed: RecordMemory = recordMemory(Buffer.alloc(0));
   #pending: Change[] = [];
   readonly #commits: Change[][] = [];
   #visible = 0;
@@ -105,8 +106,8 @@ export class MemoryStore implements LedgerStore {
   }
 
   claim(table: number, key: Uint8Array, valueBytes: number): number {
-    this.claimed = Buffer.alloc(valueBytes);
-    this.#pending.push({ table, key: text(key), value: this.claimed });
+    this.claimed = recordMemory(Buffer.alloc(valueBytes));
+    this.#pending.push({ table, key: text(key), value: this.claimed.bytes });
     return 0;
   }
 

@@ -43,7 +43,7 @@ function finalMessage(number: number, random: () => number): MessageState {
   const head = headOf(sequence, origin, at, texts);
   const message = new MessageState();
   message.begin(sequence, origin, number * 300, head.length, 1);
-  message.row.set(head, Row.HEAD);
+  message.bytes.set(head, Row.HEAD);
   const part = message.parts[0] as PartRecord;
   part.state = PartState.DELIVERED;
   part.attempt = 1;
@@ -57,12 +57,6 @@ function finalMessage(number: number, random: () => number): MessageState {
   part.receiptError = "000";
   const id = Math.floor(random() * 0x1_0000_0000).toString(16);
   part.ids = [{ linkId: part.linkId, id: id.padStart(8, "0") }];
-  message.appId = 7;
-  message.poolId = 1000;
-  message.priority = 2;
-  message.messageClass = MessageClass.TRANSACTIONAL;
-  message.dlr = DlrMode.FINAL;
-  message.acceptedAt = at;
   message.status = MessageStatus.DELIVERED;
   message.finalAt = part.finalAt;
   return message;

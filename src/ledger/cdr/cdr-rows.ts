@@ -14,7 +14,7 @@ import { Buffer } from "node:buffer";
 import type { Clock, Log, Random } from "../../environment.ts";
 import { LIFE_BYTES_PER_PART } from "../../journal/space.ts";
 import { MESSAGE_KEY_BYTES } from "../../records/message-key.ts";
-import type { RecordMemory } from "../../records/memory.ts";
+import { type RecordMemory, recordMemory } from "../../records/memory.ts";
 import { Refused } from "../../records/refused.ts";
 import { CdrLevel, LogWord, type LogTable } from "../../tables/log-table.ts";
 import {
@@ -78,7 +78,7 @@ interface PendingCut {
 export class CdrRows implements OutcomeObserver {
   readonly #options: CdrRowsOptions;
   readonly #meta: CdrMeta;
-  readonly #chunk = Buffer.alloc(CHUNK_BYTES_MAX);
+  readonly #chunk = recordMemory(Buffer.alloc(CHUNK_BYTES_MAX));
   readonly #row = Buffer.alloc(ROW_BYTES_MAX);
   readonly #keyView: DataView;
   #used = CHUNK_HEADER_BYTES;
@@ -189,7 +189,7 @@ export class CdrRows implements OutcomeObserver {
 
   /** Adds the item whose payload is `#row[0, length)`. */
   #append(kind: number, rowCount: number, length: number): void {
-    this.#row.copy(this.#chunk, this.#claim(kind, rowCount, length), 0, length);
+    this.#row.copy(this.#chunk.bytes, this.#claim(kind, rowCount, length), 0, length);
   }
 
   /** Adds an item of `length` bytes; returns where in `#chunk` its payload is to be written. */
@@ -199,7 +199,7 @@ export class CdrRows implements OutcomeObserver {
     const isFull = meta.openBytes + bytes > this.#options.rollBytesMax;
     if (isFull && meta.nextRow > meta.cutFrom) this.#cut();
     if (this.#used + bytes > CHUNK_BYTES_MAX) this.#putChunk();
-    const chunk = this.#chunk;
+    const { bytes: chunk } = this.#chunk;
     const at = this.#used;
     chunk[at] = (length + 2) >>> 8;
     chunk[at + 1] = (length + 2) & 0xff;
@@ -217,9 +217,9 @@ export class CdrRows implements OutcomeObserver {
 
   #putChunk(): void {
     if (this.#rows === 0) return;
-    writeChunkHeader(this.#chunk, this.#recordedAt, this.#rows);
+    writeChunkHeader(this.#chunk.bytes, this.#recordedAt, this.#rows);
     const key = chunkKey(this.#meta.nextRow - this.#rows);
-    this.#options.store.put(LedgerTable.CDR, key, this.#chunk.subarray(0, this.#used));
+    this.#options.store.put(LedgerTable.CDR, key, this.#chunk.bytes.subarray(0, this.#used));
     this.#meta.storedBytes += this.#used;
     this.#used = CHUNK_HEADER_BYTES;
     this.#rows = 0;

@@ -8,7 +8,7 @@
 import { Accept, REPLAY_BYTES } from "../../records/accept.ts";
 import type { MessageKey } from "../../records/message-key.ts";
 import type { MessageState } from "../messages/message-state.ts";
-import { Row, ROW_TEXTS, rowOffset } from "../messages/row-layout.ts";
+import { Row, ROW_TEXTS } from "../messages/row-layout.ts";
 
 const TEXT_LENGTHS = [
   Accept.TO_LENGTH,
@@ -18,9 +18,11 @@ const TEXT_LENGTHS = [
 ];
 
 /** Key of the message that this one replays, or null. */
-export function replayOf({ row, headLength }: MessageState): MessageKey | null {
-  let at = ROW_TEXTS;
-  for (const field of TEXT_LENGTHS) at += row[rowOffset(field)] as number;
-  if (Row.HEAD + headLength < at + REPLAY_BYTES) return null;
-  return { sequence: row.readDoubleLE(at), origin: row.readUInt32LE(at + 8) };
+export function replayOf(message: MessageState): MessageKey | null {
+  let offset = ROW_TEXTS;
+  for (const field of TEXT_LENGTHS) offset += message.acceptByte(field);
+  if (Row.HEAD + message.headLength < offset + REPLAY_BYTES) return null;
+  const { view } = message;
+  const at = message.at + offset;
+  return { sequence: view.getFloat64(at, true), origin: view.getUint32(at + 8, true) };
 }

@@ -13,13 +13,14 @@
  * The messages of a group are those whose ACCEPT lies between its beginning and the next one's.
  * The ledger's thread only.
  */
+import { MessageStack } from "./message-stack.ts";
 import { type MessageState, MessageStatus, NO_VERDICT } from "./message-state.ts";
 import { type PartRecord, PartState } from "./part-state.ts";
 
 /** Parts of messages that may stay unwritten; what memory they take is bounded by it. */
-const PARTS_MAX = 32_768;
+export const FRESH_PARTS_MAX = 98_304;
 /** Log that a start reads once more, and that stays for it: at most about so much. */
-const LOG_BYTES_MAX = 32 * 1024 * 1024;
+const LOG_BYTES_MAX = 64 * 1024 * 1024;
 /** And at most this share of what the log may take. */
 const LOG_SHARE_MAX = 1 / 8;
 const AGE_MS_MAX = 2000;
@@ -28,20 +29,17 @@ const GROUP_MESSAGES_MAX = 2048;
 
 export class FreshGroup {
   /** Log offset of a block, no ACCEPT of these messages lies before it. */
-  from: number;
+  from = 0;
   /** Monotonic ms. */
-  since: number;
-  readonly messages: MessageState[] = [];
-
-  constructor(from: number, since: number) {
-    this.from = from;
-    this.since = since;
-  }
+  since = 0;
+  readonly messages = new MessageStack();
 }
 
 export class FreshMessages {
   /** Oldest first; the last one is being filled. */
   readonly #groups: FreshGroup[] = [];
+  /** Empty ones, to be used again: each message points to its group. */
+  readonly #spare: FreshGroup[] = [];
   /** Log bytes at which a group is full. */
   readonly #groupBytesMax: number;
   readonly #logBytesMax: number;
@@ -64,28 +62,30 @@ export class FreshMessages {
 
   /** Parts beyond those that may stay unwritten. */
   get excess(): number {
-    return Math.max(0, this.#parts - PARTS_MAX);
+    return Math.max(0, this.#parts - FRESH_PARTS_MAX);
   }
 
   /** What is added from here on has its ACCEPT at or behind `position`. `now`: monotonic ms. */
   follow(position: number, now: number): void {
-    const last = this.#groups.at(-1);
-    if (last !== undefined && last.messages.length === 0) {
-      last.from = position;
-      last.since = now;
-      return;
+    let last = this.#groups.at(-1);
+    if (last !== undefined && last.messages.count > 0) {
+      const isFull = last.messages.count >= GROUP_MESSAGES_MAX;
+      if (!isFull && position - last.from < this.#groupBytesMax) return;
+      last = undefined;
     }
-    if (last !== undefined && last.messages.length < GROUP_MESSAGES_MAX) {
-      if (position - last.from < this.#groupBytesMax) return;
+    if (last === undefined) {
+      last = this.#spare.pop() ?? new FreshGroup();
+      this.#groups.push(last);
     }
-    this.#groups.push(new FreshGroup(position, now));
+    last.from = position;
+    last.since = now;
   }
 
   /** Adds a message that no list of changed ones has; `follow` was called before. */
   add(message: MessageState): void {
     const group = this.#groups.at(-1) as FreshGroup;
     message.fresh = group;
-    message.dirtyIndex = group.messages.length;
+    message.dirtyIndex = group.messages.count;
     group.messages.push(message);
     this.#count++;
     this.#parts += message.parts.length;
@@ -94,9 +94,9 @@ export class FreshMessages {
   /** Takes a message out: it counts as clean from here on. */
   remove(message: MessageState): void {
     const { messages } = message.fresh as FreshGroup;
-    const last = messages.pop() as MessageState;
+    const last = messages.pop();
     if (last !== message) {
-      messages[message.dirtyIndex] = last;
+      messages.replace(message.dirtyIndex, last);
       last.dirtyIndex = message.dirtyIndex;
     }
     message.fresh = null;
@@ -121,14 +121,14 @@ export class FreshMessages {
     this.#dropEmpty();
     const { from, since, messages } = this.#groups[0] as FreshGroup;
     const isLate = now - since >= AGE_MS_MAX || cursor - from > this.#logBytesMax;
-    return isLate || this.#parts > PARTS_MAX ? (messages.at(-1) as MessageState) : null;
+    return isLate || this.#parts > FRESH_PARTS_MAX ? messages.last : null;
   }
 
   /** Any of them, or null. */
   any(): MessageState | null {
     if (this.#count === 0) return null;
     this.#dropEmpty();
-    return (this.#groups[0] as FreshGroup).messages.at(-1) as MessageState;
+    return (this.#groups[0] as FreshGroup).messages.last;
   }
 
   /** From where on a start has to read if the log is applied up to `cursor`. */
@@ -140,7 +140,9 @@ export class FreshMessages {
 
   /** Leaves in front a group that has messages; there must be any. */
   #dropEmpty(): void {
-    while ((this.#groups[0] as FreshGroup).messages.length === 0) this.#groups.shift();
+    while ((this.#groups[0] as FreshGroup).messages.count === 0) {
+      this.#spare.push(this.#groups.shift() as FreshGroup);
+    }
   }
 }
 

@@ -28,10 +28,13 @@ export class MessageCache {
   #parts = 0;
   #dirty: MessageState[] = [];
 
-  /** What leaves goes to `pool`. */
-  constructor(partsMax: number, pool: MessagePool) {
+  /**
+   * What leaves goes to `pool`. `count`: messages that there may be, fresh ones among them; with
+   * more, finding one takes longer.
+   */
+  constructor(partsMax: number, count: number, pool: MessagePool) {
     let size = 1024;
-    while (size < partsMax) size *= 2;
+    while (size < count) size *= 2;
     this.#buckets = emptySlots(size);
     this.#mask = size - 1;
     this.#partsMax = partsMax;

@@ -19,7 +19,7 @@ import { copyBytes } from "../../records/memory.ts";
 import { MESSAGE_KEY_BYTES, sequenceWallMs } from "../../records/message-key.ts";
 import { EntryBuffer } from "../store/entry-buffer.ts";
 import { type MessageState, readKeyOrigin, readKeySequence } from "./message-state.ts";
-import { readUint32, ROW_TEXTS, rowOffset, writeKeyBytes, writeUint32 } from "./row-layout.ts";
+import { readUint32, ROW_TEXTS, writeKeyBytes, writeUint32 } from "./row-layout.ts";
 import { type LedgerStore, LedgerTable } from "../store/store.ts";
 
 const APP_ID_BYTES = 4;
@@ -106,12 +106,13 @@ export class MessageIndex {
     writeUint32(this.#notedApps.bytes, ofApp, message.appId);
     const at = this.#noted.claim();
     const { bytes } = this.#noted;
-    const { row } = message;
-    const toEnd = ROW_TEXTS + (row[rowOffset(Accept.TO_LENGTH)] as number);
-    const reference = toEnd + (row[rowOffset(Accept.FROM_LENGTH)] as number);
-    const length = row[rowOffset(Accept.REFERENCE_LENGTH)] as number;
+    const { bytes: row } = message;
+    const to = message.at + ROW_TEXTS;
+    const toEnd = to + message.acceptByte(Accept.TO_LENGTH);
+    const reference = toEnd + message.acceptByte(Accept.FROM_LENGTH);
+    const length = message.acceptByte(Accept.REFERENCE_LENGTH);
     writeKeyBytes(bytes, at, message.sequence, message.origin);
-    writeUint32(bytes, at + INDEX_TO_HASH, hashText(row, ROW_TEXTS, toEnd));
+    writeUint32(bytes, at + INDEX_TO_HASH, hashText(row, to, toEnd));
     writeUint32(bytes, at + INDEX_REFERENCE_HASH, hashText(row, reference, reference + length));
   }
 

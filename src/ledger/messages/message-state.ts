@@ -15,11 +15,21 @@
  * A message is final when all its parts are; final states are never left. The ledger's thread only.
  */
 import { Buffer } from "node:buffer";
-import { MESSAGE_KEY_BYTES } from "../../records/message-key.ts";
 import { Accept } from "../../records/accept.ts";
+import { type RecordMemory, recordMemory } from "../../records/memory.ts";
+import { MESSAGE_KEY_BYTES } from "../../records/message-key.ts";
 import type { FreshGroup } from "./fresh-messages.ts";
 import { isFinal, needsBody, PartRecord, PartState } from "./part-state.ts";
-import { readUint32, Row, rowOffset, RowPart } from "./row-layout.ts";
+import {
+  FLAG_BODY_MOVED,
+  getUint48,
+  readUint32,
+  Row,
+  ROW_VERSION,
+  rowOffset,
+  RowPart,
+  setUint48,
+} from "./row-layout.ts";
 
 export const MessageStatus = {
   ACCEPTED: 0,
@@ -122,8 +132,6 @@ export function isFinalStatus(status: number): boolean {
   return status >= MessageStatus.SENT_FINAL;
 }
 
-const NO_BYTES = Buffer.alloc(0);
-
 /** Value of `verdict` before the gateway gave the message up. */
 export const NO_VERDICT = 255;
 
@@ -154,15 +162,38 @@ export interface MessageEvent {
   readonly commandStatus: number;
 }
 
-/** Room for a message of one part with ordinary texts. */
-const MEMORY_BYTES_MIN = 240;
+/** Room for the row of a message of one part with ordinary texts. */
+export const ROOM_BYTES = 256;
+
+/** Bits of `#marks`. */
+const QUEUED = 1;
+const CACHED = 2;
+const HOLDS_BODY = 4;
+const IN_OPEN_INDEX = 8;
+
+/** Where the ACCEPT's fields stand in a row. */
+const APP_ID = rowOffset(Accept.APP_ID);
+const ACCEPTED_AT = rowOffset(Accept.ACCEPTED_AT);
+const EXPIRES_AT = rowOffset(Accept.EXPIRES_AT);
+const POOL_ID = rowOffset(Accept.POOL_ID);
+const PRIORITY = rowOffset(Accept.PRIORITY);
+const CLASS = rowOffset(Accept.CLASS);
+const DLR = rowOffset(Accept.DLR);
 
 /**
- * Made once and used for one message after the other (message-pool.ts): so many come by that what
- * each leaves to the garbage collector is most of what it costs.
+ * A message as bytes: those of its row (row-layout.ts), which the store gets. Beside them stands
+ * only by what it is found, what is of any length, and what is not stored: a hundred thousand may
+ * be open at once, and each line of the CPU's caches that a record of theirs needs is not there.
  */
 export class MessageState {
-  // What most records touch stands first, so that it shares few lines of the CPU's caches.
+  /**
+   * The memory of its row, which others may share, where the row starts in it, and the bytes that
+   * there are for it. The row is as in the store but for what the fields below say.
+   */
+  readonly bytes: Buffer;
+  readonly view: DataView;
+  readonly at: number;
+  readonly room: number;
   /** The two halves of `sequence`: small numbers lie in the object itself. */
   sequenceHigh = 0;
   sequenceLow = 0;
@@ -170,55 +201,28 @@ export class MessageState {
   /** Bookkeeping of the cache (message-cache.ts). */
   nextInBucket: MessageState | null = null;
   /** Never empty; what is pushed onto an empty array has room for sixteen more. */
-  readonly parts: PartRecord[] = [new PartRecord()];
-  /** The last run whose STARTED is applied to it. */
-  resolvedEpoch = 0;
-  status: number = MessageStatus.ACCEPTED;
-  verdict = NO_VERDICT;
+  readonly parts: PartRecord[];
   /** Its place among the changed ones, or in its group of fresh ones; -1 for a clean one. */
   dirtyIndex = -1;
   /** Where it stands as long as no commit has it (fresh-messages.ts). */
   fresh: FreshGroup | null = null;
-  /** Whether its body is still wanted. */
-  holdsBody = false;
-  expiresAt = 0;
-  /** Of the last part, 0 while open. */
-  finalAt = 0;
-  dlr = 0;
-  sequence = 0;
-  /** Log offset of the ACCEPT. */
-  logOffset = 0;
-  /**
-   * As its row in the store but for the first bytes, which are written with it: at `Row.HEAD`
-   * `headLength` bytes, [8, 72) and the texts but UDH and body of the ACCEPT; then the fixed fields
-   * of all parts.
-   */
-  row: Buffer = NO_BYTES;
-  headLength = 0;
-  appId = 0;
-  poolId = 0;
-  priority = 0;
-  messageClass = 0;
-  acceptedAt = 0;
-  /** That the parts sent last carry; 0 as long as none of several was. */
-  concatReference = 0;
   events: MessageEvent[] | null = null;
-  isQueued = false;
-  isCached = false;
+  /** Of the store, that has it last. */
   commit = 0;
-  /** Whether the open index in the store, as of the last flush, has it. */
-  isInOpenIndex = false;
-  /** Whether its body is in the store, and the log need not keep it. */
-  isBodyMoved = false;
+  #marks = 0;
 
-  /** Whether it differs from its row. */
-  get isDirty(): boolean {
-    return this.dirtyIndex >= 0;
+  /** A message with room for a row of so many bytes, at `at` of `memory`. */
+  constructor(room = ROOM_BYTES, memory: RecordMemory = ownMemory(room), at = 0) {
+    this.bytes = memory.bytes as Buffer;
+    this.view = memory.view;
+    this.at = at;
+    this.room = room;
+    this.parts = [new PartRecord(this.view, at)];
   }
 
   /**
-   * Makes it a message of which nothing but this is known; the head's bytes are to be filled in,
-   * and the fields that follow from them.
+   * Makes it a message of which nothing but this is known; the `headLength` bytes of the head are
+   * to be filled in. Throws RangeError if there is no room for its row.
    */
   begin(
     sequence: number,
@@ -227,42 +231,182 @@ export class MessageState {
     headLength: number,
     partCount: number,
   ): void {
+    const { view, at } = this;
+    if (memoryBytes(headLength, partCount) > this.room) throw new RangeError("the row has no room");
     this.sequenceHigh = Math.floor(sequence / 0x100000000);
     this.sequenceLow = sequence | 0;
-    this.sequence = sequence;
     this.origin = origin;
-    this.logOffset = logOffset;
-    const bytes = Row.HEAD + headLength + RowPart.FIXED * partCount;
-    if (this.row.length < bytes) this.row = Buffer.allocUnsafe(Math.max(MEMORY_BYTES_MIN, bytes));
-    this.headLength = headLength;
-    this.#beginParts(partCount);
-    this.status = MessageStatus.ACCEPTED;
-    this.verdict = NO_VERDICT;
-    this.finalAt = 0;
-    this.resolvedEpoch = 0;
-    this.concatReference = 0;
-    this.events = null;
+    view.setUint8(at + Row.VERSION, ROW_VERSION);
+    view.setUint8(at + Row.STATUS, MessageStatus.ACCEPTED);
+    view.setUint8(at + Row.VERDICT, NO_VERDICT);
+    view.setUint8(at + Row.PART_COUNT, partCount);
+    view.setUint8(at + Row.EVENT_COUNT, 0);
+    view.setUint8(at + Row.FLAGS, 0);
+    view.setUint16(at + Row.HEAD_LENGTH, headLength);
+    view.setUint32(at + Row.RESOLVED_EPOCH, 0);
+    setUint48(view, at + Row.FINAL_AT, 0);
+    setUint48(view, at + Row.LOG_OFFSET, logOffset);
+    view.setUint16(at + Row.CONCAT_REFERENCE, 0);
+    this.#beginParts(at + Row.HEAD + headLength, partCount);
     this.nextInBucket = null;
     this.dirtyIndex = -1;
     this.fresh = null;
-    this.isQueued = false;
-    this.isCached = false;
+    this.events = null;
     this.commit = 0;
-    this.isInOpenIndex = false;
-    this.holdsBody = false;
-    this.isBodyMoved = false;
+    this.#marks = 0;
   }
 
-  #beginParts(count: number): void {
-    const { parts, row } = this;
+  #beginParts(start: number, count: number): void {
+    const { parts } = this;
     if (parts.length > count) parts.length = count;
-    let at = Row.HEAD + this.headLength;
+    let at = start;
     for (let i = 0; i < parts.length; i++) {
-      (parts[i] as PartRecord).begin(row, at);
+      (parts[i] as PartRecord).begin(at);
       at += RowPart.FIXED;
     }
-    for (; parts.length < count; at += RowPart.FIXED) parts.push(new PartRecord(row, at));
+    for (; parts.length < count; at += RowPart.FIXED) parts.push(new PartRecord(this.view, at));
   }
+
+  get sequence(): number {
+    return this.sequenceHigh * 0x100000000 + (this.sequenceLow >>> 0);
+  }
+
+  get status(): number {
+    return this.view.getUint8(this.at + Row.STATUS);
+  }
+  set status(status: number) {
+    this.view.setUint8(this.at + Row.STATUS, status);
+  }
+
+  get verdict(): number {
+    return this.view.getUint8(this.at + Row.VERDICT);
+  }
+  set verdict(verdict: number) {
+    this.view.setUint8(this.at + Row.VERDICT, verdict);
+  }
+
+  get headLength(): number {
+    return this.view.getUint16(this.at + Row.HEAD_LENGTH);
+  }
+
+  /** The last run whose STARTED is applied to it. */
+  get resolvedEpoch(): number {
+    return this.view.getUint32(this.at + Row.RESOLVED_EPOCH);
+  }
+  set resolvedEpoch(epoch: number) {
+    this.view.setUint32(this.at + Row.RESOLVED_EPOCH, epoch);
+  }
+
+  /** Of the last part, 0 while open. */
+  get finalAt(): number {
+    return getUint48(this.view, this.at + Row.FINAL_AT);
+  }
+  set finalAt(wallMs: number) {
+    setUint48(this.view, this.at + Row.FINAL_AT, wallMs);
+  }
+
+  /** Log offset of the ACCEPT. */
+  get logOffset(): number {
+    return getUint48(this.view, this.at + Row.LOG_OFFSET);
+  }
+
+  /** That the parts sent last carry; 0 as long as none of several was. */
+  get concatReference(): number {
+    return this.view.getUint16(this.at + Row.CONCAT_REFERENCE);
+  }
+  set concatReference(reference: number) {
+    this.view.setUint16(this.at + Row.CONCAT_REFERENCE, reference);
+  }
+
+  get appId(): number {
+    return this.view.getUint32(this.at + APP_ID, true);
+  }
+
+  get acceptedAt(): number {
+    return this.view.getFloat64(this.at + ACCEPTED_AT, true);
+  }
+
+  get expiresAt(): number {
+    return this.view.getFloat64(this.at + EXPIRES_AT, true);
+  }
+
+  get poolId(): number {
+    return this.view.getUint32(this.at + POOL_ID, true);
+  }
+
+  get priority(): number {
+    return this.view.getUint8(this.at + PRIORITY);
+  }
+
+  get messageClass(): number {
+    return this.view.getUint8(this.at + CLASS);
+  }
+
+  get dlr(): number {
+    return this.view.getUint8(this.at + DLR);
+  }
+
+  /** A byte of the ACCEPT, at `acceptOffset` of it. */
+  acceptByte(acceptOffset: number): number {
+    return this.view.getUint8(this.at + rowOffset(acceptOffset));
+  }
+
+  /** Whether it differs from its row in the store. */
+  get isDirty(): boolean {
+    return this.dirtyIndex >= 0;
+  }
+
+  get isQueued(): boolean {
+    return (this.#marks & QUEUED) !== 0;
+  }
+  set isQueued(isSet: boolean) {
+    this.#mark(QUEUED, isSet);
+  }
+
+  get isCached(): boolean {
+    return (this.#marks & CACHED) !== 0;
+  }
+  set isCached(isSet: boolean) {
+    this.#mark(CACHED, isSet);
+  }
+
+  /** Whether its body is still wanted. */
+  get holdsBody(): boolean {
+    return (this.#marks & HOLDS_BODY) !== 0;
+  }
+  set holdsBody(isSet: boolean) {
+    this.#mark(HOLDS_BODY, isSet);
+  }
+
+  /** Whether the open index in the store, as of the last flush, has it. */
+  get isInOpenIndex(): boolean {
+    return (this.#marks & IN_OPEN_INDEX) !== 0;
+  }
+  set isInOpenIndex(isSet: boolean) {
+    this.#mark(IN_OPEN_INDEX, isSet);
+  }
+
+  /** Whether its body is in the store, and the log need not keep it. */
+  get isBodyMoved(): boolean {
+    return (this.view.getUint8(this.at + Row.FLAGS) & FLAG_BODY_MOVED) !== 0;
+  }
+  set isBodyMoved(isSet: boolean) {
+    this.view.setUint8(this.at + Row.FLAGS, isSet ? FLAG_BODY_MOVED : 0);
+  }
+
+  #mark(bit: number, isSet: boolean): void {
+    if (isSet) this.#marks |= bit;
+    else this.#marks &= ~bit;
+  }
+}
+
+/** Bytes of a message's row in memory. */
+export function memoryBytes(headLength: number, partCount: number): number {
+  return Row.HEAD + headLength + RowPart.FIXED * partCount;
+}
+
+function ownMemory(bytes: number): RecordMemory {
+  return recordMemory(Buffer.alloc(bytes));
 }
 
 /** Folds the parts anew and returns the state. */
@@ -282,21 +426,17 @@ export function foldParts(message: MessageState): number {
 }
 
 /** When it is to be sent, as its sender asked (wall ms); null: at once. */
-export function sendAtOf({ row, acceptedAt }: MessageState): number | null {
-  let delayS = 0;
-  for (let i = 3; i >= 0; i--) {
-    delayS = delayS * 256 + (row[rowOffset(Accept.SEND_DELAY_S) + i] as number);
-  }
+export function sendAtOf({ view, at, acceptedAt }: MessageState): number | null {
+  const delayS = view.getUint32(at + rowOffset(Accept.SEND_DELAY_S), true);
   return delayS === 0 ? null : Math.floor(acceptedAt) + delayS * 1000;
 }
 
 /** Log bytes of the ACCEPT, padding included; what may follow the body is not counted. */
 export function acceptBytes(message: MessageState): number {
-  const { row, headLength, parts } = message;
-  const at = (field: number): number => row[rowOffset(field)] as number;
-  const body = at(Accept.BODY_LENGTH) + 256 * at(Accept.BODY_LENGTH + 1);
-  const length = Accept.SEQUENCE + headLength + 2 * parts.length + at(Accept.UDH_LENGTH) + body;
-  return (length + 7) & ~7;
+  const { view, at, headLength, parts } = message;
+  const body = view.getUint16(at + rowOffset(Accept.BODY_LENGTH), true);
+  const udh = message.acceptByte(Accept.UDH_LENGTH);
+  return (Accept.SEQUENCE + headLength + 2 * parts.length + udh + body + 7) & ~7;
 }
 
 /** Whether some part is neither answered positively nor final. */

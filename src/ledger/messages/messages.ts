@@ -12,7 +12,7 @@ import { Buffer } from "node:buffer";
 import { MESSAGE_KEY_BYTES } from "../../records/message-key.ts";
 import { bodyKey, OPEN_LOG_OFFSET } from "../body-moves.ts";
 import { EndedRows } from "./ended-rows.ts";
-import { FreshMessages, isFresh } from "./fresh-messages.ts";
+import { FRESH_PARTS_MAX, FreshMessages, isFresh } from "./fresh-messages.ts";
 import { MessageCache } from "./message-cache.ts";
 import { MessagePool } from "./message-pool.ts";
 import {
@@ -24,6 +24,7 @@ import {
   wantsBody,
   writeMessageKey,
 } from "./message-state.ts";
+import { MessageStack } from "./message-stack.ts";
 import type { LedgerMeta } from "../store/meta.ts";
 import type { OutcomeObserver } from "../outcomes.ts";
 import { type PartRecord, PartState } from "./part-state.ts";
@@ -65,13 +66,14 @@ export class Messages {
   readonly #waitKey = Buffer.alloc(WAIT_KEY_BYTES);
   readonly #rows = new EndedRows();
   /** Final, and not written yet. */
-  readonly #ended: MessageState[] = [];
+  readonly #ended = new MessageStack();
   readonly #open = Buffer.alloc(OPEN_LOG_OFFSET + 6);
 
   constructor(options: MessagesOptions) {
     this.#options = options;
-    this.#pool = new MessagePool(SPARE_MAX);
-    this.cache = new MessageCache(options.cacheMax, this.#pool);
+    this.#pool = new MessagePool();
+    const { cacheMax } = options;
+    this.cache = new MessageCache(cacheMax, cacheMax + FRESH_PARTS_MAX, this.#pool);
     this.fresh = new FreshMessages(options.meta.holds.stretchBytes, options.policy.logBytesMax);
   }
 
@@ -80,9 +82,9 @@ export class Messages {
     return this.cache.dirtyCount + this.#rows.pendingCount + this.fresh.excess;
   }
 
-  /** A message to be filled in and admitted. */
-  take(): MessageState {
-    return this.#pool.take();
+  /** A message to be filled in and admitted, with room for a row of so many bytes. */
+  take(rowBytes: number): MessageState {
+    return this.#pool.take(rowBytes);
   }
 
   /** The message with this key, with every STARTED applied, or null. */
@@ -142,8 +144,7 @@ export class Messages {
       this.cache.touch(message);
       holds.hold(message.logOffset, acceptBytes(message));
     }
-    message.status = UNFOLDED;
-    this.settle(message);
+    this.settle(message, UNFOLDED);
   }
 
   /** Adds a message that was fresh when the last run ended: what it caused then is in the store. */
@@ -171,8 +172,8 @@ export class Messages {
     if (settleByTime(this.#options.policy, message, at)) this.settle(message);
   }
 
-  /** Draws the consequences of changed parts. */
-  settle(message: MessageState): void {
+  /** Draws the consequences of changed parts; `before`: its status until now. */
+  settle(message: MessageState, before = message.status): void {
     const { meta, onPartFinal, outcomes } = this.#options;
     this.cache.touch(message);
     const { parts } = message;
@@ -183,15 +184,15 @@ export class Messages {
       if (part.ids !== null && part.state !== PartState.SENT_FINAL) onPartFinal(message, i);
       outcomes.onPartFinal(message, i);
     }
-    const before = message.status;
-    message.status = foldParts(message);
+    const status = foldParts(message);
+    message.status = status;
     if (message.fresh !== null && !isFresh(message)) this.#unfresh(message);
     if (message.holdsBody && !wantsBody(message)) {
       this.#releaseBody(message);
     }
-    if (message.status === before) return;
-    if (message.finalAt !== 0) {
-      meta.books.noteFinal(message.status, parts.length);
+    if (status === before) return;
+    if (isFinalStatus(status)) {
+      meta.books.noteFinal(status, parts.length);
       this.#ended.push(message);
     }
     outcomes.onStatus(message, before);
@@ -240,18 +241,18 @@ export class Messages {
    */
   retire(): void {
     const ended = this.#ended;
-    if (ended.length === 0) return;
+    if (ended.count === 0) return;
     const { store } = this.#options;
-    for (let i = 0; i < ended.length; i++) {
-      const message = ended[i] as MessageState;
+    for (let i = 0; i < ended.count; i++) {
+      const message = ended.at(i);
       const length = rowBytes(message);
       const at = this.#writeRow(message, length);
-      this.#rows.note(message.sequence, message.origin, store.claimed, at, length);
+      this.#rows.note(message.sequence, message.origin, store.claimed.bytes, at, length);
       this.#writeIndexes(message);
       this.cache.untouch(message);
       this.cache.remove(message);
     }
-    ended.length = 0;
+    ended.clear();
   }
 
   /**
@@ -340,7 +341,7 @@ export class Messages {
   #load(sequence: number, origin: number): MessageState | null {
     const row = this.#rowOf(sequence, origin);
     if (row === undefined) return null;
-    const message = decodeRow(row, this.#pool.take());
+    const message = decodeRow(row, (bytes) => this.#pool.take(bytes));
     message.isInOpenIndex = message.finalAt === 0;
     message.holdsBody = message.finalAt === 0 && wantsBody(message);
     for (const part of message.parts) part.isSettled = part.finalAt !== 0;
@@ -369,8 +370,6 @@ export class Messages {
   }
 }
 
-/** Messages kept to be used again: about what leaves with one commit. */
-const SPARE_MAX = 4096;
 const EMPTY = Buffer.alloc(1);
 /** Status of a message that was never folded. */
 const UNFOLDED = -1;

@@ -9,15 +9,7 @@
  * The ledger's thread only.
  */
 import { NOT_WRITTEN, Outcome } from "../../records/attempt.ts";
-import {
-  FLAG_EXHAUSTED,
-  FLAG_MAYBE_DUP,
-  readUint32,
-  readUint48,
-  RowPart,
-  writeUint32,
-  writeUint48,
-} from "./row-layout.ts";
+import { FLAG_EXHAUSTED, FLAG_MAYBE_DUP, getUint48, RowPart, setUint48 } from "./row-layout.ts";
 
 export const PartState = {
   /** Never written; its owner may send it. */
@@ -73,10 +65,6 @@ const RANK = [0, 1, 3, 3, 2, 2, 0, 4, 4, 4, 4, 4, 4, 4, 4, 4] as const;
 /** Value of `receiptState` without a receipt. */
 export const NO_RECEIPT = 255;
 
-/** Fixed fields of a part of which nothing is known. */
-const NOTHING_KNOWN = new Uint8Array(RowPart.FIXED);
-NOTHING_KNOWN[RowPart.RECEIPT_STATE] = NO_RECEIPT;
-
 /** SMPP message_state values (spec 5.2.28) as receipts carry them. */
 const RECEIPT_RESULT: readonly number[] = [
   -1, // SCHEDULED
@@ -107,7 +95,7 @@ export interface SmscId {
  */
 export class PartRecord {
   /** The row, and where the part's fixed fields start in it. */
-  bytes: Uint8Array;
+  readonly view: DataView;
   at: number;
   receiptError = "";
   ids: SmscId[] | null = null;
@@ -117,17 +105,16 @@ export class PartRecord {
   isSettled = false;
 
   /** A part of which nothing is known; without arguments, of no message. */
-  constructor(bytes: Uint8Array = new Uint8Array(RowPart.FIXED), at = 0) {
-    this.bytes = bytes;
+  constructor(view: DataView = new DataView(new ArrayBuffer(RowPart.FIXED)), at = 0) {
+    this.view = view;
     this.at = at;
-    this.begin(bytes, at);
+    forgetAll(view, at);
   }
 
-  /** Makes it a part of which nothing is known, at `at` of a row. */
-  begin(bytes: Uint8Array, at: number): void {
-    this.bytes = bytes;
+  /** Makes it a part of which nothing is known, at `at` of its row. */
+  begin(at: number): void {
     this.at = at;
-    bytes.set(NOTHING_KNOWN, at);
+    forgetAll(this.view, at);
     this.receiptError = "";
     this.ids = null;
     this.storedDueAt = 0;
@@ -135,32 +122,32 @@ export class PartRecord {
   }
 
   get state(): number {
-    return this.bytes[this.at] as number;
+    return this.view.getUint8(this.at);
   }
   set state(state: number) {
-    this.bytes[this.at] = state;
+    this.view.setUint8(this.at, state);
   }
 
   /** Highest attempt on record, 0 before the first. */
   get attempt(): number {
-    return this.bytes[this.at + RowPart.ATTEMPT] as number;
+    return this.view.getUint8(this.at + RowPart.ATTEMPT);
   }
   set attempt(attempt: number) {
-    this.bytes[this.at + RowPart.ATTEMPT] = attempt;
+    this.view.setUint8(this.at + RowPart.ATTEMPT, attempt);
   }
 
   /** Link and session of that attempt. */
   get linkId(): number {
-    return readUint32(this.bytes, this.at + RowPart.LINK_ID);
+    return this.view.getUint32(this.at + RowPart.LINK_ID);
   }
   set linkId(linkId: number) {
-    writeUint32(this.bytes, this.at + RowPart.LINK_ID, linkId);
+    this.view.setUint32(this.at + RowPart.LINK_ID, linkId);
   }
   get session(): number {
-    return this.bytes[this.at + RowPart.SESSION] as number;
+    return this.view.getUint8(this.at + RowPart.SESSION);
   }
   set session(session: number) {
-    this.bytes[this.at + RowPart.SESSION] = session;
+    this.view.setUint8(this.at + RowPart.SESSION, session);
   }
 
   /** Sent again after an attempt that may have reached the SMSC. */
@@ -181,73 +168,81 @@ export class PartRecord {
 
   /** Lowest and highest attempt that is ambiguous, 0 for none. */
   get firstAmbiguous(): number {
-    return this.bytes[this.at + RowPart.FIRST_AMBIGUOUS] as number;
+    return this.view.getUint8(this.at + RowPart.FIRST_AMBIGUOUS);
   }
   set firstAmbiguous(attempt: number) {
-    this.bytes[this.at + RowPart.FIRST_AMBIGUOUS] = attempt;
+    this.view.setUint8(this.at + RowPart.FIRST_AMBIGUOUS, attempt);
   }
   get lastAmbiguous(): number {
-    return this.bytes[this.at + RowPart.LAST_AMBIGUOUS] as number;
+    return this.view.getUint8(this.at + RowPart.LAST_AMBIGUOUS);
   }
   set lastAmbiguous(attempt: number) {
-    this.bytes[this.at + RowPart.LAST_AMBIGUOUS] = attempt;
+    this.view.setUint8(this.at + RowPart.LAST_AMBIGUOUS, attempt);
   }
 
   get commandStatus(): number {
-    return readUint32(this.bytes, this.at + RowPart.COMMAND_STATUS);
+    return this.view.getUint32(this.at + RowPart.COMMAND_STATUS);
   }
   set commandStatus(status: number) {
-    writeUint32(this.bytes, this.at + RowPart.COMMAND_STATUS, status);
+    this.view.setUint32(this.at + RowPart.COMMAND_STATUS, status);
   }
 
   get sendingAt(): number {
-    return readUint48(this.bytes, this.at + RowPart.SENDING_AT);
+    return getUint48(this.view, this.at + RowPart.SENDING_AT);
   }
   set sendingAt(wallMs: number) {
-    writeUint48(this.bytes, this.at + RowPart.SENDING_AT, wallMs);
+    setUint48(this.view, this.at + RowPart.SENDING_AT, wallMs);
   }
   get answeredAt(): number {
-    return readUint48(this.bytes, this.at + RowPart.ANSWERED_AT);
+    return getUint48(this.view, this.at + RowPart.ANSWERED_AT);
   }
   set answeredAt(wallMs: number) {
-    writeUint48(this.bytes, this.at + RowPart.ANSWERED_AT, wallMs);
+    setUint48(this.view, this.at + RowPart.ANSWERED_AT, wallMs);
   }
 
   /** When the ledger is to send it, 0 = not. */
   get dueAt(): number {
-    return readUint48(this.bytes, this.at + RowPart.DUE_AT);
+    return getUint48(this.view, this.at + RowPart.DUE_AT);
   }
   set dueAt(wallMs: number) {
-    writeUint48(this.bytes, this.at + RowPart.DUE_AT, wallMs);
+    setUint48(this.view, this.at + RowPart.DUE_AT, wallMs);
   }
   get finalAt(): number {
-    return readUint48(this.bytes, this.at + RowPart.FINAL_AT);
+    return getUint48(this.view, this.at + RowPart.FINAL_AT);
   }
   set finalAt(wallMs: number) {
-    writeUint48(this.bytes, this.at + RowPart.FINAL_AT, wallMs);
+    setUint48(this.view, this.at + RowPart.FINAL_AT, wallMs);
   }
 
   get receiptState(): number {
-    return this.bytes[this.at + RowPart.RECEIPT_STATE] as number;
+    return this.view.getUint8(this.at + RowPart.RECEIPT_STATE);
   }
   set receiptState(state: number) {
-    this.bytes[this.at + RowPart.RECEIPT_STATE] = state;
+    this.view.setUint8(this.at + RowPart.RECEIPT_STATE, state);
   }
   get receiptAt(): number {
-    return readUint48(this.bytes, this.at + RowPart.RECEIPT_AT);
+    return getUint48(this.view, this.at + RowPart.RECEIPT_AT);
   }
   set receiptAt(wallMs: number) {
-    writeUint48(this.bytes, this.at + RowPart.RECEIPT_AT, wallMs);
+    setUint48(this.view, this.at + RowPart.RECEIPT_AT, wallMs);
   }
 
   #hasFlag(flag: number): boolean {
-    return ((this.bytes[this.at + RowPart.FLAGS] as number) & flag) !== 0;
+    return (this.view.getUint8(this.at + RowPart.FLAGS) & flag) !== 0;
   }
 
   #setFlag(flag: number, isSet: boolean): void {
-    const flags = this.bytes[this.at + RowPart.FLAGS] as number;
-    this.bytes[this.at + RowPart.FLAGS] = isSet ? flags | flag : flags & ~flag;
+    const flags = this.view.getUint8(this.at + RowPart.FLAGS);
+    this.view.setUint8(this.at + RowPart.FLAGS, isSet ? flags | flag : flags & ~flag);
   }
+}
+
+/** Makes the fixed fields at `at` those of a part of which nothing is known. */
+function forgetAll(view: DataView, at: number): void {
+  let i = 0;
+  for (; i <= RowPart.FIXED - 8; i += 8) view.setFloat64(at + i, 0);
+  for (; i < RowPart.FIXED; i++) view.setUint8(at + i, 0);
+  view.setUint8(at + RowPart.RECEIPT_STATE, NO_RECEIPT);
 }
 
 export function isFinal(state: number): boolean {

@@ -15,7 +15,8 @@
  *             46 id count u8  47 error, then per id: link u32 | length u8 | bytes
  *   .. events: kind u8 | part u8 | attempt u8 | at u48 | link u32 | command_status u32
  *
- * Big-endian; times are whole wall ms, 0 = never. In memory the parts stand without errors and ids.
+ * Big-endian; times are whole wall ms, 0 = never. In memory the parts stand without errors and ids,
+ * and the bytes that say how many there are of anything but parts are not kept.
  * Pure; any thread.
  */
 import { Accept } from "../../records/accept.ts";
@@ -157,6 +158,16 @@ export function writeUint48(into: Uint8Array, offset: number, value: number): vo
   into[offset] = high >>> 8;
   into[offset + 1] = high;
   writeUint32(into, offset + 2, value >>> 0);
+}
+
+/** The same of a view; the engine makes one access of each half. */
+export function getUint48(from: DataView, offset: number): number {
+  return from.getUint16(offset) * 0x100000000 + from.getUint32(offset + 2);
+}
+
+export function setUint48(into: DataView, offset: number, value: number): void {
+  into.setUint16(offset, Math.floor(value / 0x100000000));
+  into.setUint32(offset + 2, value);
 }
 
 export function readUint48(from: Uint8Array, offset: number): number {

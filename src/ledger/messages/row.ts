@@ -10,11 +10,10 @@
  */
 import { Buffer } from "node:buffer";
 import { Accept } from "../../records/accept.ts";
-import { copyBytes } from "../../records/memory.ts";
-import { type MessageEvent, MessageState, NO_VERDICT } from "./message-state.ts";
+import { copyBytes, copyMemory, type RecordMemory } from "../../records/memory.ts";
+import { memoryBytes, type MessageEvent, MessageState, NO_VERDICT } from "./message-state.ts";
 import { type PartRecord, PartState } from "./part-state.ts";
 import {
-  FLAG_BODY_MOVED,
   readDoubleLe,
   readUint16,
   readUint32,
@@ -26,19 +25,16 @@ import {
   ROW_VERSION,
   rowOffset,
   RowPart,
-  writeUint16,
   writeUint32,
   writeUint48,
 } from "./row-layout.ts";
 
 const { HEAD } = Row;
 const PART_FIXED = RowPart.FIXED;
-/** Bytes too many that a copy may take with it. */
-const SLACK_BYTES_MAX = 256;
 
 /** Bytes of the row that `encodeRow` writes. */
 export function rowBytes({ headLength, parts, events }: MessageState): number {
-  let bytes = HEAD + headLength + PART_FIXED * parts.length;
+  let bytes = memoryBytes(headLength, parts.length);
   for (let i = 0; i < parts.length; i++) {
     const { receiptError, ids } = parts[i] as PartRecord;
     bytes += receiptError.length;
@@ -50,49 +46,25 @@ export function rowBytes({ headLength, parts, events }: MessageState): number {
   return events === null ? bytes : bytes + ROW_EVENT_BYTES * events.length;
 }
 
-/**
- * Writes `message` into `into` from `start` on and returns the length of the row. What lies behind
- * the row may be overwritten.
- */
-export function encodeRow(message: MessageState, into: Buffer, start = 0): number {
-  const { row, headLength, parts, events } = message;
-  // The first part follows the head here and there.
-  copyHead(row, into, start, HEAD + headLength + PART_FIXED);
-  into[start + Row.VERSION] = ROW_VERSION;
-  into[start + Row.STATUS] = message.status;
-  into[start + Row.VERDICT] = message.verdict;
-  into[start + Row.PART_COUNT] = parts.length;
-  into[start + Row.EVENT_COUNT] = events === null ? 0 : events.length;
-  into[start + Row.FLAGS] = message.isBodyMoved ? FLAG_BODY_MOVED : 0;
-  writeUint16(into, start + Row.HEAD_LENGTH, headLength);
-  writeUint32(into, start + Row.RESOLVED_EPOCH, message.resolvedEpoch);
-  writeUint48(into, start + Row.FINAL_AT, message.finalAt);
-  writeUint48(into, start + Row.LOG_OFFSET, message.logOffset);
-  writeUint16(into, start + Row.CONCAT_REFERENCE, message.concatReference);
+/** Writes `message` into `into` from `start` on and returns the length of the row. */
+export function encodeRow(message: MessageState, into: RecordMemory, start = 0): number {
+  const { view, at: rowAt, headLength, parts, events } = message;
+  const { bytes } = into;
   let at = start + HEAD + headLength;
+  // The first part follows the head here and there.
+  copyMemory(view, rowAt, into.view, start, HEAD + headLength + PART_FIXED);
+  bytes[start + Row.EVENT_COUNT] = events === null ? 0 : events.length;
   for (let i = 0; i < parts.length; i++) {
     const part = parts[i] as PartRecord;
-    if (i > 0) copyBytes(row, part.at, into, at, PART_FIXED);
-    at = encodeTexts(part, into, at);
+    if (i > 0) copyMemory(view, part.at, into.view, at, PART_FIXED);
+    at = encodeTexts(part, bytes, at);
   }
-  if (events !== null) for (const event of events) at = encodeEvent(event, into, at);
+  if (events !== null) for (const event of events) at = encodeEvent(event, bytes, at);
   return at - start;
 }
 
-/**
- * Copies `row[0, length)`, and some of what lies behind it: of a whole array the copy needs no view
- * of a part of it, which costs more than the copy.
- */
-function copyHead(row: Buffer, into: Buffer, start: number, length: number): void {
-  if (row.length - length <= SLACK_BYTES_MAX && row.length <= into.length - start) {
-    into.set(row, start);
-  } else {
-    copyBytes(row, 0, into, start, length);
-  }
-}
-
 /** Writes error and ids behind the fixed fields of a part; returns where they end. */
-function encodeTexts({ receiptError, ids }: PartRecord, into: Buffer, start: number): number {
+function encodeTexts({ receiptError, ids }: PartRecord, into: Uint8Array, start: number): number {
   into[start + RowPart.ERROR_LENGTH] = receiptError.length;
   into[start + RowPart.ID_COUNT] = ids === null ? 0 : ids.length;
   let at = writeText(receiptError, into, start + PART_FIXED);
@@ -107,12 +79,12 @@ function encodeTexts({ receiptError, ids }: PartRecord, into: Buffer, start: num
 }
 
 /** One byte a character; a call out of JavaScript costs more than the loop for such lengths. */
-function writeText(text: string, into: Buffer, start: number): number {
+function writeText(text: string, into: Uint8Array, start: number): number {
   for (let i = 0; i < text.length; i++) into[start + i] = text.charCodeAt(i);
   return start + text.length;
 }
 
-function encodeEvent(event: MessageEvent, into: Buffer, at: number): number {
+function encodeEvent(event: MessageEvent, into: Uint8Array, at: number): number {
   into[at] = event.kind;
   into[at + 1] = event.part;
   into[at + 2] = event.attempt;
@@ -153,10 +125,10 @@ export function readWaiting(row: Uint8Array, into: WaitingMessage): boolean {
 }
 
 /**
- * Makes `message` the message of a row and returns it; `row` is not kept. Throws on a version that
- * this program does not know.
+ * The message of a row; `row` is not kept. `take` gives a message with room for so many bytes.
+ * Throws on a version that this program does not know.
  */
-export function decodeRow(row: Uint8Array, message = new MessageState()): MessageState {
+export function decodeRow(row: Uint8Array, take = ownMessage): MessageState {
   const bytes = Buffer.isBuffer(row)
     ? row
     : Buffer.from(row.buffer, row.byteOffset, row.byteLength);
@@ -167,22 +139,16 @@ export function decodeRow(row: Uint8Array, message = new MessageState()): Messag
   const partCount = bytes[Row.PART_COUNT] as number;
   const sequence = readDoubleLe(bytes, rowOffset(Accept.SEQUENCE));
   const origin = readUint32Le(bytes, rowOffset(Accept.ORIGIN));
+  const message = take(memoryBytes(headLength, partCount));
   message.begin(sequence, origin, readUint48(bytes, Row.LOG_OFFSET), headLength, partCount);
-  copyBytes(bytes, HEAD, message.row, HEAD, headLength + PART_FIXED);
+  copyBytes(bytes, 0, message.bytes, message.at, HEAD + headLength + PART_FIXED);
   let at = HEAD + headLength;
   for (let i = 0; i < partCount; i++) {
     const part = message.parts[i] as PartRecord;
-    if (i > 0) copyBytes(bytes, at, message.row, part.at, PART_FIXED);
+    if (i > 0) copyBytes(bytes, at, message.bytes, part.at, PART_FIXED);
     part.storedDueAt = part.dueAt;
     at = decodeTexts(bytes, at, part);
   }
-  readHeadFields(message, message.row, HEAD - Accept.SEQUENCE);
-  message.status = bytes[Row.STATUS] as number;
-  message.verdict = bytes[Row.VERDICT] as number;
-  message.isBodyMoved = ((bytes[Row.FLAGS] as number) & FLAG_BODY_MOVED) !== 0;
-  message.finalAt = readUint48(bytes, Row.FINAL_AT);
-  message.resolvedEpoch = readUint32(bytes, Row.RESOLVED_EPOCH);
-  message.concatReference = readUint16(bytes, Row.CONCAT_REFERENCE);
   const eventCount = bytes[Row.EVENT_COUNT] as number;
   if (eventCount > 0) message.events = [];
   for (let i = 0; i < eventCount; i++) {
@@ -192,17 +158,8 @@ export function decodeRow(row: Uint8Array, message = new MessageState()): Messag
   return message;
 }
 
-/**
- * Fills the fields that the ledger works with from the ACCEPT that starts at `record` of `bytes`.
- */
-export function readHeadFields(message: MessageState, bytes: Buffer, record: number): void {
-  message.appId = readUint32Le(bytes, record + Accept.APP_ID);
-  message.acceptedAt = readDoubleLe(bytes, record + Accept.ACCEPTED_AT);
-  message.expiresAt = readDoubleLe(bytes, record + Accept.EXPIRES_AT);
-  message.poolId = readUint32Le(bytes, record + Accept.POOL_ID);
-  message.priority = bytes[record + Accept.PRIORITY] as number;
-  message.messageClass = bytes[record + Accept.CLASS] as number;
-  message.dlr = bytes[record + Accept.DLR] as number;
+function ownMessage(bytes: number): MessageState {
+  return new MessageState(bytes);
 }
 
 /** Reads error and ids behind the fixed fields of a part; returns where they end. */

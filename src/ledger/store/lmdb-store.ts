@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import type { GatewayConfig } from "../../config/types.ts";
 import type { MovedBodies } from "../../journal/log-reading.ts";
-import { copyBytes } from "../../records/memory.ts";
+import { copyBytes, type RecordMemory, recordMemory } from "../../records/memory.ts";
 import { bodyKey } from "../body-moves.ts";
 import { chunkKey, chunkRowCount, isChunkKey, keyRow } from "../cdr/cdr-format.ts";
 import { META_KEY } from "./meta.ts";
@@ -46,8 +46,11 @@ const CHANGE_WORDS = 5;
 const REMOVED = -1;
 
 /** Bytes of which lmdb takes the span [start, end) as a value, without an object for each. */
-type Arena = Buffer & { start: number; end: number };
-const NO_SPAN = { start: 0, end: 0 };
+type Spans = Buffer & { start: number; end: number };
+
+interface Arena extends RecordMemory {
+  readonly bytes: Spans;
+}
 
 /**
  * A key for one call of lmdb, which copies it: one buffer a length, as a view a key would cost more
@@ -77,13 +80,15 @@ class SpareArenas {
 
   give(arenas: readonly Arena[]): void {
     for (const arena of arenas) {
-      if (arena.length === ARENA_BYTES && this.#spare.length < ARENAS_KEPT) this.#spare.push(arena);
+      if (arena.bytes.length === ARENA_BYTES && this.#spare.length < ARENAS_KEPT)
+        this.#spare.push(arena);
     }
   }
 }
 
 function newArena(bytes: number): Arena {
-  return Object.assign(Buffer.allocUnsafeSlow(bytes), NO_SPAN);
+  const spans = Object.assign(Buffer.allocUnsafeSlow(bytes), { start: 0, end: 0 });
+  return { bytes: spans, view: recordMemory(spans).view };
 }
 
 /**
@@ -114,7 +119,7 @@ class PendingChanges {
 
   add(table: number, key: Uint8Array, value: Uint8Array | null, valueBytes: number): void {
     const at = this.claim(table, key, value === null ? REMOVED : valueBytes);
-    if (value !== null) copyBytes(value, 0, this.arena, at, valueBytes);
+    if (value !== null) copyBytes(value, 0, this.arena.bytes, at, valueBytes);
   }
 
   /** The arena that was added to last. */
@@ -129,12 +134,12 @@ class PendingChanges {
   claim(table: number, key: Uint8Array, length: number): number {
     const bytes = key.length + Math.max(0, length);
     let arena = this.#arenas.at(-1);
-    if (arena === undefined || this.#used + bytes > arena.length) {
+    if (arena === undefined || this.#used + bytes > arena.bytes.length) {
       arena = this.#spare.take(bytes);
       this.#arenas.push(arena);
       this.#used = 0;
     }
-    copyBytes(key, 0, arena, this.#used, key.length);
+    copyBytes(key, 0, arena.bytes, this.#used, key.length);
     const at = CHANGE_WORDS * this.#count++;
     if (at === this.#words.length) this.#words = grown(this.#words);
     const words = this.#words;
@@ -155,14 +160,14 @@ class PendingChanges {
     let last: Promise<boolean> | null = null;
     for (let at = 0; at < CHANGE_WORDS * this.#count; at += CHANGE_WORDS) {
       const table = tables[words[at] as number] as Database<Buffer, Buffer>;
-      const arena = this.#arenas[words[at + 1] as number] as Arena;
+      const { bytes } = this.#arenas[words[at + 1] as number] as Arena;
       const start = words[at + 2] as number;
       const end = start + (words[at + 3] as number);
       const length = words[at + 4] as number;
-      const key = scratchKey(arena, start, end);
-      arena.start = end;
-      arena.end = end + length;
-      const made = length === REMOVED ? table.remove(key) : table.put(key, arena);
+      const key = scratchKey(bytes, start, end);
+      bytes.start = end;
+      bytes.end = end + length;
+      const made = length === REMOVED ? table.remove(key) : table.put(key, bytes);
       // The batch's own promise tells of all of them; they share one or a few.
       if (made !== last) made.catch(() => undefined);
       last = made;
@@ -253,7 +258,7 @@ export class LmdbLedgerStore implements LedgerStore {
     return this.#pending.claim(table, key, valueBytes);
   }
 
-  get claimed(): Buffer {
+  get claimed(): RecordMemory {
     return this.#pending.arena;
   }
 

@@ -9,7 +9,7 @@
  * changes. The real engine (lmdb-store.ts) commits on a thread of its own; test/support has one
  * that forgets what was not flushed. The ledger's thread only.
  */
-import type { Buffer } from "node:buffer";
+import type { RecordMemory } from "../../records/memory.ts";
 
 /** Tables, by index into LEDGER_TABLE_NAMES. */
 export const LedgerTable = {
@@ -75,7 +75,7 @@ export interface LedgerStore {
    * the commit is visible.
    */
   claim(table: number, key: Uint8Array, valueBytes: number): number;
-  readonly claimed: Buffer;
+  readonly claimed: RecordMemory;
   /** Adds the removal of a key that need not exist. */
   remove(table: number, key: Uint8Array): void;
   /**

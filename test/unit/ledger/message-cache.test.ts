@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MessageCache } from "../../../src/ledger/messages/message-cache.ts";
 import { MessagePool } from "../../../src/ledger/messages/message-pool.ts";
-import { MessageState } from "../../../src/ledger/messages/message-state.ts";
+import { MessageState, ROOM_BYTES } from "../../../src/ledger/messages/message-state.ts";
 import type { PartRecord } from "../../../src/ledger/messages/part-state.ts";
 import { Row, RowPart } from "../../../src/ledger/messages/row-layout.ts";
 
@@ -16,7 +16,7 @@ function message(sequence: number): MessageState {
 }
 
 test("evicts clean messages down to its bound of parts", () => {
-  const cache = new MessageCache(4, new MessagePool(8));
+  const cache = new MessageCache(4, 1024, new MessagePool());
   const messages = Array.from({ length: 6 }, (_, i) => message(i + 1));
   (messages[5] as MessageState).begin(6, ORIGIN, 48, 0, 3);
   for (const entry of messages) {
@@ -33,7 +33,7 @@ test("evicts clean messages down to its bound of parts", () => {
 });
 
 test("of a backlog longer than the cache, much of what is needed next is still there", () => {
-  const cache = new MessageCache(600, new MessagePool(8));
+  const cache = new MessageCache(600, 1024, new MessagePool());
   let found = 0;
   for (let i = 0; i < 20_000; i++) {
     const oldest = cache.find(i - 1000, ORIGIN);
@@ -50,7 +50,7 @@ test("of a backlog longer than the cache, much of what is needed next is still t
 });
 
 test("what nobody asks for leaves in the end", () => {
-  const cache = new MessageCache(64, new MessagePool(8));
+  const cache = new MessageCache(64, 1024, new MessagePool());
   const long = message(1);
   cache.add(long);
   cache.queueClean(long);
@@ -64,7 +64,7 @@ test("what nobody asks for leaves in the end", () => {
 });
 
 test("messages removed while queued are not kept alive, even behind one that stays", () => {
-  const cache = new MessageCache(1000, new MessagePool(8));
+  const cache = new MessageCache(1000, 1024, new MessagePool());
   const long = message(1);
   cache.add(long);
   cache.queueClean(long);
@@ -82,21 +82,21 @@ test("messages removed while queued are not kept alive, even behind one that sta
 });
 
 test("what left the cache is used again, but never while it is queued", () => {
-  const pool = new MessagePool(8);
-  const cache = new MessageCache(1, pool);
+  const pool = new MessagePool();
+  const cache = new MessageCache(1, 1024, pool);
   const [first, second, third] = [message(1), message(2), message(3)];
   for (const entry of [first, second, third]) cache.add(entry);
   cache.remove(first);
-  assert.equal(pool.take(), first);
+  assert.equal(pool.take(ROOM_BYTES), first);
   cache.queueClean(second);
   cache.remove(second);
-  assert.notEqual(pool.take(), second, "the queue still has it");
+  assert.notEqual(pool.take(ROOM_BYTES), second, "the queue still has it");
   cache.add(first);
   cache.evict(0);
-  assert.equal(pool.take(), second);
+  assert.equal(pool.take(ROOM_BYTES), second);
   cache.touch(third);
   cache.remove(third);
-  assert.notEqual(pool.take(), third, "it is still to be written");
+  assert.notEqual(pool.take(ROOM_BYTES), third, "it is still to be written");
 });
 
 test("a message used again knows nothing of the one before", () => {
@@ -104,27 +104,28 @@ test("a message used again knows nothing of the one before", () => {
   const part = used.parts[0] as PartRecord;
   for (const of of [used, part]) {
     for (const [field, value] of Object.entries(of)) {
+      // Where it lies stays.
+      if (of === used && (field === "at" || field === "room")) continue;
       if (typeof value === "number") Object.assign(of, { [field]: 77 });
       else if (typeof value === "boolean") Object.assign(of, { [field]: true });
       else if (value === null || typeof value === "string") Object.assign(of, { [field]: "77" });
     }
   }
-  used.row.fill(77);
+  used.bytes.fill(77);
+  used.isQueued = used.isCached = used.holdsBody = used.isInOpenIndex = true;
   used.begin(5, 6, 8, 0, 1);
+  const { isQueued, isCached, holdsBody, isInOpenIndex } = used;
+  assert.ok(!isQueued && !isCached && !holdsBody && !isInOpenIndex, "it keeps a mark");
   const fresh = new MessageState();
   fresh.begin(5, 6, 8, 0, 1);
-  // Only the part is made anew: the first bytes are written with the row, the rest is not used.
+  // What is behind the part is not used.
   const end = Row.HEAD + RowPart.FIXED;
-  fresh.row.set(used.row.subarray(0, Row.HEAD));
-  fresh.row.set(used.row.subarray(end), end);
-  // These follow from the head, which is filled in next.
-  const { appId, poolId, priority, messageClass, dlr, acceptedAt, expiresAt } = used;
-  Object.assign(fresh, { appId, poolId, priority, messageClass, dlr, acceptedAt, expiresAt });
+  fresh.bytes.set(used.bytes.subarray(end), end);
   assert.deepEqual(used, fresh);
 });
 
 test("a message that is written early is not among the changed ones, the others are", () => {
-  const cache = new MessageCache(8, new MessagePool(8));
+  const cache = new MessageCache(8, 1024, new MessagePool());
   const messages = Array.from({ length: 4 }, (_, i) => message(i + 1));
   for (const entry of messages) {
     cache.add(entry);

@@ -10,6 +10,7 @@ import { FLAG_MAYBE_DUP, Outcome } from "../../../src/records/attempt.ts";
 import { MemoryStore } from "../../support/memory-store.ts";
 import { Harness } from "./harness.ts";
 import { accept, ambiguous, answer, key, receipt, sending, T0 } from "./records.ts";
+import { recordMemory } from "../../../src/records/memory.ts";
 
 const HOUR = 3_600_000;
 const PER_HOUR = HOUR * 4096;
@@ -121,9 +122,9 @@ test("messages that left memory come back with everything that is known of them"
   assert.deepEqual(harness.ledger.getMessage(k, 7), before);
   const row = harness.store.get(LedgerTable.ROWS, firstKey(harness)) as Uint8Array;
   const message = decodeRow(row);
-  const again = Buffer.alloc(ROW_BYTES_MAX);
+  const again = recordMemory(Buffer.alloc(ROW_BYTES_MAX));
   const length = encodeRow(message, again);
-  assert.deepEqual([...again.subarray(0, length)], [...row]);
+  assert.deepEqual([...again.bytes.subarray(0, length)], [...row]);
   assert.equal(rowBytes(message), length);
 });
 

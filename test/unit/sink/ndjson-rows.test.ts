@@ -28,6 +28,7 @@ import { LineBytes } from "../../../src/sink/line-bytes.ts";
 import { ndjsonLine } from "../../../src/sink/ndjson-line.ts";
 import { NdjsonRows } from "../../../src/sink/ndjson-rows.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
+import { recordMemory } from "../../../src/records/memory.ts";
 
 const NODE = "gw-1";
 const RUNS = 300;
@@ -133,10 +134,10 @@ const message: fc.Arbitrary<Item> = fc
     status: fc.option(fc.integer({ min: 0, max: MessageStatus.CANCELED }), { freq: 20 }),
   })
   .map(({ head: fields, parts, verdict, events, status }) => {
-    const made = new MessageState();
+    const made = new MessageState(ROW_BYTES_MAX);
     const bytes = headBytes(fields);
     made.begin(0, 0, 0, bytes.length, parts.length);
-    made.row.set(bytes, Row.HEAD);
+    made.bytes.set(bytes, Row.HEAD);
     for (const [i, fields] of parts.entries()) Object.assign(made.parts[i] as PartRecord, fields);
     made.verdict = verdict;
     const folded = foldParts(made);
@@ -146,8 +147,8 @@ const message: fc.Arbitrary<Item> = fc
       made.events = Array.from({ length: events }, () => event);
     }
     const row = Buffer.alloc(2 * ROW_BYTES_MAX);
-    const length = encodeRow(made, row);
-    return { kind: CdrItem.MESSAGE, rowCount: parts.length + 1, payload: row.subarray(0, length) };
+    const payload = row.subarray(0, encodeRow(made, recordMemory(row)));
+    return { kind: CdrItem.MESSAGE, rowCount: parts.length + 1, payload };
   });
 
 const duplicate: fc.Arbitrary<Item> = fc
@@ -267,18 +268,18 @@ const VARIATIONS: readonly Variation[] = [
   ({ parts: [part] }) => Object.assign(part as PartRecord, { sendingAt: T0 - 5000 }),
   (message) => (message.finalAt += 1),
   (message) => (message.verdict = 2),
-  ({ row }) => row.writeUInt32LE(77, rowOffset(Accept.APP_ID)),
-  ({ row }) => row.writeUInt32LE(60, rowOffset(Accept.SEND_DELAY_S)),
-  ({ row }) => (row[rowOffset(Accept.PRIORITY)] = 1),
-  ({ row }) => (row[rowOffset(Accept.SEGMENTS)] = 3),
-  ({ row }) => (row[rowOffset(Accept.DATA_CODING)] = 8),
-  ({ row }) => row.writeUInt32LE(99, rowOffset(Accept.ORIGIN)),
-  ({ row }) => (row[ROW_TEXTS + 3] = 0x22),
-  ({ row }) => (row[ROW_TEXTS + 20] = 0x0a),
+  ({ bytes }) => bytes.writeUInt32LE(77, rowOffset(Accept.APP_ID)),
+  ({ bytes }) => bytes.writeUInt32LE(60, rowOffset(Accept.SEND_DELAY_S)),
+  ({ bytes }) => (bytes[rowOffset(Accept.PRIORITY)] = 1),
+  ({ bytes }) => (bytes[rowOffset(Accept.SEGMENTS)] = 3),
+  ({ bytes }) => (bytes[rowOffset(Accept.DATA_CODING)] = 8),
+  ({ bytes }) => bytes.writeUInt32LE(99, rowOffset(Accept.ORIGIN)),
+  ({ bytes }) => (bytes[ROW_TEXTS + 3] = 0x22),
+  ({ bytes }) => (bytes[ROW_TEXTS + 20] = 0x0a),
 ];
 
 function alike(number: number, variation: Variation | null): Item {
-  const made = new MessageState();
+  const made = new MessageState(ROW_BYTES_MAX);
   const to = `99890123${1000 + number}`;
   const reference = `order-${10 + (number % 90)}`;
   const fields = { sequence: 5e12 + 977 * number, origin: 256, appId: 7, poolId: 1000, delayS: 0 };
@@ -290,7 +291,7 @@ function alike(number: number, variation: Variation | null): Item {
     replayed: null,
   });
   made.begin(0, 0, 0, bytes.length, 1);
-  made.row.set(bytes, Row.HEAD);
+  made.bytes.set(bytes, Row.HEAD);
   const at = T0 + 61 * number;
   const times = { sendingAt: at, answeredAt: at + 3, finalAt: at + 3 };
   const ids = [{ linkId: 100, id: (0x1000_0000 + 99_991 * number).toString(16) }];
@@ -300,8 +301,8 @@ function alike(number: number, variation: Variation | null): Item {
   made.status = foldParts(made);
   variation?.(made);
   const row = Buffer.alloc(ROW_BYTES_MAX);
-  const length = encodeRow(made, row);
-  return { kind: CdrItem.MESSAGE, rowCount: 2, payload: row.subarray(0, length) };
+  const payload = row.subarray(0, encodeRow(made, recordMemory(row)));
+  return { kind: CdrItem.MESSAGE, rowCount: 2, payload };
 }
 
 test("messages like those before them give the lines of any others", () => {
