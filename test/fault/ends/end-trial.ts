@@ -164,7 +164,7 @@ export class EndsRig {
   /** Starts a gateway that stays, waits until it is at rest, and counts what was lost. */
   async judge(): Promise<{ promised: number; lost: number; doubled: number; unflagged: number }> {
     const gateway = await startGateway(this.#workspace, this.#yaml);
-    await atRest(gateway);
+    await atRest(gateway, this.#promised.size);
     const accepted = acceptedByDestination(this.#log);
     const client = new Client(gateway.httpPort);
     let lost = 0;
@@ -234,13 +234,18 @@ function isOurs(line: string): boolean {
   return line.startsWith('{"level"');
 }
 
-/** Waits until no message is open, or their number stands still: those are held. */
-async function atRest({ adminPort }: GatewayProcess): Promise<void> {
+/**
+ * Waits until the ledger has read what was promised, and no message is open or their number stands
+ * still: those are held. Gives up on the former after a minute, for then it was lost.
+ */
+async function atRest({ adminPort }: GatewayProcess, promised: number): Promise<void> {
   let open = -1;
+  const deadline = performance.now() + END_MS_MAX;
   for (let still = 0; still < STILL_LOOKS && open !== 0; ) {
     await sleep(LOOK_INTERVAL_MS);
-    const now = (await booksOf(adminPort)).open;
-    still = now === open ? still + 1 : 0;
-    open = now;
+    const books = await booksOf(adminPort);
+    if (books.accepted < promised && performance.now() < deadline) continue;
+    still = books.open === open ? still + 1 : 0;
+    open = books.open;
   }
 }
